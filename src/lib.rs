@@ -1,0 +1,5 @@
+//! Draft.
+pub mod core;
+pub mod http;
+pub mod providers;
+pub mod yaml;

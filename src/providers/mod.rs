@@ -1,0 +1,4 @@
+//! Draft.
+pub mod expression;
+pub mod provider;
+pub mod template;

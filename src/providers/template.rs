@@ -1,0 +1,4 @@
+//! Templates: `{name}`, `{name.field}`, `{+name}`.
+/// A template.
+#[derive(Debug)]
+pub struct Template;
