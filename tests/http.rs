@@ -204,6 +204,14 @@ async fn a_wait_beyond_the_deadline_is_not_begun_and_holds_the_others_too() {
 }
 
 #[tokio::test]
+async fn a_refusal_that_finds_no_second_turn_is_still_told() {
+    let server = Server::start(vec![answer(429, &[], b"slow down")]).await;
+    let client = client(Options { rate: Some((1, Duration::from_secs(60))), ..options() });
+    let reply = ask(&client, server.url("/a")).await.unwrap();
+    assert_eq!((reply.refusal(), reply.attempts, server.asked().len()), (Some(Reason::RateLimited), 1, 1));
+}
+
+#[tokio::test]
 async fn a_body_that_breaks_off_is_asked_for_again_and_never_taken_for_whole() {
     let server = Server::start(vec![cut(100, b"[1,"), answer(200, &[], b"[1,2]")]).await;
     let client = client(options());
