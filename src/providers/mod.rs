@@ -2,3 +2,40 @@
 pub mod expression;
 pub mod provider;
 pub mod template;
+
+use chrono::{DateTime, Utc};
+use futures_util::future::BoxFuture;
+use tokio::time::Instant;
+
+use crate::core::outcome::{Gap, Outcome};
+
+/// One configured account at a provider.
+pub trait Source: Send + Sync {
+    /// The listings that run, in the definition's order.
+    fn listings(&self) -> &[String];
+
+    /// Of those, the ones whose tokens cannot replace one another.
+    fn without_replacement(&self) -> Vec<String>;
+
+    /// Collects everything. What could not be had, or not by the deadline, is a gap.
+    fn collect(&self, now: DateTime<Utc>, deadline: Instant) -> BoxFuture<'_, Outcome>;
+
+    /// Asks each listing for its first page.
+    fn probe(&self, now: DateTime<Utc>, deadline: Instant) -> BoxFuture<'_, Vec<Probe>>;
+}
+
+/// What became of a listing's first page.
+pub struct Probe {
+    /// The listing.
+    pub listing: String,
+    /// What it said.
+    pub result: Result<Probed, Gap>,
+}
+
+/// An answer to a probe.
+pub enum Probed {
+    /// So many tokens on the first page.
+    Rows(u64),
+    /// Nothing is listed.
+    Nothing,
+}
