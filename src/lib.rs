@@ -1,4 +1,5 @@
 //! Draft.
+pub mod cli;
 pub mod collector;
 pub mod core;
 pub mod http;

@@ -1,0 +1,10 @@
+//! Draft.
+mod atlassian;
+mod control;
+mod expected;
+mod organisation;
+mod people;
+mod story;
+mod vault;
+mod world;
+mod config;
