@@ -1,6 +1,7 @@
 //! Draft.
 pub mod cli;
 pub mod collector;
+pub mod config;
 pub mod core;
 pub mod http;
 pub mod providers;
