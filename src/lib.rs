@@ -1,5 +1,6 @@
 //! Draft.
 pub mod core;
+pub mod exposition;
 pub mod http;
 pub mod providers;
 pub mod yaml;
