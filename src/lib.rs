@@ -3,6 +3,7 @@ pub mod cli;
 pub mod collector;
 pub mod config;
 pub mod core;
+pub mod exposition;
 pub mod http;
 pub mod providers;
 pub mod yaml;
