@@ -305,7 +305,7 @@ mod tests {
 
     #[test]
     fn it_grows_to_the_size_that_is_asked_for() {
-        for size in [100, 1_000, 20_000] {
+        for size in [1_000, 20_000] {
             let tokens = Organisation::invent(noon(), Some(size)).tokens;
             assert!(tokens.len().abs_diff(size) * 20 <= size, "{} for {size}", tokens.len());
             let ids: BTreeSet<&str> = tokens.iter().map(|token| token.id.as_str()).collect();
