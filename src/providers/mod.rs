@@ -1,4 +1,6 @@
 //! Draft.
 pub mod expression;
+mod functions;
 pub mod provider;
+mod scalar;
 pub mod template;
