@@ -1,6 +1,8 @@
 //! Draft.
 pub mod expression;
+mod functions;
 pub mod provider;
+mod scalar;
 pub mod template;
 
 use chrono::{DateTime, Utc};
