@@ -6,4 +6,6 @@ pub mod core;
 pub mod exposition;
 pub mod http;
 pub mod providers;
+pub mod storage;
+pub mod web;
 pub mod yaml;
