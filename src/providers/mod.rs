@@ -41,3 +41,64 @@ pub enum Probed {
     /// Nothing is listed.
     Nothing,
 }
+
+use crate::core::mistake::{Mistakes, Span, Text};
+use crate::core::secret::SharedCredentials;
+use crate::http::options::Options;
+use crate::yaml::{Key, Node};
+
+/// What a source's configuration hands to its provider.
+pub struct Wanted {
+    /// The configuration.
+    pub text: Text,
+    /// Where the source begins.
+    pub at: Span,
+    /// Its name.
+    pub name: String,
+    /// The scheme.
+    pub auth: Option<(String, Span)>,
+    /// The listings.
+    pub listings: Option<Vec<(String, Span)>>,
+    /// The settings.
+    pub settings: Vec<(Key, Node)>,
+    /// The credential.
+    pub credentials: SharedCredentials,
+    /// Where it is configured.
+    pub credential_at: Option<Span>,
+}
+
+/// Draft.
+pub struct Catalogue;
+
+/// Draft.
+pub struct Entry<'a> {
+    /// Draft.
+    pub name: &'a str,
+    /// Draft.
+    pub interval: Option<std::time::Duration>,
+}
+
+#[allow(missing_docs, clippy::missing_errors_doc, clippy::todo, unused)]
+impl Catalogue {
+    pub fn builtin() -> Result<Self, Mistakes> {
+        todo!()
+    }
+    pub fn add(&mut self, text: Text) -> Result<(), Mistakes> {
+        todo!()
+    }
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        std::iter::empty()
+    }
+    pub fn get(&self, name: &str) -> Option<Entry<'_>> {
+        todo!()
+    }
+    pub fn connect(
+        &self,
+        provider: (&str, Span),
+        wanted: Wanted,
+        http: Options,
+        clock: crate::http::client::Clock,
+    ) -> Result<Box<dyn Source>, Mistakes> {
+        todo!()
+    }
+}
