@@ -41,7 +41,7 @@ pub struct Token {
 }
 
 /// The person, account or team that a token belongs to. Each field may be missing, never all of them.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Owner {
     /// The provider's identifier of the owner.
     pub id: Option<String>,

@@ -1,0 +1,84 @@
+//! An owner's address: one bare address, or none.
+//!
+//! It goes into the `to` of a mail as it is. There, `a@x, b@y` mails two people, a display name makes the notification
+//! fail for good, and `JANE@` and `jane@` are two mails.
+
+/// The longest address that a mail can be sent to (RFC 5321, 4.5.3.1.3, without the brackets).
+const LONGEST: usize = 254;
+
+/// The address in lower case; none where the text is anything but one bare, valid address.
+pub fn bare(text: &str) -> Option<String> {
+    let text = text.trim();
+    let (local, domain) = text.split_once('@')?;
+    (text.len() <= LONGEST && is_local(local) && is_domain(domain)).then(|| text.to_ascii_lowercase())
+}
+
+/// The part before the `@`. Of what RFC 5322 allows, quoted parts are refused, and what mail servers, templates and shells
+/// give a meaning to: `%`, `!`, `|`, `` ` `` and braces.
+fn is_local(local: &str) -> bool {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "#$&'*+-/=?^_~".contains(c);
+    local.len() <= 64 && local.split('.').all(|part| !part.is_empty() && part.chars().all(allowed))
+}
+
+/// A host name with a dot, whose last part is no number: no bare host, no IP address.
+fn is_domain(domain: &str) -> bool {
+    let label = |part: &str| {
+        (1..=63).contains(&part.len())
+            && !part.starts_with('-')
+            && !part.ends_with('-')
+            && part.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
+    };
+    let top = domain.rsplit_once('.').map(|(_, top)| top);
+    top.is_some_and(|top| top.len() > 1 && top.starts_with(|c: char| c.is_ascii_alphabetic()))
+        && domain.split('.').all(label)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::bare;
+
+    #[test]
+    fn one_bare_address_is_kept_in_lower_case() {
+        let cases = [
+            ("jane@example.com", "jane@example.com"),
+            ("JANE.Doe@Example.COM", "jane.doe@example.com"),
+            (" jane@example.com\n", "jane@example.com"),
+            ("o'brien+tokens@mail.example.co.uk", "o'brien+tokens@mail.example.co.uk"),
+            ("svc_1=a@xn--bcher-kva.example", "svc_1=a@xn--bcher-kva.example"),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(bare(text).as_deref().unwrap_or_default(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_would_mail_another_or_nobody_is_refused() {
+        let long = format!("jane@{}example.com", "a.".repeat(130));
+        let long_local = format!("{}@example.com", "a".repeat(65));
+        let cases =
+            ["", "jane", "@example.com", "jane@", "jane@localhost", "jane@example.", "jane@.com", "jane@a..com"]
+                .into_iter()
+                .chain(["a@example.com, b@example.com", "a@example.com;b@example.com", "a@b@example.com"])
+                .chain(["Jane <jane@example.com>", "<jane@example.com>", "\"jane\"@example.com", "ja ne@example.com"])
+                .chain(["jane@exa mple.com", "jane@example.com\r\nBcc: b@example.com", "jane\u{0}@example.com"])
+                .chain([".jane@example.com", "jane.@example.com", "ja..ne@example.com", "jane@-example.com"])
+                .chain([
+                    "jane@example-.com",
+                    "jane@example.c",
+                    "jane@127.0.0.1",
+                    "jane@[127.0.0.1]",
+                    "jané@example.com",
+                ])
+                .chain([
+                    "jane@exämple.com",
+                    "a%b@example.com",
+                    "a!b@example.com",
+                    "{{x}}@example.com",
+                    "jane@exam_ple.com",
+                ])
+                .chain(["1+bot[bot]@users.example.com", &long, &long_local]);
+        for text in cases {
+            assert_eq!(bare(text), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,156 @@
+#![allow(clippy::unwrap_used)]
+
+use std::collections::BTreeMap;
+
+use chrono::TimeDelta;
+use regex::Regex;
+
+use super::{Changes, Match, Rule, Verdict, apply};
+use crate::core::lead::LeadChange;
+use crate::core::token::{Expiry, LastUse, Owner, Token};
+
+fn owner(id: &str, name: &str, email: &str) -> Owner {
+    let some = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
+    Owner { id: some(id), name: some(name), email: some(email) }
+}
+
+fn labels(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+fn renovate() -> Token {
+    Token {
+        id: "4711".into(),
+        name: "renovate-bot".into(),
+        kind: "project-access-token".into(),
+        owner: Some(owner("91", "Jane", "jane@example.com")),
+        created_at: Some("2026-01-01T00:00:00Z".parse().unwrap()),
+        expires: Expiry::Never,
+        last_used: LastUse::Untold,
+        scopes: Vec::new(),
+        disabled: false,
+        lifetime: None,
+        manage_url: None,
+        labels: labels(&[("project", "acme/web")]),
+        approximate: false,
+    }
+}
+
+fn regex(text: &str) -> Option<Regex> {
+    Some(Regex::new(text).unwrap())
+}
+
+fn kept(rules: &[Rule], token: &Token) -> Changes {
+    match apply(rules, "gitlab-eu", "gitlab", token) {
+        Verdict::Kept(changes) => changes,
+        Verdict::Dropped => panic!("dropped"),
+    }
+}
+
+#[test]
+fn a_rule_matches_where_all_that_it_says_holds() {
+    let one = |text: &str| vec!["other".to_owned(), text.to_owned()];
+    let on_label = |name: &str, text: &str| BTreeMap::from([(name.to_owned(), Regex::new(text).unwrap())]);
+    let nothing = Match::default;
+    let cases = [
+        ("nothing said", nothing(), true),
+        ("source", Match { source: one("gitlab-eu"), ..nothing() }, true),
+        ("another source", Match { source: one("gitlab"), ..nothing() }, false),
+        ("provider", Match { provider: one("gitlab"), ..nothing() }, true),
+        ("another provider", Match { provider: one("git"), ..nothing() }, false),
+        ("kind", Match { kind: one("project-access-token"), ..nothing() }, true),
+        ("another kind", Match { kind: one("project"), ..nothing() }, false),
+        ("id, in part", Match { id: regex("71"), ..nothing() }, true),
+        ("another id", Match { id: regex("^71"), ..nothing() }, false),
+        ("name", Match { name: regex("^renovate"), ..nothing() }, true),
+        ("another name", Match { name: regex("^bot"), ..nothing() }, false),
+        ("owner's id", Match { owner: regex("^91$"), ..nothing() }, true),
+        ("owner's name", Match { owner: regex("^Jane$"), ..nothing() }, true),
+        ("owner's address", Match { owner: regex("@example.com$"), ..nothing() }, true),
+        ("another owner", Match { owner: regex("joe"), ..nothing() }, false),
+        ("label", Match { labels: on_label("project", "^acme/"), ..nothing() }, true),
+        ("another label", Match { labels: on_label("project", "^other/"), ..nothing() }, false),
+        ("a label that is not there", Match { labels: on_label("team", ".*"), ..nothing() }, false),
+        ("name, but another kind", Match { name: regex("^renovate"), kind: one("session"), ..nothing() }, false),
+    ];
+    for (case, matches, holds) in cases {
+        let rule = Rule { matches, drop: true, ..Rule::default() };
+        assert_eq!(apply(&[rule], "gitlab-eu", "gitlab", &renovate()) == Verdict::Dropped, holds, "{case}");
+    }
+    let ownerless = Token { owner: None, ..renovate() };
+    let rule = Rule { matches: Match { owner: regex(""), ..nothing() }, drop: true, ..Rule::default() };
+    assert_eq!(kept(&[rule], &ownerless), Changes::default(), "no owner is no empty owner");
+}
+
+#[test]
+fn without_a_rule_a_token_is_as_its_provider_says() {
+    assert_eq!(kept(&[], &renovate()), Changes::default());
+    let other = Rule {
+        matches: Match { name: regex("other"), ..Match::default() },
+        labels: labels(&[("team", "platform")]),
+        ..Rule::default()
+    };
+    assert_eq!(kept(&[other], &renovate()), Changes::default());
+    let nothing_new = Rule { labels: labels(&[("project", "acme/web")]), ..Rule::default() };
+    assert_eq!(kept(&[nothing_new], &renovate()), Changes::default(), "a label that it has already");
+}
+
+#[test]
+fn all_that_match_apply_and_a_later_one_wins() {
+    let days = |days| Some(TimeDelta::days(days));
+    let rules = [
+        Rule {
+            labels: labels(&[("team", "infra"), ("tier", "1")]),
+            alert_lead: LeadChange { warning: days(14), critical: days(2) },
+            rotate_after: days(30),
+            ..Rule::default()
+        },
+        Rule {
+            matches: Match {
+                labels: BTreeMap::from([("team".into(), Regex::new("infra").unwrap())]),
+                ..Match::default()
+            },
+            labels: labels(&[("team", "platform")]),
+            alert_lead: LeadChange { warning: days(60), critical: None },
+            rotate_after: days(90),
+            ..Rule::default()
+        },
+    ];
+    let changes = kept(&rules, &renovate());
+    assert_eq!(changes.labels, Some(labels(&[("project", "acme/web"), ("team", "platform"), ("tier", "1")])));
+    assert_eq!(changes.lead, LeadChange { warning: days(60), critical: days(2) });
+    assert_eq!(changes.expires(&renovate()), Expiry::Policy("2026-04-01T00:00:00Z".parse().unwrap()));
+    assert_eq!(changes.owner, None);
+}
+
+#[test]
+fn an_owner_is_set_field_by_field() {
+    let set = |change: Owner, token: &Token| kept(&[Rule { owner: Some(change), ..Rule::default() }], token);
+    let mailbox = owner("", "", "Platform@Example.com");
+    assert_eq!(set(mailbox.clone(), &renovate()).owner, Some(owner("91", "Jane", "platform@example.com")));
+    let ownerless = Token { owner: None, ..renovate() };
+    assert_eq!(set(mailbox, &ownerless).owner, Some(owner("", "", "platform@example.com")));
+    assert_eq!(set(owner("", "Team", ""), &renovate()).owner, Some(owner("91", "Team", "jane@example.com")));
+    let refused = set(owner("", "Team", "a@example.com, b@example.com"), &renovate());
+    assert_eq!(refused.owner, Some(owner("91", "Team", "jane@example.com")), "the former address stays");
+    assert!(refused.refused_address);
+}
+
+#[test]
+fn a_rule_gives_an_end_only_to_a_token_that_has_none() {
+    let rule = |days| [Rule { rotate_after: Some(TimeDelta::days(days)), ..Rule::default() }];
+    let at = Expiry::At("2027-01-10T08:00:00Z".parse().unwrap());
+    let due = Expiry::Policy("2026-01-31T00:00:00Z".parse().unwrap());
+    let cases = [
+        ("never", Token { expires: Expiry::Never, ..renovate() }, due),
+        ("unknown", Token { expires: Expiry::Unknown, ..renovate() }, due),
+        ("an end of its own", Token { expires: at, ..renovate() }, at),
+        ("made nobody knows when", Token { created_at: None, ..renovate() }, Expiry::Never),
+    ];
+    for (case, token, expected) in cases {
+        assert_eq!(kept(&rule(30), &token).expires(&token), expected, "{case}");
+    }
+    let token = renovate();
+    let endless = [Rule { rotate_after: Some(TimeDelta::MAX), ..Rule::default() }];
+    assert_eq!(kept(&endless, &token).expires(&token), Expiry::Never);
+}
