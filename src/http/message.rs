@@ -161,3 +161,87 @@ impl fmt::Debug for Reply {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_status_is_an_answer_or_has_its_reason() {
+        let cases: [(u16, &[(&str, &str)], Option<Reason>); 24] = [
+            (200, &[], None),
+            (206, &[], None),
+            (200, &[("retry-after", "1"), ("x-ratelimit-remaining", "0")], None),
+            (201, &[], Some(Reason::Decode)),
+            (202, &[], Some(Reason::Decode)),
+            (204, &[], Some(Reason::Decode)),
+            (301, &[], Some(Reason::Redirect)),
+            (304, &[], Some(Reason::Redirect)),
+            (400, &[], Some(Reason::Internal)),
+            (401, &[], Some(Reason::Unauthorized)),
+            (401, &[("x-ratelimit-remaining", "0")], Some(Reason::Unauthorized)),
+            (403, &[], Some(Reason::Forbidden)),
+            (403, &[("x-ratelimit-remaining", "12")], Some(Reason::Forbidden)),
+            (403, &[("x-ratelimit-remaining", "0")], Some(Reason::RateLimited)),
+            (403, &[("retry-after", "60")], Some(Reason::RateLimited)),
+            (404, &[], Some(Reason::NotFound)),
+            (407, &[], Some(Reason::Internal)),
+            (408, &[], Some(Reason::Timeout)),
+            (410, &[], Some(Reason::NotFound)),
+            (422, &[], Some(Reason::Internal)),
+            (429, &[], Some(Reason::RateLimited)),
+            (500, &[], Some(Reason::ServerError)),
+            (503, &[("retry-after", "60")], Some(Reason::ServerError)),
+            (599, &[], Some(Reason::ServerError)),
+        ];
+        for (status, headers, want) in cases {
+            let headers = headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
+            assert_eq!(refusal(status, &headers), want, "{status} {headers:?}");
+        }
+    }
+
+    fn request(headers: &[(&str, &str)], credential: &[(&str, &str)], body: Body) -> Request {
+        Request {
+            method: http::Method::POST,
+            url: Url::parse("https://h.example/p").unwrap(),
+            headers: headers.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect(),
+            credential: credential.iter().map(|(name, value)| (name.to_string(), Secret::new(*value))).collect(),
+            body,
+        }
+    }
+
+    #[test]
+    fn headers_have_defaults_and_the_credential_is_marked() {
+        let json = Body::Json(serde_json::json!({}));
+        let map = request(&[("X-Version", "3")], &[("X-Key", "hunter2")], json.clone()).header_map().unwrap();
+        assert_eq!(
+            (&map["accept"], &map["content-type"]),
+            (&"application/json".parse().unwrap(), &"application/json".parse().unwrap())
+        );
+        assert_eq!(map["x-version"], "3");
+        assert!(map["x-key"].is_sensitive() && !map["x-version"].is_sensitive());
+        assert!(!format!("{map:?}").contains("hunter2"));
+
+        let own = [("accept", "application/vnd.x+json"), ("Content-Type", "application/vnd.api+json")];
+        let map = request(&own, &[], json).header_map().unwrap();
+        assert_eq!(
+            (map["accept"].as_bytes(), map["content-type"].as_bytes()),
+            (own[0].1.as_bytes(), own[1].1.as_bytes())
+        );
+    }
+
+    #[test]
+    fn what_no_header_can_carry_is_named_and_not_quoted() {
+        let broken = request(&[], &[("Authorization", "Bearer hun\nter2")], Body::Empty).header_map().unwrap_err();
+        assert_eq!(broken.reason, Reason::Credential);
+        assert_eq!(
+            broken.what,
+            "POST https://h.example/p: the value of the header Authorization holds characters that no header can carry"
+        );
+        let broken = request(&[("X-A", "hun\nter2")], &[], Body::Empty).header_map().unwrap_err();
+        assert_eq!((broken.reason, broken.what.contains("ter2")), (Reason::Internal, false));
+        let broken = request(&[("X A", "1")], &[], Body::Empty).header_map().unwrap_err();
+        assert_eq!(broken.reason, Reason::Internal);
+    }
+}

@@ -11,6 +11,7 @@ use http::header::{DATE, HeaderMap, RETRY_AFTER};
 
 use crate::core::failure::Reason;
 use crate::core::outcome::RateLimit;
+use crate::core::time::parse_instant;
 
 /// What stands before `limit`, `remaining` and `reset` in the headers' names; Okta hyphenates differently.
 const PREFIXES: [&str; 4] = ["x-ratelimit-", "x-rate-limit-", "ratelimit-", "fastly-ratelimit-"];
@@ -71,7 +72,7 @@ fn read(value: &str, now: DateTime<Utc>) -> Option<Duration> {
     let value = value.trim();
     let until = |instant: DateTime<Utc>| (instant - now).to_std().unwrap_or_default();
     let Ok(number) = value.parse::<f64>() else {
-        return iso(value).or_else(|| http_date(value)).map(until);
+        return parse_instant(value).or_else(|| http_date(value)).map(until);
     };
     let seconds = match number {
         n if n >= FIRST_EPOCH_MILLISECOND => n / 1e3 - epoch(now),
@@ -86,10 +87,6 @@ fn epoch(now: DateTime<Utc>) -> f64 {
     #[allow(clippy::cast_precision_loss)]
     let milliseconds = now.timestamp_millis() as f64;
     milliseconds / 1e3
-}
-
-fn iso(text: &str) -> Option<DateTime<Utc>> {
-    DateTime::parse_from_rfc3339(text).ok().map(Into::into)
 }
 
 /// A date in the three forms of RFC 9110, 5.6.7.
