@@ -1,4 +1,5 @@
 //! Draft.
+pub mod app;
 pub mod cli;
 pub mod collector;
 pub mod config;

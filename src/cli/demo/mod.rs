@@ -8,3 +8,6 @@ mod story;
 mod vault;
 mod world;
 mod config;
+/// Draft.
+#[derive(Clone, Debug, clap::Args)]
+pub struct DemoArgs {}
