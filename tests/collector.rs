@@ -195,7 +195,7 @@ async fn a_source_is_collected_at_once_and_then_in_its_interval() {
 
 #[tokio::test(start_paused = true)]
 async fn the_jitter_keeps_within_a_tenth() {
-    for (chance, expected) in [(0.0, [0, 810, 810]), (0.999_999, [4, 989, 989])] {
+    for (chance, expected) in [(0.0, [0, 810, 810]), (0.999_999, [5, 990, 990])] {
         let source = Fake::new("t", &[Does::Answer]);
         let mut stage = Stage::with_chance(chance);
         stage.apply(&[("a", &source, "1")]).await;
@@ -216,7 +216,7 @@ async fn after_a_failure_it_is_tried_again_soon_until_it_is_complete() {
     assert_eq!(stage.failures("a", Reason::ServerError), 3);
     sleep(Duration::from_secs(1500)).await;
     assert_eq!(stage.up("a"), Some(true));
-    assert_eq!(source.pauses(stage.start), [4, 989, 29, 59, 119, 989]);
+    assert_eq!(source.pauses(stage.start), [5, 990, 30, 60, 120, 990]);
 }
 
 #[tokio::test(start_paused = true)]

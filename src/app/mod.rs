@@ -62,9 +62,6 @@ pub enum Fault {
     /// What a person has written is wrong.
     #[error(transparent)]
     Mistakes(#[from] Mistakes),
-    /// `--web.config.file` cannot be used.
-    #[error("{0}")]
-    Web(String),
     /// The listener broke down.
     #[error("the listener broke down: {0}")]
     Listener(#[from] io::Error),
@@ -86,7 +83,7 @@ pub async fn run(flags: Flags, listener: TcpListener, shutdown: impl Future<Outp
     let program = Arc::new(program);
     program.reloaded(clock());
     let guard = match &flags.web_config {
-        Some(file) => Some(Arc::new(Guard::load(file).map_err(|error| Fault::Web(error.to_string()))?)),
+        Some(file) => Some(Guard::open(file)?),
         None => None,
     };
 
