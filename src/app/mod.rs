@@ -11,6 +11,7 @@ mod watch;
 
 use std::future::Future;
 use std::io;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -62,6 +63,14 @@ pub enum Fault {
     /// What a person has written is wrong.
     #[error(transparent)]
     Mistakes(#[from] Mistakes),
+    /// The address cannot be listened at.
+    #[error("cannot listen at {address}: {error}; choose another with --web.listen-address")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        error: io::Error,
+    },
     /// The listener broke down.
     #[error("the listener broke down: {0}")]
     Listener(#[from] io::Error),

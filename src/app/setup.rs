@@ -57,16 +57,6 @@ impl Setup {
         Self::of(&catalogue, config, &stamp(places.providers.as_deref()), shard, clock)
     }
 
-    /// The same of a configuration that stands in no file.
-    ///
-    /// # Errors
-    /// As [`Setup::load`].
-    pub fn of_text(text: Text, clock: &Clock) -> Result<Self, Mistakes> {
-        let config = config::parse(text, Arc::new(config::Real));
-        let (catalogue, config) = both(catalogue(None), config)?;
-        Self::of(&catalogue, config, "", Shard::WHOLE, clock)
-    }
-
     fn of(
         catalogue: &Catalogue,
         mut config: Config,

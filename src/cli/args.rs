@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::LazyLock;
 
 use chrono::TimeDelta;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -9,10 +10,18 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use super::demo::DemoArgs;
 use crate::app::Shard;
 use crate::core::time::parse_duration;
+use crate::exposition::program::Build;
+use crate::web::path::TelemetryPath;
+
+/// `--version` says which commit it is, where whoever built it said so.
+static VERSION: LazyLock<String> = LazyLock::new(|| match super::BUILD {
+    Build { version, revision: "" } => version.to_owned(),
+    Build { version, revision } => format!("{version} ({revision})"),
+});
 
 /// Asks every place where API tokens live when they expire, and tells Prometheus.
 #[derive(Debug, Parser)]
-#[command(name = "token-expiry-exporter", version = super::BUILD, args_conflicts_with_subcommands = true)]
+#[command(name = "token-expiry-exporter", version = VERSION.as_str(), args_conflicts_with_subcommands = true)]
 pub struct Cli {
     /// What to do; without it: serve.
     #[command(subcommand)]
@@ -92,8 +101,8 @@ pub struct ServeArgs {
     /// Where the configuration is.
     #[command(flatten)]
     pub files: Files,
-    /// Where the inventory is kept over a restart; it holds no secret. Without it, it is not kept
-    #[arg(long = "storage.path", value_name = "FILE")]
+    /// The folder in which the inventory is kept over a restart; it holds no secret. Without it, it is not kept
+    #[arg(long = "storage.path", value_name = "FOLDER")]
     pub storage: Option<PathBuf>,
     /// How it is served.
     #[command(flatten)]
@@ -110,8 +119,8 @@ pub struct WebArgs {
     #[arg(long = "web.listen-address", value_name = "ADDRESS")]
     pub listen: Option<ListenAddress>,
     /// The path of the metrics
-    #[arg(long = "web.telemetry-path", value_name = "PATH", default_value = "/metrics", value_parser = absolute)]
-    pub telemetry_path: String,
+    #[arg(long = "web.telemetry-path", value_name = "PATH", default_value = "/metrics")]
+    pub telemetry_path: TelemetryPath,
     /// TLS, client certificates and users, in the exporter-toolkit's format
     #[arg(long = "web.config.file", value_name = "FILE")]
     pub config: Option<PathBuf>,
@@ -190,14 +199,6 @@ impl std::str::FromStr for ListenAddress {
         let whole = if text.starts_with(':') { format!("[::]{text}") } else { text.to_owned() };
         let whole = whole.replacen("localhost:", "127.0.0.1:", 1);
         whole.parse().map(Self).map_err(|_| "an address is written 127.0.0.1:10984, [::1]:10984 or :10984".to_owned())
-    }
-}
-
-fn absolute(path: &str) -> Result<String, String> {
-    if path.starts_with('/') && path.len() > 1 && !path.contains(['?', '#', '{', '}']) {
-        Ok(path.to_owned())
-    } else {
-        Err("the path must begin with a slash, and be more than that".to_owned())
     }
 }
 

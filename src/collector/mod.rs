@@ -24,6 +24,7 @@ use crate::core::rules::Rule;
 use crate::providers::Source;
 
 pub use attempt::{Attempt, collect};
+pub use report::sentence;
 
 /// Where the wall time comes from.
 pub type Clock = Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>;

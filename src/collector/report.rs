@@ -56,7 +56,7 @@ impl Report {
 }
 
 /// A gap in words: what failed, what the provider says of it, and what would help.
-fn sentence(gap: &Gap) -> String {
+pub fn sentence(gap: &Gap) -> String {
     let mut words = gap.failure.what.clone();
     if let Some(says) = &gap.failure.says {
         words.push_str(&format!(", says the provider: {says}"));

@@ -1,15 +1,58 @@
-//! Draft.
+//! Providers: the definitions, the engine that runs them, and the few sources that are no HTTP API.
+
+mod ask;
+mod auth;
+mod census;
+mod compose;
+mod engine;
 pub mod expression;
 mod functions;
+mod kept;
+mod map;
+mod names;
+mod own;
+mod paging;
+mod patience;
+mod probe;
 pub mod provider;
+mod report;
+mod round;
 mod scalar;
+mod settings;
+mod signers;
 pub mod template;
+mod token;
+mod value;
+mod walk;
 
 use chrono::{DateTime, Utc};
 use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 
+use crate::core::mistake::{Span, Text};
 use crate::core::outcome::{Gap, Outcome};
+use crate::core::secret::SharedCredentials;
+use crate::yaml;
+
+/// What a source's configuration hands to its provider.
+pub struct Wanted {
+    /// The configuration.
+    pub text: Text,
+    /// Where the source stands in it.
+    pub at: Span,
+    /// The source's name.
+    pub name: String,
+    /// The way to authenticate, if it says.
+    pub auth: Option<(String, Span)>,
+    /// The listings, if it says.
+    pub listings: Option<Vec<(String, Span)>>,
+    /// The provider's own settings.
+    pub settings: Vec<(yaml::Key, yaml::Node)>,
+    /// Where the credential comes from.
+    pub credentials: SharedCredentials,
+    /// Where that stands in the configuration.
+    pub credential_at: Option<Span>,
+}
 
 /// One configured account at a provider.
 pub trait Source: Send + Sync {
@@ -42,30 +85,6 @@ pub enum Probed {
     Nothing,
 }
 
-use crate::core::mistake::{Mistakes, Span, Text};
-use crate::core::secret::SharedCredentials;
-use crate::http::options::Options;
-use crate::yaml::{Key, Node};
-
-/// What a source's configuration hands to its provider.
-pub struct Wanted {
-    /// The configuration.
-    pub text: Text,
-    /// Where the source begins.
-    pub at: Span,
-    /// Its name.
-    pub name: String,
-    /// The scheme.
-    pub auth: Option<(String, Span)>,
-    /// The listings.
-    pub listings: Option<Vec<(String, Span)>>,
-    /// The settings.
-    pub settings: Vec<(Key, Node)>,
-    /// The credential.
-    pub credentials: SharedCredentials,
-    /// Where it is configured.
-    pub credential_at: Option<Span>,
-}
 
 /// Draft.
 pub struct Catalogue;
@@ -80,10 +99,10 @@ pub struct Entry<'a> {
 
 #[allow(missing_docs, clippy::missing_errors_doc, clippy::todo, unused)]
 impl Catalogue {
-    pub fn builtin() -> Result<Self, Mistakes> {
+    pub fn builtin() -> Result<Self, crate::core::mistake::Mistakes> {
         todo!()
     }
-    pub fn add(&mut self, text: Text) -> Result<(), Mistakes> {
+    pub fn add(&mut self, text: Text) -> Result<(), crate::core::mistake::Mistakes> {
         todo!()
     }
     pub fn names(&self) -> impl Iterator<Item = &str> {
@@ -96,9 +115,9 @@ impl Catalogue {
         &self,
         provider: (&str, Span),
         wanted: Wanted,
-        http: Options,
+        http: crate::http::options::Options,
         clock: crate::http::client::Clock,
-    ) -> Result<Box<dyn Source>, Mistakes> {
+    ) -> Result<Box<dyn Source>, crate::core::mistake::Mistakes> {
         todo!()
     }
 }

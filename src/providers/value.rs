@@ -42,6 +42,14 @@ pub(super) fn scalar(value: &Val) -> Option<String> {
     }
 }
 
+/// The elements of a list; none of anything else.
+pub(super) fn elements(value: &Val) -> &[Val] {
+    match value {
+        Val::Arr(list) => list,
+        _ => &[],
+    }
+}
+
 /// Whether there is nothing: null or an empty text.
 pub(super) fn is_blank(value: &Val) -> bool {
     match value {

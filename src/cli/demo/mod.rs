@@ -11,3 +11,5 @@ mod config;
 /// Draft.
 #[derive(Clone, Debug, clap::Args)]
 pub struct DemoArgs {}
+
+pub(super) async fn run(_: DemoArgs) -> Result<u8, crate::app::Fault> { Ok(0) }
