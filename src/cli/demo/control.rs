@@ -1,13 +1,4 @@
 //! A way to make things happen to the invented company while the exporter watches.
-//!
-//! ```text
-//! GET  /expected                                     the numbers that must be seen
-//! GET  /tokens                                       every token with the story that it tells
-//! POST /tokens/ID/rotate                             a successor takes its place
-//! POST /tokens/ID/revoke                             it is gone
-//! POST /tokens/ID/end?in=SECONDS                     its end moves
-//! POST /providers/{atlassian|vault}/{stop|start}     503 until it is started again
-//! ```
 
 use axum::Json;
 use axum::Router;
@@ -23,9 +14,20 @@ use super::expected::Expected;
 use super::organisation::Invented;
 use super::world::World;
 
+/// What can be done here.
+const HELP: &str = "\
+GET  /expected                                     the numbers that must be seen
+GET  /tokens                                       every token with the story that it tells
+POST /tokens/ID/rotate                             a successor takes its place
+POST /tokens/ID/revoke                             it is gone
+POST /tokens/ID/end?in=SECONDS                     its end moves
+POST /providers/{atlassian|vault}/{stop|start}     503 until it is started again
+";
+
 /// The control endpoint.
 pub(super) fn router(world: World) -> Router {
     Router::new()
+        .route("/", get(async || HELP))
         .route("/expected", get(async |State(world): State<World>| Json(Expected::of(&world.read().organisation))))
         .route("/tokens", get(tokens))
         .route("/tokens/{id}/rotate", post(rotate))

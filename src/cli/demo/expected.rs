@@ -54,7 +54,7 @@ impl Expected {
         for token in &organisation.tokens {
             expected.add(token.listing.source, token.listing.kind, token.story);
         }
-        for (kind, story) in super::config::BY_HAND {
+        for (_, kind, _, story) in super::config::BY_HAND {
             expected.add("by-hand", kind, *story);
         }
         for (name, source) in &mut expected.sources {

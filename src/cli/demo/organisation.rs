@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 
+use super::atlassian::OWN_KEY;
 use super::people::{self, TEAMS};
 use super::story::Story;
 
@@ -144,6 +145,10 @@ impl Organisation {
             for _ in 0..count {
                 organisation.add(listing, story, now);
             }
+        }
+        let keys = organisation.tokens.iter_mut().filter(|token| token.listing == API_KEYS);
+        if let Some(own) = keys.into_iter().find(|token| token.story == Story::Warning) {
+            OWN_KEY.clone_into(&mut own.name);
         }
         organisation
     }

@@ -2,6 +2,7 @@
 
 /// A team: its name, its people, and the systems whose names begin its tokens' names.
 pub(super) struct Team {
+    pub(super) name: &'static str,
     pub(super) people: &'static [&'static str],
     pub(super) systems: &'static [&'static str],
 }
@@ -9,22 +10,27 @@ pub(super) struct Team {
 /// Meridian Ferries. The configuration's rules know the same systems.
 pub(super) const TEAMS: &[Team] = &[
     Team {
+        name: "platform",
         people: &["Ada Lund", "Bashir Noor", "Carmen Ortiz", "Dag Holm", "Ewa Zielinska", "Farid Haddad"],
         systems: &["jenkins", "renovate", "argocd", "terraform", "backstage"],
     },
     Team {
+        name: "data",
         people: &["Grace Okafor", "Hugo Lindqvist", "Ines Duarte", "Jonas Weiss", "Keiko Mori"],
         systems: &["tableau", "dbt", "airflow", "warehouse"],
     },
     Team {
+        name: "support",
         people: &["Liam Byrne", "Mei Tanaka", "Nadia Petrova", "Omar Farouk"],
         systems: &["helpdesk", "status", "chatops"],
     },
     Team {
+        name: "security",
         people: &["Priya Raman", "Quentin Faure", "Rosa Alvarez"],
         systems: &["sast", "siem", "secrets-scan"],
     },
     Team {
+        name: "operations",
         people: &["Sven Aalto", "Tariq Aziz", "Ulla Berg", "Vera Novak"],
         systems: &["timetable", "booking", "fleet"],
     },
