@@ -70,8 +70,8 @@ impl Inventory {
         self.sources.iter().flat_map(move |(name, held)| held.views(name, now))
     }
 
-    /// The next instant at which a token changes its band, its state or its findings, or is forgotten, without any
-    /// collection.
+    /// The next instant at which a token changes its band, its state or its findings, or is forgotten, or a source's own
+    /// credential changes its band, without any collection.
     pub fn next_change(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         self.sources.values().filter_map(|held| held.next_change(now)).min()
     }

@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::core::failure::Reason;
-use crate::core::lead::Lead;
+use crate::core::lead::{Band, Bands, Lead};
 use crate::core::outcome::{Listed, Outcome, Own, RateLimit};
 use crate::core::token::Expiry;
 
@@ -115,6 +115,17 @@ impl Source {
             requests: BTreeMap::new(),
             listings: BTreeMap::new(),
         }
+    }
+
+    /// The band that its own credential is in: the lead is the source's, and what has ended stays so until another end is
+    /// told.
+    pub fn credential_band(&self, now: DateTime<Utc>) -> Option<Band> {
+        self.credential_bands()?.at(now)
+    }
+
+    pub(super) fn credential_bands(&self) -> Option<Bands> {
+        let end = self.credential?.instant()?;
+        Some(Bands::before(end, self.policy.lead, TimeDelta::MAX))
     }
 
     pub(super) fn set_policy(&mut self, policy: Policy) {

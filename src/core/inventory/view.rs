@@ -89,7 +89,9 @@ impl Held {
     }
 
     pub(super) fn next_change(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        self.entries.iter().filter_map(|entry| entry.next_change(&self.source.policy, now)).min()
+        let of_credential = self.source.credential_bands().and_then(|bands| bands.next_change(now));
+        let of_tokens = self.entries.iter().filter_map(|entry| entry.next_change(&self.source.policy, now));
+        of_tokens.chain(of_credential).filter(|at| *at < DateTime::<Utc>::MAX_UTC).min()
     }
 }
 
@@ -131,14 +133,14 @@ impl Entry {
         since.checked_add_signed(policy.unused_after?)
     }
 
+    /// That it is replaced no longer is no change of its own: it comes with the end of the one that replaced it.
     fn next_change(&self, policy: &Policy, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let changes = [
             self.expires().instant(),
             self.bands(self.state(now), policy).and_then(|bands| bands.next_change(now)),
-            self.replaced_until,
             self.unused_from(policy),
             self.forgotten_at(policy.expired_retention),
         ];
-        changes.into_iter().flatten().filter(|at| *at > now && *at < DateTime::<Utc>::MAX_UTC).min()
+        changes.into_iter().flatten().filter(|at| *at > now).min()
     }
 }

@@ -3,6 +3,7 @@ use chrono::TimeDelta;
 use super::{answer, day, gap, ids, inventory, odd_scope, outcome, policy, record, scope, token};
 use crate::core::failure::{Failure, Reason};
 use crate::core::inventory::{Adjustment, Inventory, Source};
+use crate::core::lead::Band;
 use crate::core::outcome::{Listed, Outcome, Own, RateLimit, Scope};
 use crate::core::token::Expiry;
 
@@ -88,4 +89,24 @@ fn an_answer_for_what_is_no_longer_configured_is_passed_over() {
     assert!(ids(&inventory, day(1)).is_empty());
     assert_eq!(inventory.sources().count(), 1);
     assert_eq!(main(&inventory).listings.len(), 2);
+}
+
+#[test]
+fn people_are_told_of_the_end_of_the_own_credential_too() {
+    let mut inventory = inventory(policy());
+    let telling = |expires| Outcome { own: Own::Ends(expires), ..outcome(vec![], vec![]) };
+    record(&mut inventory, telling(Expiry::Never), day(0));
+    assert_eq!((main(&inventory).credential_band(day(0)), inventory.next_change(day(0))), (None, None));
+    record(&mut inventory, telling(Expiry::At(day(50))), day(0));
+    let cases = [
+        (0, None, Some(day(20))),
+        (20, Some(Band::Warning), Some(day(43))),
+        (43, Some(Band::Critical), Some(day(50))),
+        (50, Some(Band::Expired), None),
+        (500, Some(Band::Expired), None),
+    ];
+    for (today, band, next) in cases {
+        let now = day(today);
+        assert_eq!((main(&inventory).credential_band(now), inventory.next_change(now)), (band, next), "{today}");
+    }
 }

@@ -1,15 +1,16 @@
 //! Whatever collections bring, in whatever order: no token is lost under a gap, none stays that two complete answers in a
-//! row did not name before its end, and nothing panics.
+//! row did not name before its end, one is replaced exactly where the rule says so, and nothing panics.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use chrono::{DateTime, Utc};
 use proptest::prelude::*;
 
 use super::{day, gap, ids, inventory, odd_scope, policy, record, scope, token};
 use crate::core::failure::Reason;
 use crate::core::inventory::Inventory;
 use crate::core::outcome::{Listed, Outcome, Path, Scope};
-use crate::core::token::{Expiry, Token};
+use crate::core::token::{Expiry, State, Token};
 
 const SCOPES: [&str; 4] = ["a/x", "a/y", "b", ""];
 
@@ -131,6 +132,36 @@ fn check(inventory: &Inventory, model: &Model, today: i64) -> Result<(), TestCas
         now = next;
     }
     Ok(())
+}
+
+/// Whether another token of the same kind, owner and name replaces this one, asked of each pair.
+fn is_replaced(token: &Token, others: &[Token], now: DateTime<Utc>) -> bool {
+    let end = |token: &Token| match token.expires {
+        Expiry::Never => Some(DateTime::<Utc>::MAX_UTC),
+        other => other.instant(),
+    };
+    !token.disabled
+        && others.iter().any(|other| {
+            let lives = !other.disabled && end(other).is_some_and(|end| end > now);
+            let newer = other.created_at.zip(token.created_at).is_none_or(|(other, own)| other > own);
+            lives && newer && end(other).zip(end(token)).is_some_and(|(other, own)| other > own)
+        })
+}
+
+proptest! {
+    #[test]
+    fn a_token_is_replaced_exactly_where_another_one_outlives_it(
+        tokens in prop::collection::vec(any_token(), 1..24),
+        now in -10..45_i64,
+    ) {
+        let numbered = tokens.into_iter().enumerate();
+        let tokens: Vec<_> = numbered.map(|(id, token)| Token { id: format!("{id:02}"), name: "ci".into(), ..token }).collect();
+        let mut inventory = inventory(policy());
+        record(&mut inventory, super::outcome(vec![scope("a", tokens.clone())], vec![]), day(-20));
+        for (view, token) in inventory.tokens(day(now)).zip(&tokens) {
+            prop_assert_eq!(view.state == State::Replaced, is_replaced(token, &tokens, day(now)), "{:?}", token);
+        }
+    }
 }
 
 proptest! {
