@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 
-use super::values::Reading;
+use super::reading::Reading;
 use crate::core::time::parse_duration;
 use crate::yaml::{Kind, Node};
 
@@ -10,7 +10,13 @@ use crate::yaml::{Kind, Node};
 const HOW: &str = "a duration is written such as `15m`, `12h` or `7d`";
 
 /// Reads a duration within limits.
-pub(super) fn read(reading: &mut Reading, node: &Node, what: &str, least: TimeDelta, most: TimeDelta) -> Option<TimeDelta> {
+pub(super) fn read(
+    reading: &mut Reading,
+    node: &Node,
+    what: &str,
+    least: TimeDelta,
+    most: TimeDelta,
+) -> Option<TimeDelta> {
     let text = match &node.kind {
         Kind::Text(text) => text.trim(),
         Kind::Number(number) if number.as_u64() == Some(0) => "0s",

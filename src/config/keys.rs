@@ -102,7 +102,12 @@ const fn alert_lead(keys: &'static [Key]) -> Key {
 const fn lead(warning: Standard, critical: Standard) -> [Key; 2] {
     [
         key("warning", Shape::Duration(ZERO, TEN_YEARS), warning, "the band `warning` begins so long before the end"),
-        key("critical", Shape::Duration(ZERO, TEN_YEARS), critical, "the band `critical` begins so long before the end"),
+        key(
+            "critical",
+            Shape::Duration(ZERO, TEN_YEARS),
+            critical,
+            "the band `critical` begins so long before the end",
+        ),
     ]
 }
 
@@ -170,7 +175,12 @@ pub(super) const SOURCE: &[Key] = &[
     token_limit(THE_FILES),
     policy(const { &bounds(THE_FILES, THE_FILES) }),
     key("tls", Shape::Map(TLS), NOTHING, "certificates; read when the configuration is"),
-    key("proxy", Shape::Proxy, Standard::Words("the environment's"), "the proxy: an http, https, socks5 or socks5h URL"),
+    key(
+        "proxy",
+        Shape::Proxy,
+        Standard::Words("the environment's"),
+        "the proxy: an http, https, socks5 or socks5h URL",
+    ),
 ];
 
 /// A source's `tls`.
@@ -219,8 +229,18 @@ pub(super) const ORIGIN: &[Key] = &[
     key("env", Shape::Text, NOTHING, "a variable of the environment"),
 ];
 
-/// The names of these keys, to be a constant too.
-pub(super) const fn names<const N: usize>(keys: &'static [Key]) -> [&'static str; N] {
+impl Key {
+    /// The keys of the map that it holds.
+    pub(super) fn inner(&self) -> Option<&'static [Self]> {
+        match self.shape {
+            Shape::Map(keys) => Some(keys),
+            _ => None,
+        }
+    }
+}
+
+/// The names of these keys, as a constant.
+pub(super) const fn names<const N: usize>(keys: &[Key]) -> [&'static str; N] {
     let mut names = [""; N];
     let mut at = 0;
     while at < N {

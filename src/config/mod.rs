@@ -11,22 +11,39 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use url::Url;
 
+use self::credential::Origins;
+use self::rule::NamedProvider;
 use crate::core::lead::{Lead, LeadChange};
-use crate::core::mistake::{Mistakes, Span, Text};
+use crate::core::mistake::{Mistake, Mistakes, Span, Text};
 use crate::core::rules::Rule;
 use crate::core::secret::{Secret, SharedCredentials};
 use crate::yaml::{Key, Node};
 
+mod credential;
+mod duration;
+mod file;
+mod keys;
+mod labels;
+mod lead;
+mod pattern;
+mod proxy;
+mod reading;
 mod reference;
+mod rule;
 mod schema;
+mod secrets;
+mod shape;
+mod source;
 mod surroundings;
+mod tls;
+mod values;
 
 pub use reference::reference;
 pub use schema::{ProviderSchema, SettingSchema, SettingShape, schema};
 pub use surroundings::{Real, Surroundings};
 
 /// The keys that every source may have, whatever its provider: for suggestions beside a provider's own settings.
-pub const SOURCE_KEYS: &[&str] = &[];
+pub const SOURCE_KEYS: &[&str] = &keys::names::<{ keys::SOURCE.len() }>(keys::SOURCE);
 
 /// The whole configuration, checked, with every default filled in.
 #[derive(Debug)]
@@ -55,6 +72,8 @@ pub struct Config {
     pub rules: Arc<[Rule]>,
     /// The names of the labels that rules set, sorted: every token carries all of them, empty where no rule sets it.
     pub label_names: Vec<String>,
+    credentials: Vec<Arc<Origins>>,
+    rule_providers: Vec<NamedProvider>,
 }
 
 /// What of a token's owner is published.
@@ -161,8 +180,7 @@ pub struct Tls {
 /// # Errors
 /// Every mistake in it, in the order of their places. No mistake quotes a secret.
 pub fn parse(text: Text, surroundings: Arc<dyn Surroundings>) -> Result<Config, Mistakes> {
-    let _ = surroundings;
-    Err(text.mistake(Span::default(), "not written yet").into())
+    file::read(text, surroundings)
 }
 
 /// Reads a configuration file of this machine.
@@ -170,8 +188,16 @@ pub fn parse(text: Text, surroundings: Arc<dyn Surroundings>) -> Result<Config, 
 /// # Errors
 /// As [`parse`], and where the file cannot be read.
 pub fn load(path: &Path) -> Result<Config, Mistakes> {
-    let _ = path;
-    Err(Mistakes::default())
+    let name = path.display().to_string();
+    let content = Real.read_file(path).map_err(|error| {
+        Mistake::in_file(&name, format!("the configuration cannot be read: {error}; name it with `--config.file`"))
+    })?;
+    let content = String::from_utf8(content).map_err(|error| {
+        let line =
+            error.as_bytes()[..error.utf8_error().valid_up_to()].iter().filter(|byte| **byte == b'\n').count() + 1;
+        Mistake::in_file(&name, format!("line {line} is no UTF-8 text; save the file as UTF-8"))
+    })?;
+    parse(Text::new(name, content), Arc::new(Real))
 }
 
 impl Config {
@@ -180,7 +206,11 @@ impl Config {
     /// # Errors
     /// A mistake for each file and variable that is missing, unreadable or empty.
     pub fn check_credentials(&self) -> Result<(), Mistakes> {
-        Ok(())
+        let mut mistakes = Mistakes::default();
+        for (at, problem) in self.credentials.iter().flat_map(|origins| origins.problems()) {
+            mistakes.push(self.text.mistake(at, problem));
+        }
+        mistakes.into_result()
     }
 
     /// Replaces aliases in the rules' `match.provider` by the providers' own names, which tokens carry, and checks that a
@@ -191,7 +221,26 @@ impl Config {
     /// # Errors
     /// A mistake for each provider that no source has.
     pub fn resolve_providers(&mut self, name_of: impl Fn(&str) -> Option<String>) -> Result<(), Mistakes> {
-        let _ = name_of;
-        Ok(())
+        let mut mistakes = Mistakes::default();
+        let mut rules = self.rules.to_vec();
+        for rule in &mut rules {
+            rule.matches.provider.clear();
+        }
+        for NamedProvider { rule: index, name, at } in &self.rule_providers {
+            let own = name_of(name);
+            let has = |source: &SourceConfig| {
+                source.provider.0 == *name || own.is_some() && name_of(&source.provider.0) == own
+            };
+            if !self.sources.iter().any(has) {
+                let hint = rule::hint(name, self.sources.iter().map(|source| source.provider.0.as_str()));
+                let what = format!("rules[{index}].match.provider");
+                mistakes.push(self.text.mistake(*at, format!("{what}: no source has the provider `{name}`{hint}")));
+            }
+            if let Some(rule) = rules.get_mut(*index) {
+                rule.matches.provider.push(own.unwrap_or_else(|| name.clone()));
+            }
+        }
+        self.rules = rules.into();
+        mistakes.into_result()
     }
 }

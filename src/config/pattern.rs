@@ -2,7 +2,7 @@
 
 use regex::Regex;
 
-use super::values::Reading;
+use super::reading::Reading;
 use crate::core::mistake::Span;
 use crate::yaml::Node;
 

@@ -1,109 +1,19 @@
 //! A map of the file, read by its table of keys: every value of the right shape, every mistake noted.
 
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
 use regex::Regex;
 use url::Url;
 
-use super::keys::{Key, Shape, Standard};
-use super::surroundings::Surroundings;
-use super::{duration, labels, pattern, proxy};
-use crate::core::address;
-use crate::core::mistake::{Mistake, Mistakes, Span, Text, did_you_mean};
-use crate::yaml::{self, Kind, Node, Reader};
-
-/// The reading of one file: what was found wrong so far, and which lines no message may show.
-pub(super) struct Reading {
-    reader: Reader,
-    secrets: Vec<Span>,
-    surroundings: Arc<dyn Surroundings>,
-    folder: PathBuf,
-}
-
-impl Reading {
-    /// Begins to read a text. Relative paths in it stand under the folder of its name.
-    pub(super) fn new(text: Text, surroundings: Arc<dyn Surroundings>) -> Self {
-        let folder = Path::new(text.name()).parent().map(Path::to_owned).unwrap_or_default();
-        Self { reader: Reader::new(text), secrets: Vec::new(), surroundings, folder }
-    }
-
-    /// The text.
-    pub(super) fn content(&self) -> &str {
-        self.reader.text.content()
-    }
-
-    /// Files and variables.
-    pub(super) fn surroundings(&self) -> &Arc<dyn Surroundings> {
-        &self.surroundings
-    }
-
-    /// A path of the file, from where the program runs.
-    pub(super) fn path(&self, written: &str) -> PathBuf {
-        self.folder.join(written)
-    }
-
-    /// Notes a mistake.
-    pub(super) fn mistake(&mut self, at: Span, message: impl Into<String>) {
-        self.reader.mistake(at, message);
-    }
-
-    /// Notes that a secret stands in the file: the message must not quote it, and its lines are shown by no message.
-    pub(super) fn secret(&mut self, at: Span, message: impl Into<String>) {
-        self.secrets.push(at);
-        self.reader.mistake(at, message);
-    }
-
-    /// Notes that a value is of the wrong type.
-    pub(super) fn wrong_type(&mut self, node: &Node, what: &str, expected: &str) {
-        self.reader.wrong_type(node, what, expected);
-    }
-
-    /// A text.
-    pub(super) fn string(&mut self, node: &Node, what: &str) -> Option<String> {
-        self.reader.string(node, what)
-    }
-
-    /// A text that is not blank.
-    fn filled(&mut self, node: &Node, what: &str) -> Option<String> {
-        let text = self.string(node, what)?;
-        if text.trim().is_empty() {
-            self.mistake(node.at, format!("{what}: the text is empty"));
-            return None;
-        }
-        Some(text)
-    }
-
-    /// The number of the line in which a place stands, for messages that speak of a second place.
-    pub(super) fn line(&self, at: Span) -> usize {
-        self.reader.text.mistake(at, "").order().1
-    }
-
-    /// Ends the reading.
-    ///
-    /// # Errors
-    /// The mistakes, without the lines that hold a secret.
-    pub(super) fn finish(self) -> Result<(), Mistakes> {
-        let lines = |at: Span| {
-            let last = Span { start: at.end.saturating_sub(1).max(at.start), end: at.end };
-            (self.line(at), self.line(last))
-        };
-        let secret: Vec<_> = self.secrets.iter().map(|at| lines(*at)).collect();
-        let mut shown = Mistakes::default();
-        for mistake in self.reader.mistakes.iter() {
-            let (_, line, _) = mistake.order();
-            let hidden = secret.iter().any(|(first, last)| (*first..=*last).contains(&line));
-            shown.push(if hidden { Mistake::hide_line(mistake.clone()) } else { mistake.clone() });
-        }
-        shown.into_result()
-    }
-}
+use super::keys::{Key, Standard};
+use super::reading::Reading;
+use crate::core::mistake::{Span, did_you_mean};
+use crate::yaml::{self, Kind, Node};
 
 /// What stands under a key.
 #[derive(Debug)]
-enum Value<'n> {
+pub(super) enum Value<'n> {
     Duration(TimeDelta),
     Never,
     Flag(bool),
@@ -126,7 +36,17 @@ pub(super) struct Values<'n> {
     /// Where it begins.
     pub(super) at: Span,
     keys: &'static [Key],
-    found: Vec<(&'static str, Span, Value<'n>)>,
+    found: Vec<Found<'n>>,
+}
+
+/// What was found under a key.
+#[derive(Debug)]
+struct Found<'n> {
+    name: &'static str,
+    /// Where it stands. None where the key is left out.
+    at: Option<Span>,
+    /// None where it is a mistake, or the key is left out and holds no map.
+    value: Option<Value<'n>>,
 }
 
 /// What messages call the value of a key.
@@ -138,7 +58,8 @@ impl<'n> Values<'n> {
     /// Reads a map all of whose keys the table knows.
     pub(super) fn read(reading: &mut Reading, node: &'n Node, what: &str, keys: &'static [Key]) -> Self {
         let (values, rest) = Self::read_open(reading, node, what, keys);
-        for (key, _) in rest {
+        // A secret under an unknown key has its own mistake.
+        for (key, _) in rest.into_iter().filter(|(_, value)| !reading.is_secret(value.at)).collect::<Vec<_>>() {
             let known = keys.iter().map(|key| key.name);
             let mut hint = did_you_mean(&key.name, known.clone(), |name| format!("`{name}`"));
             if hint.is_empty() {
@@ -163,44 +84,48 @@ impl<'n> Values<'n> {
         let mut values = Self { what: what.to_owned(), at: node.at, keys, found: Vec::new() };
         for key in keys {
             let what = under(what, key.name);
-            let value = match fields.entry(key.name) {
-                Some((name, found)) => key.value(reading, name.at, found, &what).map(|value| (found.at, value)),
-                None => {
+            values.found.push(match fields.entry(key.name) {
+                Some((_, node)) if !key.is_unset(node) => {
+                    Found { name: key.name, at: Some(node.at), value: key.read(reading, node, &what) }
+                }
+                _ => {
                     if readable && matches!(key.standard, Standard::Required) {
                         reading.mistake(node.at, format!("{shown}: `{}` is missing: {}", key.name, key.help));
                     }
-                    None
+                    let inner = key.inner().map(|keys| Value::Map(Self::unset(what, node.at, keys)));
+                    Found { name: key.name, at: None, value: inner }
                 }
-            };
-            if let Some((at, value)) = value {
-                values.found.push((key.name, at, value));
-            }
+            });
         }
         (values, fields.rest())
     }
 
-    /// Every key left out.
-    fn empty(what: String, at: Span, keys: &'static [Key]) -> Self {
+    /// A map that is left out.
+    fn unset(what: String, at: Span, keys: &'static [Key]) -> Self {
         Self { what, at, keys, found: Vec::new() }
     }
 
+    fn found(&self, name: &str) -> Option<&Found<'n>> {
+        debug_assert!(self.keys.iter().any(|key| key.name == name), "`{name}` is not in the table");
+        self.found.iter().find(|found| found.name == name)
+    }
+
     fn get(&self, name: &str) -> Option<&Value<'n>> {
-        debug_assert!(self.keys.iter().any(|key| key.name == name), "`{name}` is in the table");
-        self.found.iter().find(|(found, ..)| *found == name).map(|(_, _, value)| value)
+        self.found(name)?.value.as_ref()
     }
 
     fn standard(&self, name: &str) -> Option<Standard> {
         self.keys.iter().find(|key| key.name == name).map(|key| key.standard)
     }
 
-    /// Whether the key is there.
-    pub(super) fn has(&self, name: &str) -> bool {
-        self.get(name).is_some()
+    /// Whether the file has the key, be its value right or wrong.
+    pub(super) fn given(&self, name: &str) -> bool {
+        self.found(name).is_some_and(|found| found.at.is_some())
     }
 
-    /// Where the value of a key stands; where the map begins if it is not there.
+    /// Where the value of a key stands; where the map begins if the key is left out.
     pub(super) fn place(&self, name: &str) -> Span {
-        self.found.iter().find(|(found, ..)| *found == name).map_or(self.at, |(_, at, _)| *at)
+        self.found(name).and_then(|found| found.at).unwrap_or(self.at)
     }
 
     /// What messages call the value of a key.
@@ -310,8 +235,13 @@ impl<'n> Values<'n> {
         }
     }
 
-    /// A map within; one that is not there has the table's defaults.
-    pub(super) fn map(&self, name: &str) -> Values<'n> {
-        todo!()
+    /// A map within. One that is left out has the table's defaults.
+    pub(super) fn map(&self, name: &str) -> &Values<'n> {
+        const NOTHING: &Values<'static> =
+            &Values { what: String::new(), at: Span { start: 0, end: 0 }, keys: &[], found: Vec::new() };
+        match self.get(name) {
+            Some(Value::Map(found)) => found,
+            _ => NOTHING,
+        }
     }
 }
