@@ -212,7 +212,7 @@ mod tests {
         assert_eq!(fs::metadata(store.file()).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(names(directory.path()), ["inventory.json"]);
         insta::assert_snapshot!(fs::read_to_string(store.file()).unwrap(), @r#"
-        {"format":1,"crc32":"6e0d4c0f","length":15,"written_at":"2025-10-09T08:53:20Z"}
+        {"format":1,"crc32":"8a1f61cd","length":16,"written_at":"2025-10-09T08:53:20Z"}
         ["one","zwö\n"]
         "#);
     }
