@@ -30,6 +30,7 @@ pub struct Expression(Arc<Inner>);
 
 struct Inner {
     path: String,
+    code: String,
     filter: jaq_core::Filter<Jq>,
     /// Which of the variables it uses, by their place in `Variables`.
     variables: Vec<usize>,
@@ -114,6 +115,7 @@ impl Expression {
             .ok_or_else(|| vec![Slip::new(0..code.len(), "not jq that this program can compile")])?;
         Ok(Self(Arc::new(Inner {
             path: path.to_owned(),
+            code: code.to_owned(),
             filter,
             variables: checked.variables,
             settings: checked.settings,
@@ -175,6 +177,11 @@ impl Expression {
     /// Its place in the definition, such as `listings.instance.token.kind`.
     pub fn path(&self) -> &str {
         &self.0.path
+    }
+
+    /// The expression as it is written. It sees the same where it is the same, and the variables are.
+    pub(crate) fn code(&self) -> &str {
+        &self.0.code
     }
 
     /// The look-up tables that it reads as `$maps.NAME`.
