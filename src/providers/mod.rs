@@ -5,6 +5,7 @@ mod auth;
 mod census;
 mod compose;
 mod engine;
+pub mod definition;
 pub mod expression;
 mod files;
 mod functions;
@@ -21,7 +22,7 @@ pub mod provider;
 mod report;
 mod round;
 mod scalar;
-mod settings;
+pub mod settings;
 mod signers;
 pub mod template;
 mod token;
@@ -90,7 +91,7 @@ pub enum Probed {
 
 
 /// Draft.
-pub struct Catalogue;
+pub struct Catalogue(Vec<std::sync::Arc<provider::Provider>>, Vec<native::Native>);
 
 /// Draft.
 pub struct Entry<'a> {
@@ -103,16 +104,21 @@ pub struct Entry<'a> {
 #[allow(missing_docs, clippy::missing_errors_doc, clippy::todo, unused)]
 impl Catalogue {
     pub fn builtin() -> Result<Self, crate::core::mistake::Mistakes> {
-        todo!()
+        let mut c = Self(Vec::new(), native::all());
+        c.add(Text::new("atlassian-cloud.yaml", include_str!("atlassian-cloud.yaml")))?;
+        c.add(Text::new("vault.yaml", include_str!("vault.yaml")))?;
+        Ok(c)
     }
     pub fn add(&mut self, text: Text) -> Result<(), crate::core::mistake::Mistakes> {
-        todo!()
+        self.0.push(std::sync::Arc::new(provider::compile(&text)?));
+        Ok(())
     }
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        std::iter::empty()
+        self.0.iter().map(|p| p.name.as_str())
     }
     pub fn get(&self, name: &str) -> Option<Entry<'_>> {
-        todo!()
+        let p = self.0.iter().find(|p| p.name == name).map(|p| Entry { name: &p.name, interval: p.interval });
+        p.or_else(|| self.1.iter().find(|p| p.name == name).map(|p| Entry { name: p.name, interval: p.interval }))
     }
     pub fn connect(
         &self,
@@ -121,6 +127,12 @@ impl Catalogue {
         http: crate::http::options::Options,
         clock: crate::http::client::Clock,
     ) -> Result<Box<dyn Source>, crate::core::mistake::Mistakes> {
-        todo!()
+        if let Some(n) = self.1.iter().find(|n| n.name == provider.0) {
+            return (n.connect)(wanted);
+        }
+        match self.0.iter().find(|p| p.name == provider.0) {
+            Some(p) => engine::connect(p.clone(), wanted, http, clock),
+            None => Err(wanted.text.mistake(provider.1, format!("unknown provider `{}`", provider.0)).into()),
+        }
     }
 }

@@ -3,7 +3,11 @@
 //! The seam between the language (`definition`, `expression`, `template`, and the compiling half of this module) and the
 //! engine that runs it (`ask`, `walk`, `map`, `auth`, `own`, `token`).
 
+mod compile;
+
 use std::time::Duration;
+
+pub use compile::compile;
 
 use super::expression::Expression;
 use super::template::Template;
@@ -14,6 +18,8 @@ use crate::core::time::Reading;
 pub struct Provider {
     /// Its name, such as `atlassian-cloud`: the value of the label `provider`.
     pub name: String,
+    /// Whether it wins over a built-in definition of the same name.
+    pub overrides: bool,
     /// Other names that a configuration may use for it.
     pub aliases: Vec<String>,
     /// Its name as people write it.
@@ -42,6 +48,8 @@ pub struct Provider {
     pub maps: Vec<Map>,
     /// The listings.
     pub listings: Vec<Listing>,
+    /// Every expression in it, for those who ask which of them a test has reached.
+    pub expressions: Vec<Expression>,
 }
 
 /// How fast a provider may be asked.
