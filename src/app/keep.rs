@@ -8,6 +8,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 use tracing::{error, info, warn};
 
+use super::setup::Setup;
 use crate::collector::{Clock, SharedInventory};
 use crate::core::inventory::Snapshot;
 use crate::exposition::program::Program;
@@ -26,13 +27,16 @@ pub(super) struct Keeper {
 }
 
 impl Keeper {
-    /// Takes in what an earlier process knew. A file that cannot be used is a warning: there is work to do without it.
-    pub(super) fn restore(&self) {
+    /// Takes in what an earlier process knew, as far as the configuration names it. A file that cannot be used is a warning:
+    /// there is work to do without it.
+    pub(super) fn restore(&self, setup: &Setup) {
         let file = self.store.file();
         let file = file.display();
         match self.store.load::<Snapshot<'static>>() {
             Ok(Loaded::Found(snapshot)) => {
-                self.inventory.write().unwrap_or_else(PoisonError::into_inner).restore(snapshot);
+                let mut inventory = self.inventory.write().unwrap_or_else(PoisonError::into_inner);
+                inventory.set_policy(setup.policies.clone(), Arc::clone(&setup.rules));
+                inventory.restore(snapshot);
                 info!(%file, "the inventory of before is restored");
             }
             Ok(Loaded::Nothing) => info!(%file, "there is no inventory of before"),

@@ -51,6 +51,8 @@ pub struct Flags {
     pub shard: Shard,
     /// How often the files are looked at.
     pub look_every: Duration,
+    /// No source waits longer than this for its next collection, whatever the configuration says: for the demo and for tests.
+    pub longest_interval: Option<Duration>,
     /// Clock and chance.
     pub surroundings: Surroundings,
     /// What was built.
@@ -87,15 +89,9 @@ pub async fn run(flags: Flags, listener: TcpListener, shutdown: impl Future<Outp
     let clock = Arc::clone(&flags.surroundings.clock);
     let mut reloader = Reloader::new(flags.places.clone(), flags.shard, Arc::clone(&clock));
     let setup = reloader.load().await?;
-    let shard = (flags.shard.number, flags.shard.count);
-    let program = Program::new(flags.build, shard).map_err(|error| Fault::Internal(error.to_string()))?;
-    let program = Arc::new(program);
-    program.reloaded(clock());
-    let guard = match &flags.web_config {
-        Some(file) => Some(Guard::open(file)?),
-        None => None,
-    };
-
+    let guard = flags.web_config.as_ref().map(Guard::open).transpose()?;
+    let program = Program::new(flags.build, (flags.shard.number, flags.shard.count));
+    let program = Arc::new(program.map_err(|error| Fault::Internal(error.to_string()))?);
     let inventory: SharedInventory = Arc::new(RwLock::new(Inventory::default()));
     let keeper = flags.storage.as_ref().map(|folder| Keeper {
         store: Store::new(folder),
@@ -104,25 +100,20 @@ pub async fn run(flags: Flags, listener: TcpListener, shutdown: impl Future<Outp
         clock: Arc::clone(&clock),
     });
     if let Some(keeper) = &keeper {
-        // What is restored is cut to what the configuration names; so that must be known first.
-        let mut inventory = inventory.write().unwrap_or_else(PoisonError::into_inner);
-        inventory.set_policy(setup.policies.clone(), Arc::clone(&setup.rules));
-        drop(inventory);
-        keeper.restore();
+        keeper.restore(&setup);
     }
+
     let page = Page::new(Arc::clone(&inventory), setup.labels, Arc::clone(&program), Arc::clone(&clock))?;
     let page = Arc::new(page);
-    let mut collector = Collector::new(Arc::clone(&inventory), flags.surroundings);
+    let collector = Collector::new(Arc::clone(&inventory), flags.surroundings);
     let ready = Arc::new(AtomicBool::new(false));
     let followers = [
         tokio::spawn(Arc::clone(&page).follow(collector.revision())),
-        tokio::spawn(become_ready(Arc::clone(&inventory), collector.revision(), Arc::clone(&ready))),
+        tokio::spawn(become_ready(Arc::clone(&inventory), collector.revision(), Arc::clone(&page), Arc::clone(&ready))),
     ];
-    let (stop_keeper, stopped) = oneshot::channel();
-    let keeper = keeper.map(|keeper| tokio::spawn(keeper.follow(collector.revision(), stopped)));
-    take_over(&mut collector, &page, setup).await;
-
-    let (ask, mut asked) = mpsc::channel(1);
+    let (stop_keeper, keeper_stops) = oneshot::channel();
+    let keeper = keeper.map(|keeper| tokio::spawn(keeper.follow(collector.revision(), keeper_stops)));
+    let (ask, asked) = mpsc::channel(1);
     let surface = Arc::new(Surface {
         version: flags.build.version.to_owned(),
         inventory,
@@ -134,87 +125,83 @@ pub async fn run(flags: Flags, listener: TcpListener, shutdown: impl Future<Outp
         telemetry_path: flags.telemetry_path,
         guard: guard.clone(),
     });
+    let mut work = Work { collector, page, program, clock, longest_interval: flags.longest_interval };
+    work.take_over(setup).await;
+
     let (stop_server, server_stops) = oneshot::channel::<()>();
     let server = web::serve::serve(listener, web::routes::routes(surface), guard, async {
         drop(server_stops.await);
     });
-    let watching = async {
-        let mut hangups = reload::hangups();
-        loop {
-            let tell = tokio::select! {
-                Some(tell) = asked.recv() => Some(tell),
-                () = hangups.next() => None,
-                () = reloader.changed(flags.look_every) => None,
-            };
-            let result = match reloader.load().await {
-                Ok(setup) => {
-                    take_over(&mut collector, &page, setup).await;
-                    program.reloaded(clock());
-                    info!("the configuration is loaded anew");
-                    Ok(())
-                }
-                Err(mistakes) => {
-                    program.reload_failed();
-                    reload::refuse(&mistakes);
-                    Err(mistakes.to_string())
-                }
-            };
-            if let Some(tell) = tell {
-                drop(tell.send(result));
-            }
-        }
-    };
-
     tokio::pin!(server);
     let ended = tokio::select! {
         ended = &mut server => Some(ended),
-        () = watching => None,
+        () = reload::follow(&mut reloader, &mut work, asked, flags.look_every) => None,
         () = shutdown => None,
     };
     info!("stopping");
-    collector.stop().await;
+    work.collector.stop().await;
+    drop(stop_keeper);
     if let Some(keeper) = keeper {
-        drop(stop_keeper);
         drop(keeper.await);
     }
     for follower in followers {
         follower.abort();
     }
-    let ended = match ended {
-        Some(ended) => ended,
-        None => {
-            drop(stop_server);
-            server.await
-        }
-    };
-    ended.map_err(Fault::from)
+    drop(stop_server);
+    match ended {
+        Some(ended) => ended?,
+        None => server.await?,
+    }
+    Ok(())
 }
 
-/// Lets a configuration hold from now on.
-async fn take_over(collector: &mut Collector, page: &Page, setup: Setup) {
-    if let Err(mistakes) = &setup.credentials {
-        for mistake in mistakes.iter() {
-            warn!("{mistake}");
+/// What a configuration sets to work.
+struct Work {
+    collector: Collector,
+    page: Arc<Page>,
+    program: Arc<Program>,
+    clock: Clock,
+    longest_interval: Option<Duration>,
+}
+
+impl Work {
+    /// Lets a configuration hold from now on.
+    async fn take_over(&mut self, mut setup: Setup) {
+        if let Err(mistakes) = &setup.credentials {
+            for mistake in mistakes.iter() {
+                warn!("{mistake}");
+            }
         }
+        if let Some(longest) = self.longest_interval {
+            setup.shorten(longest);
+        }
+        self.page.set_labels(setup.labels);
+        self.collector.apply(setup.orders, setup.policies, setup.rules).await;
+        self.program.reloaded((self.clock)());
     }
-    page.set_labels(setup.labels);
-    collector.apply(setup.orders, setup.policies, setup.rules).await;
 }
 
 /// Sets the flag once every source was attempted, or its tokens of before were restored. Then what is shown is as good as it
 /// will be: a source that fails for days must not keep the others' metrics from being used, and says so by itself.
-async fn become_ready(inventory: SharedInventory, mut revision: channel::Receiver<u64>, ready: Arc<AtomicBool>) {
-    loop {
+async fn become_ready(
+    inventory: SharedInventory,
+    mut revision: channel::Receiver<u64>,
+    page: Arc<Page>,
+    ready: Arc<AtomicBool>,
+) {
+    // The first revision is the configuration's. Before it there is no source, and nothing is ready.
+    while revision.changed().await.is_ok() {
         let known = {
             let inventory = inventory.read().unwrap_or_else(PoisonError::into_inner);
             inventory.sources().all(|(_, source)| source.last_attempt.is_some())
         };
-        // Before the first configuration there is no source, and nothing is ready.
-        if known && *revision.borrow() > 0 {
+        if known {
+            // Whoever is told "ready" asks for the metrics next, and must find there what was known now.
+            let rendered = tokio::task::spawn_blocking(move || page.render()).await;
+            if let Ok(Err(error)) = rendered {
+                warn!(%error, "the metrics could not be rendered");
+            }
             ready.store(true, Ordering::Release);
-            return;
-        }
-        if revision.changed().await.is_err() {
             return;
         }
     }

@@ -2,15 +2,18 @@
 
 use std::time::Duration;
 
+use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 use tracing::{error, info};
 
+use super::Work;
 use super::setup::{Places, Setup};
 use super::shard::Shard;
 use super::watch::Look;
 use crate::collector::Clock;
 use crate::core::mistake::{Mistake, Mistakes};
+use crate::web::Reload;
 
 /// Reads the configuration, and knows whether its files have changed since.
 pub(super) struct Reloader {
@@ -56,8 +59,41 @@ fn look(places: &Places) -> Look {
     Look::at(&places.config, places.providers.as_deref())
 }
 
-/// Logs why a configuration is not taken over.
-pub(super) fn refuse(mistakes: &Mistakes) {
+/// Takes the configuration over anew whenever it has changed, or somebody asks for it. What is wrong runs no further than the
+/// log, and whoever has asked.
+pub(super) async fn follow(
+    reloader: &mut Reloader,
+    work: &mut Work,
+    mut asked: mpsc::Receiver<Reload>,
+    look_every: Duration,
+) {
+    let mut hangups = hangups();
+    loop {
+        let tell = tokio::select! {
+            Some(tell) = asked.recv() => Some(tell),
+            () = hangups.next() => None,
+            () = reloader.changed(look_every) => None,
+        };
+        let result = match reloader.load().await {
+            Ok(setup) => {
+                work.take_over(setup).await;
+                info!("the configuration is loaded anew");
+                Ok(())
+            }
+            Err(mistakes) => {
+                work.program.reload_failed();
+                refuse(&mistakes);
+                Err(mistakes.to_string())
+            }
+        };
+        if let Some(tell) = tell {
+            // Who has asked may be gone.
+            drop(tell.send(result));
+        }
+    }
+}
+
+fn refuse(mistakes: &Mistakes) {
     for mistake in mistakes.iter() {
         error!("{mistake}");
     }
@@ -65,10 +101,10 @@ pub(super) fn refuse(mistakes: &Mistakes) {
 }
 
 /// The hang-up signals, each of which asks for a reload.
-pub(super) struct Hangups(#[cfg(unix)] Option<tokio::signal::unix::Signal>);
+struct Hangups(#[cfg(unix)] Option<tokio::signal::unix::Signal>);
 
 /// Catches them from now on. Where that is not possible, there are none.
-pub(super) fn hangups() -> Hangups {
+fn hangups() -> Hangups {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};
@@ -80,7 +116,7 @@ pub(super) fn hangups() -> Hangups {
 
 impl Hangups {
     /// The next one.
-    pub(super) async fn next(&mut self) {
+    async fn next(&mut self) {
         #[cfg(unix)]
         if let Some(signal) = &mut self.0 {
             if signal.recv().await.is_some() {

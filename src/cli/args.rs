@@ -123,7 +123,7 @@ pub struct WebArgs {
     pub telemetry_path: TelemetryPath,
     /// TLS, client certificates and users, in the exporter-toolkit's format
     #[arg(long = "web.config.file", value_name = "FILE")]
-    pub config: Option<PathBuf>,
+    pub guard: Option<PathBuf>,
     /// Allow a reload by POST /-/reload
     #[arg(long = "web.enable-lifecycle")]
     pub lifecycle: bool,

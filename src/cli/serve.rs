@@ -24,10 +24,11 @@ pub(super) async fn run(args: ServeArgs) -> Result<u8, Fault> {
         places: Places { config: args.files.config, providers: args.files.providers },
         storage: args.storage,
         telemetry_path: args.web.telemetry_path,
-        web_config: args.web.config,
+        web_config: args.web.guard,
         lifecycle: args.web.lifecycle,
         shard: args.shard,
         look_every: LOOK_EVERY,
+        longest_interval: None,
         surroundings: Surroundings::default(),
         build: super::BUILD,
     };

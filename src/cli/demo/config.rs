@@ -12,6 +12,9 @@ use super::story::Story;
 /// The configuration as people would write it, with `@NAMES@` in the place of what differs at each start.
 const TEMPLATE: &str = include_str!("config.yaml");
 
+/// The shortest interval that a configuration may have, in seconds.
+const LEAST: u64 = 10;
+
 /// The kind of the tokens that are written down by hand.
 const KIND: &str = "bitbucket-access-token";
 
@@ -38,7 +41,7 @@ pub(super) fn text(places: &Places<'_>, interval: Duration, now: DateTime<Utc>) 
         .replace("@ATLASSIAN@", &places.atlassian)
         .replace("@VAULT@", &places.vault)
         .replace("@FOLDER@", &places.folder.display().to_string())
-        .replace("@INTERVAL@", &format!("{}s", interval.as_secs().max(1)))
+        .replace("@INTERVAL@", &format!("{}s", interval.as_secs().max(LEAST)))
         .replace("@ORGANISATION@", ORGANISATION)
         .replace("@SANDBOX@", SANDBOX)
         .replace("@OWN_KEY@", OWN_KEY)
@@ -50,17 +53,16 @@ fn by_hand(now: DateTime<Utc>) -> String {
     let entry = |(id, kind, left, _): &(&str, &str, i64, Story)| {
         let end = now + TimeDelta::days(*left);
         let (created, end) = ((end - TimeDelta::days(365)).date_naive(), end.date_naive());
-        format!(
-            "\
-      - id: {id}
-        name: access token of meridian/{id}
-        kind: {kind}
-        owner: {{name: Ulla Berg, email: ulla.berg@example.com}}
-        created_at: {created}
-        expires_at: {end}
-        manage_url: https://bitbucket.org/meridian/{id}/admin/access-tokens
-"
-        )
+        let entry = [
+            format!("  - id: {id}"),
+            format!("    name: access token of meridian/{id}"),
+            format!("    kind: {kind}"),
+            "    owner: {name: Ulla Berg, email: ulla.berg@example.com}".to_owned(),
+            format!("    created: {created}"),
+            format!("    expires: {end}"),
+            format!("    manage_url: https://bitbucket.org/meridian/{id}/admin/access-tokens"),
+        ];
+        entry.map(|line| format!("    {line}\n")).concat()
     };
     BY_HAND.iter().map(entry).collect()
 }
