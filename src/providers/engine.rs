@@ -55,7 +55,7 @@ struct Kept {
 ///
 /// # Errors
 /// Every mistake that the configuration makes about this provider, or certificates or a proxy that cannot be used.
-pub(crate) fn connect(
+pub fn connect(
     provider: Arc<Provider>,
     wanted: Wanted,
     mut http: Options,

@@ -4,7 +4,7 @@ mod ask;
 mod auth;
 mod census;
 mod compose;
-mod engine;
+pub mod engine;
 pub mod expression;
 mod files;
 mod functions;
