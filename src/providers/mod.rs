@@ -1,12 +1,37 @@
 //! Providers: the definitions, the engine that runs them, and the few sources that are no HTTP API.
 
+mod ask;
+mod auth;
+mod builtin;
+mod catalogue;
+mod census;
+mod compose;
 pub mod definition;
+mod engine;
 pub mod expression;
+mod files;
 mod functions;
+mod kept;
+mod manual;
+mod map;
+mod names;
+pub mod native;
+mod own;
+mod paging;
+mod patience;
+mod probe;
 pub mod provider;
+mod report;
+mod round;
 mod scalar;
 pub mod settings;
+mod signers;
 pub mod template;
+mod token;
+mod value;
+mod walk;
+
+pub use catalogue::{Catalogue, Entry, ListingEntry};
 
 use chrono::{DateTime, Utc};
 use futures_util::future::BoxFuture;
