@@ -2,8 +2,11 @@
 
 mod ask;
 mod auth;
+mod builtin;
+mod catalogue;
 mod census;
 mod compose;
+pub mod definition;
 pub mod engine;
 pub mod expression;
 mod files;
@@ -21,12 +24,14 @@ pub mod provider;
 mod report;
 mod round;
 mod scalar;
-mod settings;
+pub mod settings;
 mod signers;
 pub mod template;
 mod token;
 mod value;
 mod walk;
+
+pub use catalogue::{Catalogue, Entry, ListingEntry};
 
 use chrono::{DateTime, Utc};
 use futures_util::future::BoxFuture;

@@ -144,12 +144,17 @@ impl Template {
         Ok(Some(filled))
     }
 
-    /// The same without this much of its beginning, which the caller has looked at: the names or texts before a part.
+    /// The name that it begins with, and what follows.
     pub(crate) fn split_first_name(&self) -> Option<(&Name, Self)> {
         match self.0.split_first() {
             Some((Part::Name(name), rest)) => Some((name, Self(rest.to_vec()))),
             _ => None,
         }
+    }
+
+    /// Whether one of these stands in its text, outside of names.
+    pub(crate) fn mentions(&self, chars: [char; 2]) -> bool {
+        self.0.iter().any(|part| matches!(part, Part::Text(text) if text.contains(chars)))
     }
 
     /// Whether its text begins with a slash.

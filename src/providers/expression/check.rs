@@ -173,7 +173,7 @@ impl<'s> Walk<'s, '_> {
 
     fn pattern(&mut self, pattern: &Pattern<&'s str>) {
         match pattern {
-            Pattern::Var(name) if VARIABLES.contains(name) => {
+            Pattern::Var(name @ ("$settings" | "$maps")) => {
                 self.slip(name, format!("`{name}` means something already; take another name"));
             }
             Pattern::Var(name) => self.locals.push(name),

@@ -14,8 +14,7 @@ use serde_json::Value;
 use token_expiry_exporter::core::failure::Reason;
 use token_expiry_exporter::core::mistake::Text;
 use token_expiry_exporter::core::outcome::Outcome;
-use token_expiry_exporter::providers::definition::compile;
-use token_expiry_exporter::providers::provider::{Provider, Request, Step};
+use token_expiry_exporter::providers::provider::{Provider, Request, Step, compile};
 use tokio::time::Instant;
 
 use scenario::Scenario;
