@@ -1,99 +1,45 @@
 //! One client per source: it sends one request and brings one reply, or one failure.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::time::Duration;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, Utc};
-use tokio::time::Instant;
+use http::header::HeaderMap;
+use tokio::time::{Instant, sleep, timeout_at};
 use url::Url;
 
+pub use super::message::{Body, Reply, Request};
+pub use super::options::Options;
+
+use super::exchange::{Answer, exchange};
+use super::fault::Fault;
+use super::limit::Limits;
+use super::transport::Transport;
+use super::{quota, redirect, retry, shown};
 use crate::core::failure::{Failure, Reason};
 use crate::core::outcome::RateLimit;
-use crate::core::secret::Secret;
 
 /// Where the time comes from. Only what a vendor tells in wall time (a reset, a date) needs it.
 pub type Clock = Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>;
 
-/// How a client behaves.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// For a connection to be made.
-    pub connect_timeout: Duration,
-    /// For one attempt, from its first byte to its last.
-    pub request_timeout: Duration,
-    /// The largest body, after decompression, in bytes.
-    pub body_limit: usize,
-    /// Attempts beyond the first.
-    pub retries: u32,
-    /// The longest that a vendor may make a request wait.
-    pub longest_wait: Duration,
-    /// Requests under way at once.
-    pub concurrency: usize,
-    /// So many requests in so long a time.
-    pub rate: Option<(u32, Duration)>,
-    /// Certificates to trust beside the system's, PEM.
-    pub ca: Option<Vec<u8>>,
-    /// A client certificate and its key, PEM.
-    pub identity: Option<Secret>,
-    /// A proxy, instead of the environment's.
-    pub proxy: Option<Url>,
-}
-
-/// A request. It has no `Debug` that shows headers or body.
-#[derive(Clone)]
-pub struct Request {
-    /// GET or POST.
-    pub method: http::Method,
-    /// Where to.
-    pub url: Url,
-    /// Headers without secrets.
-    pub headers: Vec<(String, String)>,
-    /// Headers that carry the credential.
-    pub credential: Vec<(String, Secret)>,
-    /// The body.
-    pub body: Body,
-}
-
-/// A request's body.
-#[derive(Clone)]
-pub enum Body {
-    /// None.
-    Empty,
-    /// JSON. May hold a secret.
-    Json(serde_json::Value),
-    /// A form. May hold a secret.
-    Form(Vec<(String, String)>),
-}
-
-/// A reply of any status; its body is whole and within the limit.
-pub struct Reply {
-    /// The status.
-    pub status: u16,
-    /// The headers.
-    pub headers: http::HeaderMap,
-    /// The body, decompressed.
-    pub body: Vec<u8>,
-    /// Attempts it took, for messages.
-    pub attempts: u32,
-    /// The URL that answered.
-    pub url: Url,
-}
-
-impl Reply {
-    /// Why this is no answer: every status other than 200 and 206.
-    pub fn refusal(&self) -> Option<Reason> {
-        todo!()
-    }
-}
+/// Where jitter comes from: a number from 0 to 1.
+type Chance = Box<dyn Fn() -> f64 + Send + Sync>;
 
 /// A client.
-pub struct Client {}
+pub struct Client {
+    options: Options,
+    clock: Clock,
+    chance: Chance,
+    limits: Limits,
+    transport: Transport,
+    usage: Mutex<Usage>,
+}
 
 /// What a client has cost its provider.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
-    /// Requests by status; 0 without an answer.
+    /// Requests by status; 0 without a whole answer. Every attempt and every redirection counts.
     pub requests: BTreeMap<u16, u64>,
     /// The rate limit as last told.
     pub rate_limit: Option<RateLimit>,
@@ -105,19 +51,142 @@ impl Client {
     /// # Errors
     /// A sentence, where certificates or the proxy cannot be used.
     pub fn new(options: Options, clock: Clock) -> Result<Self, String> {
-        todo!("{options:?} {}", clock())
+        Ok(Self {
+            limits: Limits::new(options.concurrency, options.rate),
+            transport: Transport::new(&options)?,
+            usage: Mutex::default(),
+            chance: Box::new(rand::random::<f64>),
+            options,
+            clock,
+        })
+    }
+
+    /// The same client with its jitter from elsewhere: a number from 0 (no wait of its own) to 1 (the longest).
+    #[must_use]
+    pub fn with_chance(mut self, chance: impl Fn() -> f64 + Send + Sync + 'static) -> Self {
+        self.chance = Box::new(chance);
+        self
     }
 
     /// Sends a request, and again as often as manners allow, but never past the deadline.
     ///
+    /// A wait that would pass the deadline is not begun: what came of the last attempt is returned at once.
+    ///
     /// # Errors
     /// A failure where no whole answer came. A refusal is no failure: it is a reply.
     pub async fn send(&self, request: &Request, deadline: Instant) -> Result<Reply, Failure> {
-        todo!("{} {deadline:?}", request.url)
+        let headers = request.header_map()?;
+        let mut attempts = 0;
+        let mut before = None;
+        loop {
+            let came = self.attempt(request, &headers, deadline).await;
+            let unsent = matches!(&came, Err(fault) if !fault.sent);
+            attempts += u32::from(!unsent);
+            let reply = came.map(|answer| answer.reply(attempts));
+            let wait = self.wait_after(&reply, attempts).filter(|_| attempts <= self.options.retries);
+            let Some(wait) = wait.filter(|wait| Instant::now() + *wait < deadline) else {
+                // An attempt that found no turn says less than the one before it.
+                let last = before.filter(|_| unsent).unwrap_or(reply);
+                return last.map_err(|fault| told(request, &fault, attempts));
+            };
+            tracing::debug!(url = shown::url(&request.url), attempts, ?wait, "to be sent again");
+            before = Some(reply);
+            sleep(wait).await;
+        }
     }
 
     /// What was sent since this was last asked.
     pub fn take_usage(&self) -> Usage {
-        todo!()
+        std::mem::take(&mut *self.usage())
+    }
+
+    /// How long to wait after this, if another attempt may help. The other requests of a client that is told to slow
+    /// down wait too.
+    fn wait_after(&self, reply: &Result<Reply, Fault>, attempts: u32) -> Option<std::time::Duration> {
+        let (reason, told) = match reply {
+            Ok(reply) => {
+                let reason = reply.refusal()?;
+                let now = quota::date(&reply.headers).unwrap_or_else(|| (self.clock)());
+                (reason, quota::wait(reason, &reply.headers, now))
+            }
+            Err(fault) if fault.sent => (fault.reason, None),
+            Err(_) => return None,
+        };
+        if !retry::may_help(reason) {
+            return None;
+        }
+        let wait = retry::wait(attempts, told, self.options.longest_wait, (self.chance)());
+        if reason == Reason::RateLimited {
+            self.limits.hold(Instant::now() + wait);
+        }
+        Some(wait)
+    }
+
+    /// One attempt, with what it is redirected to.
+    async fn attempt(&self, request: &Request, headers: &HeaderMap, deadline: Instant) -> Result<Answer, Fault> {
+        let mut url = request.url.clone();
+        for _ in 0..=redirect::MOST {
+            let answer = self.exchange(request, &url, headers, deadline).await?;
+            match redirect::next(&request.method, &url, answer.status, &answer.headers)? {
+                Some(next) => url = next,
+                None => return Ok(answer),
+            }
+        }
+        Err(Fault::new(Reason::Redirect, format!("redirected more than {} times", redirect::MOST)))
+    }
+
+    /// Takes a turn, sends, reads, counts.
+    async fn exchange(
+        &self,
+        request: &Request,
+        url: &Url,
+        headers: &HeaderMap,
+        deadline: Instant,
+    ) -> Result<Answer, Fault> {
+        let _turn = self.limits.turn(deadline).await?;
+        let until = Instant::now() + self.options.request_timeout;
+        let client = self.transport.to(url);
+        let exchange = exchange(client, &request.method, url, headers, request.body.bytes(), self.options.body_limit);
+        let came = timeout_at(until.min(deadline), exchange).await.unwrap_or_else(|_| Err(self.late(until < deadline)));
+        self.count(&came);
+        came
+    }
+
+    fn late(&self, in_time: bool) -> Fault {
+        let limit = self.options.request_timeout;
+        let what = if in_time { format!("no answer within {limit:?}") } else { "no answer before the deadline".into() };
+        Fault::new(Reason::Timeout, what)
+    }
+
+    fn count(&self, came: &Result<Answer, Fault>) {
+        let mut usage = self.usage();
+        *usage.requests.entry(came.as_ref().map_or(0, |answer| answer.status)).or_insert(0) += 1;
+        if let Some(limit) = came.as_ref().ok().and_then(|answer| quota::rate_limit(&answer.headers)) {
+            usage.rate_limit = Some(limit);
+        }
+    }
+
+    fn usage(&self) -> std::sync::MutexGuard<'_, Usage> {
+        self.usage.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Answer {
+    fn reply(self, attempts: u32) -> Reply {
+        Reply { status: self.status, headers: self.headers, body: self.body, attempts, url: self.url }
+    }
+}
+
+/// `GET https://h/p: no answer within 30s after 4 attempts`.
+fn told(request: &Request, fault: &Fault, attempts: u32) -> Failure {
+    match attempts {
+        0 => request.failure(fault.reason, &fault.what),
+        _ => request.failure(fault.reason, &format!("{} after {}", fault.what, shown::attempts(attempts))),
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        to.debug_struct("Client").field("options", &self.options).finish_non_exhaustive()
     }
 }

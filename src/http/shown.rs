@@ -1,0 +1,89 @@
+//! How a URL, or a text that may hold one, is shown: never with a name or a password, never without an end.
+
+use url::Url;
+
+/// The most characters of a URL or a cause in a message.
+const LONGEST: usize = 200;
+
+/// A URL for a message: without userinfo and fragment, cut at 200 characters.
+pub(super) fn url(url: &Url) -> String {
+    let mut url = url.clone();
+    // Both fail only for URLs that cannot have a host, and so no userinfo either.
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    url.set_fragment(None);
+    cut(url.as_str())
+}
+
+/// A cause for a message: on one line, without the userinfo of any URL in it, cut at 200 characters.
+pub(super) fn cause(text: &str) -> String {
+    let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    cut(&without_userinfo(&line))
+}
+
+/// `1 attempt`, `2 attempts`.
+pub(super) fn attempts(count: u32) -> String {
+    if count == 1 { "1 attempt".to_owned() } else { format!("{count} attempts") }
+}
+
+fn cut(text: &str) -> String {
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+fn without_userinfo(text: &str) -> String {
+    const SCHEME_END: &str = "://";
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(SCHEME_END) {
+        let (before, after) = rest.split_at(at + SCHEME_END.len());
+        out.push_str(before);
+        let end = after.find(|c: char| c.is_whitespace() || "/?#\"'<>()".contains(c)).unwrap_or(after.len());
+        let host = after[..end].rfind('@').map_or(0, |at| at + 1);
+        out.push_str(&after[host..end]);
+        rest = &after[end..];
+    }
+    out.push_str(rest);
+    out
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_is_shown_without_userinfo_and_fragment() {
+        let cases = [
+            ("https://h.example/p?a=1", "https://h.example/p?a=1"),
+            ("https://jane:hunter2@h.example/p", "https://h.example/p"),
+            ("https://hunter2@h.example:8443/p#x", "https://h.example:8443/p"),
+        ];
+        for (given, shown) in cases {
+            assert_eq!(url(&Url::parse(given).unwrap()), shown);
+        }
+    }
+
+    #[test]
+    fn a_long_url_is_cut() {
+        let long = Url::parse(&format!("https://h.example/?cursor={}", "x".repeat(500))).unwrap();
+        assert_eq!(url(&long).chars().count(), LONGEST + 1);
+        assert!(url(&long).ends_with("x…"));
+    }
+
+    #[test]
+    fn a_cause_is_shown_without_userinfo() {
+        let cases = [
+            ("broken pipe", "broken pipe"),
+            ("error for url (https://a:b@h.example/p)", "error for url (https://h.example/p)"),
+            ("socks5://a:b/c@h and http://a:b@c d@e", "socks5://a:b/c@h and http://c d@e"),
+            ("no \"https://tok@h\" no", "no \"https://h\" no"),
+            ("two\nlines", "two lines"),
+        ];
+        for (given, shown) in cases {
+            assert_eq!(cause(given), shown);
+        }
+    }
+}
