@@ -227,7 +227,6 @@ const BEYOND_THE_SCHEMA: &[&str] = &[
     "regular-expression",
     "rule-of-an-unknown-provider",
     "rule-of-an-unknown-source",
-    "rule-without-effect",
 ];
 
 fn provider(name: &str, alias: Option<&str>, settings: Vec<SettingSchema>, schemes: &[&str]) -> ProviderSchema {
