@@ -1,4 +1,5 @@
 //! Draft.
+pub mod config;
 pub mod core;
 pub mod http;
 pub mod providers;
