@@ -21,7 +21,8 @@ fn played() -> &'static Played {
 fn every_scenario_comes_out_as_it_is_told() {
     let played = played();
     assert!(played.count > 0, "no scenario was found");
-    let told: String = played.failed.iter().map(|(name, faults)| format!("\n{name}\n  {}\n", faults.join("\n  "))).collect();
+    let told: String =
+        played.failed.iter().map(|(name, faults)| format!("\n{name}\n  {}\n", faults.join("\n  "))).collect();
     assert!(played.failed.is_empty(), "{} of {} scenarios:\n{told}", played.failed.len(), played.count);
 }
 

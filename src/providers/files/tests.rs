@@ -77,7 +77,8 @@ fn configurations_tell_a_credential_for_each_user_machine_and_registry() {
     ];
     assert_eq!(told(&docker.to_string()), expected);
 
-    let netrc = format!("# mine\nmachine a.example login ci\n  password {token}\nmachine b.example login x password y\n");
+    let netrc =
+        format!("# mine\nmachine a.example login ci\n  password {token}\nmachine b.example login x password y\n");
     let expected = [
         row("/etc/x/file#a.example ci", "jwt", "file#a.example ci", end),
         row("/etc/x/file#b.example x", "opaque-token", "file#b.example x", Expiry::Unknown),
@@ -88,7 +89,13 @@ fn configurations_tell_a_credential_for_each_user_machine_and_registry() {
 #[test]
 fn what_is_no_credential_is_odd_and_a_bare_secret_is_unknown() {
     assert_eq!(told("ghp_0123456789abcdef\n"), [row("/etc/x/file", "opaque-token", "file", Expiry::Unknown)]);
-    for odd in ["", "hello", "some words\nand more", "a: b\nc: d", "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----"] {
+    for odd in [
+        "",
+        "hello",
+        "some words\nand more",
+        "a: b\nc: d",
+        "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----",
+    ] {
         assert!(read(odd).is_err(), "{odd}");
     }
 }

@@ -46,7 +46,8 @@ impl Server {
     /// What was asked and not told, told and not asked, or asked otherwise than told.
     pub(crate) fn faults(&self) -> Vec<String> {
         let told = self.state.lock().unwrap();
-        let unasked = told.open.iter().map(|exchange| format!("never asked for: {} {}", exchange.method, exchange.target));
+        let unasked =
+            told.open.iter().map(|exchange| format!("never asked for: {} {}", exchange.method, exchange.target));
         told.faults.iter().cloned().chain(unasked).collect()
     }
 }
