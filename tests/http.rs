@@ -204,6 +204,14 @@ async fn a_wait_beyond_the_deadline_is_not_begun_and_holds_the_others_too() {
 }
 
 #[tokio::test]
+async fn a_refusal_that_finds_no_second_turn_is_still_told() {
+    let server = Server::start(vec![answer(429, &[], b"slow down")]).await;
+    let client = client(Options { rate: Some((1, Duration::from_secs(60))), ..options() });
+    let reply = ask(&client, server.url("/a")).await.unwrap();
+    assert_eq!((reply.refusal(), reply.attempts, server.asked().len()), (Some(Reason::RateLimited), 1, 1));
+}
+
+#[tokio::test]
 async fn a_body_that_breaks_off_is_asked_for_again_and_never_taken_for_whole() {
     let server = Server::start(vec![cut(100, b"[1,"), answer(200, &[], b"[1,2]")]).await;
     let client = client(options());
@@ -318,19 +326,20 @@ async fn a_refused_connection_is_told_with_its_cause() {
 async fn a_slow_answer_is_a_timeout() {
     let server = Server::start(vec![Act::Hang(vec![])]).await;
     let url = server.url("/a");
-    let brief = Options { request_timeout: Duration::from_millis(30), retries: 1, ..options() };
+    let brief = Options { request_timeout: Duration::from_millis(200), retries: 1, ..options() };
     let failure = ask(&client(brief), url.clone()).await.unwrap_err();
     assert_eq!((failure.reason, server.asked().len()), (Reason::Timeout, 2));
-    assert_eq!(failure.what, format!("GET {url}: no answer within 30ms after 2 attempts"));
+    assert_eq!(failure.what, format!("GET {url}: no answer within 200ms after 2 attempts"));
 
+    let client = client(options());
     let start = Instant::now();
-    let failure = client(options()).send(&get(url.clone()), start + Duration::from_millis(50)).await.unwrap_err();
+    let failure = client.send(&get(url.clone()), start + Duration::from_millis(100)).await.unwrap_err();
     assert_eq!(failure.what, format!("GET {url}: no answer before the deadline after 1 attempt"));
     assert_eq!(failure.reason, Reason::Timeout);
-    assert!(start.elapsed() >= Duration::from_millis(50) && start.elapsed() < Duration::from_secs(4));
+    assert!(start.elapsed() >= Duration::from_millis(100) && start.elapsed() < Duration::from_secs(4));
 
     let asked = server.asked().len();
-    let failure = client(options()).send(&get(url), start).await.unwrap_err();
+    let failure = client.send(&get(url), start).await.unwrap_err();
     assert_eq!((failure.reason, server.asked().len()), (Reason::Timeout, asked), "the deadline is past");
 }
 
@@ -367,11 +376,36 @@ async fn a_configured_proxy_is_asked_for_everything() {
     assert!(!refusing.asked()[0].contains("DO-NOT-LEAK"));
 }
 
+/// Set for the run of this program that has a proxy in its environment.
+const WITH_PROXY: &str = "NEAR_AND_FAR_WITH_PROXY";
+
+#[tokio::test]
+async fn near_and_far() {
+    if std::env::var_os(WITH_PROXY).is_none() {
+        return;
+    }
+    let near = Server::start(vec![answer(200, &[], b"[]")]).await;
+    ask(&client(options()), near.url("/near")).await.unwrap();
+    assert_eq!(near.lines(), ["GET /near HTTP/1.1"]);
+    ask(&client(options()), Url::parse("http://h.example/far").unwrap()).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_proxy_of_the_environment_is_asked_but_not_for_loopback() {
+    let proxy = Server::start(vec![answer(200, &[], b"[]")]).await;
+    let mut child = std::process::Command::new(std::env::current_exe().unwrap());
+    child.args(["--exact", "near_and_far"]).env(WITH_PROXY, "1");
+    child.env("http_proxy", proxy.url("/").as_str()).env_remove("NO_PROXY").env_remove("no_proxy");
+    let output = tokio::task::spawn_blocking(move || child.output().unwrap()).await.unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    assert_eq!(proxy.lines(), ["GET http://h.example/far HTTP/1.1"]);
+}
+
 #[tokio::test]
 async fn no_debug_shows_headers_or_bodies() {
     let body = b"{\"token\": \"DO-NOT-LEAK\"}";
     let server = Server::start(vec![answer(200, &["X-Token: DO-NOT-LEAK"], body)]).await;
-    let client = client(Options { identity: None, ..options() });
+    let client = client(options());
     let request = post(server.url("/a"), Body::Json(json!({"secret": "DO-NOT-LEAK"})));
     let reply = client.send(&request, soon()).await.unwrap();
     let all = format!("{request:?} {:?} {client:?} {reply:?} {:?}", request.body, client.take_usage());

@@ -125,6 +125,9 @@ pub(super) fn read(reading: &mut Reading, node: &Node, what: &str) -> Option<Arc
         }
     };
     let is_single = entries.iter().any(|(key, value)| is_origin(key) && !matches!(value.kind, Kind::Map(_)));
+    if is_itself(reading, entries, what) {
+        return None;
+    }
     let parts: Vec<_> = if is_single {
         vec![part(reading, node, what, "")]
     } else {
@@ -138,6 +141,13 @@ fn is_origin(key: &Key) -> bool {
     ORIGIN.iter().any(|origin| origin.name == key.name)
 }
 
+/// Whether what stands in braces is the secret: what a person means by `{SECRET}` is a key without a value in YAML.
+fn is_itself(reading: &mut Reading, entries: &[(Key, Node)], what: &str) -> bool {
+    let Some((key, _)) = entries.iter().find(|(key, value)| value.is_null() && !is_origin(key)) else { return false };
+    reading.secret(key.at, format!("{what}: expected {{file: PATH}} or {{env: NAME}}, never the secret itself"));
+    true
+}
+
 /// Reads one secret's `{file: PATH}` or `{env: NAME}`. Whatever else stands here may be the secret itself.
 fn part(reading: &mut Reading, node: &Node, what: &str, name: &str) -> Option<Part> {
     let Kind::Map(entries) = &node.kind else {
@@ -146,6 +156,9 @@ fn part(reading: &mut Reading, node: &Node, what: &str, name: &str) -> Option<Pa
         reading.secret(node.at, message);
         return None;
     };
+    if is_itself(reading, entries, what) {
+        return None;
+    }
     for (key, value) in entries.iter().filter(|(key, _)| !is_origin(key)) {
         let hint = did_you_mean(&key.name, ORIGIN.iter().map(|key| key.name), |name| format!("`{name}`"));
         reading.secret(value.at, format!("{}: expected only `file` or `env`{hint}", under(what, &key.name)));

@@ -6,7 +6,7 @@ use super::reading::Reading;
 use crate::core::time::parse_duration;
 use crate::yaml::{Kind, Node};
 
-/// A duration, and `never`.
+/// The way out.
 const HOW: &str = "a duration is written such as `15m`, `12h` or `7d`";
 
 /// Reads a duration within limits.
@@ -19,7 +19,7 @@ pub(super) fn read(
 ) -> Option<TimeDelta> {
     let text = match &node.kind {
         Kind::Text(text) => text.trim(),
-        Kind::Number(number) if number.as_u64() == Some(0) => "0s",
+        Kind::Number(number) if number.as_u64() == Some(0) => "0",
         Kind::Number(number) => {
             reading.mistake(node.at, format!("{what}: `{number}` has no unit; {HOW}"));
             return None;

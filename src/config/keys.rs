@@ -32,6 +32,8 @@ pub(super) enum Shape {
     Text,
     /// The name of a source.
     Name,
+    /// The name of a variable of the environment.
+    Variable,
     /// A list of texts.
     Texts,
     /// A text, or a list of them.
@@ -61,8 +63,8 @@ pub(super) enum Shape {
 /// What holds where a key is left out.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Standard {
-    /// It must not be left out.
-    Required,
+    /// It must not be left out; this is how it may look.
+    Required(&'static str),
     /// These words say it.
     Words(&'static str),
     /// A duration.
@@ -148,7 +150,12 @@ pub(super) const FILE: &[Key] = &[
     token_limit(Standard::Count(100_000)),
     key("labels", Shape::Map(LABELS), NOTHING, "what of a token's owner is published"),
     policy(const { &bounds(Standard::Duration(TimeDelta::days(366)), Standard::Duration(TimeDelta::days(90))) }),
-    key("sources", Shape::Sources, Standard::Required, "the accounts whose tokens are collected"),
+    key(
+        "sources",
+        Shape::Sources,
+        Standard::Required("[{name: gitlab, provider: gitlab, credential: {file: PATH}}]"),
+        "the accounts whose tokens are collected",
+    ),
     key("rules", Shape::Rules, NOTHING, "what is added to tokens, or leaves them out; all that match apply, in order"),
 ];
 
@@ -162,8 +169,13 @@ const LEAD_CHANGE: &[Key] = &lead(THE_FILES, THE_FILES);
 
 /// A source. Its provider's own settings stand beside these.
 pub(super) const SOURCE: &[Key] = &[
-    key("name", Shape::Name, Standard::Required, "its name: letters, digits, `-`, `_` and `.`, at most 63"),
-    key("provider", Shape::Text, Standard::Required, "its provider"),
+    key("name", Shape::Name, Standard::Required("gitlab"), "its name: letters, digits, `-`, `_` and `.`, at most 63"),
+    key(
+        "provider",
+        Shape::Text,
+        Standard::Required("gitlab"),
+        "its provider's name; `token-expiry-exporter providers` lists them",
+    ),
     key("credential", Shape::Credential, NOTHING, "where its secret comes from; read again at each collection"),
     key("auth", Shape::Text, Standard::Words("the provider's first"), "how it authenticates"),
     key("listings", Shape::Texts, Standard::Words("all that are not opt-in"), "which listings are collected"),
@@ -226,7 +238,7 @@ const OWNER: &[Key] = &[
 /// Where a secret comes from: exactly one of these.
 pub(super) const ORIGIN: &[Key] = &[
     key("file", Shape::File, NOTHING, "a file that holds the secret and nothing else"),
-    key("env", Shape::Text, NOTHING, "a variable of the environment"),
+    key("env", Shape::Variable, NOTHING, "a variable of the environment"),
 ];
 
 impl Key {

@@ -30,6 +30,11 @@ const OURS: &str = "is a label of the exporter's own";
 const PROMETHEUS: &str = "has a meaning of its own in Prometheus";
 const TARGET: &str = "is a label that Prometheus gives to what it scrapes";
 
+/// The names that are taken.
+pub(super) fn taken() -> Vec<&'static str> {
+    TAKEN.iter().map(|(name, _)| *name).collect()
+}
+
 /// Why a name cannot be that of a label, and another that can.
 fn problem(name: &str) -> Option<String> {
     if !is_well_formed(name) {

@@ -8,7 +8,7 @@ use crate::yaml::Node;
 
 /// Reads a regular expression.
 pub(super) fn read(reading: &mut Reading, node: &Node, what: &str) -> Option<Regex> {
-    let pattern = reading.string(node, what)?;
+    let pattern = reading.filled(node, what)?;
     match Regex::new(&pattern) {
         Ok(regex) => Some(regex),
         Err(error) => {

@@ -55,7 +55,9 @@ fn rule(reading: &mut Reading, values: &Values<'_>, known: &Known<'_>) -> Rule {
         drop: values.flag("drop").unwrap_or_default(),
         matches,
     };
-    check_effect(reading, values, &rule);
+    if values.is_map {
+        check_effect(reading, values, &rule);
+    }
     check_lead(reading, values, &rule, known);
     rule
 }

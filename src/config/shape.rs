@@ -16,6 +16,10 @@ impl Key {
 
     /// Reads a value. None where it is a mistake, which is noted.
     pub(super) fn read<'n>(&self, reading: &mut Reading, node: &'n Node, what: &str) -> Option<Value<'n>> {
+        // A message about its form might quote it.
+        if reading.is_secret(node.at) {
+            return None;
+        }
         Some(match self.shape {
             Shape::Ignored | Shape::Credential | Shape::Sources | Shape::Rules => Value::Node(node),
             Shape::Duration(least, most) => Value::Duration(duration::read(reading, node, what, least, most)?),
@@ -23,7 +27,7 @@ impl Key {
             Shape::Bound(least, most) => Value::Duration(duration::read(reading, node, what, least, most)?),
             Shape::Flag => Value::Flag(flag(reading, node, what)?),
             Shape::Count(least, most) => Value::Count(count(reading, node, what, least, most)?),
-            Shape::Text => Value::Text(reading.filled(node, what)?),
+            Shape::Text | Shape::Variable => Value::Text(reading.filled(node, what)?),
             Shape::Name => Value::Text(name(reading, node, what)?),
             Shape::Texts => Value::Texts(texts(reading, node, what, false)?),
             Shape::Choice => Value::Texts(texts(reading, node, what, true)?),
@@ -105,9 +109,6 @@ fn mail_address(reading: &mut Reading, node: &Node, what: &str) -> Option<String
 /// A path. What spans lines is the file's content, which may be a key.
 fn file(reading: &mut Reading, node: &Node, what: &str) -> Option<String> {
     let path = reading.filled(node, what)?;
-    if reading.is_secret(node.at) {
-        return None;
-    }
     if path.contains('\n') || path.starts_with("-----BEGIN") {
         reading.secret(node.at, format!("{what}: the content of a file stands here; write its path instead"));
         return None;

@@ -6,9 +6,8 @@ use super::credential::{self, Origins};
 use super::keys::SOURCE;
 use super::reading::Reading;
 use super::values::Values;
-use super::{BoundsChange, SourceConfig, lead, tls};
+use super::{BoundsChange, SourceConfig, lead, secrets, tls};
 use crate::core::lead::{Lead, LeadChange};
-use crate::core::mistake::Span;
 use crate::core::secret::{NoCredential, SharedCredentials};
 use crate::yaml::{Kind, Node};
 
@@ -19,15 +18,28 @@ pub(super) fn called(node: &Node, index: usize) -> String {
         _ => None,
     };
     match name {
-        Some(name) if !name.is_empty() && name.len() <= 63 => format!("sources.{name}"),
+        Some(name) if !name.is_empty() && name.len() <= 63 && !secrets::looks_like_one(name) => {
+            format!("sources.{name}")
+        }
         _ => format!("sources[{index}]"),
     }
 }
 
 /// Reads the sources, and hands out their credentials too, as they were configured.
 pub(super) fn read(reading: &mut Reading, node: &Node, lead: Lead) -> (Vec<SourceConfig>, Vec<Arc<Origins>>) {
-    if matches!(&node.kind, Kind::List(list) if list.is_empty()) {
-        nothing(reading, node.at);
+    match &node.kind {
+        Kind::List(list) if !list.is_empty() => {}
+        Kind::List(_) => {
+            let message = "sources: the list is empty, and so nothing is collected; add one such as `- {name: gitlab, \
+                           provider: gitlab, credential: {file: PATH}}`";
+            reading.mistake(node.at, message);
+        }
+        _ => {
+            let message =
+                format!("sources: expected a list, found {}; each source begins with `- name:`", node.describe());
+            reading.mistake(node.at, message);
+            return Default::default();
+        }
     }
     let mut sources: Vec<SourceConfig> = Vec::new();
     let mut credentials = Vec::new();
@@ -43,13 +55,6 @@ pub(super) fn read(reading: &mut Reading, node: &Node, lead: Lead) -> (Vec<Sourc
         credentials.extend(origins);
     }
     (sources, credentials)
-}
-
-/// Notes that there is no source.
-pub(super) fn nothing(reading: &mut Reading, at: Span) {
-    let message = "sources: there is none, and so nothing to collect; add one such as `- {name: gitlab, provider: \
-                   gitlab, credential: {file: PATH}}`";
-    reading.mistake(at, message);
 }
 
 /// Reads one source. None where it has no name or provider to go by.

@@ -54,7 +54,7 @@ fn content(reading: &mut Reading, values: &Values<'_>, key: &str) -> Option<Stri
             Ok(content) => return Some(content),
             Err(_) => "is no PEM text; write a DER file as PEM first".to_owned(),
         },
-        Err(error) => format!("cannot be read: {error}"),
+        Err(error) => format!("cannot be read: {error}; let the exporter's user read it, or leave `{key}` out"),
     };
     reading.mistake(values.place(key), format!("{}: the file {} {problem}", values.name(key), path.display()));
     None

@@ -35,6 +35,8 @@ pub(super) struct Values<'n> {
     pub(super) what: String,
     /// Where it begins.
     pub(super) at: Span,
+    /// Whether there is a map at all, and nothing else in its place.
+    pub(super) is_map: bool,
     keys: &'static [Key],
     found: Vec<Found<'n>>,
 }
@@ -47,6 +49,24 @@ struct Found<'n> {
     at: Option<Span>,
     /// None where it is a mistake, or the key is left out and holds no map.
     value: Option<Value<'n>>,
+}
+
+/// Notes that a key is missing: where it was misspelt, there.
+fn note_missing(
+    reading: &mut Reading,
+    node: &Node,
+    what: &str,
+    (name, example): (&str, &str),
+    rest: &mut Vec<(&yaml::Key, &Node)>,
+) {
+    let hint = |key: &yaml::Key| did_you_mean(&key.name, [name], |name| format!("`{name}`"));
+    match rest.iter().position(|(key, _)| !hint(key).is_empty()) {
+        Some(at) => {
+            let (key, _) = rest.remove(at);
+            reading.mistake(key.at, format!("unknown key `{}`{}", under(what, &key.name), hint(key)));
+        }
+        None => reading.mistake(node.at, format!("{what}: `{name}` is missing; add it, such as `{name}: {example}`")),
+    }
 }
 
 /// What messages call the value of a key.
@@ -80,8 +100,9 @@ impl<'n> Values<'n> {
     ) -> (Self, Vec<(&'n yaml::Key, &'n Node)>) {
         let shown = if what.is_empty() { "the file" } else { what };
         let mut fields = reading.reader.map(node, shown);
-        let readable = matches!(node.kind, Kind::Map(_));
-        let mut values = Self { what: what.to_owned(), at: node.at, keys, found: Vec::new() };
+        let mut missing = Vec::new();
+        let is_map = matches!(node.kind, Kind::Map(_));
+        let mut values = Self { what: what.to_owned(), at: node.at, is_map, keys, found: Vec::new() };
         for key in keys {
             let what = under(what, key.name);
             values.found.push(match fields.entry(key.name) {
@@ -89,20 +110,24 @@ impl<'n> Values<'n> {
                     Found { name: key.name, at: Some(node.at), value: key.read(reading, node, &what) }
                 }
                 _ => {
-                    if readable && matches!(key.standard, Standard::Required) {
-                        reading.mistake(node.at, format!("{shown}: `{}` is missing: {}", key.name, key.help));
+                    if is_map && let Standard::Required(example) = key.standard {
+                        missing.push((key.name, example));
                     }
                     let inner = key.inner().map(|keys| Value::Map(Self::unset(what, node.at, keys)));
                     Found { name: key.name, at: None, value: inner }
                 }
             });
         }
-        (values, fields.rest())
+        let mut rest = fields.rest();
+        for (name, example) in missing {
+            note_missing(reading, node, shown, (name, example), &mut rest);
+        }
+        (values, rest)
     }
 
     /// A map that is left out.
     fn unset(what: String, at: Span, keys: &'static [Key]) -> Self {
-        Self { what, at, keys, found: Vec::new() }
+        Self { what, at, is_map: false, keys, found: Vec::new() }
     }
 
     fn found(&self, name: &str) -> Option<&Found<'n>> {
@@ -238,7 +263,7 @@ impl<'n> Values<'n> {
     /// A map within. One that is left out has the table's defaults.
     pub(super) fn map(&self, name: &str) -> &Values<'n> {
         const NOTHING: &Values<'static> =
-            &Values { what: String::new(), at: Span { start: 0, end: 0 }, keys: &[], found: Vec::new() };
+            &Values { what: String::new(), at: Span { start: 0, end: 0 }, is_map: false, keys: &[], found: Vec::new() };
         match self.get(name) {
             Some(Value::Map(found)) => found,
             _ => NOTHING,

@@ -77,17 +77,21 @@ impl Client {
     pub async fn send(&self, request: &Request, deadline: Instant) -> Result<Reply, Failure> {
         let headers = request.header_map()?;
         let mut attempts = 0;
+        let mut before = None;
         loop {
             let came = self.attempt(request, &headers, deadline).await;
-            attempts += u32::from(!matches!(&came, Err(fault) if !fault.sent));
+            let unsent = matches!(&came, Err(fault) if !fault.sent);
+            attempts += u32::from(!unsent);
             let reply = came.map(|answer| answer.reply(attempts));
-            match self.wait_after(&reply, attempts) {
-                Some(wait) if attempts <= self.options.retries && Instant::now() + wait < deadline => {
-                    tracing::debug!(url = shown::url(&request.url), attempts, ?wait, "to be sent again");
-                    sleep(wait).await;
-                }
-                _ => return reply.map_err(|fault| told(request, &fault, attempts)),
-            }
+            let wait = self.wait_after(&reply, attempts).filter(|_| attempts <= self.options.retries);
+            let Some(wait) = wait.filter(|wait| Instant::now() + *wait < deadline) else {
+                // An attempt that found no turn says less than the one before it.
+                let last = before.filter(|_| unsent).unwrap_or(reply);
+                return last.map_err(|fault| told(request, &fault, attempts));
+            };
+            tracing::debug!(url = shown::url(&request.url), attempts, ?wait, "to be sent again");
+            before = Some(reply);
+            sleep(wait).await;
         }
     }
 

@@ -167,9 +167,11 @@ impl fmt::Debug for Reply {
 mod tests {
     use super::*;
 
+    type Headers = &'static [(&'static str, &'static str)];
+
     #[test]
     fn every_status_is_an_answer_or_has_its_reason() {
-        let cases: [(u16, &[(&str, &str)], Option<Reason>); 24] = [
+        let cases: [(u16, Headers, Option<Reason>); 24] = [
             (200, &[], None),
             (206, &[], None),
             (200, &[("retry-after", "1"), ("x-ratelimit-remaining", "0")], None),

@@ -131,6 +131,11 @@ fn structured(headers: &HeaderMap) -> Option<Structured> {
 mod tests {
     use super::*;
 
+    type Headers = &'static [(&'static str, &'static str)];
+
+    /// Limit and remaining.
+    type Numbers = Option<(Option<u64>, u64)>;
+
     /// 1994-11-06T08:49:37Z, the instant of RFC 9110's examples.
     fn now() -> DateTime<Utc> {
         DateTime::from_timestamp(784_111_777, 0).unwrap()
@@ -178,7 +183,7 @@ mod tests {
     #[test]
     fn a_wait_is_told_by_the_first_header_that_applies() {
         use Reason::{RateLimited, ServerError};
-        let cases: [(Reason, &[(&str, &str)], Option<u64>); 13] = [
+        let cases: [(Reason, Headers, Option<u64>); 13] = [
             (RateLimited, &[], None),
             (RateLimited, &[("retry-after", "7"), ("x-ratelimit-reset", "9")], Some(7)),
             (RateLimited, &[("x-ratelimit-reset", "9")], Some(9)),
@@ -200,7 +205,7 @@ mod tests {
 
     #[test]
     fn the_limit_is_read_in_every_form() {
-        let cases: [(&[(&str, &str)], Option<(Option<u64>, u64)>); 9] = [
+        let cases: [(Headers, Numbers); 9] = [
             (&[], None),
             (&[("x-ratelimit-limit", "5000"), ("x-ratelimit-remaining", "4999")], Some((Some(5000), 4999))),
             (&[("ratelimit-limit", "100, 100;w=60"), ("ratelimit-remaining", "3")], Some((Some(100), 3))),

@@ -33,10 +33,12 @@ pub(super) fn next(method: &http::Method, url: &Url, status: u16, headers: &Head
 mod tests {
     use super::*;
 
+    type Place = Result<Option<&'static str>, &'static str>;
+
     #[test]
     fn only_a_get_at_home_is_followed() {
         let other = "301, redirected to https://evil.example, another origin: not followed";
-        let cases: [(&str, u16, Option<&str>, Result<Option<&str>, &str>); 11] = [
+        let cases: [(&str, u16, Option<&str>, Place); 11] = [
             ("GET", 200, Some("/b"), Ok(None)),
             ("GET", 304, Some("/b"), Ok(None)),
             ("GET", 302, None, Ok(None)),

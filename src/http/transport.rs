@@ -85,3 +85,33 @@ fn is_loopback(url: &Url) -> bool {
         None => false,
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn loopback_is_known_by_name_and_by_address() {
+        let near = [
+            "http://localhost/",
+            "http://LOCALHOST:80/",
+            "http://a.localhost/",
+            "http://127.1.2.3/",
+            "http://[::1]:1/",
+        ];
+        let far = [
+            "http://localhost.example/",
+            "http://mylocalhost/",
+            "http://128.0.0.1/",
+            "http://0.0.0.0/",
+            "http://[::2]/",
+        ];
+        for url in near {
+            assert!(is_loopback(&Url::parse(url).unwrap()), "{url}");
+        }
+        for url in far {
+            assert!(!is_loopback(&Url::parse(url).unwrap()), "{url}");
+        }
+    }
+}

@@ -6,7 +6,7 @@ use super::compose;
 use super::expression::{Expression, Val, Variables};
 use super::names::Names;
 use super::paging::{self, Answered, Position};
-use super::provider::{Nothing, Request, Rows};
+use super::provider::{Request, Rows};
 use super::round::Round;
 use super::value;
 use crate::core::failure::{Failure, Reason};
@@ -122,7 +122,7 @@ impl Pages<'_> {
     ) -> Result<Option<Val>, Failure> {
         let body = value::decode(&reply.body);
         variables.body = body.clone().unwrap_or_default();
-        if self.request.none.iter().any(|nothing| means_nothing(nothing, reply.status, variables)) {
+        if self.request.none.iter().any(|nothing| nothing.is(reply.status, variables)) {
             return Ok(None);
         }
         let refused = |reason: Reason, what: &str| Failure {
@@ -186,11 +186,6 @@ pub(super) fn words(error: Option<&Expression>, variables: &Variables) -> Option
         Some((end, _)) => Some(format!("{}…", &line[..end])),
         None => Some(line).filter(|line| !line.is_empty()),
     }
-}
-
-fn means_nothing(nothing: &Nothing, status: u16, variables: &Variables) -> bool {
-    let holds = |condition: &Expression| condition.truth(variables, variables.body.clone());
-    nothing.status == status && nothing.condition.as_ref().is_none_or(holds)
 }
 
 fn rows(rows: &Rows, variables: &Variables, body: &Val) -> Result<Vec<Val>, &'static str> {

@@ -180,7 +180,7 @@ impl Expression {
     }
 
     /// The expression as it is written. It sees the same where it is the same, and the variables are.
-    pub(crate) fn code(&self) -> &str {
+    pub fn code(&self) -> &str {
         &self.0.code
     }
 

@@ -2,10 +2,12 @@
 
 mod ask;
 mod auth;
+mod builtin;
+mod catalogue;
 mod census;
 mod compose;
-mod engine;
 pub mod definition;
+pub mod engine;
 pub mod expression;
 mod files;
 mod functions;
@@ -28,6 +30,8 @@ pub mod template;
 mod token;
 mod value;
 mod walk;
+
+pub use catalogue::{Catalogue, Entry, ListingEntry};
 
 use chrono::{DateTime, Utc};
 use futures_util::future::BoxFuture;
@@ -87,52 +91,4 @@ pub enum Probed {
     Rows(u64),
     /// Nothing is listed.
     Nothing,
-}
-
-
-/// Draft.
-pub struct Catalogue(Vec<std::sync::Arc<provider::Provider>>, Vec<native::Native>);
-
-/// Draft.
-pub struct Entry<'a> {
-    /// Draft.
-    pub name: &'a str,
-    /// Draft.
-    pub interval: Option<std::time::Duration>,
-}
-
-#[allow(missing_docs, clippy::missing_errors_doc, clippy::todo, unused)]
-impl Catalogue {
-    pub fn builtin() -> Result<Self, crate::core::mistake::Mistakes> {
-        let mut c = Self(Vec::new(), native::all());
-        c.add(Text::new("atlassian-cloud.yaml", include_str!("atlassian-cloud.yaml")))?;
-        c.add(Text::new("vault.yaml", include_str!("vault.yaml")))?;
-        Ok(c)
-    }
-    pub fn add(&mut self, text: Text) -> Result<(), crate::core::mistake::Mistakes> {
-        self.0.push(std::sync::Arc::new(provider::compile(&text)?));
-        Ok(())
-    }
-    pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(|p| p.name.as_str())
-    }
-    pub fn get(&self, name: &str) -> Option<Entry<'_>> {
-        let p = self.0.iter().find(|p| p.name == name).map(|p| Entry { name: &p.name, interval: p.interval });
-        p.or_else(|| self.1.iter().find(|p| p.name == name).map(|p| Entry { name: p.name, interval: p.interval }))
-    }
-    pub fn connect(
-        &self,
-        provider: (&str, Span),
-        wanted: Wanted,
-        http: crate::http::options::Options,
-        clock: crate::http::client::Clock,
-    ) -> Result<Box<dyn Source>, crate::core::mistake::Mistakes> {
-        if let Some(n) = self.1.iter().find(|n| n.name == provider.0) {
-            return (n.connect)(wanted);
-        }
-        match self.0.iter().find(|p| p.name == provider.0) {
-            Some(p) => engine::connect(p.clone(), wanted, http, clock),
-            None => Err(wanted.text.mistake(provider.1, format!("unknown provider `{}`", provider.0)).into()),
-        }
-    }
 }

@@ -5,11 +5,12 @@
 
 mod compile;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 pub use compile::compile;
 
-use super::expression::Expression;
+use super::expression::{Expression, Variables};
 use super::template::Template;
 use crate::core::time::Reading;
 
@@ -278,6 +279,28 @@ pub struct Nothing {
     pub status: u16,
     /// And this holds of its body.
     pub condition: Option<Expression>,
+    met: AtomicBool,
+}
+
+impl Nothing {
+    pub(crate) fn new(status: u16, condition: Option<Expression>) -> Self {
+        Self { status, condition, met: AtomicBool::new(false) }
+    }
+
+    /// Whether this is the answer.
+    pub(crate) fn is(&self, status: u16, variables: &Variables) -> bool {
+        let holds = |condition: &Expression| condition.truth(variables, variables.body.clone());
+        let is = self.status == status && self.condition.as_ref().is_none_or(holds);
+        if is {
+            self.met.store(true, Ordering::Relaxed);
+        }
+        is
+    }
+
+    /// Whether any answer was such since the definition was compiled: what no scenario meets is not tested.
+    pub fn is_met(&self) -> bool {
+        self.met.load(Ordering::Relaxed)
+    }
 }
 
 /// A listing.

@@ -55,7 +55,8 @@ pub(super) fn read(
         },
         scopes: row.field(map.scopes.as_ref(), scopes).unwrap_or_default(),
         disabled: row.field(map.disabled.as_ref(), flag).unwrap_or_default(),
-        lifetime: row.field(map.lifetime.as_ref(), lifetime),
+        // Vault writes 0 where there is none.
+        lifetime: row.field(map.lifetime.as_ref(), lifetime).filter(|lifetime| *lifetime > TimeDelta::zero()),
         manage_url: row.field(map.manage_url.as_ref(), url),
         labels: row.field(map.labels.as_ref(), labels).unwrap_or_default(),
         approximate,
@@ -151,7 +152,5 @@ fn owner(value: &Val) -> Result<Owner, Unread> {
 fn labels(value: &Val) -> Result<BTreeMap<String, String>, Unread> {
     let Val::Obj(object) = value else { return Err(Unread) };
     let filled = object.iter().filter(|(_, value)| !value::is_blank(value));
-    filled
-        .map(|(name, value)| Ok((text(name)?, value::scalar(value).ok_or(Unread)?)))
-        .collect()
+    filled.map(|(name, value)| Ok((text(name)?, value::scalar(value).ok_or(Unread)?))).collect()
 }

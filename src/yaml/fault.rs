@@ -6,10 +6,21 @@ use crate::core::mistake::{Mistake, Span, Text};
 
 /// The mistake that the library found.
 pub(super) fn mistake(text: &Text, error: &Error) -> Mistake {
+    let message = message(error);
     match error.location() {
-        Some(at) => text.mistake(place(text.content(), at), message(error)),
-        None => Mistake::in_file(text.name(), message(error)),
+        Some(at) if message.starts_with(TAB) => text.mistake(tab(text.content(), place(text.content(), at)), message),
+        Some(at) => text.mistake(place(text.content(), at), message),
+        None => Mistake::in_file(text.name(), message),
     }
+}
+
+/// How messages about tabs begin.
+const TAB: &str = "a tab cannot";
+
+/// The tab itself: the scanner tells where the text began that it breaks.
+fn tab(content: &str, at: Span) -> Span {
+    let line = content[..at.start].rfind('\n').map_or(0, |newline| newline + 1);
+    content[line..].find('\t').map_or(at, |tab| Span { start: line + tab, end: line + tab + 1 })
 }
 
 /// Where a fault stands. The library's scanner tells only line and column, in characters from 1.
@@ -63,6 +74,7 @@ const WORDS: &[(&str, &str)] = &[
     ("did not find expected ',' or '}'", "a `,` or `}` is missing before this: a `{` is still open"),
     ("expected ',' or ']'", "a `,` or `]` is missing before this: a `[` is still open"),
     ("illegal placement of ':'", "a `:` cannot stand here: a `[` is still open"),
+    ("\"-\" is only valid inside a block", "a `- ` cannot stand here: a `{` or `[` above is still open"),
     ("block sequence entries are not allowed", "the items of a list begin on lines of their own, below its key"),
     ("misplaced bracket", "this bracket closes nothing"),
     ("mismatched bracket", "this bracket does not match the one that is open"),

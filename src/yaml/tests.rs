@@ -42,7 +42,11 @@ fn what_is_no_yaml_is_one_mistake_in_plain_words() {
         ("ä: 'x\nb: 1\n", "1:4: this quote is never closed"),
         ("a: 'x' y\n", "1:8: nothing can follow a closing quote; a quote within the text is doubled"),
         ("a: \"\\q\"\n", "1:4: an unknown `\\` in this text; in single quotes a `\\` is a character like any other"),
-        ("a:\n\tb: 1\n", "2:2: a tab cannot indent a line or part its words: use blanks, or put the text in quotes"),
+        (
+            "a:\n  - b: c\n\td: e\n",
+            "3:1: a tab cannot indent a line or part its words: use blanks, or put the text in quotes",
+        ),
+        ("a:\n\tb: 1\n", "2:1: a tab cannot indent a line or part its words: use blanks, or put the text in quotes"),
         (
             "a: b: c\n",
             "1:5: a `:` cannot stand here: the keys of a map begin in one column, and a text with `: ` in it stands in \

@@ -10,7 +10,7 @@ use url::Url;
 
 /// What the server does with one request. Then it closes the connection.
 #[derive(Clone)]
-pub enum Act {
+pub(crate) enum Act {
     /// Sends these bytes.
     Say(Vec<u8>),
     /// Sends these bytes, and then zeros until the other side has enough.
@@ -20,12 +20,12 @@ pub enum Act {
 }
 
 /// An answer with a status, further header lines and a body.
-pub fn answer(status: u16, headers: &[&str], body: &[u8]) -> Act {
+pub(crate) fn answer(status: u16, headers: &[&str], body: &[u8]) -> Act {
     Act::Say(raw(&format!("HTTP/1.1 {status} X"), headers, body.len(), body))
 }
 
 /// An answer that promises more bytes than it has.
-pub fn cut(promised: usize, body: &[u8]) -> Act {
+pub(crate) fn cut(promised: usize, body: &[u8]) -> Act {
     Act::Say(raw("HTTP/1.1 200 OK", &[], promised, body))
 }
 
@@ -36,7 +36,7 @@ fn raw(start: &str, headers: &[&str], length: usize, body: &[u8]) -> Vec<u8> {
 }
 
 /// A running server.
-pub struct Server {
+pub(crate) struct Server {
     address: SocketAddr,
     asked: Arc<Mutex<Vec<String>>>,
     written: Arc<AtomicUsize>,
@@ -44,7 +44,7 @@ pub struct Server {
 
 impl Server {
     /// Does one act a request, in this order; the last one for all that follow.
-    pub async fn start(acts: Vec<Act>) -> Self {
+    pub(crate) async fn start(acts: Vec<Act>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let server = Self { address: listener.local_addr().unwrap(), asked: Arc::default(), written: Arc::default() };
         let (asked, written) = (Arc::clone(&server.asked), Arc::clone(&server.written));
@@ -67,22 +67,22 @@ impl Server {
     }
 
     /// A URL of this server.
-    pub fn url(&self, path: &str) -> Url {
+    pub(crate) fn url(&self, path: &str) -> Url {
         Url::parse(&format!("http://{}{path}", self.address)).unwrap()
     }
 
     /// What it was asked, whole, in order.
-    pub fn asked(&self) -> Vec<String> {
+    pub(crate) fn asked(&self) -> Vec<String> {
         self.asked.lock().unwrap().clone()
     }
 
     /// The first lines of what it was asked.
-    pub fn lines(&self) -> Vec<String> {
+    pub(crate) fn lines(&self) -> Vec<String> {
         self.asked().iter().map(|request| request.lines().next().unwrap().to_owned()).collect()
     }
 
     /// How many bytes of endless answers it could send.
-    pub fn written(&self) -> usize {
+    pub(crate) fn written(&self) -> usize {
         self.written.load(Ordering::SeqCst)
     }
 }

@@ -102,7 +102,7 @@ async fn what_speaks_no_tls_is_not_trusted() {
     let url = Url::parse(&format!("https://{}/a", listener.local_addr().unwrap())).unwrap();
     tokio::spawn(async move {
         let (mut stream, _) = listener.accept().await.unwrap();
-        stream.read(&mut [0; 4096]).await.unwrap();
+        assert_ne!(stream.read(&mut [0; 4096]).await.unwrap(), 0);
         stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await.unwrap();
         stream.shutdown().await.unwrap();
     });

@@ -53,7 +53,9 @@ fn templates(scheme: &Scheme) -> Vec<&Template> {
 /// What a login's request says.
 fn sent(request: &Request) -> Vec<&Template> {
     let mut templates = vec![&request.path];
-    templates.extend(request.headers.iter().map(|(_, value)| value));
+    // A header that is nothing but a setting is left out where that is not set.
+    let is_needed = |value: &&Template| value.only().is_none_or(|name| name.head == "credential");
+    templates.extend(request.headers.iter().map(|(_, value)| value).filter(is_needed));
     match &request.body {
         Some(Body::Form(form)) => templates.extend(form.iter().map(|(_, value)| value)),
         Some(Body::Json(json)) => within(json, &mut templates),

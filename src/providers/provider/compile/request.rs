@@ -77,7 +77,10 @@ impl Build {
             return None;
         }
         if !self.settings.iter().any(|setting| setting.name == base && setting.shape == Shape::Url) {
-            self.tell(at, format!("{what}: there is no setting `{base}` of type `url` that the path could stand under"));
+            self.tell(
+                at,
+                format!("{what}: there is no setting `{base}` of type `url` that the path could stand under"),
+            );
             return None;
         }
         if rest.mentions(['?', '#']) {
@@ -170,7 +173,7 @@ impl Build {
             let Some(status) = get(element, "status") else { continue };
             match &status.kind {
                 Kind::Number(number) => match number.as_u64().and_then(|number| u16::try_from(number).ok()) {
-                    Some(number @ 200..=599) => none.push(Nothing { status: number, condition }),
+                    Some(number @ 200..=599) => none.push(Nothing::new(number, condition)),
                     _ => self.tell(status.at, format!("{what}.status: a status is a number from 200 to 599")),
                 },
                 _ => continue,

@@ -1,0 +1,33 @@
+# `make test` is all that must pass before a change lands; `make help` lists the rest.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | column -ts $$'\t'
+
+.PHONY: demo
+demo: ## run the exporter on an invented organisation
+	cargo run --release -- demo
+
+.PHONY: tools
+tools: ## install what the tests need beside Rust, pinned, into .tools/
+	tests/tools/install.sh prometheus openbao prism
+
+.PHONY: lint
+lint: ## formatting, and clippy without a warning
+	cargo fmt --all -- --check
+	cargo clippy --locked --all-targets -- --deny warnings
+	RUSTDOCFLAGS='--deny warnings' cargo doc --locked --no-deps --document-private-items --quiet
+
+.PHONY: test
+test: tools lint ## everything that must pass, real servers included
+	cargo test --locked
+
+.PHONY: golden
+golden: ## write the golden files and the generated pages anew; look at the diff before you commit it
+	UPDATE_GOLDEN=1 cargo test --locked
+
+.PHONY: bench
+bench: ## time and memory of a collection of 10,000 tokens, beside the floor of merely fetching them
+	cargo bench --locked --bench collect

@@ -1,0 +1,203 @@
+//! Real servers, started for one test and ended with it. `make tools` installs them; a missing one is a failure.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::future::Future;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use reqwest::Client;
+use serde_json::{Value, json};
+
+/// A tool that `tests/tools/install.sh` has brought.
+pub fn tool(name: &str) -> PathBuf {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(".tools/bin").join(name);
+    assert!(path.exists(), "{name} is not installed: run `make tools` first");
+    path
+}
+
+/// A port of this machine that nobody listens on.
+pub fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// A client without proxy, for servers on this machine.
+pub fn client() -> Client {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    Client::builder().no_proxy().timeout(Duration::from_secs(20)).build().unwrap()
+}
+
+/// Asks again and again until there is an answer: real servers take the time they take.
+pub async fn wait_for<T, F: Future<Output = Option<T>>>(what: &str, within: Duration, mut ask: impl FnMut() -> F) -> T {
+    let begun = Instant::now();
+    loop {
+        if let Some(answer) = ask().await {
+            return answer;
+        }
+        assert!(begun.elapsed() < within, "not within {within:?}: {what}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+/// A server process; its output goes to a file that a failing test shows.
+pub struct Server {
+    child: Child,
+    name: &'static str,
+    log: PathBuf,
+    /// Where it listens.
+    pub url: String,
+}
+
+impl Server {
+    /// Starts it and waits until `ready` under its URL answers with success.
+    pub async fn start(name: &'static str, mut command: Command, dir: &Path, port: u16, ready: &str) -> Self {
+        let log = dir.join(format!("{name}-{port}.log"));
+        let output = File::create(&log).unwrap();
+        let child = command
+            .stdin(Stdio::null())
+            .stdout(output.try_clone().unwrap())
+            .stderr(output)
+            .spawn()
+            .unwrap_or_else(|error| panic!("{name} does not start: {error}"));
+        let mut server = Self { child, name, log, url: format!("http://127.0.0.1:{port}") };
+        let (client, url) = (client(), format!("{}{ready}", server.url));
+        let begun = Instant::now();
+        while !client.get(&url).send().await.is_ok_and(|reply| reply.status().is_success()) {
+            let ended = server.child.try_wait().unwrap();
+            assert!(
+                ended.is_none() && begun.elapsed() < Duration::from_secs(60),
+                "{name} does not answer at {url} ({ended:?}):\n{}",
+                server.log()
+            );
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        server
+    }
+
+    /// What it has printed.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// The process, to read its memory or to send it a signal.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            eprintln!("--- {} said:\n{}", self.name, self.log());
+        }
+    }
+}
+
+/// The exporter itself, as its user starts it.
+pub async fn exporter(dir: &Path, config: &str, arguments: &[&str]) -> Server {
+    let port = free_port();
+    let file = dir.join(format!("config-{port}.yaml"));
+    std::fs::write(&file, config).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_token-expiry-exporter"));
+    command
+        .arg("serve")
+        .arg(format!("--config.file={}", file.display()))
+        .arg(format!("--web.listen-address=127.0.0.1:{port}"))
+        .args(arguments);
+    Server::start("token-expiry-exporter", command, dir, port, "/-/healthy").await
+}
+
+/// A Prometheus that scrapes each of these targets every second. `rules` are rule files.
+pub async fn prometheus(dir: &Path, targets: &[&Server], rules: &[&Path]) -> Server {
+    let port = free_port();
+    let targets: Vec<_> = targets.iter().map(|target| target.url.trim_start_matches("http://")).collect();
+    let config = json!({
+        "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
+        "rule_files": rules,
+        "scrape_configs": [{"job_name": "token-expiry-exporter", "static_configs": [{"targets": targets}]}],
+    });
+    let file = dir.join(format!("prometheus-{port}.yaml"));
+    std::fs::write(&file, config.to_string()).unwrap();
+    let mut command = Command::new(tool("prometheus"));
+    command
+        .arg(format!("--config.file={}", file.display()))
+        .arg(format!("--storage.tsdb.path={}", dir.join(format!("prometheus-{port}")).display()))
+        .arg(format!("--web.listen-address=127.0.0.1:{port}"));
+    Server::start("prometheus", command, dir, port, "/-/ready").await
+}
+
+/// One sample: its labels and its value.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sample {
+    pub labels: BTreeMap<String, String>,
+    pub value: f64,
+}
+
+impl Sample {
+    pub fn label(&self, name: &str) -> &str {
+        self.labels.get(name).map_or("", String::as_str)
+    }
+}
+
+/// What an instant query yields.
+pub async fn query(prometheus: &Server, query: &str) -> Vec<Sample> {
+    let url = format!("{}/api/v1/query", prometheus.url);
+    let reply = client().post(url).form(&[("query", query)]).send().await.unwrap();
+    let answer: Value = serde_json::from_str(&reply.text().await.unwrap()).unwrap();
+    assert_eq!(answer["status"], "success", "{query}: {answer}");
+    let samples = answer["data"]["result"].as_array().unwrap();
+    samples
+        .iter()
+        .map(|sample| Sample {
+            labels: serde_json::from_value(sample["metric"].clone()).unwrap(),
+            value: sample["value"][1].as_str().unwrap().parse().unwrap(),
+        })
+        .collect()
+}
+
+/// The exposition of an exporter as text.
+pub async fn metrics(exporter: &Server) -> String {
+    let reply = client().get(format!("{}/metrics", exporter.url)).send().await.unwrap();
+    assert_eq!(reply.status(), 200);
+    reply.text().await.unwrap()
+}
+
+/// The samples of one metric in an exposition.
+pub fn samples(exposition: &str, metric: &str) -> Vec<Sample> {
+    let lines = exposition.lines().filter(|line| !line.starts_with('#'));
+    lines.filter_map(|line| sample(line, metric)).collect()
+}
+
+/// Reads a line of the text format: `name{label="value",…} value`.
+fn sample(line: &str, metric: &str) -> Option<Sample> {
+    let rest = line.strip_prefix(metric)?;
+    let mut labels = BTreeMap::new();
+    let value = match rest.strip_prefix('{') {
+        None => rest.strip_prefix(' ')?,
+        Some(mut rest) => loop {
+            if let Some(value) = rest.strip_prefix("} ") {
+                break value;
+            }
+            let (name, after) = rest.trim_start_matches(',').split_once("=\"")?;
+            let mut text = String::new();
+            let mut chars = after.char_indices();
+            let end = loop {
+                match chars.next()? {
+                    (at, '"') => break at,
+                    (_, '\\') => text.push(match chars.next()?.1 {
+                        'n' => '\n',
+                        other => other,
+                    }),
+                    (_, other) => text.push(other),
+                }
+            };
+            labels.insert(name.to_owned(), text);
+            rest = &after[end + 1..];
+        },
+    };
+    Some(Sample { labels, value: value.split(' ').next()?.parse().ok()? })
+}

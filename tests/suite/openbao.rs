@@ -1,0 +1,226 @@
+//! A real Vault-API server, the exporter under its documented policy, and a real Prometheus that scrapes it.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use futures_util::stream::{self, StreamExt};
+use serde_json::{Value, json};
+use token_expiry_exporter::providers::Catalogue;
+
+use crate::equipment::{Sample, Server, client, exporter, free_port, metrics, prometheus, query, tool, wait_for};
+
+const TOKENS: usize = 2_000;
+const SECRET_IDS: usize = 200;
+const SOON: Duration = Duration::from_secs(60);
+
+struct Bao {
+    server: Server,
+    client: reqwest::Client,
+}
+
+impl Bao {
+    async fn start(dir: &Path) -> Self {
+        let port = free_port();
+        let mut command = Command::new(tool("bao"));
+        command.args(["server", "-dev", "-dev-no-store-token", "-dev-root-token-id=root"]);
+        command.arg(format!("-dev-listen-address=127.0.0.1:{port}")).env("HOME", dir);
+        let server = Server::start("bao", command, dir, port, "/v1/sys/health").await;
+        Self { server, client: client() }
+    }
+
+    /// A request with the root token. An empty list is a 404, and yields nothing.
+    async fn ask(&self, namespace: &str, path: &str, body: Option<Value>) -> Value {
+        let url = format!("{}/v1/{path}", self.server.url);
+        let request = match &body {
+            Some(body) => self.client.post(url).body(body.to_string()),
+            None => self.client.get(url),
+        };
+        let reply =
+            request.header("X-Vault-Token", "root").header("X-Vault-Namespace", namespace).send().await.unwrap();
+        let status = reply.status();
+        let text = reply.text().await.unwrap();
+        assert!(status.is_success() || status == 404, "{path}: {status}: {text}");
+        if text.is_empty() { Value::Null } else { serde_json::from_str(&text).unwrap() }
+    }
+
+    /// Makes tokens and secret ids of every kind that Vault can list.
+    async fn fill(&self) {
+        self.ask("", "sys/namespaces/team", Some(json!({}))).await;
+        self.ask("", "sys/auth/approle", Some(json!({"type": "approle"}))).await;
+        for role in 0..4 {
+            self.ask("", &format!("auth/approle/role/app-{role}"), Some(json!({"token_policies": "default"}))).await;
+        }
+        let tokens = stream::iter(0..TOKENS).for_each_concurrent(8, |number| async move {
+            let hours = 1 + number % 700;
+            let (namespace, body) = match number % 6 {
+                0 => ("", json!({"ttl": format!("{hours}h"), "display_name": format!("ci-{number}")})),
+                1 => ("", json!({"period": format!("{hours}h"), "no_parent": true, "meta": {"owner": "team-a"}})),
+                2 => ("", json!({"ttl": format!("{hours}h"), "renewable": false, "policies": ["default"]})),
+                3 => ("", json!({"ttl": "1h", "explicit_max_ttl": format!("{hours}h"), "num_uses": 9})),
+                4 => ("team", json!({"ttl": format!("{hours}h"), "policies": ["default"]})),
+                _ => ("", json!({"policies": ["root"], "display_name": "forever"})),
+            };
+            self.ask(namespace, "auth/token/create", Some(body)).await;
+        });
+        tokens.await;
+        let secret_ids = stream::iter(0..SECRET_IDS).for_each_concurrent(8, |number| async move {
+            let body = match number % 3 {
+                0 => json!({}),
+                1 => json!({"ttl": format!("{}h", 1 + number)}),
+                _ => json!({"ttl": "240h", "metadata": "{\"owner\": \"team-b\"}"}),
+            };
+            self.ask("", &format!("auth/approle/role/app-{}/secret-id", number % 4), Some(body)).await;
+        });
+        secret_ids.await;
+    }
+
+    /// A token that may do what the definition says is needed, and nothing else.
+    async fn least_privilege(&self) -> String {
+        let catalogue = Catalogue::builtin().unwrap();
+        let vault = catalogue.get("vault").unwrap();
+        let mut policy = vault.permission.clone().unwrap_or_default();
+        policy += &policy.replace("path \"", "path \"team/");
+        for listing in &vault.listings {
+            policy += listing.permission.as_deref().unwrap_or_default();
+        }
+        self.ask("", "sys/policies/acl/exporter", Some(json!({"policy": policy}))).await;
+        let made = self.ask("", "auth/token/create", Some(json!({"policies": ["exporter"], "period": "24h"}))).await;
+        made["auth"]["client_token"].as_str().unwrap().to_owned()
+    }
+
+    /// Every token that it holds, with its own end, in whole seconds.
+    async fn tokens(&self) -> BTreeMap<String, Option<i64>> {
+        let mut tokens = BTreeMap::new();
+        for namespace in ["", "team"] {
+            let listed = self.ask(namespace, "auth/token/accessors?list=true", None).await;
+            let accessors: Vec<String> = serde_json::from_value(listed["data"]["keys"].clone()).unwrap_or_default();
+            let looks = stream::iter(accessors).map(|accessor| async move {
+                let body = json!({"accessor": accessor});
+                let look = self.ask(namespace, "auth/token/lookup-accessor", Some(body)).await;
+                (accessor, seconds(&look["data"]["expire_time"]))
+            });
+            tokens.extend(looks.buffer_unordered(8).collect::<Vec<_>>().await);
+        }
+        tokens
+    }
+
+    /// Every secret id that it holds, with its own end.
+    async fn secret_ids(&self) -> BTreeMap<String, Option<i64>> {
+        let mut found = BTreeMap::new();
+        for role in 0..4 {
+            let path = format!("auth/approle/role/app-{role}");
+            let listed = self.ask("", &format!("{path}/secret-id?list=true"), None).await;
+            for accessor in listed["data"]["keys"].as_array().unwrap() {
+                let body = json!({"secret_id_accessor": accessor});
+                let look = self.ask("", &format!("{path}/secret-id-accessor/lookup"), Some(body)).await;
+                found.insert(accessor.as_str().unwrap().to_owned(), seconds(&look["data"]["expiration_time"]));
+            }
+        }
+        found
+    }
+}
+
+/// Vault's own time, in whole seconds; null and the year 1 are never.
+fn seconds(time: &Value) -> Option<i64> {
+    let time: DateTime<Utc> = time.as_str()?.parse().unwrap();
+    (time.timestamp() > 0).then(|| time.timestamp())
+}
+
+/// What Prometheus knows of the tokens of a kind: identifiers and ends, those without end from `token_info`.
+async fn known(prometheus: &Server, kind: &str) -> BTreeMap<String, Option<i64>> {
+    let id = |sample: &Sample| sample.label("token_id").to_owned();
+    let never = query(prometheus, &format!("token_info{{token_kind=\"{kind}\",expiry=\"never\"}}")).await;
+    let ends = query(prometheus, &format!("token_expiry_timestamp_seconds{{token_kind=\"{kind}\"}}")).await;
+    let never = never.iter().map(|sample| (id(sample), None));
+    #[allow(clippy::cast_possible_truncation)] // whole seconds are what is compared
+    let ends = ends.iter().map(|sample| (id(sample), Some(sample.value.floor() as i64)));
+    never.chain(ends).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn prometheus_knows_exactly_the_tokens_that_openbao_holds() {
+    let dir = tempfile::tempdir().unwrap();
+    let bao = Bao::start(dir.path()).await;
+    bao.fill().await;
+    std::fs::write(dir.path().join("token"), bao.least_privilege().await).unwrap();
+    let config = format!(
+        "interval: 2s\nsources:\n  - name: vault\n    provider: openbao\n    url: {}\n    namespaces: ['', team]\n    \
+         approle_mounts: [approle]\n    auth: token\n    credential: {{file: token}}\n",
+        bao.server.url
+    );
+    let exporter = exporter(dir.path(), &config, &[]).await;
+    let prometheus = prometheus(dir.path(), &[&exporter], &[]).await;
+
+    let held = bao.tokens().await;
+    assert!(held.len() > TOKENS, "{} tokens", held.len());
+    wait_for("every token in Prometheus", SOON, || async {
+        (known(&prometheus, "service-token").await.len() >= held.len()).then_some(())
+    })
+    .await;
+    assert_same(&known(&prometheus, "service-token").await, &held);
+    let held = bao.secret_ids().await;
+    assert_eq!(held.len(), SECRET_IDS);
+    assert_same(&known(&prometheus, "approle-secret-id").await, &held);
+    assert_eq!(query(&prometheus, "token_source_up").await[0].value, 1.0, "the documented policy is enough");
+    promtool_has_nothing_to_say(&metrics(&exporter).await);
+
+    // Revoked before its end: gone after two complete answers. Ended by itself: kept, and marked.
+    let created = bao.ask("", "auth/token/create", Some(json!({"ttl": "9s", "policies": ["default"]}))).await;
+    let ending = created["auth"]["accessor"].as_str().unwrap().to_owned();
+    let created = bao.ask("", "auth/token/create", Some(json!({"ttl": "99h", "policies": ["default"]}))).await;
+    let revoked = created["auth"]["accessor"].as_str().unwrap().to_owned();
+    let of = |accessor: &str| format!("token_info{{token_id=\"{accessor}\"}}");
+    for accessor in [&ending, &revoked] {
+        wait_for("a new token", SOON, || async {
+            let info = query(&prometheus, &of(accessor)).await;
+            (!info.is_empty()).then(|| assert_eq!(info[0].label("state"), "active"))
+        })
+        .await;
+    }
+    bao.ask("", "auth/token/revoke-accessor", Some(json!({"accessor": revoked}))).await;
+    wait_for("the revoked token to be gone", SOON, || async {
+        query(&prometheus, &of(&revoked)).await.is_empty().then_some(())
+    })
+    .await;
+    wait_for("the ended token to be marked", SOON, || async {
+        let info = query(&prometheus, &of(&ending)).await;
+        assert_eq!(info.len(), 1, "an expired token is kept, in one state: {info:?}");
+        (info[0].label("state") == "expired").then_some(())
+    })
+    .await;
+    // Two more collections, after which OpenBao has long forgotten it.
+    let attempts = query(&prometheus, "token_source_last_attempt_timestamp_seconds").await[0].value;
+    wait_for("two more collections", SOON, || async {
+        let now = query(&prometheus, "token_source_last_attempt_timestamp_seconds").await[0].value;
+        (now >= attempts + 4.0).then_some(())
+    })
+    .await;
+    assert!(!bao.tokens().await.contains_key(&ending));
+    assert_eq!(query(&prometheus, &of(&ending)).await[0].label("state"), "expired");
+}
+
+/// Two maps are equal; if not, only what differs is shown, not two thousand lines.
+fn assert_same(known: &BTreeMap<String, Option<i64>>, held: &BTreeMap<String, Option<i64>>) {
+    let missing: Vec<_> = held.iter().filter(|(id, end)| known.get(*id) != Some(end)).take(5).collect();
+    let invented: Vec<_> = known.iter().filter(|(id, _)| !held.contains_key(*id)).take(5).collect();
+    assert!(missing.is_empty() && invented.is_empty(), "missing or wrong: {missing:?}; invented: {invented:?}");
+}
+
+/// `promtool check metrics` reads an exposition from its standard input.
+pub fn promtool_has_nothing_to_say(exposition: &str) {
+    let mut promtool = Command::new(tool("promtool"))
+        .args(["check", "metrics"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    promtool.stdin.take().unwrap().write_all(exposition.as_bytes()).unwrap();
+    let said = promtool.wait_with_output().unwrap();
+    let words = format!("{}{}", String::from_utf8_lossy(&said.stdout), String::from_utf8_lossy(&said.stderr));
+    assert!(said.status.success() && words.is_empty(), "promtool: {words}");
+}

