@@ -18,8 +18,10 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-/// The version of the format. A file of any other is set aside.
-const FORMAT: u32 = 1;
+use crate::core::inventory::Snapshot;
+
+/// The version of the content's form. A file of any other is set aside.
+const FORMAT: u32 = Snapshot::VERSION;
 
 /// The file's name under the storage path.
 const NAME: &str = "inventory.json";
@@ -165,8 +167,9 @@ fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
         return Err("its checksum does not match its content".to_owned());
     }
     // The parser's message could quote the content; its kind and place are enough.
-    serde_json::from_slice(body)
-        .map_err(|error| format!("its content cannot be read: {:?} error at column {}", error.classify(), error.column()))
+    serde_json::from_slice(body).map_err(|error| {
+        format!("its content cannot be read: {:?} error at column {}", error.classify(), error.column())
+    })
 }
 
 fn checksum(body: &[u8]) -> String {
