@@ -216,6 +216,8 @@ pub(super) fn next_credential_change(known: &Source, now: DateTime<Utc>) -> Opti
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::expect_used, clippy::unwrap_used)]
+
     use chrono::TimeDelta;
 
     use super::*;

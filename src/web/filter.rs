@@ -90,6 +90,8 @@ fn one_of<T: Copy>(name: &str, value: &str, all: &[T], label: impl Fn(T) -> &'st
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::expect_used, clippy::unwrap_used)]
+
     use super::*;
 
     #[test]

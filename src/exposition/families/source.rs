@@ -188,7 +188,7 @@ pub const FILTERED_TOKENS: Family = Family {
     kind: Kind::Gauge,
     unit: "tokens",
     labels: &["source", "provider"],
-    help: "Tokens that a rule of the configuration leaves out, as last listed.",
+    help: "Tokens that a rule of the configuration leaves out of the source.",
     about: "",
     queries: &[(
         "The share of tokens that rules leave out",
