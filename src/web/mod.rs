@@ -12,8 +12,8 @@ pub mod path;
 pub mod routes;
 pub mod serve;
 mod status;
-mod tokens;
-mod words;
+pub(crate) mod tokens;
+pub(crate) mod words;
 
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};

@@ -77,11 +77,11 @@ fn found(surface: &Surface, filter: &Filter, window: &Window) -> Value {
 }
 
 /// Puts the soonest to end first, and those without an end last. The order of the inventory decides between equals.
-pub(super) fn soonest(view: &View<'_>) -> DateTime<Utc> {
+pub(crate) fn soonest(view: &View<'_>) -> DateTime<Utc> {
     view.expires.instant().unwrap_or(DateTime::<Utc>::MAX_UTC)
 }
 
-fn token(view: &View<'_>, labels: Labels) -> Value {
+pub(crate) fn token(view: &View<'_>, labels: Labels) -> Value {
     let token = view.token;
     json!({
         "source": view.source,

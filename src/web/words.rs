@@ -3,7 +3,7 @@
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 
 /// How far away an instant is: `in 3 days`, `2 hours ago`.
-pub(super) fn relative(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
+pub(crate) fn relative(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
     let away = at - now;
     let length = rough(away.abs());
     match () {
@@ -14,7 +14,7 @@ pub(super) fn relative(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
 }
 
 /// A duration in the largest unit of which there are at least two, or else one; cut, not rounded.
-pub(super) fn rough(duration: TimeDelta) -> String {
+pub(crate) fn rough(duration: TimeDelta) -> String {
     const UNITS: [(i64, &str); 5] =
         [(365 * 86_400, "year"), (86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second")];
     let seconds = duration.num_seconds();
@@ -25,7 +25,7 @@ pub(super) fn rough(duration: TimeDelta) -> String {
 }
 
 /// An instant to the second, as people and machines both read it.
-pub(super) fn exact(at: DateTime<Utc>) -> String {
+pub(crate) fn exact(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
