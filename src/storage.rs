@@ -18,11 +18,16 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-/// The version of the format. A file of any other is set aside.
-const FORMAT: u32 = 1;
+use crate::core::inventory::Snapshot;
+
+/// The version of the content's form. A file of any other is set aside.
+const FORMAT: u32 = Snapshot::VERSION;
 
 /// The file's name under the storage path.
 const NAME: &str = "inventory.json";
+
+/// How the names of files begin that are being written.
+const UNFINISHED: &str = ".inventory-";
 
 /// So many damaged files are kept; then the last is overwritten.
 const MOST_SET_ASIDE: u32 = 9;
@@ -83,6 +88,7 @@ impl Store {
     /// # Errors
     /// Where the file is there and cannot be read, or not be set aside.
     pub fn load<T: DeserializeOwned>(&self) -> Result<Loaded<T>, Unusable> {
+        self.sweep();
         let file = self.file();
         let bytes = match fs::read(&file) {
             Ok(bytes) => bytes,
@@ -99,6 +105,14 @@ impl Store {
         }
     }
 
+    /// Removes what a crash has left half written. Nothing depends on it but the room on the disk.
+    fn sweep(&self) {
+        let entries = fs::read_dir(&self.directory).into_iter().flatten().flatten();
+        for entry in entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(UNFINISHED)) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+
     /// Saves what [`encode`] has made, in the place of what was there.
     ///
     /// # Errors
@@ -110,7 +124,7 @@ impl Store {
 
     fn replace(&self, file: &Path, bytes: &[u8]) -> io::Result<()> {
         // Such a file is made with mode 0600.
-        let mut fresh = tempfile::Builder::new().prefix(".inventory-").tempfile_in(&self.directory)?;
+        let mut fresh = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(&self.directory)?;
         fresh.write_all(bytes)?;
         fresh.as_file().sync_all()?;
         fresh.persist(file).map_err(|error| error.error)?;
@@ -165,8 +179,9 @@ fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
         return Err("its checksum does not match its content".to_owned());
     }
     // The parser's message could quote the content; its kind and place are enough.
-    serde_json::from_slice(body)
-        .map_err(|error| format!("its content cannot be read: {:?} error at column {}", error.classify(), error.column()))
+    serde_json::from_slice(body).map_err(|error| {
+        format!("its content cannot be read: {:?} error at column {}", error.classify(), error.column())
+    })
 }
 
 fn checksum(body: &[u8]) -> String {
@@ -250,6 +265,15 @@ mod tests {
             store.load::<()>().unwrap();
         }
         assert_eq!(names(directory.path()).len(), 9);
+    }
+
+    #[test]
+    fn a_crash_leaves_the_old_file_and_nothing_for_long() {
+        let (directory, store) = store();
+        store.save(&encode(&["old"], now()).unwrap()).unwrap();
+        fs::write(directory.path().join(".inventory-x7Gq2"), "half").unwrap();
+        assert_eq!(store.load().unwrap(), Loaded::Found(vec!["old".to_owned()]));
+        assert_eq!(names(directory.path()), ["inventory.json"]);
     }
 
     #[test]

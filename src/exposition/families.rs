@@ -135,8 +135,11 @@ mod tests {
             assert_eq!(unit.contains("seconds"), name.contains("_seconds"), "{name}: {unit}");
             assert!(!help.contains(['"', '\\', '\n']) && help.ends_with('.'), "{name}: {help}");
             assert!(!about.contains('\n'), "{name}");
-            assert_eq!(name.starts_with("token_") && !name.starts_with("token_source"), help.contains("as last listed")
-                || name.starts_with("token_expiry_exporter"), "{name}: {help}");
+            assert_eq!(
+                name.starts_with("token_") && !name.starts_with("token_source"),
+                help.contains("as last listed") || name.starts_with("token_expiry_exporter"),
+                "{name}: {help}"
+            );
         }
     }
 

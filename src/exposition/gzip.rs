@@ -69,6 +69,8 @@ pub(crate) fn join(parts: &[&Part]) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::expect_used, clippy::unwrap_used)]
+
     use std::io::Read as _;
     use std::process::{Command, Stdio};
 

@@ -1,46 +1,4 @@
-//! Label values for what the core names only as types.
-
-use crate::core::inventory::{Adjustment, Finding};
-
-/// The value of the label `finding`.
-pub fn finding(finding: Finding) -> &'static str {
-    match finding {
-        Finding::NeverExpires => "never_expires",
-        Finding::LivesTooLong => "lives_too_long",
-        Finding::Unused => "unused",
-        Finding::UnreadableExpiry => "unreadable_expiry",
-        Finding::NoOwner => "no_owner",
-    }
-}
-
-/// All findings, in the order of the documentation.
-pub const FINDINGS: [Finding; 5] = [
-    Finding::NeverExpires,
-    Finding::LivesTooLong,
-    Finding::Unused,
-    Finding::UnreadableExpiry,
-    Finding::NoOwner,
-];
-
-/// The value of the label `adjustment`.
-pub(crate) fn adjustment(adjustment: Adjustment) -> &'static str {
-    match adjustment {
-        Adjustment::DuplicateId => "duplicate_id",
-        Adjustment::CleanedValue => "cleaned_value",
-        Adjustment::CutValue => "cut_value",
-        Adjustment::UnreadField => "unread_field",
-        Adjustment::RefusedAddress => "refused_address",
-    }
-}
-
-/// All adjustments, in the order of the documentation.
-pub(crate) const ADJUSTMENTS: [Adjustment; 5] = [
-    Adjustment::DuplicateId,
-    Adjustment::CleanedValue,
-    Adjustment::CutValue,
-    Adjustment::UnreadField,
-    Adjustment::RefusedAddress,
-];
+//! Names of labels that a configuration or a definition may add to a token.
 
 /// Names that the program itself writes on a token's series, and that a configured label can therefore not have.
 const TAKEN: [&str; 12] = [
@@ -74,9 +32,16 @@ mod tests {
 
     #[test]
     fn a_label_of_ones_own_is_a_name_and_not_taken() {
-        for (name, free) in
-            [("team", true), ("_x9", true), ("", false), ("9x", false), ("a-b", false), ("ü", false), ("__x", false), ("band", false)]
-        {
+        for (name, free) in [
+            ("team", true),
+            ("_x9", true),
+            ("", false),
+            ("9x", false),
+            ("a-b", false),
+            ("ü", false),
+            ("__x", false),
+            ("band", false),
+        ] {
             assert_eq!(is_free(name), free, "{name}");
         }
     }

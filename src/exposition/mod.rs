@@ -5,7 +5,7 @@
 
 pub mod families;
 mod gzip;
-pub mod label;
+mod label;
 pub mod page;
 pub mod program;
 pub mod reference;

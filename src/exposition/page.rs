@@ -94,8 +94,12 @@ impl Page {
             let page = Arc::clone(&self);
             match tokio::task::spawn_blocking(move || page.render()).await {
                 Ok(Ok(())) => {}
-                Ok(Err(error)) => tracing::error!(%error, "the metrics could not be rendered; the page of before stays"),
-                Err(error) => tracing::error!(%error, "the rendering of the metrics broke off; the page of before stays"),
+                Ok(Err(error)) => {
+                    tracing::error!(%error, "the metrics could not be rendered; the page of before stays")
+                }
+                Err(error) => {
+                    tracing::error!(%error, "the rendering of the metrics broke off; the page of before stays")
+                }
             }
         }
     }

@@ -24,17 +24,15 @@ is left out.
 /// The whole page.
 pub fn page() -> String {
     let mut page = INTRODUCTION.to_owned();
-    let sections: [(&str, fn(&Family) -> bool); 3] = [
-        ("Tokens", |family| !is_of_program(family) && !is_of_source(family)),
-        ("Sources", is_of_source),
-        ("The program itself", is_of_program),
-    ];
-    for (title, belongs) in sections {
+    let mut before = "";
+    for family in FAMILIES {
+        let section = section(family);
         // Writing to a text cannot fail, here and below.
-        let _ = write!(page, "\n## {title}\n");
-        for family in FAMILIES.iter().filter(|family| belongs(family)) {
-            write_family(&mut page, family);
+        if section != before {
+            let _ = write!(page, "\n## {section}\n");
         }
+        before = section;
+        write_family(&mut page, family);
     }
     page.push_str("\n### `process_*`\n\nThe usual metrics of a process: `process_cpu_seconds_total`, ");
     page.push_str("`process_resident_memory_bytes`, `process_open_fds` and so on. On Linux only.\n");
@@ -45,12 +43,15 @@ pub fn page() -> String {
     page
 }
 
-fn is_of_source(family: &Family) -> bool {
-    family.name.starts_with("token_source_")
-}
-
-fn is_of_program(family: &Family) -> bool {
-    family.name.starts_with("token_expiry_exporter_")
+/// The families stand in the order of the sections.
+fn section(family: &Family) -> &'static str {
+    if family.name.starts_with("token_source_") {
+        "Sources"
+    } else if family.name.starts_with("token_expiry_exporter_") {
+        "The program itself"
+    } else {
+        "Tokens"
+    }
 }
 
 fn write_family(page: &mut String, family: &Family) {

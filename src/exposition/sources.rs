@@ -5,10 +5,9 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 
 use super::families::{Family, source};
-use super::label;
 use super::text::{Sample, Writer};
 use crate::core::failure::Reason;
-use crate::core::inventory::{Source, View};
+use crate::core::inventory::{Adjustment, Source, View};
 use crate::core::lead::{Band, Lead};
 use crate::core::token::{Expiry, State};
 
@@ -164,9 +163,9 @@ fn write_left_out(to: &mut Writer, sources: &Sources<'_>) {
     }
     to.family(&source::ADJUSTMENTS);
     for (name, known) in sources {
-        for adjustment in label::ADJUSTMENTS {
+        for adjustment in Adjustment::ALL {
             sample(to, &source::ADJUSTMENTS, name, known)
-                .label("adjustment", label::adjustment(adjustment))
+                .label("adjustment", adjustment.label())
                 .count(known.adjustments.get(&adjustment).copied().unwrap_or_default());
         }
     }
@@ -217,6 +216,8 @@ pub(super) fn next_credential_change(known: &Source, now: DateTime<Utc>) -> Opti
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::expect_used, clippy::unwrap_used)]
+
     use chrono::TimeDelta;
 
     use super::*;

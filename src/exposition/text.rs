@@ -180,6 +180,8 @@ fn escape(out: &mut String, value: &str) {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::expect_used, clippy::unwrap_used)]
+
     use super::*;
 
     fn written(sample: impl FnOnce(&mut Writer)) -> String {

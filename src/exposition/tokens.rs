@@ -41,7 +41,7 @@ pub(super) fn write(to: &mut Writer, tokens: &[View<'_>], labels: Labels) {
     to.family(&token::FINDING);
     for view in tokens {
         for finding in &view.findings {
-            identity(to.sample(token::FINDING.name), view, labels).label("finding", label::finding(*finding)).count(1);
+            identity(to.sample(token::FINDING.name), view, labels).label("finding", finding.label()).count(1);
         }
     }
     to.family(&token::INFO);

@@ -47,7 +47,8 @@ fn calendar(surface: &Surface, filter: &Filter) -> String {
         .filter(|view| filter.matches(view, labels))
         .collect();
     ends.sort_by_key(soonest);
-    let mut calendar = Calendar::new().name("Token expiry").done();
+    let mut calendar = Calendar::new();
+    calendar.name("Token expiry").append_property(("PRODID", "-//token-expiry-exporter//EN"));
     calendar.extend(ends.iter().take(MOST_EVENTS).filter_map(|view| event(view, labels, now)));
     calendar.to_string()
 }
@@ -70,7 +71,7 @@ fn event(view: &View<'_>, labels: Labels, now: DateTime<Utc>) -> Option<Event> {
     let mut event = Event::new();
     if let Some(link) = token.manage_url.as_deref().and_then(web_link) {
         lines.push(format!("Renew it at {link}"));
-        event.url(link);
+        event.url(&link);
     }
     lines.push(format!("As listed on {}", exact(now)));
     event

@@ -6,7 +6,7 @@ use crate::core::inventory::{Finding, View};
 use crate::core::lead::Band;
 use crate::core::mistake::did_you_mean;
 use crate::core::token::State;
-use crate::exposition::{Labels, label};
+use crate::exposition::Labels;
 
 /// The parameters that every filter knows.
 const NAMES: [&str; 7] = ["source", "provider", "kind", "band", "state", "finding", "owner"];
@@ -43,7 +43,7 @@ impl Filter {
                 "owner" => filter.owners.push(value.to_lowercase()),
                 "band" => filter.bands.push(one_of(name, value, &Band::ALL, Band::label)?),
                 "state" => filter.states.push(one_of(name, value, &State::ALL, State::label)?),
-                "finding" => filter.findings.push(one_of(name, value, &label::FINDINGS, label::finding)?),
+                "finding" => filter.findings.push(one_of(name, value, &Finding::ALL, Finding::label)?),
                 _ if others.contains(&name) => other(name, value)?,
                 _ => {
                     let known = NAMES.iter().chain(others).copied();
@@ -90,6 +90,8 @@ fn one_of<T: Copy>(name: &str, value: &str, all: &[T], label: impl Fn(T) -> &'st
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::expect_used, clippy::unwrap_used)]
+
     use super::*;
 
     #[test]

@@ -27,10 +27,10 @@ impl<T: Display> Display for Escaped<T> {
     }
 }
 
-/// A link's target, if it leads to the web: `javascript:` and the like do not.
-pub(super) fn web_link(url: &str) -> Option<&str> {
-    let scheme = url::Url::parse(url).ok()?;
-    matches!(scheme.scheme(), "http" | "https").then_some(url)
+/// A link's target, if it leads to the web: `javascript:` and the like do not. What no URL may hold is encoded.
+pub(super) fn web_link(url: &str) -> Option<String> {
+    let url = url::Url::parse(url).ok()?;
+    matches!(url.scheme(), "http" | "https").then(|| url.into())
 }
 
 #[cfg(test)]
@@ -47,15 +47,16 @@ mod tests {
     #[test]
     fn a_link_leads_to_the_web() {
         for (url, sound) in [
-            ("https://a.example/x?y=1", true),
-            ("HTTP://a.example", true),
-            ("javascript:alert(1)", false),
-            (" javascript:alert(1)", false),
-            ("data:text/html,x", false),
-            ("/relative", false),
-            ("", false),
+            ("https://a.example/x?y=1", Some("https://a.example/x?y=1")),
+            ("HTTP://a.example", Some("http://a.example/")),
+            ("https://a.example/?\"b\"\r\nX:", Some("https://a.example/?%22b%22X:")),
+            ("javascript:alert(1)", None),
+            (" javascript:alert(1)", None),
+            ("data:text/html,x", None),
+            ("/relative", None),
+            ("", None),
         ] {
-            assert_eq!(web_link(url).is_some(), sound, "{url}");
+            assert_eq!(web_link(url).as_deref(), sound, "{url}");
         }
     }
 }

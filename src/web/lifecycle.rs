@@ -42,9 +42,10 @@ pub(super) async fn reload(State(surface): State<Arc<Surface>>) -> Response {
     }
     match told.await {
         Ok(Ok(())) => text(StatusCode::OK, "reloaded\n"),
-        Ok(Err(why)) => {
-            text(StatusCode::INTERNAL_SERVER_ERROR, format!("not reloaded, the configuration of before still runs:\n{why}\n"))
-        }
+        Ok(Err(why)) => text(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            format!("not reloaded, the configuration of before still runs:\n{why}\n"),
+        ),
         Err(_) => text(StatusCode::SERVICE_UNAVAILABLE, "not reloaded: the program is stopping\n"),
     }
 }

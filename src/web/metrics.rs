@@ -20,7 +20,9 @@ pub(super) async fn answer(State(surface): State<Arc<Surface>>, headers: HeaderM
     let body = if gzip {
         page.compressed(format)
     } else {
-        tokio::task::spawn_blocking(move || page.plain(format)).await.unwrap_or_else(|error| Err(io::Error::other(error)))
+        tokio::task::spawn_blocking(move || page.plain(format))
+            .await
+            .unwrap_or_else(|error| Err(io::Error::other(error)))
     };
     let mut response = match body {
         Ok(body) => ([(CONTENT_TYPE, format.content_type()), (VARY, "Accept, Accept-Encoding")], body).into_response(),

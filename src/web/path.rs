@@ -88,7 +88,9 @@ mod tests {
     #[test]
     fn an_unknown_path_is_other() {
         let telemetry = TelemetryPath("/m".to_owned());
-        for (path, label) in [("/m", "/m"), ("/", "/"), ("/metrics", "other"), ("/-/ready", "/-/ready"), ("/m/", "other")] {
+        for (path, label) in
+            [("/m", "/m"), ("/", "/"), ("/metrics", "other"), ("/-/ready", "/-/ready"), ("/m/", "other")]
+        {
             assert_eq!(telemetry.label(path), label);
         }
     }

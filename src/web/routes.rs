@@ -74,7 +74,10 @@ async fn unknown_path(State(surface): State<Arc<Surface>>, uri: Uri) -> Response
 }
 
 async fn unknown_method(method: Method, uri: Uri) -> Response {
-    text(StatusCode::METHOD_NOT_ALLOWED, format!("{}: {method} is not answered here; see the header Allow\n", uri.path()))
+    text(
+        StatusCode::METHOD_NOT_ALLOWED,
+        format!("{}: {method} is not answered here; see the header Allow\n", uri.path()),
+    )
 }
 
 /// A plain answer of one sentence.

@@ -30,7 +30,9 @@ const STYLE: &str = include_str!("status.css");
 /// Nothing may be loaded or run but this one style.
 static CONTENT_POLICY: LazyLock<String> = LazyLock::new(|| {
     let style = BASE64_STANDARD.encode(digest::digest(&digest::SHA256, STYLE.as_bytes()));
-    format!("default-src 'none'; style-src 'sha256-{style}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
+    format!(
+        "default-src 'none'; style-src 'sha256-{style}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )
 });
 
 pub(super) async fn answer(State(surface): State<Arc<Surface>>) -> Response {
@@ -171,9 +173,12 @@ fn write_ends(html: &mut String, ends: &[View<'_>], labels: Labels, now: DateTim
         let name = if view.token.name.is_empty() { &view.token.id } else { &view.token.name };
         let owner = view.owner.and_then(|owner| owner.label()).filter(|_| labels.owner).unwrap_or_default();
         let band = view.band.map_or("", Band::label);
-        let link = view.token.manage_url.as_deref().and_then(web_link).map(|url| {
-            format!("<a href=\"{}\" rel=\"noreferrer\">renew</a>", Escaped(url))
-        });
+        let link = view
+            .token
+            .manage_url
+            .as_deref()
+            .and_then(web_link)
+            .map(|url| format!("<a href=\"{}\" rel=\"noreferrer\">renew</a>", Escaped(url)));
         let _ = writeln!(
             html,
             "<tr><td>{}<td>{}<td>{}<td>{}<td>{}<td class=\"{band}\">{band}<td>{}</tr>",

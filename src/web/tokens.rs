@@ -26,7 +26,7 @@ use super::routes::fault;
 use super::words::exact;
 use crate::core::inventory::View;
 use crate::core::token::{LastUse, Owner};
-use crate::exposition::{Labels, label};
+use crate::exposition::Labels;
 
 /// Tokens in one answer, unless the request says otherwise.
 const LIMIT: usize = 1_000;
@@ -95,7 +95,7 @@ pub(crate) fn token(view: &View<'_>, labels: Labels) -> Value {
         "expiry": view.expires.label(),
         "expires_at": view.expires.instant().map(exact),
         "band": view.band.map(|band| band.label()),
-        "findings": view.findings.iter().map(|finding| label::finding(*finding)).collect::<Vec<_>>(),
+        "findings": view.findings.iter().map(|finding| finding.label()).collect::<Vec<_>>(),
         "created_at": token.created_at.map(exact),
         "last_used": match token.last_used {
             LastUse::Untold => Value::Null,

@@ -15,7 +15,8 @@ pub(crate) fn relative(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
 
 /// A duration in the largest unit of which there are at least two, or else one; cut, not rounded.
 pub(crate) fn rough(duration: TimeDelta) -> String {
-    const UNITS: [(i64, &str); 5] = [(365 * 86_400, "year"), (86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second")];
+    const UNITS: [(i64, &str); 5] =
+        [(365 * 86_400, "year"), (86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second")];
     let seconds = duration.num_seconds();
     let (size, unit) = UNITS.into_iter().find(|(size, _)| seconds >= 2 * size).unwrap_or((1, "second"));
     let count = seconds / size;
@@ -30,6 +31,8 @@ pub(crate) fn exact(at: DateTime<Utc>) -> String {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::expect_used, clippy::unwrap_used)]
+
     use super::*;
 
     #[test]

@@ -37,7 +37,10 @@ pub const GAPS: Family = Family {
     about: "Every reason is present, at 0 where there is no gap.",
     queries: &[
         ("What is missing, and why", "token_source_gaps > 0"),
-        ("Listings that refuse the credential", "sum without (reason) (token_source_gaps{reason=~\"unauthorized|forbidden\"}) > 0"),
+        (
+            "Listings that refuse the credential",
+            "sum without (reason) (token_source_gaps{reason=~\"unauthorized|forbidden\"}) > 0",
+        ),
     ],
 };
 
@@ -102,7 +105,7 @@ pub const LAST_ATTEMPT: Family = Family {
     kind: Kind::Gauge,
     unit: "seconds since 1970",
     labels: &["source", "provider"],
-    help: "When the last collection ended, complete or not.",
+    help: "When the last collection began, complete or not.",
     about: "Absent before the first one.",
     queries: &[(
         "Configured sources that were never collected",
@@ -129,7 +132,10 @@ pub const RATE_LIMIT: Family = Family {
     labels: &["source", "provider"],
     help: "Requests that the provider allows in its window, as it last told.",
     about: "Absent where the provider does not tell.",
-    queries: &[("The share of the rate limit that is left", "token_source_rate_limit_remaining / token_source_rate_limit")],
+    queries: &[(
+        "The share of the rate limit that is left",
+        "token_source_rate_limit_remaining / token_source_rate_limit",
+    )],
 };
 
 /// What is left of it.
@@ -182,7 +188,7 @@ pub const FILTERED_TOKENS: Family = Family {
     kind: Kind::Gauge,
     unit: "tokens",
     labels: &["source", "provider"],
-    help: "Tokens that a rule of the configuration leaves out.",
+    help: "Tokens that a rule of the configuration leaves out of the source.",
     about: "",
     queries: &[(
         "The share of tokens that rules leave out",
@@ -198,7 +204,10 @@ pub const ADJUSTMENTS: Family = Family {
     labels: &["source", "provider", "adjustment"],
     help: "What the last collection had to adjust in the provider's words so that they can be shown.",
     about: "Every adjustment is present, at 0 where none was needed.",
-    queries: &[("Owners' addresses that cannot be written to", "token_source_adjustments{adjustment=\"refused_address\"} > 0")],
+    queries: &[(
+        "Owners' addresses that cannot be written to",
+        "token_source_adjustments{adjustment=\"refused_address\"} > 0",
+    )],
 };
 
 /// Failures.
@@ -222,6 +231,9 @@ pub const REQUESTS: Family = Family {
     about: "What a source costs its provider, retries included. A code that never occurred has no series.",
     queries: &[
         ("Requests by source, per second", "sum by (source) (rate(token_source_requests_total[1h]))"),
-        ("Requests that were turned away for their number", "increase(token_source_requests_total{code=\"429\"}[1h]) > 0"),
+        (
+            "Requests that were turned away for their number",
+            "increase(token_source_requests_total{code=\"429\"}[1h]) > 0",
+        ),
     ],
 };

@@ -13,8 +13,14 @@ pub const EXPIRY: Family = Family {
             token that never ends, or whose end cannot be read, has no sample here: see `token_info`. Alerts are better \
             made of `token_due_timestamp_seconds`, which knows the lead, and leaves out replaced and disabled tokens.",
     queries: &[
-        ("The ten tokens that end next, in seconds from now", "bottomk(10, token_expiry_timestamp_seconds - time() > 0)"),
-        ("Tokens that end within 30 days, by provider", "count by (provider) (token_expiry_timestamp_seconds - time() < 30 * 86400 > 0)"),
+        (
+            "The ten tokens that end next, in seconds from now",
+            "bottomk(10, token_expiry_timestamp_seconds - time() > 0)",
+        ),
+        (
+            "Tokens that end within 30 days, by provider",
+            "count by (provider) (token_expiry_timestamp_seconds - time() < 30 * 86400 > 0)",
+        ),
     ],
 };
 

@@ -25,7 +25,9 @@ pub(super) fn verifier(
     let chain = if tls.client_auth.verifies() {
         let mut roots = RootCertStore::empty();
         for certificate in client_ca {
-            roots.add(certificate).map_err(|error| format!("tls_server_config: the client CA cannot be used: {error}"))?;
+            roots
+                .add(certificate)
+                .map_err(|error| format!("tls_server_config: the client CA cannot be used: {error}"))?;
         }
         let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider));
         let builder = if tls.client_auth.requires() { builder } else { builder.allow_unauthenticated() };
@@ -108,7 +110,9 @@ fn names(certificate: &CertificateDer<'_>) -> Vec<String> {
         .general_names
         .iter()
         .filter_map(|name| match name {
-            GeneralName::DNSName(name) | GeneralName::RFC822Name(name) | GeneralName::URI(name) => Some((*name).to_owned()),
+            GeneralName::DNSName(name) | GeneralName::RFC822Name(name) | GeneralName::URI(name) => {
+                Some((*name).to_owned())
+            }
             GeneralName::IPAddress(bytes) => ip_address(bytes).map(|address| address.to_string()),
             _ => None,
         })

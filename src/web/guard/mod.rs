@@ -90,7 +90,8 @@ impl Guard {
         if self.users.admit(&settings.users, headers.get(AUTHORIZATION)).await {
             return None;
         }
-        let mut refusal = text(StatusCode::UNAUTHORIZED, "unauthorized: this server wants a user name and a password\n");
+        let mut refusal =
+            text(StatusCode::UNAUTHORIZED, "unauthorized: this server wants a user name and a password\n");
         refusal.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Basic"));
         Some(refusal)
     }
@@ -124,16 +125,18 @@ impl Guard {
         }
     }
 
-    /// Takes over what the files say now, if they have changed.
-    fn reload(&self) -> Result<bool, Mistakes> {
+    /// Takes over what the files say now, and says whether they have changed. The server does so every few seconds.
+    ///
+    /// # Errors
+    /// The mistakes in them; then what was there before stays.
+    pub fn reload(&self) -> Result<bool, Mistakes> {
         let (settings, seen) = look(&self.path)?;
         if self.held.read().unwrap_or_else(PoisonError::into_inner).seen == seen {
             return Ok(false);
         }
         match (&self.tls, &settings.tls, &seen.files) {
             (Some(running), Some(tls), Some(files)) => {
-                let config =
-                    tls::server_config(tls, files, settings.http2).map_err(|why| in_file(&self.path, why))?;
+                let config = tls::server_config(tls, files, settings.http2).map_err(|why| in_file(&self.path, why))?;
                 running.reload_from_config(config);
             }
             (None, None, _) => {}
@@ -163,4 +166,28 @@ fn look(path: &Path) -> Result<(Settings, Seen), Mistakes> {
 
 fn in_file(path: &Path, why: String) -> Mistakes {
     Mistake::in_file(path.display().to_string(), why).into()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn the_files_are_looked_at_by_themselves() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("web.yaml");
+        std::fs::write(&path, "").unwrap();
+        let guard = Guard::open(&path).unwrap();
+        let following = Arc::clone(&guard);
+        tokio::spawn(async move { following.follow().await });
+        for (content, is_limited) in
+            [("rate_limit: {interval: 1s, burst: 1}", true), ("rate_limit: x", true), ("http_server_config:", false)]
+        {
+            std::fs::write(&path, content).unwrap();
+            tokio::time::sleep(LOOK * 2).await;
+            assert_eq!(guard.settings().rate_limit.is_some(), is_limited, "{content}");
+        }
+    }
 }

@@ -106,8 +106,7 @@ impl Settings {
 }
 
 fn read(reader: &mut Reader, root: &Node) -> Settings {
-    let mut settings =
-        Settings { tls: None, http2: true, headers: Vec::new(), users: Hashes::new(), rate_limit: None };
+    let mut settings = Settings { tls: None, http2: true, headers: Vec::new(), users: Hashes::new(), rate_limit: None };
     // An empty file asks for nothing.
     if root.is_null() {
         return settings;
@@ -145,7 +144,8 @@ fn read_users(reader: &mut Reader, node: &Node) -> Hashes {
             Some(hash) => {
                 users.insert(name.name.clone(), hash);
             }
-            None => reader.mistake(node.at, format!("{what}: no bcrypt hash; `htpasswd -nBC 10 \"\" | tr -d ':\\n'` makes one")),
+            None => reader
+                .mistake(node.at, format!("{what}: no bcrypt hash; `htpasswd -nBC 10 \"\" | tr -d ':\\n'` makes one")),
         }
     }
     users
@@ -281,7 +281,10 @@ fn read_versions(reader: &mut Reader, fields: &mut Fields<'_>) -> Vec<&'static S
             Some("TLS12") => 12,
             Some("TLS13") => 13,
             Some("TLS10" | "TLS11") => {
-                reader.mistake(node.at, format!("{}: TLS 1.0 and 1.1 are not secure, and not supported", fields.name(key)));
+                reader.mistake(
+                    node.at,
+                    format!("{}: TLS 1.0 and 1.1 are not secure, and not supported", fields.name(key)),
+                );
                 default
             }
             Some(_) => {
@@ -297,7 +300,11 @@ fn read_versions(reader: &mut Reader, fields: &mut Fields<'_>) -> Vec<&'static S
     if least > most {
         reader.mistake(at, "tls_server_config.max_version: below `min_version`");
     }
-    [(12, &TLS12), (13, &TLS13)].into_iter().filter(|(number, _)| (least..=most).contains(number)).map(|(_, v)| v).collect()
+    [(12, &TLS12), (13, &TLS13)]
+        .into_iter()
+        .filter(|(number, _)| (least..=most).contains(number))
+        .map(|(_, v)| v)
+        .collect()
 }
 
 fn read_list(reader: &mut Reader, node: &Node, key: &str) -> Vec<String> {

@@ -110,7 +110,12 @@ fn curve_name(group: &'static dyn SupportedKxGroup) -> &'static str {
 }
 
 /// Those that are named, in the order of the names.
-fn chosen<T: Copy>(key: &str, names: &[String], all: &[T], name_of: impl Fn(T) -> &'static str) -> Result<Vec<T>, String> {
+fn chosen<T: Copy>(
+    key: &str,
+    names: &[String],
+    all: &[T],
+    name_of: impl Fn(T) -> &'static str,
+) -> Result<Vec<T>, String> {
     let find = |name: &String| {
         all.iter().copied().find(|candidate| name_of(*candidate) == name).ok_or_else(|| {
             let known = all.iter().map(|candidate| name_of(*candidate)).collect::<Vec<_>>().join(", ");
