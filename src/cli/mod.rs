@@ -13,6 +13,8 @@ pub mod demo;
 mod list;
 mod log;
 mod print;
+mod providers;
+mod schema;
 mod serve;
 
 use std::process::ExitCode;
@@ -44,7 +46,8 @@ pub async fn main() -> ExitCode {
         Some(Command::Check(args)) => check::run(args).await,
         Some(Command::List(args)) => list::run(args).await,
         Some(Command::Demo(args)) => demo::run(args).await,
-        _ => Ok(0),
+        Some(Command::Providers(args)) => providers::run(&args),
+        Some(Command::Schema(args)) => schema::run(&args),
     };
     match done {
         Ok(code) => ExitCode::from(code),

@@ -8,7 +8,6 @@ use serde::Serialize;
 
 use super::organisation::{DEPARTURE, Organisation};
 use super::story::Story;
-use crate::core::inventory::Finding;
 
 type Counts = BTreeMap<&'static str, u64>;
 
@@ -81,18 +80,7 @@ impl Expected {
             count(&mut source.bands, band.label());
         }
         if let Some(finding) = sense.finding {
-            count(&mut source.findings, label(finding));
+            count(&mut source.findings, finding.label());
         }
-    }
-}
-
-/// The value of the label `finding`, written out here again so that a change of it is noticed.
-fn label(finding: Finding) -> &'static str {
-    match finding {
-        Finding::NeverExpires => "never_expires",
-        Finding::LivesTooLong => "lives_too_long",
-        Finding::Unused => "unused",
-        Finding::UnreadableExpiry => "unreadable_expiry",
-        Finding::NoOwner => "no_owner",
     }
 }

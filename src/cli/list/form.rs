@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::cli::print;
 use crate::core::inventory::{Inventory, View};
 use crate::core::token::{Expiry, LastUse, State};
-use crate::exposition::{Labels, label};
+use crate::exposition::Labels;
 use crate::web::tokens::{soonest, token};
 use crate::web::words::{exact, relative};
 
@@ -94,7 +94,7 @@ pub(super) fn csv(inventory: &Inventory, labels: Labels, now: DateTime<Utc>) -> 
 fn cells(view: &View<'_>, labels: Labels) -> [String; COLUMNS.len()] {
     let token = view.token;
     let owned = |text: Option<&str>| text.unwrap_or_default().to_owned();
-    let findings: Vec<&str> = view.findings.iter().map(|finding| label::finding(*finding)).collect();
+    let findings: Vec<&str> = view.findings.iter().map(|finding| finding.label()).collect();
     [
         view.source.to_owned(),
         view.provider.to_owned(),
