@@ -1,5 +1,8 @@
 //! Draft.
 pub mod core;
+pub mod exposition;
 pub mod http;
 pub mod providers;
+pub mod storage;
+pub mod web;
 pub mod yaml;
