@@ -1,4 +1,8 @@
 //! Draft.
+pub mod app;
+pub mod cli;
+pub mod collector;
+pub mod config;
 pub mod core;
 pub mod exposition;
 pub mod http;

@@ -1,0 +1,113 @@
+//! The mistakes that people make in definitions, and what they are told. Each case is a good definition with a small
+//! edit; the messages are kept in `tests/golden/definitions/`. `UPDATE_GOLDEN=1 cargo test --test definitions` writes them.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use token_expiry_exporter::core::mistake::Text;
+use token_expiry_exporter::providers::definition::{definition_schema, key_tables};
+use token_expiry_exporter::providers::provider::compile;
+
+/// A case: its name, the definition that it edits, and what is written instead of what.
+type Case = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
+
+const CASES: &[Case] = &[
+    ("folded", "gitlab", &[("elif test(\"^group", "elif testt(\"^group")]),
+    (
+        "functions",
+        "gitlab",
+        &[
+            ("      name: .name\n", "      name: .name | ascii_downcaes\n"),
+            ("owner: .username", "owner: personal_token"),
+        ],
+    ),
+    (
+        "interpolation",
+        "atlassian-cloud",
+        &[("\\(.title)\"'", "\\(.title\"'"), (".status == \"BLOCKED\"", ".status = \"BLOCKED\"")],
+    ),
+    (
+        "next-key",
+        "atlassian-cloud",
+        &[("next: {cursor: .links.next, param: cursor}", "next: {cursor: .links.next, parm: cursor}")],
+    ),
+    (
+        "next-needs-rows",
+        "gitlab",
+        &[("    next: link\n    rows: .\n", "    next: link\n"), ("        rows: .\n        take", "        take")],
+    ),
+    (
+        "shape",
+        "gitlab",
+        &[(
+            "      expires_at: .expires_at\n      last_used_at: .last_used_at\n      scopes: .scopes\n\n  - name: group\n",
+            "      expires: .expires_at\n      last_used_at: .last_used_at\n      scopes: .scopes\n\n  - name: group\n",
+        )],
+    ),
+    ("unclosed", "gitlab", &[("test(\"^project_[0-9]+_bot\")", "test(\"^project_[0-9]+_bot\"")]),
+    (
+        "unknown-key",
+        "gitlab",
+        &[(
+            "    query: {per_page: 100}\n    next: link\n    rows: .\n    key",
+            "    query: {per_page: 100}\n    nxt: link\n    rows: .\n    key",
+        )],
+    ),
+    ("variable", "gitlab", &[("'{id: $project.id, name: $project.path}'", "'{id: $projekt.id, name: env.HOME}'")]),
+    (
+        "wrong-names",
+        "gitlab",
+        &[
+            ("when: $settings.admin", "when: $settings.admn"),
+            ("owner: $maps.users[", "owner: $maps.user["),
+            ("groups/{group.id}/access", "groups/{grup.id}/access"),
+        ],
+    ),
+    (
+        "yaml-broken",
+        "gitlab",
+        &[(
+            "query: {per_page: 100, revoked: false, sort: created_asc}",
+            "query: {per_page: 100, revoked: false, sort: created_asc",
+        )],
+    ),
+];
+
+fn golden(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/definitions").join(name)
+}
+
+/// Compares with what is kept, or keeps it.
+fn compare(path: &Path, actual: &str) {
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        return fs::write(path, actual).expect("the golden file is written");
+    }
+    let expected = fs::read_to_string(path).unwrap_or_default();
+    assert!(
+        actual == expected,
+        "{} says otherwise; see the difference with UPDATE_GOLDEN=1\n\n{actual}",
+        path.display()
+    );
+}
+
+fn edited(case: &Case) -> Text {
+    let (name, base, edits) = case;
+    let mut content = fs::read_to_string(golden(&format!("base/{base}.yaml"))).expect("the definition");
+    for (from, to) in *edits {
+        assert!(content.contains(from), "{name}: `{from}` is not in {base}.yaml");
+        content = content.replace(from, to);
+    }
+    Text::new(format!("{name}.yaml"), content)
+}
+
+#[test]
+fn every_mistake_is_told_with_its_place_and_the_way_out() {
+    for case in CASES {
+        let told = match compile(&edited(case)) {
+            Ok(_) => "no mistakes\n".to_owned(),
+            Err(mistakes) => format!("{mistakes}\n"),
+        };
+        compare(&golden(&format!("{}.txt", case.0)), &told);
+    }
+}
