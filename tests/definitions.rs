@@ -101,13 +101,24 @@ fn edited(case: &Case) -> Text {
     Text::new(format!("{name}.yaml"), content)
 }
 
+fn told(text: &Text) -> String {
+    match compile(text) {
+        Ok(_) => "no mistakes\n".to_owned(),
+        Err(mistakes) => format!("{mistakes}\n"),
+    }
+}
+
 #[test]
 fn every_mistake_is_told_with_its_place_and_the_way_out() {
     for case in CASES {
-        let told = match compile(&edited(case)) {
-            Ok(_) => "no mistakes\n".to_owned(),
-            Err(mistakes) => format!("{mistakes}\n"),
-        };
-        compare(&golden(&format!("{}.txt", case.0)), &told);
+        compare(&golden(&format!("{}.txt", case.0)), &told(&edited(case)));
+    }
+}
+
+#[test]
+fn all_mistakes_are_told_at_once() {
+    for name in ["shapes", "meaning"] {
+        let content = fs::read_to_string(golden(&format!("{name}.yaml"))).expect("the definition");
+        compare(&golden(&format!("{name}.txt")), &told(&Text::new(format!("{name}.yaml"), content)));
     }
 }
