@@ -82,10 +82,10 @@ impl Bao {
     async fn least_privilege(&self) -> String {
         let catalogue = Catalogue::builtin().unwrap();
         let vault = catalogue.get("vault").unwrap();
-        let mut policy = vault.permission.clone().unwrap_or_default();
+        let mut policy = vault.permission.unwrap_or_default().to_owned();
         policy += &policy.replace("path \"", "path \"team/");
         for listing in &vault.listings {
-            policy += listing.permission.as_deref().unwrap_or_default();
+            policy += listing.permission.unwrap_or_default();
         }
         self.ask("", "sys/policies/acl/exporter", Some(json!({"policy": policy}))).await;
         let made = self.ask("", "auth/token/create", Some(json!({"policies": ["exporter"], "period": "24h"}))).await;
