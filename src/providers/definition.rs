@@ -267,7 +267,10 @@ fn one_of(reader: &mut Reader, node: &Node, words: &[&str], what: &str) {
         _ => return reader.wrong_type(node, what, &list(words)),
     };
     if !words.contains(&written.as_str()) {
-        let hint = did_you_mean(&written, words.iter().copied(), |word| format!("`{word}`"));
+        let mut hint = did_you_mean(&written, words.iter().copied(), |word| format!("`{word}`"));
+        if words.len() == 1 {
+            hint.clear();
+        }
         let hint = if hint.is_empty() { format!("; it may be {}", list(words)) } else { hint };
         reader.mistake(node.at, format!("{what}: unknown `{written}`{hint}"));
     }

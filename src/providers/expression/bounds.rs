@@ -12,10 +12,13 @@ use jaq_core::{Bind, Error, Lut, Native};
 use jaq_json::{Num, Rc, Val};
 
 /// What the texts and lists that one run builds may take together, in bytes. A page of 10,000 rows takes 3 MB.
-pub(in crate::providers) const BUDGET: u64 = 256 << 20;
+pub(in crate::providers) const BUDGET: u64 = 128 << 20;
 
 /// What one element of a list costs.
 pub(in crate::providers) const ELEMENT: u64 = 16;
+
+/// What a list costs beside its elements.
+const LIST: u64 = 64;
 
 /// jq on JSON, with a budget.
 pub(in crate::providers) struct Jq;
@@ -58,10 +61,13 @@ pub(in crate::providers) fn fault(words: &str) -> Error<Val> {
 /// The functions through which `prelude` leads everything that grows.
 pub(in crate::providers) fn functions() -> [Function; 7] {
     [
-        run(("_add", v(2), |mut cv| {
-            let budget = cv.0.data().budget;
-            let right = cv.0.pop_var();
-            let left = cv.0.pop_var();
+        run(("_add", v(2), |(mut context, input)| {
+            // In `. + $x` the input is what is added to: it grows where it stands once nobody else holds it.
+            drop(input);
+            let budget = context.data().budget;
+            let right = context.pop_var();
+            let left = context.pop_var();
+            drop(context);
             bome(add(left, right, budget))
         })),
         run(("_mul", v(2), |mut cv| {
@@ -72,6 +78,9 @@ pub(in crate::providers) fn functions() -> [Function; 7] {
         run(("_list", [Bind::Fun(())].into(), |mut cv| {
             let budget = cv.0.data().budget;
             let (inner, context) = cv.0.pop_fun();
+            if let Err(error) = spend(budget, LIST) {
+                return bome(Err(error));
+            }
             let elements = inner.run((context, cv.1)).map(|element| {
                 spend(budget, ELEMENT)?;
                 element
@@ -165,7 +174,8 @@ struct Bounded<'a> {
 
 impl fmt::Write for Bounded<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        spend(self.budget, text.len() as u64).map_err(|_| fmt::Error)?;
+        // A piece costs time even where it is but a bracket.
+        spend(self.budget, ELEMENT.max(text.len() as u64)).map_err(|_| fmt::Error)?;
         self.text.push_str(text);
         Ok(())
     }

@@ -94,6 +94,7 @@ impl Build {
         let error = self.jq(root, "error", "", &Names::none());
         self.failed = self.jq(root, "failed", "", &Names::none());
         let headers = self.templates(root, "headers", "", &Names::none());
+        let limits = get(root, "limits").map(|node| self.limits(node)).unwrap_or_default();
         let schemes = self.schemes(get(root, "auth"));
         let maps = self.read_maps(get(root, "maps"));
         let listings = self.listings(get(root, "listings"));
@@ -111,7 +112,7 @@ impl Build {
             expiry: self.string(root, "expiry")?,
             permission: self.permission.clone(),
             interval: get(root, "interval").and_then(definition::duration),
-            limits: get(root, "limits").map(|node| self.limits(node)).unwrap_or_default(),
+            limits,
             settings: std::mem::take(&mut self.settings),
             schemes: schemes?,
             headers,

@@ -16,7 +16,7 @@ const KEEP: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl Build {
     pub(super) fn listings(&mut self, node: Option<&Node>) -> Option<Vec<Listing>> {
-        let node = node?;
+        let node = node.filter(|node| matches!(node.kind, Kind::List(_)))?;
         self.twice(node, "listings");
         let listings: Vec<_> =
             named(node, "listings").into_iter().map(|(what, node)| self.listing(node, &what)).collect();
