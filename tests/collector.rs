@@ -262,11 +262,8 @@ async fn a_reload_disturbs_only_what_it_changes() {
     sleep(Duration::from_secs(30)).await;
     assert_eq!(stage.known(), pairs(&[("stays", "s"), ("goes", "g")]));
 
-    let (unused, new, added) = (
-        Fake::new("unused", &[Does::Answer]),
-        Fake::new("new", &[Does::Answer]),
-        Fake::new("added", &[Does::Answer]),
-    );
+    let (unused, new, added) =
+        (Fake::new("unused", &[Does::Answer]), Fake::new("new", &[Does::Answer]), Fake::new("added", &[Does::Answer]));
     stage.apply(&[("stays", &unused, "1"), ("changes", &new, "2"), ("added", &added, "1")]).await;
     assert_eq!(stage.known(), pairs(&[("stays", "s")]), "what is gone is forgotten at once");
     sleep(Duration::from_secs(1000)).await;

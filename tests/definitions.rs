@@ -147,7 +147,8 @@ fn the_schema_accepts_what_the_reader_accepts() {
             panic!("{mistakes}");
         }
         let json = yaml::parse(&text).expect("YAML").to_json();
-        let errors: Vec<String> = schema.iter_errors(&json).map(|error| format!("{}: {error}", error.instance_path())).collect();
+        let errors: Vec<String> =
+            schema.iter_errors(&json).map(|error| format!("{}: {error}", error.instance_path())).collect();
         assert!(errors.is_empty(), "{}: {errors:#?}", path.display());
         seen += 1;
     }

@@ -167,7 +167,8 @@ async fn every_story_is_told_as_it_must_be() {
         .find(|(labels, _)| labels["source"] == "atlassian" && labels["reason"] == "mapping");
     assert!(odd.is_some_and(|(_, count)| count >= 1.0), "the odd row is counted");
     let own = samples(&text, "token_source_credential_due_timestamp_seconds");
-    let band = own.iter().find(|(labels, _)| labels["source"] == "atlassian").map(|(labels, _)| labels["band"].as_str());
+    let band =
+        own.iter().find(|(labels, _)| labels["source"] == "atlassian").map(|(labels, _)| labels["band"].as_str());
     assert_eq!(band, Some("warning"), "the exporter's own key ends in a few weeks");
     let due = samples(&text, "token_due_timestamp_seconds");
     let atlassian = due.iter().find(|(labels, _)| labels["source"] == "atlassian").unwrap();

@@ -75,7 +75,8 @@ impl Setup {
             match connect(catalogue, &config, config_of, clock) {
                 Ok(source) if shard.holds(&config_of.name.0) => {
                     let interval = interval(&config, config_of, catalogue);
-                    policies.insert(config_of.name.0.clone(), policy(&config, config_of, catalogue, &*source, interval));
+                    policies
+                        .insert(config_of.name.0.clone(), policy(&config, config_of, catalogue, &*source, interval));
                     orders.push(Order {
                         name: config_of.name.0.clone(),
                         source: Arc::from(source),

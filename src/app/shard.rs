@@ -63,8 +63,7 @@ mod tests {
     fn every_source_belongs_to_exactly_one_instance() {
         let mut held = [0; 3];
         for source in (0..300).map(|number| format!("source-{number}")) {
-            let holders: Vec<u32> =
-                (1..=3).filter(|&number| Shard { number, count: 3 }.holds(&source)).collect();
+            let holders: Vec<u32> = (1..=3).filter(|&number| Shard { number, count: 3 }.holds(&source)).collect();
             assert_eq!(holders.len(), 1, "{source}");
             held[holders[0] as usize - 1] += 1;
         }

@@ -85,7 +85,8 @@ mod tests {
 
     #[test]
     fn rows() {
-        let failure = Failure { says: Some("no".into()), ..Failure::new(Reason::Forbidden, "GET …: 403 after 1 attempt") };
+        let failure =
+            Failure { says: Some("no".into()), ..Failure::new(Reason::Forbidden, "GET …: 403 after 1 attempt") };
         let gap = Gap { path: Path::root(), scope: "all".into(), failure, needs: Some("read:keys:admin\n".into()) };
         for (result, expected) in [
             (Ok(Probed::Rows(3)), ["ok: 3 tokens on the first page", "", ""]),

@@ -139,8 +139,7 @@ mod tests {
     fn a_line() {
         let written = Written::default();
         let writer = written.clone();
-        let subscriber =
-            tracing_subscriber::fmt().event_format(Logfmt).with_writer(move || writer.clone()).finish();
+        let subscriber = tracing_subscriber::fmt().event_format(Logfmt).with_writer(move || writer.clone()).finish();
         tracing::subscriber::with_default(subscriber, || {
             tracing::info!(source = "vault", tokens = 3, duration = "1.5s", "collected in part");
         });

@@ -62,7 +62,8 @@ mod tests {
 
     #[test]
     fn a_table() {
-        let table = table(&["NAME", "ENDS"], [vec!["ci".into(), "in 3 days".into()], vec!["deploy".into(), String::new()]]);
+        let table =
+            table(&["NAME", "ENDS"], [vec!["ci".into(), "in 3 days".into()], vec!["deploy".into(), String::new()]]);
         assert_eq!(table, "NAME    ENDS\nci      in 3 days\ndeploy\n");
     }
 }

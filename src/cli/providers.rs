@@ -7,8 +7,8 @@ use super::print;
 use crate::app::Fault;
 use crate::app::setup::catalogue;
 use crate::core::mistake::{Mistake, did_you_mean};
-use crate::providers::{Catalogue, Entry, ListingEntry};
 use crate::providers::provider::Setting;
+use crate::providers::{Catalogue, Entry, ListingEntry};
 
 pub(super) fn run(args: &ProvidersArgs) -> Result<u8, Fault> {
     let catalogue = catalogue(args.providers.as_deref())?;
@@ -61,7 +61,10 @@ fn one(entry: &Entry<'_>) -> String {
     text.push_str("\nSettings\n\n");
     text.push_str(&indented(&print::table(&["NAME", "DEFAULT", "MEANING"], entry.settings.iter().map(setting))));
     text.push_str("\nListings\n\n");
-    text.push_str(&indented(&print::table(&["NAME", "KIND", "LISTS", "PERMISSION"], entry.listings.iter().map(listing))));
+    text.push_str(&indented(&print::table(
+        &["NAME", "KIND", "LISTS", "PERMISSION"],
+        entry.listings.iter().map(listing),
+    )));
     text
 }
 

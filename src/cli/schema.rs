@@ -5,8 +5,8 @@ use super::print;
 use crate::app::Fault;
 use crate::app::setup::catalogue;
 use crate::config::{self, ProviderSchema, SettingSchema, SettingShape};
-use crate::providers::{Catalogue, Entry};
 use crate::providers::provider::{Setting, Shape};
+use crate::providers::{Catalogue, Entry};
 
 pub(super) fn run(args: &SchemaArgs) -> Result<u8, Fault> {
     let catalogue = catalogue(args.providers.as_deref())?;
@@ -40,10 +40,5 @@ fn shown(setting: &Setting, native: bool) -> SettingSchema {
         Shape::Number => SettingShape::Number,
         Shape::List => SettingShape::List,
     };
-    SettingSchema {
-        name: setting.name.clone(),
-        shape,
-        default: setting.default.clone(),
-        help: setting.help.clone(),
-    }
+    SettingSchema { name: setting.name.clone(), shape, default: setting.default.clone(), help: setting.help.clone() }
 }

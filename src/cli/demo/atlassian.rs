@@ -156,8 +156,11 @@ fn page(world: &World, listing: Listing, paging: &Paging) -> Result<Response, Re
     let from = match paging.cursor.as_deref() {
         None => 0,
         Some(cursor) => {
-            let last = decode(cursor)
-                .ok_or(Refused(StatusCode::BAD_REQUEST, "INVALID_API_TOKEN_SEARCH_QUERY", "The cursor is not valid"))?;
+            let last = decode(cursor).ok_or(Refused(
+                StatusCode::BAD_REQUEST,
+                "INVALID_API_TOKEN_SEARCH_QUERY",
+                "The cursor is not valid",
+            ))?;
             tokens.partition_point(|token| place(token) <= last)
         }
     };
@@ -191,9 +194,9 @@ fn row(token: &Invented, now: DateTime<Utc>) -> Value {
         End::Word(word) => json!(word),
         _ => token.ends(now).map_or(Value::Null, time),
     };
-    let owner = token.owner.map_or(Value::Null, |person| {
-        json!({"id": account(person), "name": person, "email": email(person)})
-    });
+    let owner = token
+        .owner
+        .map_or(Value::Null, |person| json!({"id": account(person), "name": person, "email": email(person)}));
     let scopes = match token.listing {
         API_KEYS => json!(["read:tokens:admin", "read:keys:admin"]),
         _ => json!(["read:jira-work", "read:confluence-content.all"]),

@@ -224,7 +224,9 @@ impl Organisation {
         let warning = (30 * 24).min(whole / 3);
         let critical = (7 * 24).min(whole / 10);
         let left = match story {
-            Story::Healthy | Story::Orphan | Story::Odd | Story::Disabled => self.dice.between(warning * 3 / 2, whole - 24),
+            Story::Healthy | Story::Orphan | Story::Odd | Story::Disabled => {
+                self.dice.between(warning * 3 / 2, whole - 24)
+            }
             Story::Unused => self.dice.between(warning * 3 / 2, whole - 160 * 24),
             Story::Warning => self.dice.between(critical + critical / 4, warning - warning / 10),
             Story::Critical | Story::Replaced => self.dice.between(critical / 4, critical - critical / 4),
@@ -334,7 +336,8 @@ mod tests {
 
     #[test]
     fn a_short_lived_token_always_has_half_an_hour_left() {
-        let token = Organisation::invent(noon(), None).tokens.into_iter().find(|token| token.story == Story::ShortLived);
+        let token =
+            Organisation::invent(noon(), None).tokens.into_iter().find(|token| token.story == Story::ShortLived);
         for minutes in 0..120 {
             let now = noon() + TimeDelta::minutes(minutes);
             let left = token.as_ref().and_then(|token| token.ends(now)).map(|end| end - now);

@@ -81,7 +81,8 @@ struct Accessor {
 async fn look_up(State(world): State<World>, headers: HeaderMap, Json(asked): Json<Accessor>) -> Answer {
     authorise(&world, &headers)?;
     let token = world.find(VAULT_TOKENS, &asked.accessor);
-    let token = token.ok_or_else(|| refused(StatusCode::BAD_REQUEST, &["1 error occurred:\n\t* invalid accessor\n\n"]))?;
+    let token =
+        token.ok_or_else(|| refused(StatusCode::BAD_REQUEST, &["1 error occurred:\n\t* invalid accessor\n\n"]))?;
     Ok(data(&service_token(&token, world.now())))
 }
 
@@ -150,9 +151,8 @@ async fn look_up_secret_id(
 ) -> Answer {
     authorise(&world, &headers)?;
     let token = world.find(SECRET_IDS, &asked.secret_id_accessor).filter(|token| token.name == role);
-    let token = token.ok_or_else(|| {
-        refused(StatusCode::NOT_FOUND, &["failed to find accessor entry for secret_id_accessor"])
-    })?;
+    let token = token
+        .ok_or_else(|| refused(StatusCode::NOT_FOUND, &["failed to find accessor entry for secret_id_accessor"]))?;
     Ok(data(&json!({
         "cidr_list": [],
         "creation_time": time(token.created_at),
