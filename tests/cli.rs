@@ -81,7 +81,9 @@ fn every_flag_of_the_contract_is_there() {
 
 #[test]
 fn a_wrong_flag_is_a_mistake() {
-    for args in [&["--shard", "4/3"][..], &["list", "--fail-within", "soon"], &["--web.telemetry-path", "/-/ready"], &["fly"]] {
+    for args in
+        [&["--shard", "4/3"][..], &["list", "--fail-within", "soon"], &["--web.telemetry-path", "/-/ready"], &["fly"]]
+    {
         let (code, out, err) = run(args);
         assert_eq!((code, out.as_str()), (2, ""), "{args:?}: {err}");
     }
@@ -94,7 +96,10 @@ fn serve_and_check_tell_the_same_mistakes() {
     let file = written(folder.path(), &config);
     let (code, out, mistakes) = run(&["check", "--config.file", &file]);
     assert_eq!((code, out.as_str()), (2, ""));
-    assert!(mistakes.contains("did you mean `alert_lead`?") && mistakes.contains("did you mean `interval`?"), "{mistakes}");
+    assert!(
+        mistakes.contains("did you mean `alert_lead`?") && mistakes.contains("did you mean `interval`?"),
+        "{mistakes}"
+    );
     let args = ["--log.level=error", "--web.listen-address", "127.0.0.1:0", "--config.file", &file];
     assert_eq!(run(&args), (2, String::new(), mistakes));
 }
@@ -153,7 +158,10 @@ fn a_list_for_programs() {
     assert!(csv.starts_with("source,provider,listing,id,kind,name,"), "{csv}");
     assert!(csv.contains(",'=cmd,"), "no spreadsheet takes a name for a formula: {csv}");
     let (_, prom, _) = run(&["list", "--config.file", &file, "--output", "prom"]);
-    assert!(prom.contains("\ntoken_expiry_timestamp_seconds{source=\"by-hand\",provider=\"manual\",token_id=\"a\""), "{prom}");
+    assert!(
+        prom.contains("\ntoken_expiry_timestamp_seconds{source=\"by-hand\",provider=\"manual\",token_id=\"a\""),
+        "{prom}"
+    );
 }
 
 #[test]
@@ -246,7 +254,8 @@ struct Serving {
 
 impl Serving {
     fn start(args: &[&str]) -> Self {
-        let mut child = program(args).args(["--web.listen-address", "127.0.0.1:0"]).stderr(Stdio::piped()).spawn().unwrap();
+        let mut child =
+            program(args).args(["--web.listen-address", "127.0.0.1:0"]).stderr(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let first = lines.next().unwrap().unwrap();
         std::thread::spawn(move || lines.for_each(drop));
