@@ -2,6 +2,7 @@
 
 #![allow(clippy::expect_used, clippy::float_cmp, clippy::print_stderr, clippy::unwrap_used, missing_docs)]
 
+mod dashboards;
 mod equipment;
 mod faults;
 mod layout;

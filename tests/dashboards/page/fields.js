@@ -4,7 +4,7 @@ import * as D from '@grafana/data';
 const PLAIN = ['unit', 'decimals', 'min', 'max', 'displayName', 'noValue', 'color', 'links', 'filterable', 'description'];
 const CUSTOM = [
   'align', 'axisBorderShow', 'axisLabel', 'axisSoftMax', 'barAlignment', 'barWidthFactor', 'cellOptions', 'drawStyle', 'fillOpacity', 'hideFrom', 'inspect',
-  'lineInterpolation', 'lineWidth', 'minWidth', 'showPoints', 'spanNulls', 'stacking', 'thresholdsStyle', 'width',
+  'lineInterpolation', 'lineWidth', 'minWidth', 'showPoints', 'spanNulls', 'stacking', 'thresholdsStyle', 'width', 'wrapText',
 ];
 
 const option = (path, more = {}) => ({ id: path, path, name: path, editor: () => null, override: () => null, process: (value) => value, shouldApply: () => true, ...more });

@@ -1,0 +1,45 @@
+//! How long the queries of the dashboards take. It asserts little, and prints the table of docs/dashboards.md:
+//! `cargo test --locked --test suite dashboards::timing -- --ignored --nocapture`
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::time::{Duration, Instant};
+
+use super::board::boards;
+use super::scrape::{Demo, Target, prometheus, wait};
+use crate::equipment::query;
+
+/// The company is this large; `TOKENS` says otherwise.
+const TOKENS: &str = "10000";
+
+#[tokio::test]
+#[ignore = "takes minutes; for people who change a query"]
+async fn every_query_is_answered_in_time() {
+    let tokens = std::env::var("TOKENS").unwrap_or_else(|_| TOKENS.to_owned());
+    let dir = tempfile::tempdir().unwrap();
+    let demo = Demo::start(dir.path(), &["--tokens", &tokens, "--interval=60"]).await;
+    let replica = demo.replica(dir.path()).await;
+    let targets = [Target(&demo.exporter, BTreeMap::new()), Target(&replica, BTreeMap::new())];
+    let prometheus = prometheus(dir.path(), &targets).await;
+    wait(&prometheus, "token_source_up", 8).await;
+    let mut table = String::from("| dashboard | panel | query | rows | median |\n|---|---|---|--:|--:|\n");
+    let mut slowest = Duration::ZERO;
+    for board in boards() {
+        for asked in board.queries() {
+            let text = board.filled(&asked.text, &[]);
+            let mut rows = 0;
+            let mut times = Vec::new();
+            for _ in 0..5 {
+                let begun = Instant::now();
+                rows = query(&prometheus, &text).await.len();
+                times.push(begun.elapsed());
+            }
+            times.sort();
+            slowest = slowest.max(times[2]);
+            let (name, panel) = (board.name.trim_start_matches("token-expiry-"), asked.panel);
+            writeln!(table, "| {name} | {panel} | {} | {rows} | {} ms |", asked.reference, times[2].as_millis()).unwrap();
+        }
+    }
+    eprintln!("{table}");
+    assert!(slowest < Duration::from_secs(5), "the slowest takes {slowest:?}");
+}
