@@ -44,11 +44,11 @@ fn there_are_three_and_they_say_what_they_are() {
 #[test]
 fn every_panel_says_what_it_shows_and_what_it_means_when_it_is_empty() {
     for board in boards() {
-        let mut ids = BTreeSet::new();
+        let (mut ids, mut titles) = (BTreeSet::new(), BTreeSet::new());
         for panel in board.panels() {
             let title = text(&panel["title"]);
             let place = format!("{}: {title}", board.name);
-            assert!(!title.is_empty() && ids.insert(panel["id"].as_u64().unwrap()), "{place}");
+            assert!(titles.insert(title.clone()) && !title.is_empty() && ids.insert(panel["id"].as_u64().unwrap()), "{place}");
             assert!(text(&panel["description"]).ends_with(['.', '?']), "{place}: a description");
             let defaults = &panel["fieldConfig"]["defaults"];
             assert!(!text(&defaults["unit"]).is_empty(), "{place}: a unit");

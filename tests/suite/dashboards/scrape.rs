@@ -21,7 +21,7 @@ impl Demo {
         let (port, control) = (free_port(), free_port());
         let mut command = Command::new(env!("CARGO_BIN_EXE_token-expiry-exporter"));
         command
-            .arg("demo")
+            .args(["demo", "--log.level=error"])
             .arg(format!("--web.listen-address=127.0.0.1:{port}"))
             .arg(format!("--control.listen-address=127.0.0.1:{control}"))
             .args(arguments);
@@ -45,7 +45,7 @@ impl Demo {
     pub async fn replica(&self, dir: &Path) -> Server {
         let log = self.exporter.log();
         let file = log.split_whitespace().find(|word| word.ends_with(".yaml;")).unwrap().trim_end_matches(';');
-        equipment::exporter(dir, &std::fs::read_to_string(file).unwrap(), &[]).await
+        equipment::exporter(dir, &std::fs::read_to_string(file).unwrap(), &["--log.level=error"]).await
     }
 }
 
