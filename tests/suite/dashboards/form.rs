@@ -12,7 +12,8 @@ use super::board::{Board, boards, text};
 const FROM_OUTSIDE: &[&str] = &["up", "process_cpu_seconds_total", "process_resident_memory_bytes", "process_start_time_seconds"];
 
 /// The labels that Prometheus and the installation add, and `team`, which the rules of a configuration set.
-const ADDED: &[&str] = &["job", "instance", "pod", "node", "host", "prometheus_replica", "replica", "team"];
+const ADDED: &[&str] =
+    &["cluster", "namespace", "job", "instance", "pod", "node", "host", "prometheus_replica", "replica", "team"];
 
 /// The languages of the queries have these words before a bracket.
 const FUNCTIONS: &[&str] = &[
@@ -103,6 +104,7 @@ fn variables_choose_several_or_all_and_follow_the_time() {
             if variable["type"] == "query" {
                 assert_eq!((&variable["multi"], &variable["includeAll"]), (&true.into(), &true.into()), "{name}");
                 assert_eq!(variable["refresh"], 2, "{name}");
+                assert_eq!(variable["definition"], variable["query"], "{name}");
                 // A token may have neither, and must not be lost by it.
                 let all = if ["team", "owner"].contains(&name.as_str()) { ".*" } else { ".+" };
                 assert_eq!(variable["allValue"], all, "{name}");

@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
+
 use super::board::boards;
 use super::scrape::{Demo, Target, prometheus, wait};
-use crate::equipment::query;
+use crate::equipment::client;
 
 /// The company is this large; `TOKENS` says otherwise.
 const TOKENS: &str = "10000";
@@ -23,6 +25,7 @@ async fn every_query_is_answered_in_time() {
     let prometheus = prometheus(dir.path(), &targets).await;
     wait(&prometheus, "token_source_up", 8).await;
     let mut table = String::from("| dashboard | panel | query | rows | median |\n|---|---|---|--:|--:|\n");
+    let (client, url) = (client(), format!("{}/api/v1/query", prometheus.url));
     let mut slowest = Duration::ZERO;
     for board in boards() {
         for asked in board.queries() {
@@ -31,8 +34,10 @@ async fn every_query_is_answered_in_time() {
             let mut times = Vec::new();
             for _ in 0..5 {
                 let begun = Instant::now();
-                rows = query(&prometheus, &text).await.len();
+                let reply = client.post(&url).form(&[("query", &text)]).send().await.unwrap().text().await.unwrap();
                 times.push(begun.elapsed());
+                let answer: Value = serde_json::from_str(&reply).unwrap();
+                rows = answer["data"]["result"].as_array().unwrap_or_else(|| panic!("{text}: {reply}")).len();
             }
             times.sort();
             slowest = slowest.max(times[2]);
