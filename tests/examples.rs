@@ -101,7 +101,12 @@ fn each_page_of_a_provider_has_a_configuration_that_connects() {
         let blocks: Vec<&str> = page.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
         assert!(!blocks.is_empty(), "{}: no configuration", path.display());
         for block in blocks.into_iter().filter(|block| block.starts_with("sources:")) {
-            assert_eq!(connected(&path.display().to_string(), block), BTreeSet::from([stem(&path)]), "{}", path.display());
+            assert_eq!(
+                connected(&path.display().to_string(), block),
+                BTreeSet::from([stem(&path)]),
+                "{}",
+                path.display()
+            );
         }
     }
 }
