@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use token_expiry_exporter::core::mistake::Text;
 use token_expiry_exporter::providers::definition::{definition_schema, key_tables};
 use token_expiry_exporter::providers::provider::compile;
+use token_expiry_exporter::yaml;
 
 /// A case: its name, the definition that it edits, and what is written instead of what.
 type Case = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
@@ -120,5 +121,40 @@ fn all_mistakes_are_told_at_once() {
     for name in ["shapes", "meaning"] {
         let content = fs::read_to_string(golden(&format!("{name}.yaml"))).expect("the definition");
         compare(&golden(&format!("{name}.txt")), &told(&Text::new(format!("{name}.yaml"), content)));
+    }
+}
+
+#[test]
+fn the_documentation_has_the_tables_of_keys() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/definitions.md");
+    let page = fs::read_to_string(&path).expect("the page");
+    let (begin, end) = ("<!-- keys -->\n", "<!-- end of keys -->");
+    let (before, rest) = page.split_once(begin).expect("where the tables begin");
+    let (_, after) = rest.split_once(end).expect("where the tables end");
+    compare(&path, &format!("{before}{begin}\n{}\n{end}{after}", key_tables()));
+}
+
+#[test]
+fn the_schema_accepts_what_the_reader_accepts() {
+    let schema = jsonschema::validator_for(&definition_schema()).expect("a JSON Schema");
+    let providers = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/providers");
+    let definitions = fs::read_dir(providers).expect("the folder").map(|entry| entry.expect("an entry").path());
+    let yaml = definitions.filter(|path| path.extension().is_some_and(|extension| extension == "yaml"));
+    let mut seen = 0;
+    for path in yaml.chain([golden("base/gitlab.yaml"), golden("base/atlassian-cloud.yaml")]) {
+        let text = Text::new(path.display().to_string(), fs::read_to_string(&path).expect("the definition"));
+        if let Err(mistakes) = compile(&text) {
+            panic!("{mistakes}");
+        }
+        let json = yaml::parse(&text).expect("YAML").to_json();
+        let errors: Vec<String> = schema.iter_errors(&json).map(|error| format!("{}: {error}", error.instance_path())).collect();
+        assert!(errors.is_empty(), "{}: {errors:#?}", path.display());
+        seen += 1;
+    }
+    assert!(seen > 2, "the built-in definitions are not where they are looked for");
+    for name in ["shapes", "meaning"] {
+        let content = fs::read_to_string(golden(&format!("{name}.yaml"))).expect("the definition");
+        let json = yaml::parse(&Text::new(name, content)).expect("YAML").to_json();
+        assert!(!schema.is_valid(&json), "the schema accepts {name}.yaml");
     }
 }

@@ -7,15 +7,12 @@ use super::expression::{Expression, Val, Variables};
 use super::names::Names;
 use super::paging::{self, Answered, Position};
 use super::provider::{Request, Rows};
-use super::round::Round;
+use super::round::{Round, TURN};
 use super::value;
 use crate::core::failure::{Failure, Reason};
 use crate::core::outcome::OddRow;
 use crate::http::client;
 use crate::http::page::Trail;
-
-/// After so many rows others get their turn.
-const TURN: usize = 256;
 
 /// The most characters of a provider's own words.
 const LONGEST_WORDS: usize = 200;

@@ -1,5 +1,8 @@
 //! A source: a compiled provider at work for one configured account.
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::{Arc, Mutex};
 
 use chrono::{DateTime, Utc};
@@ -20,7 +23,7 @@ use super::round::{Noted, Round, Shared};
 use super::value;
 use super::walk::{Running, walk};
 use super::{Probe, Source, Wanted};
-use crate::core::failure::Failure;
+use crate::core::failure::{Failure, Reason};
 use crate::core::mistake::{Mistake, Mistakes};
 use crate::core::outcome::{self, Gap, Outcome, Path};
 use crate::http::client::{Client, Clock, Options};
@@ -167,10 +170,11 @@ impl Engine {
 
     /// Reads the credential, and logs in with it where that must be.
     async fn round(&self, now: DateTime<Utc>, deadline: Instant) -> Result<Round<'_>, Failure> {
-        let scheme: &Scheme =
-            self.provider.schemes.get(self.scheme).ok_or_else(|| {
-                Failure::new(crate::core::failure::Reason::Internal, "the definition has no such scheme")
-            })?;
+        let scheme: &Scheme = self
+            .provider
+            .schemes
+            .get(self.scheme)
+            .ok_or_else(|| Failure::new(Reason::Internal, "the definition has no such scheme"))?;
         let session =
             Session::open(&self.auth, &self.provider, scheme, &self.settings, &self.client, &self.clock, deadline)?;
         session.log_in().await?;

@@ -28,7 +28,7 @@ pub(super) fn native() -> Native {
     Native {
         name: "files",
         title: "Files",
-        docs: "docs/files.md",
+        docs: "docs/providers/files.md",
         expiry: "an instant, as the certificate or token itself says; a secret that says none is unknown",
         interval: None,
         settings: vec![Setting {

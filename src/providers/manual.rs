@@ -40,7 +40,7 @@ pub(super) fn native() -> Native {
     Native {
         name: "manual",
         title: "Written by hand",
-        docs: "docs/manual.md",
+        docs: "docs/providers/manual.md",
         expiry: "as it is written; a date is the start of that day in UTC",
         interval: None,
         settings: vec![

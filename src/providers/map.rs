@@ -18,6 +18,10 @@ use super::round::Round;
 use super::value;
 use crate::core::failure::{Failure, Reason};
 
+/// A value that no token asks for is kept for so many times the time for which it is used again: a token whose answer is
+/// itself used again asks late, and should find the former value if the provider then has none.
+const KEPT: u32 = 8;
+
 /// What the tables of a source held when they were last filled.
 pub(super) struct Memory {
     /// By the map's number: what a sweep brought.
@@ -38,15 +42,20 @@ impl Memory {
     }
 }
 
+/// By the map's number and the reason: the first failure, and how many there were.
+type Failed = BTreeMap<(usize, Reason), (Failure, u64)>;
+
+/// By the map's number and the key: what is asked for once.
+type Cells = HashMap<(usize, String), Arc<OnceCell<()>>>;
+
 /// The tables as one collection fills and reads them.
 pub(super) struct Tables<'e> {
     maps: &'e [Map],
     memory: &'e Memory,
     /// Sweeps and look-ups that this collection has made: each is made once.
-    asked: Mutex<HashMap<(usize, String), Arc<OnceCell<()>>>>,
+    asked: Mutex<Cells>,
     patience: Vec<Patience>,
-    /// By the map's number and the reason: the first failure, and how many there were.
-    failed: Mutex<BTreeMap<(usize, Reason), (Failure, u64)>>,
+    failed: Mutex<Failed>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -91,14 +100,16 @@ impl<'e> Tables<'e> {
     pub(super) fn forget(&self, now: DateTime<Utc>) {
         let asked = lock(&self.asked);
         lock(&self.memory.looked_up).retain(|(number, key), known| {
-            asked.contains_key(&(*number, key.clone())) || self.is_fresh(*number, known, now)
+            asked.contains_key(&(*number, key.clone())) || self.is_fresh(*number, known, now, KEPT)
         });
     }
 
-    fn is_fresh(&self, number: usize, known: &Known, now: DateTime<Utc>) -> bool {
+    /// Whether a value was had within so many times the time for which it is used again.
+    fn is_fresh(&self, number: usize, known: &Known, now: DateTime<Utc>, times: u32) -> bool {
         match self.maps.get(number).map(|map| &map.fill) {
             Some(Fill::LookUp { keep, .. }) => {
-                TimeDelta::from_std(*keep).is_ok_and(|keep| now.signed_duration_since(known.at) < keep)
+                let keep = TimeDelta::from_std(keep.saturating_mul(times)).unwrap_or(TimeDelta::MAX);
+                now.signed_duration_since(known.at) < keep
             }
             Some(Fill::Sweep(_)) | None => false,
         }
@@ -177,7 +188,7 @@ impl Round<'_> {
         let ask = async {
             let is_known = lock(&self.tables.memory.looked_up)
                 .get(&(number, key.to_owned()))
-                .is_some_and(|known| self.tables.is_fresh(number, known, self.now));
+                .is_some_and(|known| self.tables.is_fresh(number, known, self.now, 1));
             let Some(patience) = self.tables.patience.get(number) else { return };
             if is_known || patience.lost().is_some() || self.is_over() {
                 return;

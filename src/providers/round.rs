@@ -17,6 +17,9 @@ use super::walk::Walked;
 use crate::core::failure::Failure;
 use crate::core::token::Expiry;
 
+/// After so many rows, or answers that were kept, others get their turn.
+pub(super) const TURN: usize = 256;
+
 /// One collection, or one probe, of a source.
 pub(super) struct Round<'e> {
     pub(super) provider: &'e Provider,

@@ -13,13 +13,10 @@ use super::kept::{Answer, Answers};
 use super::names::{Named, Names};
 use super::patience::{Patience, concerns_all};
 use super::provider::{Listing, Request, Step};
-use super::round::Round;
+use super::round::{Round, TURN};
 use super::{token, value};
 use crate::core::failure::{Failure, Reason};
 use crate::core::outcome::{Gap, Listed, OddRow, Path, Scope};
-
-/// After so many rows others get their turn.
-const TURN: usize = 256;
 
 /// A listing that runs, and what it keeps between collections.
 pub(super) struct Running<'e> {
@@ -251,7 +248,7 @@ async fn take_in(round: &Round<'_>, running: &Running<'_>, page: Page, answer: &
 /// Asks for each, a few at once; the answers come in the order of what was asked for.
 ///
 /// What is not asked for, because time is up or the provider is down, is one gap: so many `further` ones.
-async fn each<'r, A, T, F>(round: &Round<'_>, all: Vec<A>, further: &str, ask: impl Fn(A) -> F) -> (Vec<T>, Vec<Gap>)
+async fn each<A, T, F>(round: &Round<'_>, all: Vec<A>, further: &str, ask: impl Fn(A) -> F) -> (Vec<T>, Vec<Gap>)
 where
     F: Future<Output = Result<T, Gap>>,
 {
@@ -276,6 +273,9 @@ where
             Some(Ok(answer)) => answers.push(answer),
             Some(Err(gap)) => gaps.push(gap),
             None => left += 1,
+        }
+        if (answers.len() + gaps.len()).is_multiple_of(TURN) {
+            yield_now().await;
         }
     }
     if left > 0 {
@@ -307,10 +307,8 @@ fn shown(element: &Val) -> String {
     value::scalar(element).unwrap_or_else(|| element.to_string())
 }
 
-/// What a scope is called of which no path can be made.
+/// What a scope is called of which no path can be made. Of a row that is an object nothing is shown.
 fn unnamed(branch: &Branch<'_>) -> String {
-    format!(
-        "what cannot be asked for, of {}",
-        branch.named.last().map_or_else(String::new, |named| shown(&named.value))
-    )
+    let last = branch.named.last().and_then(|named| value::text(&named.value));
+    format!("what cannot be asked for, of {}", last.as_deref().unwrap_or("an element"))
 }

@@ -17,6 +17,9 @@ pub(in crate::providers) const BUDGET: u64 = 128 << 20;
 /// What one element of a list costs.
 pub(in crate::providers) const ELEMENT: u64 = 16;
 
+/// What a list costs beside its elements.
+const LIST: u64 = 64;
+
 /// jq on JSON, with a budget.
 pub(in crate::providers) struct Jq;
 
@@ -75,6 +78,9 @@ pub(in crate::providers) fn functions() -> [Function; 7] {
         run(("_list", [Bind::Fun(())].into(), |mut cv| {
             let budget = cv.0.data().budget;
             let (inner, context) = cv.0.pop_fun();
+            if let Err(error) = spend(budget, LIST) {
+                return bome(Err(error));
+            }
             let elements = inner.run((context, cv.1)).map(|element| {
                 spend(budget, ELEMENT)?;
                 element
