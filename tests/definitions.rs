@@ -18,18 +18,43 @@ const CASES: &[Case] = &[
     (
         "functions",
         "gitlab",
-        &[("      name: .name\n", "      name: .name | ascii_downcaes\n"), ("owner: .username", "owner: personal_token")],
+        &[
+            ("      name: .name\n", "      name: .name | ascii_downcaes\n"),
+            ("owner: .username", "owner: personal_token"),
+        ],
     ),
     (
         "interpolation",
         "atlassian-cloud",
         &[("\\(.title)\"'", "\\(.title\"'"), (".status == \"BLOCKED\"", ".status = \"BLOCKED\"")],
     ),
-    ("next-key", "atlassian-cloud", &[("next: {cursor: .links.next, param: cursor}", "next: {cursor: .links.next, parm: cursor}")]),
-    ("next-needs-rows", "gitlab", &[("    next: link\n    rows: .\n", "    next: link\n"), ("        rows: .\n        take", "        take")]),
-    ("shape", "gitlab", &[("      expires_at: .expires_at\n      last_used_at: .last_used_at\n      scopes: .scopes\n\n  - name: group\n", "      expires: .expires_at\n      last_used_at: .last_used_at\n      scopes: .scopes\n\n  - name: group\n")]),
+    (
+        "next-key",
+        "atlassian-cloud",
+        &[("next: {cursor: .links.next, param: cursor}", "next: {cursor: .links.next, parm: cursor}")],
+    ),
+    (
+        "next-needs-rows",
+        "gitlab",
+        &[("    next: link\n    rows: .\n", "    next: link\n"), ("        rows: .\n        take", "        take")],
+    ),
+    (
+        "shape",
+        "gitlab",
+        &[(
+            "      expires_at: .expires_at\n      last_used_at: .last_used_at\n      scopes: .scopes\n\n  - name: group\n",
+            "      expires: .expires_at\n      last_used_at: .last_used_at\n      scopes: .scopes\n\n  - name: group\n",
+        )],
+    ),
     ("unclosed", "gitlab", &[("test(\"^project_[0-9]+_bot\")", "test(\"^project_[0-9]+_bot\"")]),
-    ("unknown-key", "gitlab", &[("    query: {per_page: 100}\n    next: link\n    rows: .\n    key", "    query: {per_page: 100}\n    nxt: link\n    rows: .\n    key")]),
+    (
+        "unknown-key",
+        "gitlab",
+        &[(
+            "    query: {per_page: 100}\n    next: link\n    rows: .\n    key",
+            "    query: {per_page: 100}\n    nxt: link\n    rows: .\n    key",
+        )],
+    ),
     ("variable", "gitlab", &[("'{id: $project.id, name: $project.path}'", "'{id: $projekt.id, name: env.HOME}'")]),
     (
         "wrong-names",
@@ -40,7 +65,14 @@ const CASES: &[Case] = &[
             ("groups/{group.id}/access", "groups/{grup.id}/access"),
         ],
     ),
-    ("yaml-broken", "gitlab", &[("query: {per_page: 100, revoked: false, sort: created_asc}", "query: {per_page: 100, revoked: false, sort: created_asc")]),
+    (
+        "yaml-broken",
+        "gitlab",
+        &[(
+            "query: {per_page: 100, revoked: false, sort: created_asc}",
+            "query: {per_page: 100, revoked: false, sort: created_asc",
+        )],
+    ),
 ];
 
 fn golden(name: &str) -> PathBuf {
@@ -53,7 +85,11 @@ fn compare(path: &Path, actual: &str) {
         return fs::write(path, actual).expect("the golden file is written");
     }
     let expected = fs::read_to_string(path).unwrap_or_default();
-    assert!(actual == expected, "{} says otherwise; see the difference with UPDATE_GOLDEN=1\n\n{actual}", path.display());
+    assert!(
+        actual == expected,
+        "{} says otherwise; see the difference with UPDATE_GOLDEN=1\n\n{actual}",
+        path.display()
+    );
 }
 
 fn edited(case: &Case) -> Text {
@@ -111,7 +147,8 @@ fn the_schema_accepts_what_the_reader_accepts() {
             panic!("{mistakes}");
         }
         let json = yaml::parse(&text).expect("YAML").to_json();
-        let errors: Vec<String> = schema.iter_errors(&json).map(|error| format!("{}: {error}", error.instance_path())).collect();
+        let errors: Vec<String> =
+            schema.iter_errors(&json).map(|error| format!("{}: {error}", error.instance_path())).collect();
         assert!(errors.is_empty(), "{}: {errors:#?}", path.display());
         seen += 1;
     }

@@ -32,9 +32,17 @@ pub(crate) const DEFINITION: Construct = Construct {
         key("interval", Form::Duration, "how often a source is collected, unless it says so itself"),
         key("limits", Form::Is(&LIMITS), "how fast the provider may be asked"),
         key("settings", Form::MapOf(&SETTING), "what a source may, or must, set"),
-        key("auth", Form::BearerOr(&SCHEME), "how to authenticate: `bearer`, a scheme, or a list of schemes, the first of which is the default"),
+        key(
+            "auth",
+            Form::BearerOr(&SCHEME),
+            "how to authenticate: `bearer`, a scheme, or a list of schemes, the first of which is the default",
+        ),
         key("headers", Form::Templates, "headers of every request"),
-        key("error", Form::Jq, "picks the vendor's own words out of a refusal: the one part of a body that is ever shown"),
+        key(
+            "error",
+            Form::Jq,
+            "picks the vendor's own words out of a refusal: the one part of a body that is ever shown",
+        ),
         key("failed", Form::Jq, "a 2xx of which this is true is a failure"),
         or("times", Form::Times, "iso", "how the times in its answers are written"),
         key("never", Form::Never, "further values that mean never; `false`: null, absent and \"\" do not mean never"),
@@ -59,7 +67,12 @@ const SETTING: Construct = Construct {
     title: "A setting",
     help: "Without a `default` a source must set it.",
     keys: &[&[
-        or("type", Form::OneOf(&["text", "url", "flag", "number", "list"]), "text", "what it holds; a list is one of texts"),
+        or(
+            "type",
+            Form::OneOf(&["text", "url", "flag", "number", "list"]),
+            "text",
+            "what it holds; a list is one of texts",
+        ),
         key("default", Form::Json, "its value where the source sets none; null: none"),
         must("help", Form::Text, "what it is for"),
     ]],
@@ -70,7 +83,11 @@ const SCHEME: Construct = Construct {
     title: "A way to authenticate",
     help: "One of `bearer`, `basic`, `headers` and a signer. Its templates may use `{credential}`, `{credential.PART}` and `{login}`.",
     keys: &[&[
-        key("name", Form::Name, "its name, for `auth` in a source and `$settings.auth`; needed where there are several"),
+        key(
+            "name",
+            Form::Name,
+            "its name, for `auth` in a source and `$settings.auth`; needed where there are several",
+        ),
         key("permission", Form::Text, "the permission that it needs"),
         key("bearer", Form::Template, "`Authorization: Bearer …`"),
         key("basic", Form::Is(&BASIC), "`Authorization: Basic …`"),
@@ -119,9 +136,17 @@ const LOGIN: Construct = Construct {
 
 /// How something is asked.
 const ASK: &[Key] = &[
-    key("get", Form::Template, "the path, under the setting `url` or beginning with another url setting: `{login_url}/…`"),
+    key(
+        "get",
+        Form::Template,
+        "the path, under the setting `url` or beginning with another url setting: `{login_url}/…`",
+    ),
     key("post", Form::Template, "the same, sent as POST; one of the two is needed"),
-    key("query", Form::Query, "parameters: a template, a number, a flag, or a list of those; null and unset ones are left out"),
+    key(
+        "query",
+        Form::Query,
+        "parameters: a template, a number, a flag, or a list of those; null and unset ones are left out",
+    ),
     key("headers", Form::Templates, "headers, over the definition's; an empty one is left out"),
     key("body", Form::Json, "the body of a `post`, sent as JSON; its texts are templates"),
     key("failed", Form::Jq, "a 2xx of which this is true is a failure"),
@@ -211,9 +236,18 @@ const LISTING: Construct = Construct {
             key("help", Form::Text, "what it lists"),
             must("kind", Form::Text, "the kind of its tokens, unless `token.kind` says otherwise"),
             or("opt_in", Form::Flag, "false", "it runs only where the source names it"),
-            or("replaces", Form::Flag, "true", "a newer token of a name replaces the older; false where live ones share a name"),
+            or(
+                "replaces",
+                Form::Flag,
+                "true",
+                "a newer token of a name replaces the older; false where live ones share a name",
+            ),
             key("when", Form::Jq, "it runs only if this is true of the settings"),
-            key("require", Form::Is(&REQUIRE), "what must be true of the credential before the listing's silence counts"),
+            key(
+                "require",
+                Form::Is(&REQUIRE),
+                "what must be true of the credential before the listing's silence counts",
+            ),
             key("for_each", Form::OneOrList(&STEP), "the fan-out: a step, or a list of steps"),
             key("recheck", Form::Duration, "for how long an answer is used again"),
             must("token", Form::Is(&TOKEN), "how a row becomes a token"),
@@ -238,7 +272,11 @@ const STEP: Construct = Construct {
     keys: &[
         &[
             key("in", Form::Jq, "a list, such as `$settings.groups`"),
-            must("as", Form::Name, "what each element is called: `{NAME}` in templates, `$NAME` in expressions to the right"),
+            must(
+                "as",
+                Form::Name,
+                "what each element is called: `{NAME}` in templates, `$NAME` in expressions to the right",
+            ),
         ],
         ASK,
         ROWS,
@@ -268,10 +306,22 @@ const TOKEN: Construct = Construct {
 
 /// All constructs, in the order of the documentation.
 pub(crate) const ALL: [&Construct; 15] = [
-    &DEFINITION, &SETTING, &LIMITS, &SCHEME, &BASIC, &GITHUB_APP, &LOGIN, &OWN, &MAP, &LISTING, &REQUIRE, &STEP, &NOTHING,
-    &NEXT, &TOKEN,
+    &DEFINITION,
+    &SETTING,
+    &LIMITS,
+    &SCHEME,
+    &BASIC,
+    &GITHUB_APP,
+    &LOGIN,
+    &OWN,
+    &MAP,
+    &LISTING,
+    &REQUIRE,
+    &STEP,
+    &NOTHING,
+    &NEXT,
+    &TOKEN,
 ];
 
 /// The keys of every request, which the documentation tells once.
-pub(crate) const REQUEST: [(&str, &[Key]); 3] =
-    [("ask", ASK), ("rows", ROWS), ("answer", ANSWER)];
+pub(crate) const REQUEST: [(&str, &[Key]); 3] = [("ask", ASK), ("rows", ROWS), ("answer", ANSWER)];

@@ -110,7 +110,8 @@ pub(crate) const ALLOWED: &[(&str, &[usize])] = &[
 
 /// Checks an expression against the part of jq that is allowed, and against the names that exist.
 pub(super) fn check<'s>(term: Term<&'s str>, code: &'s str, scope: &Scope<'_>) -> Result<Checked<'s>, Vec<Slip>> {
-    let mut walk = Walk { code, scope, locals: Vec::new(), slips: Vec::new(), used: Vec::new(), mentions: [vec![], vec![]] };
+    let mut walk =
+        Walk { code, scope, locals: Vec::new(), slips: Vec::new(), used: Vec::new(), mentions: [vec![], vec![]] };
     walk.term(&term);
     if !walk.slips.is_empty() {
         return Err(walk.slips);
@@ -151,7 +152,10 @@ impl<'s> Walk<'s, '_> {
                 return self.bound(pattern, right);
             }
             Term::Fold(name, ..) => {
-                return self.slip(name, format!("no `{name}` in an expression; `map`, `add`, `any`, `min`, `group_by` do without"));
+                return self.slip(
+                    name,
+                    format!("no `{name}` in an expression; `map`, `add`, `any`, `min`, `group_by` do without"),
+                );
             }
             Term::Label(name, _) | Term::Break(name) => return self.slip(name, "no labels in an expression"),
             Term::Def(defs, _) => {
@@ -223,7 +227,8 @@ impl<'s> Walk<'s, '_> {
             Some(number) => self.used.push(number),
             None => {
                 let outer: Vec<String> = self.scope.names.iter().map(|name| format!("${name}")).collect();
-                let known = VARIABLES.into_iter().chain(self.locals.iter().copied()).chain(outer.iter().map(String::as_str));
+                let known =
+                    VARIABLES.into_iter().chain(self.locals.iter().copied()).chain(outer.iter().map(String::as_str));
                 let hint = did_you_mean(name, known, |name| format!("`{name}`"));
                 self.slip(name, format!("nothing is called `{name}` here{hint}"));
             }

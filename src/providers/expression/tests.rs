@@ -6,8 +6,8 @@ use super::*;
 
 /// An expression that knows the settings `admin` and `days`, the map `users`, and the names `group` and `user`.
 fn compiled(code: &str) -> Result<Expression, Vec<Slip>> {
-    let [settings, maps, names] =
-        [vec!["admin", "days"], vec!["users"], vec!["group", "user"]].map(|names| names.into_iter().map(String::from).collect::<Vec<_>>());
+    let [settings, maps, names] = [vec!["admin", "days"], vec!["users"], vec!["group", "user"]]
+        .map(|names| names.into_iter().map(String::from).collect::<Vec<_>>());
     Expression::compile("test", code, &Scope { settings: &settings, maps: &maps, names: &names })
 }
 
@@ -84,9 +84,19 @@ fn an_expression_yields_what_jq_yields() {
 #[test]
 fn what_cannot_be_applied_is_unreadable_and_says_nothing() {
     let input = json!({"secret": "s3cret", "n": 1});
-    for code in [".secret.x", ".secret[0]", ".n | test(\"x\")", ".secret * 3", "3 * .secret", ".secret | tonumber",
-        ".secret | fromjson", ".secret | jwt_claims", ".secret | pem_not_after", "{} * {}", "[.secret] | join(1)"]
-    {
+    for code in [
+        ".secret.x",
+        ".secret[0]",
+        ".n | test(\"x\")",
+        ".secret * 3",
+        "3 * .secret",
+        ".secret | tonumber",
+        ".secret | fromjson",
+        ".secret | jwt_claims",
+        ".secret | pem_not_after",
+        "{} * {}",
+        "[.secret] | join(1)",
+    ] {
         assert_eq!(run(code, &input), Err(Unreadable), "{code}");
     }
     assert!(!format!("{} {:?}", Unreadable, Unreadable).contains("s3cret"));
@@ -122,12 +132,60 @@ fn an_expression_tells_what_it_reads_and_whether_it_was_of_use() {
 #[test]
 fn what_is_not_allowed_is_refused() {
     for code in [
-        "now", "env", "$ENV", "input", "inputs", "debug", "stderr", "halt", "input_filename", "error", "range(9)", "repeat(.)",
-        "recurse(.)", "while(true; .)", "until(false; .)", "combinations", "localtime", "strflocaltime(\"%c\")", "getpath([])",
-        "path(.a)", "paths", "del(.a)", "walk(.)", "limit(1)", "import \"x\" as x; .", "include \"x\"; .", "def f: f; f", "label $x | .",
-        "break $x", "reduce .[] as $x (0; .)", "foreach .[] as $x (0; .)", ".a = 1", ".a |= 1", ".a += 1", ".a //= 1", ".[] -= 1",
-        "_add(1; 2)", "_list(.)", "expression__", "!empty", "x::y", "@sh", "@html", "$settings", "$maps[.x]", "$nobody", "$__loc__",
-        ". as $settings | 1", "\"\\(now)\"", "{(env): 1}", ".[env]", "[.[] | {a: (.b | debug)}]", ". as {(env): $x} | $x", "@sh \"\\(.)\"",
+        "now",
+        "env",
+        "$ENV",
+        "input",
+        "inputs",
+        "debug",
+        "stderr",
+        "halt",
+        "input_filename",
+        "error",
+        "range(9)",
+        "repeat(.)",
+        "recurse(.)",
+        "while(true; .)",
+        "until(false; .)",
+        "combinations",
+        "localtime",
+        "strflocaltime(\"%c\")",
+        "getpath([])",
+        "path(.a)",
+        "paths",
+        "del(.a)",
+        "walk(.)",
+        "limit(1)",
+        "import \"x\" as x; .",
+        "include \"x\"; .",
+        "def f: f; f",
+        "label $x | .",
+        "break $x",
+        "reduce .[] as $x (0; .)",
+        "foreach .[] as $x (0; .)",
+        ".a = 1",
+        ".a |= 1",
+        ".a += 1",
+        ".a //= 1",
+        ".[] -= 1",
+        "_add(1; 2)",
+        "_list(.)",
+        "expression__",
+        "!empty",
+        "x::y",
+        "@sh",
+        "@html",
+        "$settings",
+        "$maps[.x]",
+        "$nobody",
+        "$__loc__",
+        ". as $settings | 1",
+        "\"\\(now)\"",
+        "{(env): 1}",
+        ".[env]",
+        "[.[] | {a: (.b | debug)}]",
+        ". as {(env): $x} | $x",
+        "@sh \"\\(.)\"",
     ] {
         assert!(compiled(code).is_err(), "{code} is let through");
     }
@@ -164,9 +222,22 @@ mod hostile {
     #[test]
     fn depth_is_refused_or_survived() {
         on_a_small_stack(|| {
-            for (open, close) in [("(", ")"), ("[", "]"), ("{a: ", "}"), ("-", ""), ("try ", ""), (". as $x | ", ""), (". | ", ""),
-                ("if . then ", " end"), ("\"\\(", ")\""), ("1 + ", ""), (". // ", ""), ("map(", ")"), (".[", "]"), ("not and ", "")]
-            {
+            for (open, close) in [
+                ("(", ")"),
+                ("[", "]"),
+                ("{a: ", "}"),
+                ("-", ""),
+                ("try ", ""),
+                (". as $x | ", ""),
+                (". | ", ""),
+                ("if . then ", " end"),
+                ("\"\\(", ")\""),
+                ("1 + ", ""),
+                (". // ", ""),
+                ("map(", ")"),
+                (".[", "]"),
+                ("not and ", ""),
+            ] {
                 for times in [10, 40, 49, 90, 99, 300, 1_900] {
                     let code = format!("{}.{}", open.repeat(times), close.repeat(times));
                     if let Ok(expression) = compiled(&code) {
@@ -184,9 +255,18 @@ mod hostile {
         on_a_small_stack(|| {
             let deep = "[".repeat(100) + &"]".repeat(100);
             let input: Value = serde_json::from_str(&deep).unwrap();
-            for code in ["tojson", "[..]", "flatten", "tostring", ". == .", "[., .] | sort | unique", "tojson | fromjson", "map_values(.)",
-                "[.. | length]", "contains(.)"]
-            {
+            for code in [
+                "tojson",
+                "[..]",
+                "flatten",
+                "tostring",
+                ". == .",
+                "[., .] | sort | unique",
+                "tojson | fromjson",
+                "map_values(.)",
+                "[.. | length]",
+                "contains(.)",
+            ] {
                 assert!(run(code, &input).is_ok(), "{code}");
             }
             let bomb = json!("[".repeat(1_000_000));
@@ -210,7 +290,7 @@ mod hostile {
             ".[:3] * 1000000000000".to_owned(),
         ];
         for code in cases {
-                assert!(run(&code, &json!("0123456789abcdef")).is_err(), "{code}");
+            assert!(run(&code, &json!("0123456789abcdef")).is_err(), "{code}");
         }
         let many = json!((0..2_000).collect::<Vec<_>>());
         assert_eq!(run("[.[] as $a | .[] as $b | .[] as $c | [$a, $b, $c]]", &many), Err(Unreadable));

@@ -102,7 +102,11 @@ impl Build {
         Some(Provider {
             name: self.string(root, "provider")?,
             overrides: matches!(get(root, "override").map(|node| &node.kind), Some(Kind::Flag(true))),
-            aliases: get(root, "aliases").into_iter().flat_map(elements).filter_map(|node| self.written(node)).collect(),
+            aliases: get(root, "aliases")
+                .into_iter()
+                .flat_map(elements)
+                .filter_map(|node| self.written(node))
+                .collect(),
             title: self.string(root, "title")?,
             docs: self.string(root, "docs")?,
             expiry: self.string(root, "expiry")?,

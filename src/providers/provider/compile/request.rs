@@ -77,7 +77,10 @@ impl Build {
             return None;
         }
         if !self.settings.iter().any(|setting| setting.name == base && setting.shape == Shape::Url) {
-            self.tell(at, format!("{what}: there is no setting `{base}` of type `url` that the path could stand under"));
+            self.tell(
+                at,
+                format!("{what}: there is no setting `{base}` of type `url` that the path could stand under"),
+            );
             return None;
         }
         if rest.mentions(['?', '#']) {
