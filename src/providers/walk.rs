@@ -248,11 +248,7 @@ async fn take_in(round: &Round<'_>, running: &Running<'_>, page: Page, answer: &
 /// Asks for each, a few at once; the answers come in the order of what was asked for.
 ///
 /// What is not asked for, because time is up or the provider is down, is one gap: so many `further` ones.
-<<<<<<< HEAD
 async fn each<A, T, F>(round: &Round<'_>, all: Vec<A>, further: &str, ask: impl Fn(A) -> F) -> (Vec<T>, Vec<Gap>)
-=======
-async fn each<'r, A, T, F>(round: &Round<'_>, all: Vec<A>, further: &str, ask: impl Fn(A) -> F) -> (Vec<T>, Vec<Gap>)
->>>>>>> language
 where
     F: Future<Output = Result<T, Gap>>,
 {
@@ -313,13 +309,6 @@ fn shown(element: &Val) -> String {
 
 /// What a scope is called of which no path can be made. Of a row that is an object nothing is shown.
 fn unnamed(branch: &Branch<'_>) -> String {
-<<<<<<< HEAD
     let last = branch.named.last().and_then(|named| value::text(&named.value));
     format!("what cannot be asked for, of {}", last.as_deref().unwrap_or("an element"))
-=======
-    format!(
-        "what cannot be asked for, of {}",
-        branch.named.last().map_or_else(String::new, |named| shown(&named.value))
-    )
->>>>>>> language
 }

@@ -1,4 +1,3 @@
-<<<<<<< HEAD
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 use std::io::Write;
 
@@ -145,6 +144,3 @@ async fn a_probe_counts_what_can_be_read() {
     let probes = source.probe(DateTime::UNIX_EPOCH, deadline).await;
     assert!(matches!(probes[0].result, Ok(Probed::Rows(1))));
 }
-=======
-
->>>>>>> language

@@ -1,6 +1,3 @@
-<<<<<<< HEAD
-
-=======
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::sync::Arc;
@@ -202,4 +199,3 @@ fn an_address_is_kept_as_requests_need_it() {
         assert_eq!(address(written), expected.map(str::to_owned), "{written}");
     }
 }
->>>>>>> language
