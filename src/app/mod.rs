@@ -51,8 +51,6 @@ pub struct Flags {
     pub shard: Shard,
     /// How often the files are looked at.
     pub look_every: Duration,
-    /// No source waits longer than this for its next collection, whatever the configuration says: for the demo and for tests.
-    pub longest_interval: Option<Duration>,
     /// Clock and chance.
     pub surroundings: Surroundings,
     /// What was built.
@@ -125,7 +123,7 @@ pub async fn run(flags: Flags, listener: TcpListener, shutdown: impl Future<Outp
         telemetry_path: flags.telemetry_path,
         guard: guard.clone(),
     });
-    let mut work = Work { collector, page, program, clock, longest_interval: flags.longest_interval };
+    let mut work = Work { collector, page, program, clock };
     work.take_over(setup).await;
 
     let (stop_server, server_stops) = oneshot::channel::<()>();
@@ -161,19 +159,15 @@ struct Work {
     page: Arc<Page>,
     program: Arc<Program>,
     clock: Clock,
-    longest_interval: Option<Duration>,
 }
 
 impl Work {
     /// Lets a configuration hold from now on.
-    async fn take_over(&mut self, mut setup: Setup) {
+    async fn take_over(&mut self, setup: Setup) {
         if let Err(mistakes) = &setup.credentials {
             for mistake in mistakes.iter() {
                 warn!("{mistake}");
             }
-        }
-        if let Some(longest) = self.longest_interval {
-            setup.shorten(longest);
         }
         self.page.set_labels(setup.labels);
         self.collector.apply(setup.orders, setup.policies, setup.rules).await;

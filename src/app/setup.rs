@@ -94,16 +94,6 @@ impl Setup {
         let credentials = config.check_credentials();
         Ok(Self { orders, policies, rules: config.rules, labels, credentials })
     }
-
-    /// Shortens every interval to this.
-    pub(super) fn shorten(&mut self, longest: Duration) {
-        for order in &mut self.orders {
-            order.interval = order.interval.min(longest);
-            if let Some(policy) = self.policies.get_mut(&order.name) {
-                policy.interval = TimeDelta::from_std(order.interval).unwrap_or(TimeDelta::MAX);
-            }
-        }
-    }
 }
 
 /// Both, or the mistakes of both.

@@ -9,7 +9,6 @@ use tokio::time::Instant;
 
 use super::args::CheckArgs;
 use super::print::{self, Progress};
-use crate::app::setup::Setup;
 use crate::app::{Fault, Shard};
 use crate::collector::{Clock, Order};
 use crate::providers::{Probe, Probed};

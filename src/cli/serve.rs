@@ -28,7 +28,6 @@ pub(super) async fn run(args: ServeArgs) -> Result<u8, Fault> {
         lifecycle: args.web.lifecycle,
         shard: args.shard,
         look_every: LOOK_EVERY,
-        longest_interval: None,
         surroundings: Surroundings::default(),
         build: super::BUILD,
     };

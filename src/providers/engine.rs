@@ -18,7 +18,6 @@ use super::map::{Memory, Tables};
 use super::own;
 use super::probe::probe;
 use super::provider::{Own, Provider, Scheme};
-use super::report;
 use super::round::{Noted, Round, Shared};
 use super::value;
 use super::walk::{Running, walk};
@@ -30,7 +29,6 @@ use crate::http::client::{Client, Clock, Options};
 
 /// A provider at work for one source.
 struct Engine {
-    name: String,
     provider: Arc<Provider>,
     scheme: usize,
     settings: Val,
@@ -96,7 +94,6 @@ pub fn connect(
         return Err(Mistake::in_file(&provider.name, "the definition has no way to authenticate").into());
     }
     Ok(Box::new(Engine {
-        name: wanted.name,
         scheme: settled.scheme,
         settings,
         names,
@@ -130,7 +127,6 @@ impl Source for Engine {
             let usage = self.client.take_usage();
             outcome.requests = usage.requests;
             outcome.rate_limit = usage.rate_limit;
-            report::tell(&self.name, &outcome);
             outcome
         }
         .boxed()

@@ -68,7 +68,7 @@ fn connect(wanted: Wanted) -> Result<Box<dyn Source>, Mistakes> {
         reader.mistake(wanted.at, "a source of files needs `paths`");
     }
     reader.mistakes.into_result()?;
-    Ok(Box::new(LocalSource { name: wanted.name, listings: [LISTING.to_owned()], local: Files { patterns } }))
+    Ok(Box::new(LocalSource { listings: [LISTING.to_owned()], local: Files { patterns } }))
 }
 
 impl Local for Files {

@@ -83,7 +83,7 @@ fn connect(wanted: Wanted) -> Result<Box<dyn Source>, Mistakes> {
         reader.mistake(wanted.at, "a manual source needs `tokens`, or a `file` of them");
     }
     reader.mistakes.into_result()?;
-    Ok(Box::new(LocalSource { name: wanted.name, listings: [LISTING.to_owned()], local: manual }))
+    Ok(Box::new(LocalSource { listings: [LISTING.to_owned()], local: manual }))
 }
 
 impl Local for Manual {

@@ -21,7 +21,6 @@ mod paging;
 mod patience;
 mod probe;
 pub mod provider;
-mod report;
 mod round;
 mod scalar;
 pub mod settings;

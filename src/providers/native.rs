@@ -8,7 +8,7 @@ use futures_util::future::BoxFuture;
 use tokio::time::{Instant, timeout_at};
 
 use super::provider::Setting;
-use super::{Probe, Probed, Source, Wanted, files, manual, report};
+use super::{Probe, Probed, Source, Wanted, files, manual};
 use crate::core::failure::{Failure, Reason};
 use crate::core::mistake::Mistakes;
 use crate::core::outcome::{Gap, Listed, Outcome, Path};
@@ -46,7 +46,6 @@ pub(crate) trait Local: Send + Sync {
 
 /// Such a source, as the collector sees it.
 pub(crate) struct LocalSource<L> {
-    pub(crate) name: String,
     pub(crate) listings: [String; 1],
     pub(crate) local: L,
 }
@@ -74,12 +73,7 @@ impl<L: Local> Source for LocalSource<L> {
     }
 
     fn collect(&self, now: DateTime<Utc>, deadline: Instant) -> BoxFuture<'_, Outcome> {
-        async move {
-            let outcome = self.read(now, deadline).await;
-            report::tell(&self.name, &outcome);
-            outcome
-        }
-        .boxed()
+        self.read(now, deadline).boxed()
     }
 
     fn probe(&self, now: DateTime<Utc>, deadline: Instant) -> BoxFuture<'_, Vec<Probe>> {

@@ -12,9 +12,6 @@ use super::story::Story;
 /// The configuration as people would write it, with `@NAMES@` in the place of what differs at each start.
 const TEMPLATE: &str = include_str!("config.yaml");
 
-/// The shortest interval that a configuration may have, in seconds.
-const LEAST: u64 = 10;
-
 /// The kind of the tokens that are written down by hand.
 const KIND: &str = "bitbucket-access-token";
 
@@ -41,7 +38,7 @@ pub(super) fn text(places: &Places<'_>, interval: Duration, now: DateTime<Utc>) 
         .replace("@ATLASSIAN@", &places.atlassian)
         .replace("@VAULT@", &places.vault)
         .replace("@FOLDER@", &places.folder.display().to_string())
-        .replace("@INTERVAL@", &format!("{}s", interval.as_secs().max(LEAST)))
+        .replace("@INTERVAL@", &format!("{}s", interval.as_secs().max(1)))
         .replace("@ORGANISATION@", ORGANISATION)
         .replace("@SANDBOX@", SANDBOX)
         .replace("@OWN_KEY@", OWN_KEY)

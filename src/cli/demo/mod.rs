@@ -96,7 +96,6 @@ pub struct Demo {
     /// It holds the configuration and the credentials, and goes when the demo does.
     folder: TempDir,
     servers: Vec<Server>,
-    interval: Duration,
 }
 
 impl Demo {
@@ -124,7 +123,7 @@ impl Demo {
         let config = config::text(&places, options.interval, now);
         write(folder.path(), &config, world.keys())?;
         let (exporter, control) = (listener.local_addr()?, servers[2].address);
-        Ok(Self { world, listener, exporter, control, config, folder, servers, interval: options.interval })
+        Ok(Self { world, listener, exporter, control, config, folder, servers })
     }
 
     /// What must be seen.
@@ -150,7 +149,6 @@ impl Demo {
             lifecycle: true,
             shard: Shard::WHOLE,
             look_every: Duration::from_secs(1),
-            longest_interval: Some(self.interval),
             // Nobody wants to wait for a demo.
             surroundings: Surroundings { spread: Duration::ZERO, ..Surroundings::default() },
             build: super::BUILD,
