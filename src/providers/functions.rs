@@ -90,3 +90,82 @@ fn bytes(value: &Val) -> Result<&[u8], Error<Val>> {
 fn text(text: String) -> Val {
     Val::utf8_str(text.into_bytes())
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+    use base64::engine::general_purpose::URL_SAFE;
+
+    use super::*;
+
+    /// A certificate that nobody uses; its key was thrown away.
+    const CERTIFICATE: &str = "\
+-----BEGIN CERTIFICATE-----\n\
+MIIBejCCAR+gAwIBAgIUDXoWRDDREpr0BaDE1AQKTZ2z0dcwCgYIKoZIzj0EAwIw\n\
+EjEQMA4GA1UEAwwHZXhhbXBsZTAeFw0yNjExMjQxNjEyNTJaFw0yNzEyMjkxNjEy\n\
+NTJaMBIxEDAOBgNVBAMMB2V4YW1wbGUwWTATBgcqhkjOPQIBBggqhkjOPQMBBwNC\n\
+AATU4+pgGBft1cwrkJV1x5VKGl+93u8z1KswDXc+pKGNLzGHprYcftKDGJbmh8re\n\
+K/pu6avtutYlUKJtyYE661moo1MwUTAdBgNVHQ4EFgQUrb92CUnR8cbtJ1065weN\n\
+ZYvgHSIwHwYDVR0jBBgwFoAUrb92CUnR8cbtJ1065weNZYvgHSIwDwYDVR0TAQH/\n\
+BAUwAwEB/zAKBggqhkjOPQQDAgNJADBGAiEAloVwjY7BYyV5WpQLJJfKs1ALW9ZQ\n\
+cMb7AYFJqarOGNkCIQD3S7quuiKN3XDF6GLja3WaPR7AkFe84l18AjAQnYhb7A==\n\
+-----END CERTIFICATE-----\n";
+
+    fn shown(result: Result<Val, Error<Val>>) -> Option<String> {
+        result.ok().map(|value| value.to_string())
+    }
+
+    #[test]
+    fn the_end_of_a_certificate_is_found() {
+        let end = Some("\"2027-12-29T16:12:52Z\"".to_owned());
+        let key = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";
+        assert_eq!(shown(pem_not_after(&text(CERTIFICATE.into()))), end);
+        assert_eq!(shown(pem_not_after(&text(format!("{key}{CERTIFICATE}{CERTIFICATE}")))), end);
+        assert_eq!(shown(pem_not_after(&text(format!("CN=example\n{CERTIFICATE}")))), end);
+        let broken = CERTIFICATE.replace("MII", "AAA");
+        for none in ["", "no certificate", key, &broken, &CERTIFICATE[..200]] {
+            assert_eq!(shown(pem_not_after(&text(none.to_owned()))), None, "{none}");
+        }
+        assert_eq!(shown(pem_not_after(&Val::Null)), None);
+    }
+
+    #[test]
+    fn the_claims_of_a_token_are_read() {
+        let encoded = |claims: &str| format!("e30.{}.c2ln", URL_SAFE_NO_PAD.encode(claims));
+        let cases = [
+            (encoded(r#"{"exp":1798761600,"sub":"ü?>"}"#), Some(r#"{"exp":1798761600,"sub":"ü?>"}"#)),
+            (encoded("{}") + "\n", Some("{}")),
+            (encoded("[1]"), None),
+            (encoded("{"), None),
+            (encoded(&"[".repeat(100_000)), None),
+            ("e30".to_owned(), None),
+            ("e30.e30".to_owned(), None),
+            ("..".to_owned(), None),
+            (format!("e30.{}.x", URL_SAFE.encode("{}")), None),
+            ("e30.@@.x".to_owned(), None),
+        ];
+        for (token, expected) in cases {
+            assert_eq!(shown(jwt_claims(&text(token.clone()))).as_deref(), expected, "{token}");
+        }
+    }
+
+    #[test]
+    fn numbers_and_flags_are_read_out_of_texts() {
+        let cases = [
+            ("12", Some("12")),
+            ("-9223372036854775808", Some("-9223372036854775808")),
+            ("1e3", Some("1000.0")),
+            ("99999999999999999999", Some("1e20")),
+            ("1e999", None),
+            ("inf", None),
+            ("0x10", None),
+            (" 1", None),
+            ("", None),
+        ];
+        for (written, expected) in cases {
+            assert_eq!(shown(to_number(text(written.into()))).as_deref(), expected, "{written}");
+        }
+        assert_eq!(shown(to_boolean(text("false".into()))).as_deref(), Some("false"));
+        assert_eq!(shown(to_boolean(text("no".into()))), None);
+    }
+}

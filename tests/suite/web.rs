@@ -1,15 +1,10 @@
 //! What people and programs see over HTTP, asked over real connections.
 
-#![allow(missing_docs, unreachable_pub, clippy::expect_used, clippy::unwrap_used)]
-
-#[path = "web/certificates.rs"]
 mod certificates;
-#[path = "web/guard.rs"]
 mod guard;
-mod sample;
-#[path = "web/server.rs"]
 mod server;
 
+use crate::sample;
 use std::sync::atomic::Ordering;
 
 use reqwest::{Method, StatusCode};

@@ -16,7 +16,7 @@ use token_expiry_exporter::http::client::Options;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use url::Url;
 
-use crate::{ask, client, options};
+use super::{ask, client, options};
 
 /// An authority of the test.
 struct Authority {

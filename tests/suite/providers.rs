@@ -3,9 +3,6 @@
 //! A scenario (`tests/providers/NAME/*.yaml`) says what is configured, what is asked and answered, and what must come of it.
 //! `SCENARIO=gitlab/own cargo test --test providers` plays those whose name holds that text.
 
-#![allow(clippy::unwrap_used, clippy::expect_used)]
-
-#[path = "providers/player/mod.rs"]
 mod player;
 
 use std::sync::OnceLock;

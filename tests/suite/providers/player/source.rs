@@ -15,7 +15,7 @@ use super::scenario::Scenario;
 use super::server::VENDOR;
 
 /// A key of no App at all, made for these tests.
-const APP_KEY: &str = include_str!("../../../src/providers/signers/github_app/test-key.pem");
+const APP_KEY: &str = include_str!("../../../../src/providers/signers/github_app/test-key.pem");
 
 struct Fixed(Credential);
 

@@ -1,7 +1,5 @@
 //! The configuration as a person meets it: what is wrong with a file, said so that it can be put right.
 
-#![allow(clippy::unwrap_used, clippy::expect_used)]
-
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

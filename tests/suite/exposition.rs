@@ -1,9 +1,6 @@
 //! What Prometheus reads: the whole text as a golden file, and the page of documentation.
 
-#![allow(missing_docs, unreachable_pub, clippy::expect_used, clippy::unwrap_used)]
-
-mod sample;
-
+use crate::sample;
 use std::collections::HashSet;
 use std::io::Read as _;
 use std::path::Path;

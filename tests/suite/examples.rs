@@ -1,7 +1,5 @@
 //! What people copy: every file in `examples/`, and every configuration in `docs/providers/`, is read and connected.
 
-#![allow(clippy::unwrap_used, clippy::expect_used)]
-
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -20,8 +18,8 @@ struct Machine;
 impl Surroundings for Machine {
     fn read_file(&self, path: &Path) -> io::Result<Vec<u8>> {
         let pem: &[u8] = match path.extension().and_then(|end| end.to_str()) {
-            Some("key") => include_bytes!("../src/providers/signers/github_app/test-key.pem"),
-            Some("pem") => include_bytes!("../src/providers/files/test-certificate.pem"),
+            Some("key") => include_bytes!("../../src/providers/signers/github_app/test-key.pem"),
+            Some("pem") => include_bytes!("../../src/providers/files/test-certificate.pem"),
             _ => b"a secret",
         };
         Ok(pem.to_vec())

@@ -1,7 +1,5 @@
 //! The manners of HTTP against real sockets: what goes over the wire, and what never does.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
-
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::sync::Arc;
@@ -18,9 +16,7 @@ use token_expiry_exporter::core::outcome::RateLimit;
 use token_expiry_exporter::core::secret::Secret;
 use token_expiry_exporter::http::client::{Body, Client, Options, Reply, Request};
 
-#[path = "http/server.rs"]
 mod server;
-#[path = "http/tls.rs"]
 mod tls;
 
 use server::{Act, Server, answer, cut};

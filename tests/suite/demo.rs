@@ -1,5 +1,4 @@
 //! The demo, seen as Prometheus sees it: the whole program over real HTTP.
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

@@ -5,8 +5,8 @@ use std::path::Path;
 use reqwest::{Certificate, Client, Identity, StatusCode};
 use token_expiry_exporter::web::guard::Guard;
 
-use crate::certificates::Authority;
-use crate::server::{Answer, Server, choose_cryptography};
+use super::certificates::Authority;
+use super::server::{Answer, Server, choose_cryptography};
 
 /// A web configuration in a directory of its own.
 fn configured(content: &str) -> tempfile::TempDir {

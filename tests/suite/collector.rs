@@ -1,5 +1,4 @@
 //! The collector's times and shields, with paused time and sources that do as a test says.
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, RwLock};

@@ -1,6 +1,5 @@
 //! The mistakes that people make in definitions, and what they are told. Each case is a good definition with a small
 //! edit; the messages are kept in `tests/golden/definitions/`. `UPDATE_GOLDEN=1 cargo test --test definitions` writes them.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,4 @@
 //! The program as people and scripts run it: what it prints, and by which code it ends.
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
