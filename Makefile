@@ -31,3 +31,8 @@ golden: ## write the golden files and the generated pages anew; look at the diff
 .PHONY: bench
 bench: ## time and memory of a collection of 10,000 tokens, beside the floor of merely fetching them
 	cargo bench --locked --bench collect
+
+.PHONY: dashboards
+dashboards: ## draw the dashboards as Grafana draws them, into docs/images/; look at them before you commit them
+	tests/tools/install.sh prometheus chromium
+	tests/dashboards/run.sh

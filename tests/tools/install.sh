@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Installs what the tests need beside Rust, pinned, into .tools/ at the top of the checkout. Nothing outside of it is
-# changed, except the list of packages that `apt-get update` brings. Each tool is installed once.
+# changed, except the list of packages that `apt-get update` brings, and a browser where one is asked for. Each tool is
+# installed once.
 #
-#   tests/tools/install.sh TOOL…      prometheus | openbao | prism | smtp
+#   tests/tools/install.sh TOOL…      prometheus | openbao | prism | smtp | chromium
 set -euo pipefail
 script=$(realpath "$0")
 cd "$(dirname "$script")/../.."
@@ -56,8 +57,15 @@ smtp() {
   .tools/python/bin/pip install --quiet --disable-pip-version-check "aiosmtpd==$AIOSMTPD"
 }
 
+# For the pictures of the dashboards; no test needs it. A browser is not pinned, and has too many libraries to unpack it.
+chromium() {
+  if ! apt-cache show chromium fonts-inter pngquant >/dev/null 2>&1; then as_root apt-get update -qq; fi
+  as_root apt-get install -y -qq --no-install-recommends chromium fonts-inter pngquant >/dev/null
+  command chromium --version >&2
+}
+
 for tool in "$@"; do
-  case $tool in prometheus | openbao | prism | smtp) ;; *) say "no tool is called $tool" && exit 2 ;; esac
+  case $tool in prometheus | openbao | prism | smtp | chromium) ;; *) say "no tool is called $tool" && exit 2 ;; esac
   # The stamp is the script itself: a changed version installs anew.
   stamp=.tools/stamps/$tool
   if cmp -s "$script" "$stamp"; then continue; fi

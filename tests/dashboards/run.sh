@@ -1,0 +1,55 @@
+#!/usr/bin/env bash
+# Draws the dashboards as Grafana draws them, on the data of a real Prometheus that scrapes two replicas of the demo, and
+# writes the pictures into docs/images/. Look at them: no test can tell whether a text is cut or a colour unreadable.
+#
+#   tests/dashboards/run.sh [SECONDS]      for how long it is scraped before (default 240)
+set -euo pipefail
+cd "$(dirname "$(realpath "$0")")/../.."
+seconds=${1:-240}
+here=tests/dashboards
+work=$(mktemp -d)
+started=()
+finish() { [ ${#started[@]} = 0 ] || kill "${started[@]}" 2>/dev/null || true; rm -rf "$work"; }
+trap finish EXIT
+
+cargo build --locked
+(cd $here && npm ci --silent --no-audit --no-fund && node build.mjs)
+exporter=target/debug/token-expiry-exporter
+
+free_port() { node -e 'const s = require("net").createServer().listen(0, "127.0.0.1", () => { console.log(s.address().port); s.close(); })'; }
+wait_for() { for _ in $(seq 600); do curl -sf --noproxy '*' -o /dev/null "$1" && return; sleep 0.1; done; echo "no answer: $1" >&2; exit 1; }
+control() { curl -sf --noproxy '*' -X POST "http://127.0.0.1:$control$1"; }
+demo=$(free_port) control=$(free_port) replica=$(free_port) prometheus=$(free_port)
+
+$exporter demo --log.level=error --web.listen-address="127.0.0.1:$demo" --control.listen-address="127.0.0.1:$control" >"$work/demo.log" 2>&1 &
+started+=($!)
+wait_for "http://127.0.0.1:$demo/-/ready"
+configuration=$(grep -o '/[^ ]*\.yaml' "$work/demo.log" | head -n 1)
+$exporter serve --log.level=error --config.file="$configuration" --web.listen-address="127.0.0.1:$replica" >"$work/replica.log" 2>&1 &
+started+=($!)
+
+cat >"$work/prometheus.yaml" <<YAML
+global: {scrape_interval: 5s}
+scrape_configs:
+  - job_name: token-expiry-exporter
+    static_configs:
+      - {targets: ['127.0.0.1:$demo'], labels: {instance: 'exporter-0:10984'}}
+      - {targets: ['127.0.0.1:$replica'], labels: {instance: 'exporter-1:10984'}}
+YAML
+.tools/bin/prometheus --config.file="$work/prometheus.yaml" --storage.tsdb.path="$work/data" --web.listen-address="127.0.0.1:$prometheus" >"$work/prometheus.log" 2>&1 &
+started+=($!)
+wait_for "http://127.0.0.1:$prometheus/-/ready"
+
+echo "scraping for $seconds seconds; the provider vault stops in between" >&2
+sleep $((seconds * 2 / 5))
+control /providers/vault/stop
+sleep $((seconds * 2 / 5))
+control /providers/vault/start
+sleep $((seconds / 5))
+
+(cd $here && node shoot.mjs "http://127.0.0.1:$prometheus" "$work/pictures" $(((seconds + 59) / 60)))
+# 256 colours are enough for what is mostly text on one ground, and a third of the size.
+pngquant --strip --skip-if-larger --force --ext .png "$work"/pictures/*.png || [ $? = 98 ]
+mkdir -p docs/images
+cp "$work"/pictures/*.png docs/images/
+ls -l docs/images >&2
