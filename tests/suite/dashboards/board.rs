@@ -75,7 +75,8 @@ impl Board {
             if name == "__rate_interval" {
                 return "1m".to_owned();
             }
-            let variable = self.variable(name).unwrap_or_else(|| panic!("{} has no variable {name}: {query}", self.name));
+            let variable =
+                self.variable(name).unwrap_or_else(|| panic!("{} has no variable {name}: {query}", self.name));
             let chosen = chosen.iter().find(|(chosen, _)| *chosen == name).map(|(_, value)| *value);
             match chosen {
                 Some(value) if variable["multi"] == true => escaped(value),
@@ -97,7 +98,9 @@ pub fn text(value: &Value) -> String {
 fn escaped(value: &str) -> String {
     value.chars().fold(String::new(), |done, next| match next {
         '\\' => done + r"\\\\",
-        '$' | '^' | '*' | '{' | '}' | '[' | ']' | '\'' | '+' | '?' | '.' | '(' | ')' | '|' => done + r"\\" + &next.to_string(),
+        '$' | '^' | '*' | '{' | '}' | '[' | ']' | '\'' | '+' | '?' | '.' | '(' | ')' | '|' => {
+            done + r"\\" + &next.to_string()
+        }
         _ => done + &next.to_string(),
     })
 }

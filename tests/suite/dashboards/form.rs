@@ -9,7 +9,8 @@ use token_expiry_exporter::exposition::families::{FAMILIES, LABELS};
 use super::board::{Board, boards, text};
 
 /// The metrics that Prometheus, and the library that tells of the process, add to the exporter's own.
-const FROM_OUTSIDE: &[&str] = &["up", "process_cpu_seconds_total", "process_resident_memory_bytes", "process_start_time_seconds"];
+const FROM_OUTSIDE: &[&str] =
+    &["up", "process_cpu_seconds_total", "process_resident_memory_bytes", "process_start_time_seconds"];
 
 /// The labels that Prometheus and the installation add, and `team`, which the rules of a configuration set.
 const ADDED: &[&str] =
@@ -17,8 +18,24 @@ const ADDED: &[&str] =
 
 /// The languages of the queries have these words before a bracket.
 const FUNCTIONS: &[&str] = &[
-    "max", "min", "sum", "count", "topk", "bottomk", "count_values", "floor", "clamp_max", "time", "rate", "increase",
-    "last_over_time", "by", "without", "on", "ignoring", "group_left",
+    "max",
+    "min",
+    "sum",
+    "count",
+    "topk",
+    "bottomk",
+    "count_values",
+    "floor",
+    "clamp_max",
+    "time",
+    "rate",
+    "increase",
+    "last_over_time",
+    "by",
+    "without",
+    "on",
+    "ignoring",
+    "group_left",
 ];
 
 fn found<'a>(pattern: &str, text: &'a str) -> Vec<&'a str> {
@@ -49,7 +66,10 @@ fn every_panel_says_what_it_shows_and_what_it_means_when_it_is_empty() {
         for panel in board.panels() {
             let title = text(&panel["title"]);
             let place = format!("{}: {title}", board.name);
-            assert!(titles.insert(title.clone()) && !title.is_empty() && ids.insert(panel["id"].as_u64().unwrap()), "{place}");
+            assert!(
+                titles.insert(title.clone()) && !title.is_empty() && ids.insert(panel["id"].as_u64().unwrap()),
+                "{place}"
+            );
             assert!(text(&panel["description"]).ends_with(['.', '?']), "{place}: a description");
             let defaults = &panel["fieldConfig"]["defaults"];
             assert!(!text(&defaults["unit"]).is_empty(), "{place}: a unit");
@@ -121,10 +141,12 @@ fn variables_choose_several_or_all_and_follow_the_time() {
 fn every_query() -> Vec<(String, String)> {
     let of = |board: Board| {
         let variables = board.variables().iter().filter(|variable| variable["type"] == "query");
-        let variables = variables.map(|variable| (format!("{}: {}", board.name, variable["name"]), text(&variable["query"])));
-        let panels = board.queries().into_iter().map(|query| {
-            (format!("{}: {} {}", board.name, query.panel, query.reference), query.text)
-        });
+        let variables =
+            variables.map(|variable| (format!("{}: {}", board.name, variable["name"]), text(&variable["query"])));
+        let panels = board
+            .queries()
+            .into_iter()
+            .map(|query| (format!("{}: {} {}", board.name, query.panel, query.reference), query.text));
         variables.chain(panels).collect::<Vec<_>>()
     };
     boards().into_iter().flat_map(of).collect()
@@ -132,11 +154,14 @@ fn every_query() -> Vec<(String, String)> {
 
 #[test]
 fn queries_know_only_the_contract_and_choose_job_and_instance() {
-    let metrics: BTreeSet<&str> = FAMILIES.iter().map(|family| family.name).chain(FROM_OUTSIDE.iter().copied()).collect();
+    let metrics: BTreeSet<&str> =
+        FAMILIES.iter().map(|family| family.name).chain(FROM_OUTSIDE.iter().copied()).collect();
     let labels: BTreeSet<&str> = LABELS.iter().map(|(name, _)| *name).chain(ADDED.iter().copied()).collect();
+    let of_variable = Regex::new(r"^label_values\((.*), (\w+)\)$").unwrap();
+    let quoted = Regex::new(r#""[^"]*"|\b(?:by|without|on|ignoring|group_left) \([^()]*\)|\[[^\]]*\]"#).unwrap();
     for (place, query) in every_query() {
         // `label_values(METRIC{…}, LABEL)`
-        let query = match Regex::new(r"^label_values\((.*), (\w+)\)$").unwrap().captures(&query) {
+        let query = match of_variable.captures(&query) {
             Some(captures) => {
                 assert!(labels.contains(&captures[2]), "{place}: no label {}", &captures[2]);
                 captures[1].to_owned()
@@ -151,8 +176,7 @@ fn queries_know_only_the_contract_and_choose_job_and_instance() {
                 assert!(labels.contains(label), "{place}: no label {label}");
             }
         }
-        let bare = Regex::new(r#""[^"]*"|\b(?:by|without|on|ignoring|group_left) \([^()]*\)|\[[^\]]*\]"#).unwrap();
-        let bare = bare.replace_all(&query, "");
+        let bare = quoted.replace_all(&query, "");
         for (word, next) in words(&bare) {
             match next {
                 Some('{') => assert!(metrics.contains(word), "{place}: no metric {word}"),
@@ -189,9 +213,14 @@ fn links_lead_somewhere() {
     let boards = boards();
     let address = Regex::new(r"^/d/([a-z-]+)(?:\?.*)?$").unwrap();
     for board in &boards {
-        let linked: Vec<String> = board.json["links"].as_array().unwrap().iter().map(|link| text(&link["url"])).collect();
+        let linked: Vec<String> =
+            board.json["links"].as_array().unwrap().iter().map(|link| text(&link["url"])).collect();
         let others = boards.iter().filter(|other| other.name != board.name);
-        assert!(others.clone().all(|other| linked.contains(&format!("/d/{}", other.name))), "{}: {linked:?}", board.name);
+        assert!(
+            others.clone().all(|other| linked.contains(&format!("/d/{}", other.name))),
+            "{}: {linked:?}",
+            board.name
+        );
 
         let mut urls = linked;
         collect_urls(&board.json["panels"], &mut urls);
@@ -202,7 +231,8 @@ fn links_lead_somewhere() {
                 continue;
             }
             let target = address.captures(&url).unwrap_or_else(|| panic!("{}: {url}", board.name))[1].to_owned();
-            let target = boards.iter().find(|other| other.name == target).unwrap_or_else(|| panic!("{}: {url}", board.name));
+            let target =
+                boards.iter().find(|other| other.name == target).unwrap_or_else(|| panic!("{}: {url}", board.name));
             for variable in found(r"[?&]var-(\w+)=", &url) {
                 assert!(target.variable(variable).is_some(), "{}: {} has no {variable}", board.name, target.name);
             }

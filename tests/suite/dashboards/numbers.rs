@@ -92,7 +92,10 @@ async fn next_are_right(shown: &Shown<'_>, expected: &Value, source: Option<&str
     }
     let with_page = next.iter().filter(|token| token.label("token_manage_url").starts_with("https://"));
     assert_eq!(with_page.count() > 0, source != Some("vault"), "a page of renewal for {source:?}");
-    assert!(next.iter().all(|token| token.label("band") != "" || token.value > 1000.0 * (now + 86_400.0)), "short-lived");
+    assert!(
+        next.iter().all(|token| !token.label("band").is_empty() || token.value > 1000.0 * (now + 86_400.0)),
+        "short-lived"
+    );
     let soonest = shown.number("Next to expire").await.unwrap();
     assert!((next[0].value / 1000.0 - now - soonest).abs() < 5.0, "{soonest}");
     assert_eq!(shown.rows("The next to expire", "B").await.len(), next.len());
@@ -109,12 +112,15 @@ async fn next_are_right(shown: &Shown<'_>, expected: &Value, source: Option<&str
 
 /// Every value that a variable offers, chosen alone, shows what the exposition has of it.
 async fn chosen_values_narrow(board: &Board, prometheus: &Server, exposition: &str) {
-    for (variable, label) in [("provider", "provider"), ("source", "source"), ("team", "team"), ("owner", "token_owner")] {
+    for (variable, label) in
+        [("provider", "provider"), ("source", "source"), ("team", "team"), ("owner", "token_owner")]
+    {
         let values = offered(prometheus, board, variable, &[]).await;
         assert!(values.len() >= 3, "{variable}: {values:?}");
         for value in values {
             let shown = Shown { board, prometheus, chosen: &[(variable, value.as_str())] };
-            let of = |metric: &str| samples(exposition, metric).into_iter().filter(|sample| sample.label(label) == value);
+            let of =
+                |metric: &str| samples(exposition, metric).into_iter().filter(|sample| sample.label(label) == value);
             assert_eq!(shown.number("Tokens").await, Some(of("token_info").count() as f64), "{variable} {value}");
             let critical = of("token_due_timestamp_seconds").filter(|sample| sample.label("band") == "critical");
             assert_eq!(shown.number("Critical").await, Some(critical.count() as f64), "{variable} {value}");
@@ -172,7 +178,13 @@ async fn exporter_shows_the_company_as_it_is() {
     let (demo, prometheus, expected) = start(dir.path()).await;
     let [board, _, _] = three();
     let shown = Shown { board: &board, prometheus: &prometheus, chosen: &[] };
-    let numbers = [("Exporters down", 0.0), ("Sources", 4.0), ("Incomplete sources", 1.0), ("Gaps", 1.0), ("Dropped tokens", 0.0)];
+    let numbers = [
+        ("Exporters down", 0.0),
+        ("Sources", 4.0),
+        ("Incomplete sources", 1.0),
+        ("Gaps", 1.0),
+        ("Dropped tokens", 0.0),
+    ];
     for (title, number) in numbers {
         assert_eq!(shown.number(title).await, Some(number), "{title}");
     }
@@ -221,9 +233,8 @@ async fn exporter_shows_the_company_as_it_is() {
 }
 
 /// Queries whose value differs from one replica to the other, or from scrape to scrape.
-const OF_EACH_REPLICA: &[&str] = &[
-    "Age of the data", "CPU", "Exporters", "Failures", "Memory", "Oldest data", "Requests", "Time of a collection",
-];
+const OF_EACH_REPLICA: &[&str] =
+    &["Age of the data", "CPU", "Exporters", "Failures", "Memory", "Oldest data", "Requests", "Time of a collection"];
 const OF_EACH_REPLICA_BY_SOURCE: &[&str] = &["B", "C", "E", "I", "J", "L"];
 
 #[tokio::test]
@@ -233,7 +244,8 @@ async fn replicas_and_prometheus_servers_are_counted_once() {
     // Both start after a token has ended and is no longer listed: of that one they know nothing.
     let (first, second) = (demo.replica(dir.path()).await, demo.replica(dir.path()).await);
     let alone = prometheus(dir.path(), &[Target(&first, BTreeMap::new())]).await;
-    let copy = |server, pod, prometheus| Target(server, BTreeMap::from([("pod", pod), ("prometheus_replica", prometheus)]));
+    let copy =
+        |server, pod, prometheus| Target(server, BTreeMap::from([("pod", pod), ("prometheus_replica", prometheus)]));
     let targets = [
         copy(&first, "exporter-0", "prometheus-0"),
         copy(&first, "exporter-0", "prometheus-1"),
@@ -247,7 +259,8 @@ async fn replicas_and_prometheus_servers_are_counted_once() {
     let at = seconds();
     for board in boards() {
         for query in board.queries() {
-            let varies = query.panel == "Source by source" && OF_EACH_REPLICA_BY_SOURCE.contains(&query.reference.as_str());
+            let varies =
+                query.panel == "Source by source" && OF_EACH_REPLICA_BY_SOURCE.contains(&query.reference.as_str());
             if varies || OF_EACH_REPLICA.contains(&query.panel.as_str()) {
                 continue;
             }
@@ -267,7 +280,10 @@ async fn an_empty_inventory_shows_zeros_and_no_exporter_shows_its_absence() {
     wait(&prometheus, "token_source_up == 1", 1).await;
     let zeros: &[(&str, &[&str])] = &[
         ("token-expiry-tokens", &["Expired", "Critical", "Warning", "Tokens", "Incomplete sources"]),
-        ("token-expiry-inventory", &["Tokens", "Never expire", "Live too long", "Unused", "No owner", "Unreadable end"]),
+        (
+            "token-expiry-inventory",
+            &["Tokens", "Never expire", "Live too long", "Unused", "No owner", "Unreadable end"],
+        ),
         ("token-expiry-exporter", &["Exporters down", "Incomplete sources", "Gaps", "Dropped tokens"]),
     ];
     for board in boards() {

@@ -55,9 +55,9 @@ pub struct Target<'a>(pub &'a Server, pub BTreeMap<&'a str, &'a str>);
 /// A Prometheus that scrapes these every second.
 pub async fn prometheus(dir: &Path, targets: &[Target<'_>]) -> Server {
     let port = free_port();
-    let targets = targets.iter().map(|Target(server, labels)| {
-        json!({"targets": [server.url.trim_start_matches("http://")], "labels": labels})
-    });
+    let targets = targets
+        .iter()
+        .map(|Target(server, labels)| json!({"targets": [server.url.trim_start_matches("http://")], "labels": labels}));
     let config = json!({
         "global": {"scrape_interval": "1s"},
         "scrape_configs": [{"job_name": "token-expiry-exporter", "static_configs": targets.collect::<Vec<_>>()}],

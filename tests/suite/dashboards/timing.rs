@@ -42,7 +42,8 @@ async fn every_query_is_answered_in_time() {
             times.sort();
             slowest = slowest.max(times[2]);
             let (name, panel) = (board.name.trim_start_matches("token-expiry-"), asked.panel);
-            writeln!(table, "| {name} | {panel} | {} | {rows} | {} ms |", asked.reference, times[2].as_millis()).unwrap();
+            writeln!(table, "| {name} | {panel} | {} | {rows} | {} ms |", asked.reference, times[2].as_millis())
+                .unwrap();
         }
     }
     eprintln!("{table}");
