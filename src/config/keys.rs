@@ -86,9 +86,9 @@ const fn key(name: &'static str, shape: Shape, standard: Standard, help: &'stati
     Key { name, shape, standard, help }
 }
 
-/// How often. A provider's API is asked over the network and counts requests: less than ten seconds is a slip.
+/// How often. A provider's API is asked over the network and counts requests: less than a second is a slip.
 const fn interval(standard: Standard) -> Key {
-    let shape = Shape::Duration(TimeDelta::seconds(10), TimeDelta::days(7));
+    let shape = Shape::Duration(TimeDelta::seconds(1), TimeDelta::days(7));
     key("interval", shape, standard, "how often a source is collected")
 }
 

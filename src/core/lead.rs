@@ -107,6 +107,8 @@ impl Bands {
         if matches!(state, State::Replaced | State::Disabled) || lifetime.is_some_and(|life| life < min_lifetime) {
             return None;
         }
+        // A token that is overdue for rotation still works: only its rotation ends the telling, never the time.
+        let retention = if matches!(expires, Expiry::Policy(_)) { TimeDelta::MAX } else { retention };
         Some(Self::before(expired, lead.capped(lifetime), retention))
     }
 
@@ -131,7 +133,7 @@ impl Bands {
     /// The next instant at which the band changes.
     pub fn next_change(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let Self { warning, critical, expired, over } = *self;
-        [warning, critical, expired, over].into_iter().find(|at| *at > now)
+        [warning, critical, expired, over].into_iter().find(|at| *at > now && *at < DateTime::<Utc>::MAX_UTC)
     }
 }
 
