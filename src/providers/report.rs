@@ -11,13 +11,7 @@ pub(super) fn tell(source: &str, outcome: &Outcome) {
     odd_rows(source, outcome);
     for failure in outcome.failures.iter().take(MOST) {
         let says = failure.says.as_deref();
-        tracing::warn!(
-            source,
-            reason = failure.reason.label(),
-            what = failure.what,
-            says,
-            "failed beside the listings"
-        );
+        tracing::warn!(source, reason = failure.reason.label(), what = failure.what, says, "failed beside the listings");
     }
     if outcome.unread_fields > 0 {
         tracing::debug!(source, fields = outcome.unread_fields, "fields that could not be read were left out");
@@ -45,8 +39,7 @@ fn gaps(source: &str, outcome: &Outcome) {
 }
 
 fn odd_rows(source: &str, outcome: &Outcome) {
-    let scopes =
-        outcome.listings.iter().flat_map(|listed| listed.scopes.iter().map(move |scope| (&listed.name, scope)));
+    let scopes = outcome.listings.iter().flat_map(|listed| listed.scopes.iter().map(move |scope| (&listed.name, scope)));
     let all = scopes.flat_map(|(listing, scope)| scope.odd.iter().map(move |odd| (listing, odd)));
     for (listing, odd) in all.clone().take(MOST) {
         tracing::warn!(

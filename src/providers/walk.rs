@@ -107,14 +107,11 @@ async fn fan_out<'p>(
             let mut onto = Vec::new();
             for branch in branches {
                 match elements(round, list, &branch) {
-                    Ok(elements) => onto.extend(
-                        elements
-                            .into_iter()
-                            .map(|element| branch.onto(&branch.path.join(&shown(&element)), name, element)),
-                    ),
+                    Ok(elements) => onto.extend(elements.into_iter().map(|element| {
+                        branch.onto(&branch.path.join(&shown(&element)), name, element)
+                    })),
                     Err(failure) => {
-                        let scope =
-                            branch.named.last().map(|named| format!("everything under {}", shown(&named.value)));
+                        let scope = branch.named.last().map(|named| format!("everything under {}", shown(&named.value)));
                         let scope = scope.unwrap_or_else(|| "all".to_owned());
                         listed.gaps.push(Gap { path: branch.path, scope, failure, needs: None });
                     }
@@ -128,9 +125,7 @@ async fn fan_out<'p>(
                 let path = branch.path.join(&label);
                 match step_answer(round, request, &branch).await {
                     Ok(walked) => Ok((branch, path, walked)),
-                    Err(failure) => {
-                        Err(gap(round, listing, request, path, format!("everything under {label}"), failure))
-                    }
+                    Err(failure) => Err(gap(round, listing, request, path, format!("everything under {label}"), failure)),
                 }
             });
             let (answered, gaps) = asked.await;
@@ -169,8 +164,7 @@ async fn step_answer(
     branch: &Branch<'_>,
 ) -> Result<std::sync::Arc<Walked>, Failure> {
     let names = branch.names(round);
-    let identity =
-        super::census::identity(request, &compose::compose(request, &round.provider.headers, &names)?, &branch.named);
+    let identity = super::census::identity(request, &compose::compose(request, &round.provider.headers, &names)?, &branch.named);
     let ask = async {
         let mut walked = Walked::default();
         let mut pages = round.pages(request, names)?;
@@ -208,7 +202,12 @@ async fn scopes(round: &Round<'_>, running: &Running<'_>, branches: Vec<Branch<'
 }
 
 /// One scope, to its last page; or its answer of before, where that may be used again.
-async fn scope(round: &Round<'_>, running: &Running<'_>, branch: &Branch<'_>, path: &Path) -> Result<Answer, Failure> {
+async fn scope(
+    round: &Round<'_>,
+    running: &Running<'_>,
+    branch: &Branch<'_>,
+    path: &Path,
+) -> Result<Answer, Failure> {
     if let Some(kept) = running.answers.get(path, round.now) {
         round.note(|noted| noted.own.extend(&kept.own));
         return Ok(kept);
@@ -251,7 +250,12 @@ async fn take_in(round: &Round<'_>, running: &Running<'_>, page: Page, answer: &
 /// Asks for each, a few at once; the answers come in the order of what was asked for.
 ///
 /// What is not asked for, because time is up or the provider is down, is one gap: so many `further` ones.
-async fn each<'r, A, T, F>(round: &Round<'_>, all: Vec<A>, further: &str, ask: impl Fn(A) -> F) -> (Vec<T>, Vec<Gap>)
+async fn each<'r, A, T, F>(
+    round: &Round<'_>,
+    all: Vec<A>,
+    further: &str,
+    ask: impl Fn(A) -> F,
+) -> (Vec<T>, Vec<Gap>)
 where
     F: Future<Output = Result<T, Gap>>,
 {
@@ -279,8 +283,7 @@ where
         }
     }
     if left > 0 {
-        let late =
-            || Failure::new(Reason::Timeout, "not done within the time that a collection of this source may take");
+        let late = || Failure::new(Reason::Timeout, "not done within the time that a collection of this source may take");
         let failure = patience.lost().unwrap_or_else(late);
         gaps.push(Gap { path: Path::root(), scope: format!("{left} {further}"), failure, needs: None });
     }
@@ -309,8 +312,5 @@ fn shown(element: &Val) -> String {
 
 /// What a scope is called of which no path can be made.
 fn unnamed(branch: &Branch<'_>) -> String {
-    format!(
-        "what cannot be asked for, of {}",
-        branch.named.last().map_or_else(String::new, |named| shown(&named.value))
-    )
+    format!("what cannot be asked for, of {}", branch.named.last().map_or_else(String::new, |named| shown(&named.value)))
 }
