@@ -41,15 +41,14 @@ pub struct Setup {
     pub rules: Arc<[Rule]>,
     /// What of an owner may be shown.
     pub labels: Labels,
-    /// Credentials that cannot be read now. They are read at each collection, so they may come later.
-    pub credentials: Result<(), Mistakes>,
 }
 
 impl Setup {
     /// Reads the files. Nothing is asked of any provider.
     ///
     /// # Errors
-    /// Every mistake in the configuration, in the definitions, and in what the sources ask of their providers.
+    /// Every mistake in the configuration, in the definitions, and in what the sources ask of their providers; a credential
+    /// that cannot be read is one too. One that goes bad later is a failure of its source, and of no other.
     pub fn load(places: &Places, shard: Shard, clock: &Clock) -> Result<Self, Mistakes> {
         let catalogue = catalogue(places.providers.as_deref());
         let config = config::load(&places.config);
@@ -89,10 +88,12 @@ impl Setup {
                 Err(found) => mistakes.extend(found),
             }
         }
+        if let Err(found) = config.check_credentials() {
+            mistakes.extend(found);
+        }
         mistakes.into_result()?;
         let labels = Labels { owner: config.labels.owner, owner_email: config.labels.owner_email };
-        let credentials = config.check_credentials();
-        Ok(Self { orders, policies, rules: config.rules, labels, credentials })
+        Ok(Self { orders, policies, rules: config.rules, labels })
     }
 }
 

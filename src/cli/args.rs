@@ -183,6 +183,9 @@ pub(super) struct ProvidersArgs {
 /// Flags of `schema`.
 #[derive(Clone, Debug, Args)]
 pub(super) struct SchemaArgs {
+    /// Print the schema of provider definitions instead of the configuration's
+    #[arg(long)]
+    pub(super) definitions: bool,
     /// Further provider definitions (*.yaml)
     #[arg(long = "providers.dir", value_name = "FOLDER")]
     pub(super) providers: Option<PathBuf>,

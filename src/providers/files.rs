@@ -12,7 +12,7 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
 use self::content::Credential;
-use super::native::{Local, LocalSource, Native, io_failure, no_more, read_file};
+use super::native::{Local, LocalSource, Native, beside, io_failure, no_more, read_file};
 use super::provider::{Setting, Shape};
 use super::{Source, Wanted};
 use crate::core::failure::{Failure, Reason};
@@ -57,6 +57,7 @@ fn connect(wanted: Wanted) -> Result<Box<dyn Source>, Mistakes> {
         }
         for node in reader.list(node, "paths", true) {
             let Some(pattern) = reader.string(node, "paths") else { continue };
+            let pattern = beside(&wanted.text, &pattern).to_string_lossy().into_owned();
             match glob::Pattern::new(&pattern) {
                 Ok(_) => patterns.push(pattern),
                 Err(error) => reader.mistake(node.at, format!("no pattern of files: {}", error.msg)),
@@ -131,7 +132,9 @@ async fn expand(pattern: &str) -> (Vec<PathBuf>, Vec<Failure>) {
         }
         (files, failures)
     });
-    expanded.await.unwrap_or_else(|_| (Vec::new(), vec![Failure::new(Reason::Internal, "the files could not be listed")]))
+    expanded
+        .await
+        .unwrap_or_else(|_| (Vec::new(), vec![Failure::new(Reason::Internal, "the files could not be listed")]))
 }
 
 /// A credential of a file as a token. Its id is the file, and where in it.

@@ -12,7 +12,7 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
 use self::entry::token;
-use super::native::{Local, LocalSource, Native, read_file};
+use super::native::{Local, LocalSource, Native, beside, read_file};
 use super::provider::{Setting, Shape};
 use super::{Source, Wanted};
 use crate::core::failure::{Failure, Reason};
@@ -44,7 +44,11 @@ pub(super) fn native() -> Native {
         expiry: "as it is written; a date is the start of that day in UTC",
         interval: None,
         settings: vec![
-            setting("tokens", Shape::List, "the tokens: name, expires, and if known kind, owner, id, created, manage_url, labels"),
+            setting(
+                "tokens",
+                Shape::List,
+                "the tokens: name, expires, and if known kind, owner, id, created, manage_url, labels",
+            ),
             setting("file", Shape::Text, "a YAML or CSV file with the same fields, read again at each collection"),
         ],
         listing: (LISTING, KIND, "tokens that are written down"),
@@ -67,7 +71,7 @@ fn connect(wanted: Wanted) -> Result<Box<dyn Source>, Mistakes> {
                     manual.tokens.extend(token(&mut reader, node).ok());
                 }
             }
-            "file" => manual.file = reader.string(node, "file").map(PathBuf::from),
+            "file" => manual.file = reader.string(node, "file").map(|file| beside(&wanted.text, &file)),
             other => {
                 let hint = did_you_mean(other, ["tokens", "file"], |name| format!("`{name}`"));
                 reader.mistake(key.at, format!("unknown key `{other}`{hint}"));

@@ -14,6 +14,7 @@ mod collector;
 mod config;
 mod definitions;
 mod demo;
+mod docs;
 mod equipment;
 mod examples;
 mod exposition;
