@@ -12,6 +12,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -73,7 +74,7 @@ pub struct Store {
 }
 
 impl Store {
-    /// A store in this directory. It must exist.
+    /// A store in this directory.
     pub fn new(directory: impl Into<PathBuf>) -> Self {
         Self { directory: directory.into() }
     }
@@ -81,6 +82,15 @@ impl Store {
     /// The file.
     pub fn file(&self) -> PathBuf {
         self.directory.join(NAME)
+    }
+
+    /// Makes the directory where it is not there yet, for this user alone: the tokens' names are nobody else's business.
+    ///
+    /// # Errors
+    /// Where it cannot be made.
+    pub fn prepare(&self) -> Result<(), Unusable> {
+        let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.directory);
+        made.map_err(|cause| unusable("cannot make", &self.directory, cause))
     }
 
     /// Reads what was last saved. A file that is damaged, or of another version, is set aside as `NAME.damaged-N`.
@@ -279,6 +289,9 @@ mod tests {
     #[test]
     fn where_nothing_can_be_written_the_error_names_the_way_out() {
         let (directory, _) = store();
+        let made = Store::new(directory.path().join("made/here"));
+        made.prepare().unwrap();
+        made.save(b"x").unwrap();
         let gone = Store::new(directory.path().join("gone"));
         let error = gone.save(b"x").unwrap_err().to_string();
         assert!(error.starts_with("cannot write ") && error.contains("gone/inventory.json: "), "{error}");

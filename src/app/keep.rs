@@ -32,7 +32,8 @@ impl Keeper {
     pub(super) fn restore(&self, setup: &Setup) {
         let file = self.store.file();
         let file = file.display();
-        match self.store.load::<Snapshot<'static>>() {
+        let loaded = self.store.prepare().and_then(|()| self.store.load::<Snapshot<'static>>());
+        match loaded {
             Ok(Loaded::Found(snapshot)) => {
                 let mut inventory = self.inventory.write().unwrap_or_else(PoisonError::into_inner);
                 inventory.set_policy(setup.policies.clone(), Arc::clone(&setup.rules));

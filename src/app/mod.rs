@@ -164,11 +164,6 @@ struct Work {
 impl Work {
     /// Lets a configuration hold from now on.
     async fn take_over(&mut self, setup: Setup) {
-        if let Err(mistakes) = &setup.credentials {
-            for mistake in mistakes.iter() {
-                warn!("{mistake}");
-            }
-        }
         self.page.set_labels(setup.labels);
         self.collector.apply(setup.orders, setup.policies, setup.rules).await;
         self.program.reloaded((self.clock)());

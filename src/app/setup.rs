@@ -41,37 +41,50 @@ pub struct Setup {
     pub rules: Arc<[Rule]>,
     /// What of an owner may be shown.
     pub labels: Labels,
-    /// Credentials that cannot be read now. They are read at each collection, so they may come later.
-    pub credentials: Result<(), Mistakes>,
 }
 
 impl Setup {
     /// Reads the files. Nothing is asked of any provider.
     ///
     /// # Errors
-    /// Every mistake in the configuration, in the definitions, and in what the sources ask of their providers.
+    /// Every mistake in the configuration, in the definitions, and in what the sources ask of their providers; a credential
+    /// that cannot be read is one too. One that goes bad later is a failure of its source, and of no other.
     pub fn load(places: &Places, shard: Shard, clock: &Clock) -> Result<Self, Mistakes> {
         let catalogue = catalogue(places.providers.as_deref());
-        let config = config::load(&places.config);
-        let (catalogue, config) = both(catalogue, config)?;
-        Self::of(&catalogue, config, &stamp(places.providers.as_deref()), shard, clock)
+        let (config, mut mistakes) = config::load(&places.config);
+        match (catalogue, config) {
+            (Ok(catalogue), Some(config)) => {
+                Self::of(&catalogue, config, mistakes, &stamp(places.providers.as_deref()), shard, clock)
+            }
+            (Err(found), _) => {
+                mistakes.extend(found);
+                Err(mistakes)
+            }
+            (Ok(_), None) => Err(mistakes),
+        }
     }
 
+    /// `mistakes` are those of the file itself; what they leave to be read is checked all the same.
     fn of(
         catalogue: &Catalogue,
         mut config: Config,
+        mut mistakes: Mistakes,
         stamp: &str,
         shard: Shard,
         clock: &Clock,
     ) -> Result<Self, Mistakes> {
-        let mut mistakes = Mistakes::default();
+        let in_file = mistakes.clone();
         let own_name = |name: &str| catalogue.get(name).map(|entry| entry.name.to_owned());
         if let Err(found) = config.resolve_providers(own_name) {
             mistakes.extend(found);
         }
         let fingerprints = fingerprints(&config, stamp);
         let (mut orders, mut policies) = (Vec::new(), BTreeMap::new());
-        for (config_of, fingerprint) in config.sources.iter().zip(fingerprints) {
+        for (number, (config_of, fingerprint)) in config.sources.iter().zip(fingerprints).enumerate() {
+            // A source that is wrong in the file's own terms would be told to be wrong in its provider's too.
+            if is_mistaken(&config, number, &in_file) {
+                continue;
+            }
             match connect(catalogue, &config, config_of, clock) {
                 Ok(source) if shard.holds(&config_of.name.0) => {
                     let interval = interval(&config, config_of, catalogue);
@@ -89,23 +102,21 @@ impl Setup {
                 Err(found) => mistakes.extend(found),
             }
         }
+        if let Err(found) = config.check_credentials() {
+            mistakes.extend(found);
+        }
         mistakes.into_result()?;
         let labels = Labels { owner: config.labels.owner, owner_email: config.labels.owner_email };
-        let credentials = config.check_credentials();
-        Ok(Self { orders, policies, rules: config.rules, labels, credentials })
+        Ok(Self { orders, policies, rules: config.rules, labels })
     }
 }
 
-/// Both, or the mistakes of both.
-fn both<A, B>(a: Result<A, Mistakes>, b: Result<B, Mistakes>) -> Result<(A, B), Mistakes> {
-    match (a, b) {
-        (Ok(a), Ok(b)) => Ok((a, b)),
-        (Err(mut a), Err(b)) => {
-            a.extend(b);
-            Err(a)
-        }
-        (Err(mistakes), _) | (_, Err(mistakes)) => Err(mistakes),
-    }
+/// Whether one of these mistakes stands in the lines of a source.
+fn is_mistaken(config: &Config, number: usize, mistakes: &Mistakes) -> bool {
+    let line = |source: &SourceConfig| config.text.mistake(source.at, "").order().1;
+    let from = config.sources.get(number).map(line);
+    let to = config.sources.get(number + 1).map_or(usize::MAX, line);
+    mistakes.iter().map(|mistake| mistake.order().1).any(|at| Some(at) >= from && at < to)
 }
 
 /// The built-in definitions, and those of a folder.

@@ -37,7 +37,7 @@ pub(super) struct Cli {
 /// What the program can do.
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Collect in the background and serve metrics, the status page and the calendar [default]
+    /// Collect in the background and serve metrics, the status page and the calendar (the default)
     Serve(ServeArgs),
     /// Check the configuration and the definitions, offline; with --online ask each provider too
     Check(CheckArgs),
@@ -115,7 +115,7 @@ pub(super) struct ServeArgs {
 /// How metrics and pages are served.
 #[derive(Clone, Debug, Args)]
 pub(super) struct WebArgs {
-    /// The address to listen at [default: [::]:10984, which is every address of the machine]
+    /// The address to listen at; by default port 10984 at every address of the machine
     #[arg(long = "web.listen-address", value_name = "ADDRESS")]
     pub(super) listen: Option<ListenAddress>,
     /// The path of the metrics
@@ -183,6 +183,9 @@ pub(super) struct ProvidersArgs {
 /// Flags of `schema`.
 #[derive(Clone, Debug, Args)]
 pub(super) struct SchemaArgs {
+    /// Print the schema of provider definitions instead of the configuration's
+    #[arg(long)]
+    pub(super) definitions: bool,
     /// Further provider definitions (*.yaml)
     #[arg(long = "providers.dir", value_name = "FOLDER")]
     pub(super) providers: Option<PathBuf>,

@@ -21,7 +21,6 @@ pub(super) async fn run(args: CheckArgs) -> Result<u8, Fault> {
     let clock: Clock = Arc::new(Utc::now);
     let setup = super::load(args.files, Shard::WHOLE, &clock).await?;
     let sources = setup.orders.len();
-    setup.credentials.clone()?;
     let plural = if sources == 1 { "" } else { "s" };
     if !args.online {
         print::output(&format!("{file}: {sources} source{plural}, no mistakes\n"));

@@ -1,16 +1,21 @@
-//! `schema`: what editors need to complete and check a configuration.
+//! `schema`: what editors need to complete and check a configuration, or a definition.
 
 use super::args::SchemaArgs;
 use super::print;
 use crate::app::Fault;
 use crate::app::setup::catalogue;
 use crate::config::{self, ProviderSchema, SettingSchema, SettingShape};
+use crate::providers::definition::definition_schema;
 use crate::providers::provider::{Setting, Shape};
 use crate::providers::{Catalogue, Entry};
 
 pub(super) fn run(args: &SchemaArgs) -> Result<u8, Fault> {
-    let catalogue = catalogue(args.providers.as_deref())?;
-    print::output(&format!("{:#}\n", config::schema(&providers(&catalogue))));
+    let schema = if args.definitions {
+        definition_schema()
+    } else {
+        config::schema(&providers(&catalogue(args.providers.as_deref())?))
+    };
+    print::output(&format!("{schema:#}\n"));
     Ok(0)
 }
 

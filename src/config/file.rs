@@ -7,26 +7,30 @@ use super::reading::Reading;
 use super::rule::{self, Known};
 use super::surroundings::Surroundings;
 use super::values::Values;
-use super::{Bounds, Config, Labels, lead, secrets, source};
+use super::{Bounds, Config, Labels, hidden, lead, secrets, source};
 use crate::core::lead::Lead;
 use crate::core::mistake::{Mistake, Mistakes, Text};
 use crate::yaml::{self, Node};
 
-/// Reads a configuration.
-pub(super) fn read(text: Text, surroundings: Arc<dyn Surroundings>) -> Result<Config, Mistakes> {
-    let root = yaml::parse(&text).map_err(|fault| {
-        let hide = secrets::may_stand_in(text.content());
-        Mistakes::from(if hide { Mistake::hide_line(fault) } else { fault })
-    })?;
+/// Reads a configuration: what it says, where it is one at all, and every mistake.
+pub(super) fn read(text: Text, surroundings: Arc<dyn Surroundings>) -> (Option<Config>, Mistakes) {
+    let root = match yaml::parse(&text) {
+        Ok(root) => root,
+        Err(fault) => {
+            let (_, line, _) = fault.order();
+            let hidden = hidden::lines(text.content()).contains(&line);
+            return (None, if hidden { fault.hide_line() } else { fault }.into());
+        }
+    };
     if root.is_null() {
         let message = "the file is empty; it needs at least one source under `sources`";
-        return Err(Mistake::in_file(text.name(), message).into());
+        return (None, Mistake::in_file(text.name(), message).into());
     }
     let mut reading = Reading::new(text.clone(), surroundings);
     secrets::refuse(&mut reading, &root);
     let config = config(&mut reading, text, &root);
-    reading.finish()?;
-    Ok(config)
+    let mistakes = reading.finish().err().unwrap_or_default();
+    (Some(config), mistakes)
 }
 
 /// What the file says, the defaults where it is wrong: those mistakes are noted.

@@ -22,6 +22,7 @@ use crate::yaml::{Key, Node};
 mod credential;
 mod duration;
 mod file;
+mod hidden;
 mod keys;
 mod labels;
 mod lead;
@@ -180,24 +181,30 @@ pub struct Tls {
 /// # Errors
 /// Every mistake in it, in the order of their places. No mistake quotes a secret.
 pub fn parse(text: Text, surroundings: Arc<dyn Surroundings>) -> Result<Config, Mistakes> {
-    file::read(text, surroundings)
+    match file::read(text, surroundings) {
+        (Some(config), mistakes) => mistakes.into_result().map(|()| config),
+        (None, mistakes) => Err(mistakes),
+    }
 }
 
-/// Reads a configuration file of this machine.
-///
-/// # Errors
-/// As [`parse`], and where the file cannot be read.
-pub fn load(path: &Path) -> Result<Config, Mistakes> {
+/// Reads a configuration file of this machine: what it says, where it is a configuration at all, and every mistake, so that
+/// those of its sources' settings can be told together with them.
+pub fn load(path: &Path) -> (Option<Config>, Mistakes) {
     let name = path.display().to_string();
     let content = Real.read_file(path).map_err(|error| {
         Mistake::in_file(&name, format!("the configuration cannot be read: {error}; name it with `--config.file`"))
-    })?;
-    let content = String::from_utf8(content).map_err(|error| {
-        let line =
-            error.as_bytes()[..error.utf8_error().valid_up_to()].iter().filter(|byte| **byte == b'\n').count() + 1;
-        Mistake::in_file(&name, format!("line {line} is no UTF-8 text; save the file as UTF-8"))
-    })?;
-    parse(Text::new(name, content), Arc::new(Real))
+    });
+    let content = content.and_then(|content| {
+        String::from_utf8(content).map_err(|error| {
+            let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+            let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+            Mistake::in_file(&name, format!("line {line} is no UTF-8 text; save the file as UTF-8"))
+        })
+    });
+    match content {
+        Ok(content) => file::read(Text::new(name, content), Arc::new(Real)),
+        Err(mistake) => (None, mistake.into()),
+    }
 }
 
 impl Config {

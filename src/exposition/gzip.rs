@@ -26,25 +26,56 @@ pub(crate) struct Part {
 }
 
 impl Part {
-    /// Compresses.
+    /// Compresses what is there as a whole.
     ///
     /// # Errors
     /// None in practice: the compressor writes to memory.
     pub(crate) fn new(bytes: &[u8]) -> io::Result<Self> {
-        let mut encoder = DeflateEncoder::new(Vec::new(), Compression::default());
-        encoder.write_all(bytes)?;
-        encoder.flush()?;
-        // The encoder is not finished, but left: its end mark goes to the empty vector that takes the place of this one.
-        let mut deflated = std::mem::take(encoder.get_mut());
-        deflated.shrink_to_fit();
-        let mut crc = crc32fast::Hasher::new();
-        crc.update(bytes);
-        Ok(Self { deflated, crc, length: bytes.len() as u64 })
+        let mut packer = Packer::new();
+        packer.push(bytes)?;
+        packer.finish()
     }
 
     /// The size before compression, in bytes.
     pub(crate) fn length(&self) -> u64 {
         self.length
+    }
+}
+
+/// A part that comes into being piece by piece, so that its uncompressed whole is never held.
+pub(crate) struct Packer {
+    encoder: DeflateEncoder<Vec<u8>>,
+    crc: crc32fast::Hasher,
+    length: u64,
+}
+
+impl Packer {
+    pub(crate) fn new() -> Self {
+        let encoder = DeflateEncoder::new(Vec::new(), Compression::default());
+        Self { encoder, crc: crc32fast::Hasher::new(), length: 0 }
+    }
+
+    /// Compresses the next piece.
+    ///
+    /// # Errors
+    /// None in practice: the compressor writes to memory.
+    pub(crate) fn push(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.encoder.write_all(bytes)?;
+        self.crc.update(bytes);
+        self.length += bytes.len() as u64;
+        Ok(())
+    }
+
+    /// Ends at a byte boundary.
+    ///
+    /// # Errors
+    /// None in practice: the compressor writes to memory.
+    pub(crate) fn finish(mut self) -> io::Result<Part> {
+        self.encoder.flush()?;
+        // The encoder is not finished, but left: its end mark goes to the empty vector that takes the place of this one.
+        let mut deflated = std::mem::take(self.encoder.get_mut());
+        deflated.shrink_to_fit();
+        Ok(Part { deflated, crc: self.crc, length: self.length })
     }
 }
 

@@ -132,9 +132,9 @@ impl Page {
 
 impl Rendered {
     fn of(inventory: &RwLock<Inventory>, labels: Labels, now: DateTime<Utc>) -> io::Result<Self> {
-        let mut gauges = Writer::new(Format::Text);
-        let mut counters = Writer::new(Format::Text);
-        let mut openmetrics_counters = Writer::new(Format::OpenMetrics);
+        let mut gauges = Writer::packing(Format::Text);
+        let mut counters = Writer::packing(Format::Text);
+        let mut openmetrics_counters = Writer::packing(Format::OpenMetrics);
         let next_change = {
             let inventory = inventory.read().unwrap_or_else(PoisonError::into_inner);
             let known = Known::of(&inventory, now);
@@ -144,11 +144,10 @@ impl Rendered {
             let credentials = known.sources.iter().filter_map(|(_, source)| next_credential_change(source, now));
             credentials.chain(inventory.next_change(now)).min()
         };
-        // The lock is free again: compression takes longer than all the rest.
         Ok(Self {
-            gauges: Part::new(gauges.into_text().as_bytes())?,
-            counters: Part::new(counters.into_text().as_bytes())?,
-            openmetrics_counters: Part::new(openmetrics_counters.into_text().as_bytes())?,
+            gauges: gauges.into_part()?,
+            counters: counters.into_part()?,
+            openmetrics_counters: openmetrics_counters.into_part()?,
             next_change,
         })
     }

@@ -5,10 +5,12 @@
 //! bytes, as long as a HELP has neither quotes nor backslashes; a counter's header drops `_total` in OpenMetrics.
 
 use std::fmt::Write as _;
+use std::io;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::families::{Family, Kind};
+use super::gzip::{Packer, Part};
 
 /// A format of the exposition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,9 +57,15 @@ impl Format {
     }
 }
 
-/// Writes families one after another into one text.
+/// How much text is gathered before it is compressed.
+const PIECE: usize = 64 * 1024;
+
+/// Writes families one after another, into one text or, piece by piece, into a compressed part.
 pub(crate) struct Writer {
     out: String,
+    packer: Option<Packer>,
+    /// The compressor's first error, told at the end.
+    failed: Option<io::Error>,
     format: Format,
     /// The family that was begun and has no sample yet: a header without samples is not written.
     pending: Option<&'static Family>,
@@ -65,7 +73,12 @@ pub(crate) struct Writer {
 
 impl Writer {
     pub(crate) fn new(format: Format) -> Self {
-        Self { out: String::new(), format, pending: None }
+        Self { out: String::new(), packer: None, failed: None, format, pending: None }
+    }
+
+    /// A writer whose text is compressed on the way: tens of megabytes are never held as a whole.
+    pub(crate) fn packing(format: Format) -> Self {
+        Self { packer: Some(Packer::new()), ..Self::new(format) }
     }
 
     /// Begins a family; the samples that follow are its own.
@@ -88,12 +101,37 @@ impl Writer {
         if let Some(family) = self.pending.take() {
             self.header(family.name, family.kind, family.help);
         }
+        if self.out.len() >= PIECE {
+            self.pack();
+        }
         self.out.push_str(name);
         Sample { out: &mut self.out, open: false }
     }
 
+    /// Hands what is gathered to the compressor, if there is one.
+    fn pack(&mut self) {
+        let Some(packer) = &mut self.packer else { return };
+        if let Err(error) = packer.push(self.out.as_bytes()) {
+            self.failed.get_or_insert(error);
+        }
+        self.out.clear();
+    }
+
     pub(crate) fn into_text(self) -> String {
         self.out
+    }
+
+    /// The compressed part, for a writer that packs.
+    ///
+    /// # Errors
+    /// None in practice: the compressor writes to memory.
+    pub(crate) fn into_part(mut self) -> io::Result<Part> {
+        self.pack();
+        match (self.failed, self.packer) {
+            (Some(error), _) => Err(error),
+            (None, Some(packer)) => packer.finish(),
+            (None, None) => Part::new(self.out.as_bytes()),
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
 use self::content::Credential;
-use super::native::{Local, LocalSource, Native, io_failure, no_more, read_file};
+use super::native::{Local, LocalSource, Native, beside, io_failure, no_more, read_file};
 use super::provider::{Setting, Shape};
 use super::{Source, Wanted};
 use crate::core::failure::{Failure, Reason};
@@ -57,6 +57,7 @@ fn connect(wanted: Wanted) -> Result<Box<dyn Source>, Mistakes> {
         }
         for node in reader.list(node, "paths", true) {
             let Some(pattern) = reader.string(node, "paths") else { continue };
+            let pattern = beside(&wanted.text, &pattern).to_string_lossy().into_owned();
             match glob::Pattern::new(&pattern) {
                 Ok(_) => patterns.push(pattern),
                 Err(error) => reader.mistake(node.at, format!("no pattern of files: {}", error.msg)),

@@ -1,23 +1,32 @@
 //! Functions that our expressions have beyond jq's, and those that stand in for jq's own.
 
+use std::cell::RefCell;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, SecondsFormat};
 use jaq_core::Error;
-use jaq_core::native::{bome, run, v};
+use jaq_core::native::{bome, run, unary, v};
 use jaq_json::{Num, Val};
+use regex::bytes::{Regex, RegexBuilder};
 use x509_parser::pem::Pem;
 
 use super::expression::bounds::{Function, fault};
 
 /// The functions.
-pub(super) fn functions() -> [Function; 5] {
+pub(super) fn functions() -> [Function; 7] {
     [
         run(("pem_not_after", v(0), |cv| bome(pem_not_after(&cv.1)))),
         run(("jwt_claims", v(0), |cv| bome(jwt_claims(&cv.1)))),
         run(("fromjson", v(0), |cv| bome(from_json(&cv.1)))),
         run(("tonumber", v(0), |cv| bome(to_number(cv.1)))),
         run(("toboolean", v(0), |cv| bome(to_boolean(cv.1)))),
+        run(("test", v(1), |cv| unary(cv, |text, pattern| test(&text, &pattern, "")))),
+        run(("test", v(2), |mut cv| {
+            let flags = cv.0.pop_var();
+            let pattern = cv.0.pop_var();
+            bome(flags_of(&flags).and_then(|flags| test(&cv.1, &pattern, flags)))
+        })),
     ]
 }
 
@@ -78,6 +87,63 @@ fn to_boolean(value: Val) -> Result<Val, Error<Val>> {
         Val::TStr(text) if text.as_ref() == b"false".as_slice() => Ok(Val::Bool(false)),
         _ => Err(fault("neither true nor false")),
     }
+}
+
+thread_local! {
+    /// The patterns that `test` was last asked for, with their flags: a listing asks for the same ones with each row.
+    static PATTERNS: RefCell<Vec<(String, String, Regex)>> = const { RefCell::new(Vec::new()) };
+}
+
+/// How many patterns are kept: more than one definition has.
+const KEPT: usize = 32;
+
+/// Whether a pattern is found in a text. Takes time that is linear in the text's length, whatever the pattern.
+fn test(value: &Val, pattern: &Val, flags: &str) -> Result<Val, Error<Val>> {
+    let (Val::TStr(text), Val::TStr(pattern)) = (value, pattern) else { return Err(fault("`test` takes texts")) };
+    let pattern = std::str::from_utf8(pattern).map_err(|_| fault("no pattern"))?;
+    PATTERNS.with_borrow_mut(|kept| {
+        let known = kept.iter().position(|(known, with, _)| known == pattern && with == flags);
+        let at = match known {
+            Some(at) => at,
+            None => {
+                let regex = compiled(pattern, flags)?;
+                if kept.len() == KEPT {
+                    kept.remove(0);
+                }
+                kept.push((pattern.to_owned(), flags.to_owned(), regex));
+                kept.len() - 1
+            }
+        };
+        let found = match (&kept[at].2, flags.contains('n')) {
+            (regex, true) => regex.find_iter(text).any(|found| !found.is_empty()),
+            (regex, false) => regex.is_match(text),
+        };
+        Ok(Val::Bool(found))
+    })
+}
+
+/// The flags of `test`, as jq has them; null is none.
+fn flags_of(value: &Val) -> Result<&str, Error<Val>> {
+    match value {
+        Val::Null => Ok(""),
+        other => std::str::from_utf8(bytes(other)?).map_err(|_| fault("no flags")),
+    }
+}
+
+fn compiled(pattern: &str, flags: &str) -> Result<Regex, Error<Val>> {
+    if let Some(unknown) = flags.chars().find(|flag| !"gnimslxp".contains(*flag)) {
+        return Err(fault(&format!("`{unknown}` is no flag")));
+    }
+    let has = |flag| flags.contains(flag);
+    RegexBuilder::new(pattern)
+        .case_insensitive(has('i'))
+        .multi_line(has('m') || has('p'))
+        .dot_matches_new_line(has('s') || has('p'))
+        .swap_greed(has('l'))
+        .ignore_whitespace(has('x'))
+        .size_limit(1 << 20)
+        .build()
+        .map_err(|_| fault("no pattern"))
 }
 
 fn bytes(value: &Val) -> Result<&[u8], Error<Val>> {

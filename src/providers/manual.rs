@@ -12,7 +12,7 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
 use self::entry::token;
-use super::native::{Local, LocalSource, Native, read_file};
+use super::native::{Local, LocalSource, Native, beside, read_file};
 use super::provider::{Setting, Shape};
 use super::{Source, Wanted};
 use crate::core::failure::{Failure, Reason};
@@ -71,7 +71,7 @@ fn connect(wanted: Wanted) -> Result<Box<dyn Source>, Mistakes> {
                     manual.tokens.extend(token(&mut reader, node).ok());
                 }
             }
-            "file" => manual.file = reader.string(node, "file").map(PathBuf::from),
+            "file" => manual.file = reader.string(node, "file").map(|file| beside(&wanted.text, &file)),
             other => {
                 let hint = did_you_mean(other, ["tokens", "file"], |name| format!("`{name}`"));
                 reader.mistake(key.at, format!("unknown key `{other}`{hint}"));

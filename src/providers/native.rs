@@ -1,5 +1,6 @@
 //! Providers that are no HTTP API, and so are written in Rust instead of as a definition.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -10,7 +11,7 @@ use tokio::time::{Instant, timeout_at};
 use super::provider::Setting;
 use super::{Probe, Probed, Source, Wanted, files, manual};
 use crate::core::failure::{Failure, Reason};
-use crate::core::mistake::Mistakes;
+use crate::core::mistake::{Mistakes, Text};
 use crate::core::outcome::{Gap, Listed, Outcome, Path};
 
 /// What is known of such a provider: as much as a definition says.
@@ -100,6 +101,11 @@ fn probed(listed: &Listed) -> Result<Probed, Gap> {
         }
         (tokens, _) => Ok(Probed::Rows(tokens)),
     }
+}
+
+/// A path that a configuration names: a relative one is meant beside the configuration's file.
+pub(crate) fn beside(configuration: &Text, path: &str) -> PathBuf {
+    std::path::Path::new(configuration.name()).parent().unwrap_or(std::path::Path::new("")).join(path)
 }
 
 /// A file's text, or why it cannot be had. No token file is larger than this many bytes.

@@ -15,6 +15,8 @@ pub(super) struct Patience(Mutex<Streak>);
 struct Streak {
     failure: Option<Failure>,
     length: u32,
+    /// Whether the provider has answered at all: then a 401 speaks of the scope alone, as Bitbucket's does.
+    answered: bool,
 }
 
 impl Patience {
@@ -24,10 +26,12 @@ impl Patience {
         if streak.length >= STREAK {
             return; // what was under way when patience was lost does not bring it back
         }
+        let answered = streak.answered;
         match (failure, &streak.failure) {
+            (Some(failure), _) if answered && failure.reason == Reason::Unauthorized => {}
             (Some(failure), Some(last)) if failure.reason == last.reason => streak.length += 1,
-            (Some(failure), _) => *streak = Streak { failure: Some(failure.clone()), length: 1 },
-            (None, _) => *streak = Streak::default(),
+            (Some(failure), _) => *streak = Streak { failure: Some(failure.clone()), length: 1, answered },
+            (None, _) => *streak = Streak { answered: true, ..Streak::default() },
         }
     }
 
@@ -83,5 +87,17 @@ mod tests {
             (lost.reason, lost.what.as_str()),
             (Reason::Timeout, "not asked, since the last 50 failed alike: t")
         );
+    }
+
+    #[test]
+    fn a_401_from_a_provider_that_answers_elsewhere_costs_no_patience() {
+        let refused = Failure::new(Reason::Unauthorized, "u");
+        let (answering, refusing) = (Patience::default(), Patience::default());
+        answering.heard(None);
+        for patience in [&answering, &refusing] {
+            (0..60).for_each(|_| patience.heard(Some(&refused)));
+        }
+        assert_eq!(answering.lost(), None);
+        assert!(refusing.lost().is_some());
     }
 }

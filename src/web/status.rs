@@ -68,7 +68,8 @@ fn page(surface: &Surface) -> String {
             ends.push(view);
         }
     }
-    ends.sort_by_key(soonest);
+    // First those that people are to be told of: a short-lived token is always about to end, and concerns nobody.
+    ends.sort_by_key(|view| (view.band.is_none(), soonest(view)));
     let sources: Vec<(&str, &Source)> = inventory.sources().collect();
 
     let mut html = String::new();

@@ -124,13 +124,28 @@ fn a_configuration_without_mistakes() {
 }
 
 #[test]
-fn a_credential_that_is_not_there_is_a_mistake_for_check() {
+fn every_command_says_the_same_of_a_mistake() {
     let folder = tempfile::tempdir().unwrap();
     let source = "{name: v, provider: vault, url: 'https://v.example.com', credential: {file: missing}}";
+    let file = written(
+        folder.path(),
+        &format!(
+            "intervall: 5m\nsources:\n  - {source}\n  - {{name: w, provider: valut}}\n  - {{name: v, provider: gitlab, adnim: true, credential: {{env: HOME}}}}\n"
+        ),
+    );
+    let (code, _, said) = run(&["check", "--config.file", &file]);
+    assert_eq!(code, 2, "{said}");
+    for mistake in ["unknown key `intervall`", "did you mean `vault`?", "the name `v` stands twice"] {
+        assert!(said.contains(mistake), "{mistake}: {said}");
+    }
     let file = written(folder.path(), &format!("sources:\n  - {source}\n"));
-    let (code, _, err) = run(&["check", "--config.file", &file]);
-    assert_eq!(code, 2, "{err}");
-    assert!(err.contains("missing"), "{err}");
+    let (code, _, said) = run(&["check", "--config.file", &file]);
+    assert!(code == 2 && said.contains("missing cannot be read: No such file"), "{said}");
+    for command in ["serve", "list"] {
+        let (code, _, also) = run(&[command, "--config.file", &file]);
+        assert_eq!(code, 2, "{command}: {also}");
+        assert!(also.contains(said.trim()), "{command}: {also}");
+    }
 }
 
 #[test]

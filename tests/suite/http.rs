@@ -390,7 +390,7 @@ async fn near_and_far() {
 async fn the_proxy_of_the_environment_is_asked_but_not_for_loopback() {
     let proxy = Server::start(vec![answer(200, &[], b"[]")]).await;
     let mut child = std::process::Command::new(std::env::current_exe().unwrap());
-    child.args(["--exact", "near_and_far"]).env(WITH_PROXY, "1");
+    child.args(["--exact", "http::near_and_far"]).env(WITH_PROXY, "1");
     child.env("http_proxy", proxy.url("/").as_str()).env_remove("NO_PROXY").env_remove("no_proxy");
     let output = tokio::task::spawn_blocking(move || child.output().unwrap()).await.unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));

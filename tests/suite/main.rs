@@ -15,6 +15,7 @@ mod config;
 mod dashboards;
 mod definitions;
 mod demo;
+mod docs;
 mod equipment;
 mod examples;
 mod exposition;

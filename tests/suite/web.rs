@@ -4,7 +4,6 @@ mod certificates;
 mod guard;
 mod server;
 
-use crate::sample;
 use std::sync::atomic::Ordering;
 
 use reqwest::{Method, StatusCode};

@@ -15,9 +15,18 @@ use crate::providers::functions;
 /// The definition that holds the expression itself. The compiler takes its main program as text only.
 const MAIN: &str = "expression__";
 
-/// Functions of jq that ours stand in for: `fromjson`, and `tonumber` by it, go as deep on the stack as the text does.
-const REPLACED: [(&str, usize); 6] =
-    [("tostring", 0), ("tojson", 0), ("fromjson", 0), ("tonumber", 0), ("toboolean", 0), ("join", 1)];
+/// Functions of jq that ours stand in for: `fromjson`, and `tonumber` by it, go as deep on the stack as the text does;
+/// `test` compiles its pattern anew for each row.
+const REPLACED: [(&str, usize); 8] = [
+    ("tostring", 0),
+    ("tojson", 0),
+    ("fromjson", 0),
+    ("tonumber", 0),
+    ("toboolean", 0),
+    ("join", 1),
+    ("test", 1),
+    ("test", 2),
+];
 
 struct Definition {
     def: Def<&'static str>,

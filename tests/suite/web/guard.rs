@@ -106,7 +106,7 @@ fn mistakes_name_their_place_and_never_show_a_line() {
     DIR/web.yaml:2:13: rate_limit: without `burst` no request would ever be answered
     "#);
     insta::assert_snapshot!(refused("basic_auth_users: {jane: '$2y$10$secret\n"), @r#"
-    DIR/web.yaml:1:1: unclosed quote
+    DIR/web.yaml:1:26: this quote is never closed
     "#);
 }
 
