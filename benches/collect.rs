@@ -32,13 +32,19 @@ const CASES: &[Case] = &[
     Case {
         name: "atlassian-cloud, 10 pages of 1,000",
         source: "{name: bench, provider: atlassian-cloud, org_id: o, url: URL, listings: [api-tokens], credential: {env: KEY}}",
-        pages: |url| (0..10).map(|page| format!("{url}/admin/api-access/v1/orgs/o/api-tokens?pageSize=1000&cursor={page}")).collect(),
+        pages: |url| {
+            (0..10)
+                .map(|page| format!("{url}/admin/api-access/v1/orgs/o/api-tokens?pageSize=1000&cursor={page}"))
+                .collect()
+        },
         promised: true,
     },
     Case {
         name: "gitlab, 100 pages of 100",
         source: "{name: bench, provider: gitlab, admin: true, url: URL, listings: [instance], credential: {env: KEY}}",
-        pages: |url| (1..=100).map(|page| format!("{url}/api/v4/personal_access_tokens?per_page=100&page={page}")).collect(),
+        pages: |url| {
+            (1..=100).map(|page| format!("{url}/api/v4/personal_access_tokens?per_page=100&page={page}")).collect()
+        },
         promised: true,
     },
     Case {
@@ -78,7 +84,8 @@ async fn gitlab(Query(page): Query<Page>, headers: HeaderMap) -> (HeaderMap, Jso
     let mut link = HeaderMap::new();
     if page < TOKENS / 100 {
         let host = headers["host"].to_str().unwrap();
-        let next = format!("<http://{host}/api/v4/personal_access_tokens?per_page=100&page={}>; rel=\"next\"", page + 1);
+        let next =
+            format!("<http://{host}/api/v4/personal_access_tokens?per_page=100&page={}>; rel=\"next\"", page + 1);
         link.insert(header::LINK, next.parse().unwrap());
     }
     (link, Json(json!(rows)))
@@ -95,7 +102,10 @@ async fn serve() -> String {
     let keys: Vec<_> = (0..TOKENS).map(|id| format!("accessor-{id}")).collect();
     let router = Router::new()
         .route("/admin/api-access/v1/orgs/{org}/api-tokens", get(atlassian))
-        .route("/admin/api-access/v1/orgs/{org}/api-keys", get(|Path(_): Path<String>| async { Json(json!({"data": [], "links": {}})) }))
+        .route(
+            "/admin/api-access/v1/orgs/{org}/api-keys",
+            get(|Path(_): Path<String>| async { Json(json!({"data": [], "links": {}})) }),
+        )
         .route("/api/v4/user", get(|| async { Json(json!({"id": 1, "is_admin": true})) }))
         .route("/api/v4/users", get(|| async { Json(json!([{"id": 1, "username": "ada"}])) }))
         .route("/api/v4/personal_access_tokens/self", get(|| async { Json(json!({"expires_at": "2099-01-01"})) }))
@@ -137,7 +147,10 @@ async fn main() {
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
     let url = serve().await;
     println!("{TOKENS} tokens from a server on this machine\n");
-    println!("{:<38}{:>10}{:>10}{:>8}{:>10}{:>12}{:>10}", "", "fetching", "collect", "ratio", "peak MiB", "exposition", "scrape");
+    println!(
+        "{:<38}{:>10}{:>10}{:>8}{:>10}{:>12}{:>10}",
+        "", "fetching", "collect", "ratio", "peak MiB", "exposition", "scrape"
+    );
     let mut broken = Vec::new();
     for case in CASES {
         let begun = Instant::now();
@@ -161,7 +174,12 @@ async fn main() {
             .unwrap();
         let exporter = Exporter(exporter);
         let scrape = || async {
-            let reply = client.get(format!("http://127.0.0.1:{port}/metrics")).header("Accept-Encoding", "gzip").send().await.ok()?;
+            let reply = client
+                .get(format!("http://127.0.0.1:{port}/metrics"))
+                .header("Accept-Encoding", "gzip")
+                .send()
+                .await
+                .ok()?;
             reply.text().await.ok()
         };
         let begun = Instant::now();
@@ -185,7 +203,13 @@ async fn main() {
         let size = metrics.len() as f64 / 1e6;
         println!(
             "{:<38}{:>8.2} s{:>8.2} s{:>8.1}{:>10.1}{:>9.1} MB{:>7.1} ms",
-            case.name, floor, collect, collect / floor, memory, size, scraped * 1e3
+            case.name,
+            floor,
+            collect,
+            collect / floor,
+            memory,
+            size,
+            scraped * 1e3
         );
         if case.promised && (collect > MOST_SECONDS || memory > MOST_MEBIBYTES) {
             broken.push(case.name);

@@ -1,2 +1,8 @@
-//! Draft.
-fn main() {}
+//! The program: what it does is in the library.
+
+use std::process::ExitCode;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    token_expiry_exporter::cli::main().await
+}

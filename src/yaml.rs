@@ -11,6 +11,8 @@ use serde_saphyr::Spanned;
 
 use crate::core::mistake::{Mistake, Mistakes, Span, Text, did_you_mean};
 
+mod fault;
+
 /// A value and where it stands.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Node {
@@ -53,24 +55,8 @@ pub struct Key {
 pub fn parse(text: &Text) -> Result<Node, Mistake> {
     let options = serde_saphyr::options! { strict_booleans: true, with_snippet: false };
     let parsed: Spanned<Option<Kind>> =
-        serde_saphyr::from_str_with_options(text.content(), options).map_err(|error| {
-            let message = plain(&error);
-            match error.location() {
-                Some(at) => text.mistake(span(at), message),
-                None => Mistake::in_file(text.name(), message),
-            }
-        })?;
+        serde_saphyr::from_str_with_options(text.content(), options).map_err(|error| fault::mistake(text, &error))?;
     Ok(Node { at: span(parsed.defined), kind: parsed.value.unwrap_or(Kind::Null) })
-}
-
-/// The library's message without the place that it adds in words.
-fn plain(error: &serde_saphyr::Error) -> String {
-    let message = error.to_string();
-    let message = message.lines().next().unwrap_or_default();
-    match message.rfind(" at line ") {
-        Some(at) if error.location().is_some() => message[..at].to_owned(),
-        _ => message.to_owned(),
-    }
 }
 
 fn span(at: serde_saphyr::Location) -> Span {
@@ -342,42 +328,4 @@ impl<'n> Fields<'n> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn text(content: &str) -> Text {
-        Text::new("config.yaml", content)
-    }
-
-    #[test]
-    fn a_value_knows_its_place() {
-        let text = text("sources:\n  - name: 'wö'\n    port: 8080\n");
-        let root = parse(&text).expect("YAML");
-        let mut reader = Reader::new(text.clone());
-        let mut fields = reader.map(&root, "");
-        let sources = fields.required("sources", &mut reader).expect("sources");
-        let Kind::List(sources) = &sources.kind else { panic!("a list") };
-        let mut source = reader.map(&sources[0], "sources[0]");
-        let port = source.required("port", &mut reader).expect("port");
-        assert_eq!(reader.string(port, "port").as_deref(), Some("8080"));
-        assert!(reader.list(port, "sources[0].port", false).is_empty());
-        source.finish(&mut reader);
-        insta::assert_snapshot!(reader.mistakes, @"
-        config.yaml:3:11: sources[0].port: expected a list, found a number
-        3 |     port: 8080
-          |           ^^^^
-
-        config.yaml:2:5: unknown key `name`
-        2 |   - name: 'wö'
-          |     ^^^^
-        ");
-    }
-
-    #[test]
-    fn what_is_no_yaml_is_one_mistake() {
-        let broken = parse(&text("a: {b: 1\nc: 2\n")).expect_err("no YAML");
-        insta::assert_snapshot!(broken);
-        let twice = parse(&text("a: 1\nb: 2\na: 3\n")).expect_err("a key stands twice");
-        insta::assert_snapshot!(twice);
-    }
-}
+mod tests;

@@ -107,15 +107,17 @@ impl Bands {
         if matches!(state, State::Replaced | State::Disabled) || lifetime.is_some_and(|life| life < min_lifetime) {
             return None;
         }
-        let lead = lead.capped(lifetime);
-        let before = |lead| expired.checked_sub_signed(lead).unwrap_or(DateTime::<Utc>::MIN_UTC);
-        let over = expired.checked_add_signed(retention.max(TimeDelta::zero()));
-        Some(Self {
-            warning: before(lead.warning),
-            critical: before(lead.critical),
-            expired,
-            over: over.unwrap_or(DateTime::<Utc>::MAX_UTC),
-        })
+        // A token that is overdue for rotation still works: only its rotation ends the telling, never the time.
+        let retention = if matches!(expires, Expiry::Policy(_)) { TimeDelta::MAX } else { retention };
+        Some(Self::before(expired, lead.capped(lifetime), retention))
+    }
+
+    /// The bands of an end of which no more is known: the lead as it is.
+    pub(crate) fn before(expired: DateTime<Utc>, lead: Lead, retention: TimeDelta) -> Self {
+        let Lead { warning, critical } = lead.capped(None);
+        let early = |lead| expired.checked_sub_signed(lead).unwrap_or(DateTime::<Utc>::MIN_UTC);
+        let over = expired.checked_add_signed(retention.max(TimeDelta::zero())).unwrap_or(DateTime::<Utc>::MAX_UTC);
+        Self { warning: early(warning), critical: early(critical), expired, over }
     }
 
     /// The band at this instant.
@@ -131,7 +133,7 @@ impl Bands {
     /// The next instant at which the band changes.
     pub fn next_change(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let Self { warning, critical, expired, over } = *self;
-        [warning, critical, expired, over].into_iter().find(|at| *at > now)
+        [warning, critical, expired, over].into_iter().find(|at| *at > now && *at < DateTime::<Utc>::MAX_UTC)
     }
 }
 

@@ -1,6 +1,8 @@
 //! What one collection of one source has brought: complete scopes, gaps, and what it cost.
 
+use std::borrow::Borrow;
 use std::collections::BTreeMap;
+use std::iter;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -35,6 +37,19 @@ impl Path {
             Some(rest) => self.0.is_empty() || rest.is_empty() || rest.starts_with(STEP),
             None => false,
         }
+    }
+
+    /// The paths that cover this one, from the whole listing down to itself.
+    pub(crate) fn covering(&self) -> impl Iterator<Item = &str> {
+        let steps = self.0.match_indices(STEP).map(|(at, _)| &self.0[..at]);
+        iter::once("").chain(steps).chain(iter::once(&*self.0))
+    }
+}
+
+/// So that a set of paths can be asked for one of `covering`.
+impl Borrow<str> for Path {
+    fn borrow(&self) -> &str {
+        &self.0
     }
 }
 
@@ -155,4 +170,67 @@ pub struct RateLimit {
     pub limit: Option<u64>,
     /// Requests left in it.
     pub remaining: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::{Failure, Gap, Listed, OddRow, Outcome, Path, Reason, Scope};
+
+    fn path(steps: &[&str]) -> Path {
+        steps.iter().fold(Path::root(), |path, step| path.join(step))
+    }
+
+    #[test]
+    fn a_gap_at_a_step_covers_what_lies_under_it() {
+        let cases: [(&[&str], &[&str], bool); 7] = [
+            (&[], &[], true),
+            (&[], &["a", "b"], true),
+            (&["a"], &["a"], true),
+            (&["a"], &["a", "b"], true),
+            (&["a"], &["ab"], false),
+            (&["a", "b"], &["a"], false),
+            (&["a\nb"], &["a", "b"], false),
+        ];
+        for (gap, scope, covers) in cases {
+            let (gap, scope) = (path(gap), path(scope));
+            assert_eq!(gap.covers(&scope), covers, "{gap:?} {scope:?}");
+            let set = std::collections::HashSet::from([gap]);
+            assert_eq!(scope.covering().any(|above| set.contains(above)), covers, "{set:?} {scope:?}");
+        }
+    }
+
+    #[test]
+    fn every_gap_odd_row_and_further_failure_is_counted_under_its_reason() {
+        let gap = |reason| Gap {
+            path: Path::root(),
+            scope: "all".into(),
+            failure: Failure::new(reason, "GET /tokens: 403"),
+            needs: None,
+        };
+        let odd = |position| OddRow { position, id: None, field: "expires_at" };
+        let scope = Scope { path: path(&["a"]), tokens: Vec::new(), odd: vec![odd(1), odd(7)], is_step: false };
+        let listed = Listed {
+            name: "tokens".into(),
+            scopes: vec![scope],
+            gaps: vec![gap(Reason::Forbidden), gap(Reason::Forbidden), gap(Reason::Timeout)],
+        };
+        let outcome = Outcome {
+            listings: vec![listed],
+            failures: vec![Failure::new(Reason::Timeout, "GET /me: no answer")],
+            ..Outcome::default()
+        };
+        assert!(!outcome.is_complete());
+        let counts: Vec<_> = outcome.reasons().into_iter().collect();
+        assert_eq!(counts, [(Reason::Forbidden, 2), (Reason::Timeout, 2), (Reason::Mapping, 2)]);
+    }
+
+    #[test]
+    fn a_failed_collection_is_a_gap_in_every_listing() {
+        let outcome = Outcome::failed(&["a".into(), "b".into()], &Failure::new(Reason::Credential, "no such file"));
+        assert!(!outcome.is_complete());
+        assert_eq!(outcome.reasons().get(&Reason::Credential), Some(&2));
+        assert!(outcome.listings.iter().all(|listed| listed.gaps[0].path == Path::root()));
+    }
 }

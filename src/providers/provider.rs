@@ -3,9 +3,14 @@
 //! The seam between the language (`definition`, `expression`, `template`, and the compiling half of this module) and the
 //! engine that runs it (`ask`, `walk`, `map`, `auth`, `own`, `token`).
 
+mod compile;
+
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use super::expression::Expression;
+pub use compile::compile;
+
+use super::expression::{Expression, Variables};
 use super::template::Template;
 use crate::core::time::Reading;
 
@@ -14,6 +19,8 @@ use crate::core::time::Reading;
 pub struct Provider {
     /// Its name, such as `atlassian-cloud`: the value of the label `provider`.
     pub name: String,
+    /// Whether it wins over a built-in definition of the same name.
+    pub overrides: bool,
     /// Other names that a configuration may use for it.
     pub aliases: Vec<String>,
     /// Its name as people write it.
@@ -42,6 +49,8 @@ pub struct Provider {
     pub maps: Vec<Map>,
     /// The listings.
     pub listings: Vec<Listing>,
+    /// Every expression in it, for those who ask which of them a test has reached.
+    pub expressions: Vec<Expression>,
 }
 
 /// How fast a provider may be asked.
@@ -270,6 +279,28 @@ pub struct Nothing {
     pub status: u16,
     /// And this holds of its body.
     pub condition: Option<Expression>,
+    met: AtomicBool,
+}
+
+impl Nothing {
+    pub(crate) fn new(status: u16, condition: Option<Expression>) -> Self {
+        Self { status, condition, met: AtomicBool::new(false) }
+    }
+
+    /// Whether this is the answer.
+    pub(crate) fn is(&self, status: u16, variables: &Variables) -> bool {
+        let holds = |condition: &Expression| condition.truth(variables, variables.body.clone());
+        let is = self.status == status && self.condition.as_ref().is_none_or(holds);
+        if is {
+            self.met.store(true, Ordering::Relaxed);
+        }
+        is
+    }
+
+    /// Whether any answer was such since the definition was compiled: what no scenario meets is not tested.
+    pub fn is_met(&self) -> bool {
+        self.met.load(Ordering::Relaxed)
+    }
 }
 
 /// A listing.

@@ -70,9 +70,12 @@ impl Gitlab {
             other: format!("http://localhost:{}", other.local_addr().unwrap().port()),
         };
         let router = Router::new()
-            .route("/api/v4/user", get(|| async { axum::Json(json!({"id": 1, "is_admin": true})) }))
+            .route("/api/v4/deploy_tokens", get(|| async { axum::Json(json!([])) }))
             .route("/api/v4/users", get(|| async { axum::Json(json!([{"id": 1, "username": "ada"}])) }))
-            .route("/api/v4/personal_access_tokens/self", get(|| async { axum::Json(json!({"expires_at": "2099-01-01"})) }))
+            .route(
+                "/api/v4/personal_access_tokens/self",
+                get(|| async { axum::Json(json!({"expires_at": "2099-01-01"})) }),
+            )
             .route("/api/v4/personal_access_tokens", get(tokens))
             .with_state(shared.clone());
         let trap = Router::new().fallback(stolen).with_state(shared.clone());

@@ -1,10 +1,28 @@
 //! All tests that look at the program from outside, in one crate, so that they link once.
 
-#![allow(clippy::expect_used, clippy::float_cmp, clippy::print_stderr, clippy::unwrap_used, missing_docs)]
+#![allow(
+    clippy::expect_used,
+    clippy::float_cmp,
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    missing_docs,
+    unreachable_pub
+)]
 
+mod cli;
+mod collector;
+mod config;
+mod definitions;
+mod demo;
 mod equipment;
+mod examples;
+mod exposition;
 mod faults;
+mod http;
 mod layout;
 mod licences;
 mod openbao;
 mod prism;
+mod providers;
+mod sample;
+mod web;

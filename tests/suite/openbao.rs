@@ -39,7 +39,8 @@ impl Bao {
             Some(body) => self.client.post(url).body(body.to_string()),
             None => self.client.get(url),
         };
-        let reply = request.header("X-Vault-Token", "root").header("X-Vault-Namespace", namespace).send().await.unwrap();
+        let reply =
+            request.header("X-Vault-Token", "root").header("X-Vault-Namespace", namespace).send().await.unwrap();
         let status = reply.status();
         let text = reply.text().await.unwrap();
         assert!(status.is_success() || status == 404, "{path}: {status}: {text}");
@@ -49,7 +50,9 @@ impl Bao {
     /// Makes tokens and secret ids of every kind that Vault can list.
     async fn fill(&self) {
         self.ask("", "sys/namespaces/team", Some(json!({}))).await;
-        self.ask("", "sys/auth/approle", Some(json!({"type": "approle"}))).await;
+        for namespace in ["", "team"] {
+            self.ask(namespace, "sys/auth/approle", Some(json!({"type": "approle"}))).await;
+        }
         for role in 0..4 {
             self.ask("", &format!("auth/approle/role/app-{role}"), Some(json!({"token_policies": "default"}))).await;
         }
@@ -81,11 +84,10 @@ impl Bao {
     async fn least_privilege(&self) -> String {
         let catalogue = Catalogue::builtin().unwrap();
         let vault = catalogue.get("vault").unwrap();
-        let mut policy = vault.permission.clone().unwrap_or_default();
-        policy += &policy.replace("path \"", "path \"team/");
-        for listing in &vault.listings {
-            policy += listing.permission.as_deref().unwrap_or_default();
-        }
+        let listings = vault.listings.iter().filter_map(|listing| listing.permission);
+        let here: String = vault.permission.into_iter().chain(listings).collect();
+        let there = here.replace("path \"", "path \"team/");
+        let policy = here + &there;
         self.ask("", "sys/policies/acl/exporter", Some(json!({"policy": policy}))).await;
         let made = self.ask("", "auth/token/create", Some(json!({"policies": ["exporter"], "period": "24h"}))).await;
         made["auth"]["client_token"].as_str().unwrap().to_owned()

@@ -1,165 +1,92 @@
 //! What is known now: every token of every source, and how each source is doing.
+//!
+//! The rules by which an answer changes what is known stand in `record`; what a token is at an instant, in `view`. Time only
+//! ever comes in as an argument: a token passes from band to band, ends and is forgotten without anything being done here.
+
+mod clean;
+mod entry;
+mod limit;
+mod record;
+mod replaced;
+mod snapshot;
+mod source;
+mod view;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 
-use super::failure::Reason;
-use super::lead::{Band, Lead};
-use super::outcome::{Outcome, RateLimit};
+use self::record::Held;
+pub use self::snapshot::Snapshot;
+pub use self::source::{Adjustment, ListingHealth, Policy, Source};
+pub use self::view::{Finding, View};
+use super::outcome::Outcome;
 use super::rules::Rule;
-use super::token::{Expiry, Owner, State, Token};
-
-/// What the configuration says of one source.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Policy {
-    /// The provider's name.
-    pub provider: String,
-    /// The listings that run, in order.
-    pub listings: Vec<String>,
-    /// How often it is collected.
-    pub interval: TimeDelta,
-    /// How long before their end people are told of its tokens.
-    pub lead: Lead,
-    /// A token that lives shorter than this has no lead.
-    pub min_lifetime: TimeDelta,
-    /// For how long an expired token is kept after its end.
-    pub expired_retention: TimeDelta,
-    /// How many tokens are kept; the soonest to end.
-    pub token_limit: usize,
-    /// A token that lives longer is a finding.
-    pub max_lifetime: Option<TimeDelta>,
-    /// A token that was not used for so long is a finding.
-    pub unused_after: Option<TimeDelta>,
-    /// Listings whose tokens cannot replace one another.
-    pub without_replacement: Vec<String>,
-}
-
-/// A token that breaks a policy.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Finding {
-    /// It never ends.
-    NeverExpires,
-    /// It lives longer than `max_lifetime`.
-    LivesTooLong,
-    /// It was not used for `unused_after`.
-    Unused,
-    /// Its end cannot be read.
-    UnreadableExpiry,
-    /// It has no owner.
-    NoOwner,
-}
-
-/// What was done to a provider's words so that they can be shown. Each is counted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Adjustment {
-    /// Another row of the source had the same id: the first counts.
-    DuplicateId,
-    /// Control characters were taken out of a value.
-    CleanedValue,
-    /// A value was cut at the limit.
-    CutValue,
-    /// A field other than id and expiry could not be read.
-    UnreadField,
-    /// An owner's address was not one bare, valid address.
-    RefusedAddress,
-}
 
 /// Every source, and its tokens.
-#[derive(Debug, Default)]
-pub struct Inventory {}
+#[derive(Debug)]
+pub struct Inventory {
+    sources: BTreeMap<String, Held>,
+    rules: Arc<[Rule]>,
+}
+
+impl Default for Inventory {
+    fn default() -> Self {
+        Self { sources: BTreeMap::new(), rules: Arc::new([]) }
+    }
+}
 
 impl Inventory {
-    /// Sets what the configuration says, at the start and at each reload. Sources that it does not name are forgotten, and so
-    /// are the tokens of listings that no longer run; rules and leads hold at once for what is known.
+    /// Sets what the configuration says, at the start and at each reload. Sources that it does not name, or that have another
+    /// provider now, are forgotten, and so are the tokens of listings that no longer run; rules and leads hold at once for
+    /// what is known.
     pub fn set_policy(&mut self, sources: BTreeMap<String, Policy>, rules: Arc<[Rule]>) {
-        todo!("{sources:?} {rules:?}")
+        let mut before = std::mem::take(&mut self.sources);
+        self.rules = rules;
+        for (name, policy) in sources {
+            let known = before.remove(&name).filter(|held| held.source.policy.provider == policy.provider);
+            let mut held = known.unwrap_or_else(|| Held::new(policy.clone()));
+            held.set_policy(&name, policy, &self.rules);
+            self.sources.insert(name, held);
+        }
     }
 
-    /// Takes in what a collection of a source has brought: a complete scope replaces, a failed one keeps.
+    /// Takes in what a collection of a source has brought: a complete scope replaces, a failed one keeps. What concerns a
+    /// source or a listing that the configuration no longer names is passed over.
     pub fn record(&mut self, source: &str, outcome: Outcome, started: DateTime<Utc>, now: DateTime<Utc>) {
-        todo!("{source} {outcome:?} {started} {now}")
+        if let Some(held) = self.sources.get_mut(source) {
+            held.record(source, &self.rules, outcome, started, now);
+        }
     }
 
     /// Every source by name.
     pub fn sources(&self) -> impl Iterator<Item = (&str, &Source)> {
-        std::iter::empty()
+        self.sources.iter().map(|(name, held)| (name.as_str(), &held.source))
     }
 
     /// Every token, in the order of source and id.
     pub fn tokens(&self, now: DateTime<Utc>) -> impl Iterator<Item = View<'_>> {
-        let _ = now;
-        std::iter::empty()
+        self.sources.iter().flat_map(move |(name, held)| held.views(name, now))
     }
 
-    /// The next instant at which a token changes its band or state without any collection.
+    /// The next instant at which a token changes its band, its state or its findings, or is forgotten, or a source's own
+    /// credential changes its band, without any collection.
     pub fn next_change(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        todo!("{now}")
+        self.sources.values().filter_map(|held| held.next_change(now)).min()
+    }
+
+    /// What outlives the process, borrowed: nothing is copied.
+    pub fn snapshot(&self) -> Snapshot<'_> {
+        Snapshot::of(self.sources.iter())
+    }
+
+    /// Takes in what outlived an earlier process, for those sources, of the same provider, that the policy names and that
+    /// were not collected yet. Set the policy first.
+    pub fn restore(&mut self, snapshot: Snapshot<'_>) {
+        snapshot.restore(&mut self.sources, &self.rules);
     }
 }
 
-/// How a source is doing.
-#[derive(Debug)]
-pub struct Source {
-    /// What the configuration says of it.
-    pub policy: Policy,
-    /// Whether the last collection was complete. None before the first, also after a restart.
-    pub up: Option<bool>,
-    /// When it was last attempted.
-    pub last_attempt: Option<DateTime<Utc>>,
-    /// When it was last complete.
-    pub last_success: Option<DateTime<Utc>>,
-    /// How long the last attempt took.
-    pub last_duration: Option<TimeDelta>,
-    /// When its own credential ends.
-    pub credential: Option<Expiry>,
-    /// Its rate limit as last told.
-    pub rate_limit: Option<RateLimit>,
-    /// Tokens over the limit, left out by the last collection.
-    pub dropped: u64,
-    /// Tokens that a rule left out of the last collection.
-    pub filtered: u64,
-    /// What the last collection had to adjust.
-    pub adjustments: BTreeMap<Adjustment, u64>,
-    /// Failures since the start of the process, every reason present.
-    pub failures: BTreeMap<Reason, u64>,
-    /// Requests since the start of the process, by status; 0 without an answer.
-    pub requests: BTreeMap<u16, u64>,
-    /// Every running listing by name: the scopes that the last collection walked, and those that failed.
-    pub listings: BTreeMap<String, ListingHealth>,
-}
-
-/// How a listing is doing.
-#[derive(Debug, Default)]
-pub struct ListingHealth {
-    /// Scopes walked by the last collection, failed ones included.
-    pub scopes: u64,
-    /// Scopes whose last answer was a failure, by reason; every reason present.
-    pub gaps: BTreeMap<Reason, u64>,
-}
-
-/// A token as people are shown it at an instant.
-#[derive(Debug)]
-pub struct View<'a> {
-    /// Its source.
-    pub source: &'a str,
-    /// Its provider.
-    pub provider: &'a str,
-    /// Its listing.
-    pub listing: &'a str,
-    /// The token, with what the rules have made of its expiry.
-    pub token: &'a Token,
-    /// Its end after the rules.
-    pub expires: Expiry,
-    /// Its owner after the rules.
-    pub owner: Option<&'a Owner>,
-    /// Its labels after the rules.
-    pub labels: &'a BTreeMap<String, String>,
-    /// What has become of it.
-    pub state: State,
-    /// The band that it is in.
-    pub band: Option<Band>,
-    /// Policies that it breaks.
-    pub findings: Vec<Finding>,
-}
+#[cfg(test)]
+mod tests;

@@ -115,3 +115,11 @@ fn a_later_change_of_the_lead_wins_field_by_field() {
     assert_eq!(first.then(second), LeadChange { warning: days(60), critical: days(3) });
     assert_eq!(LEAD.changed(LeadChange::default()), LEAD);
 }
+
+#[test]
+fn a_token_that_is_overdue_for_rotation_is_told_of_until_it_is_rotated() {
+    let token = Token { expires: Expiry::Policy(end()), ..token(Some(TimeDelta::days(90)), None) };
+    let bands = Bands::of(&token, State::Active, LEAD, DAY, WEEK).unwrap();
+    assert_eq!(bands.at(end() + TimeDelta::days(400)), Some(Band::Expired));
+    assert_eq!(bands.next_change(end()), None);
+}

@@ -1,0 +1,202 @@
+//! The wiring: files → sources → collector → inventory → metrics, pages and disk; and the reload of all that.
+//!
+//! [`run`] takes a bound listener and a future that ends when the program shall stop, so that tests bring their own.
+
+mod fingerprint;
+mod keep;
+mod reload;
+pub mod setup;
+mod shard;
+mod watch;
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, oneshot, watch as channel};
+use tracing::{info, warn};
+
+use crate::collector::{Clock, Collector, SharedInventory, Surroundings};
+use crate::core::inventory::Inventory;
+use crate::core::mistake::Mistakes;
+use crate::exposition::page::Page;
+use crate::exposition::program::{Build, Program};
+use crate::storage::Store;
+use crate::web::path::TelemetryPath;
+use crate::web::{self, Surface, guard::Guard};
+use keep::Keeper;
+use reload::Reloader;
+use setup::{Places, Setup};
+
+pub use shard::Shard;
+
+/// What the command line says.
+pub struct Flags {
+    /// Where the configuration and further definitions are.
+    pub places: Places,
+    /// The folder in which the inventory is kept; none: it is not kept.
+    pub storage: Option<PathBuf>,
+    /// The path of the metrics.
+    pub telemetry_path: TelemetryPath,
+    /// TLS and users.
+    pub web_config: Option<PathBuf>,
+    /// Whether a reload may be asked for over HTTP.
+    pub lifecycle: bool,
+    /// Which part of the sources is collected.
+    pub shard: Shard,
+    /// How often the files are looked at.
+    pub look_every: Duration,
+    /// Clock and chance.
+    pub surroundings: Surroundings,
+    /// What was built.
+    pub build: Build<'static>,
+}
+
+/// Why the program could not start, or had to end.
+#[derive(Debug, thiserror::Error)]
+pub enum Fault {
+    /// What a person has written is wrong.
+    #[error(transparent)]
+    Mistakes(#[from] Mistakes),
+    /// The address cannot be listened at.
+    #[error("cannot listen at {address}: {error}; choose another with --web.listen-address")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        error: io::Error,
+    },
+    /// The listener broke down.
+    #[error("the listener broke down: {0}")]
+    Listener(#[from] io::Error),
+    /// A fault of this program.
+    #[error("a fault of this program: {0}")]
+    Internal(String),
+}
+
+/// Runs until `shutdown` ends.
+///
+/// # Errors
+/// Where the configuration is wrong at the start, or the listener breaks down.
+pub async fn run(flags: Flags, listener: TcpListener, shutdown: impl Future<Output = ()> + Send) -> Result<(), Fault> {
+    let clock = Arc::clone(&flags.surroundings.clock);
+    let mut reloader = Reloader::new(flags.places.clone(), flags.shard, Arc::clone(&clock));
+    let setup = reloader.load().await?;
+    let guard = flags.web_config.as_ref().map(Guard::open).transpose()?;
+    let program = Program::new(flags.build, (flags.shard.number, flags.shard.count));
+    let program = Arc::new(program.map_err(|error| Fault::Internal(error.to_string()))?);
+    let inventory: SharedInventory = Arc::new(RwLock::new(Inventory::default()));
+    let keeper = flags.storage.as_ref().map(|folder| Keeper {
+        store: Store::new(folder),
+        inventory: Arc::clone(&inventory),
+        program: Arc::clone(&program),
+        clock: Arc::clone(&clock),
+    });
+    if let Some(keeper) = &keeper {
+        keeper.restore(&setup);
+    }
+
+    let page = Page::new(Arc::clone(&inventory), setup.labels, Arc::clone(&program), Arc::clone(&clock))?;
+    let page = Arc::new(page);
+    let collector = Collector::new(Arc::clone(&inventory), flags.surroundings);
+    let ready = Arc::new(AtomicBool::new(false));
+    let followers = [
+        tokio::spawn(Arc::clone(&page).follow(collector.revision())),
+        tokio::spawn(become_ready(Arc::clone(&inventory), collector.revision(), Arc::clone(&page), Arc::clone(&ready))),
+    ];
+    let (stop_keeper, keeper_stops) = oneshot::channel();
+    let keeper = keeper.map(|keeper| tokio::spawn(keeper.follow(collector.revision(), keeper_stops)));
+    let (ask, asked) = mpsc::channel(1);
+    let surface = Arc::new(Surface {
+        version: flags.build.version.to_owned(),
+        inventory,
+        page: Arc::clone(&page),
+        program: Arc::clone(&program),
+        clock: Arc::clone(&clock),
+        ready,
+        reload: flags.lifecycle.then_some(ask),
+        telemetry_path: flags.telemetry_path,
+        guard: guard.clone(),
+    });
+    let mut work = Work { collector, page, program, clock };
+    work.take_over(setup).await;
+
+    let (stop_server, server_stops) = oneshot::channel::<()>();
+    let server = web::serve::serve(listener, web::routes::routes(surface), guard, async {
+        drop(server_stops.await);
+    });
+    tokio::pin!(server);
+    let ended = tokio::select! {
+        ended = &mut server => Some(ended),
+        () = reload::follow(&mut reloader, &mut work, asked, flags.look_every) => None,
+        () = shutdown => None,
+    };
+    info!("stopping");
+    work.collector.stop().await;
+    drop(stop_keeper);
+    if let Some(keeper) = keeper {
+        drop(keeper.await);
+    }
+    for follower in followers {
+        follower.abort();
+    }
+    drop(stop_server);
+    match ended {
+        Some(ended) => ended?,
+        None => server.await?,
+    }
+    Ok(())
+}
+
+/// What a configuration sets to work.
+struct Work {
+    collector: Collector,
+    page: Arc<Page>,
+    program: Arc<Program>,
+    clock: Clock,
+}
+
+impl Work {
+    /// Lets a configuration hold from now on.
+    async fn take_over(&mut self, setup: Setup) {
+        if let Err(mistakes) = &setup.credentials {
+            for mistake in mistakes.iter() {
+                warn!("{mistake}");
+            }
+        }
+        self.page.set_labels(setup.labels);
+        self.collector.apply(setup.orders, setup.policies, setup.rules).await;
+        self.program.reloaded((self.clock)());
+    }
+}
+
+/// Sets the flag once every source was attempted, or its tokens of before were restored. Then what is shown is as good as it
+/// will be: a source that fails for days must not keep the others' metrics from being used, and says so by itself.
+async fn become_ready(
+    inventory: SharedInventory,
+    mut revision: channel::Receiver<u64>,
+    page: Arc<Page>,
+    ready: Arc<AtomicBool>,
+) {
+    // The first revision is the configuration's. Before it there is no source, and nothing is ready.
+    while revision.changed().await.is_ok() {
+        let known = {
+            let inventory = inventory.read().unwrap_or_else(PoisonError::into_inner);
+            inventory.sources().all(|(_, source)| source.last_attempt.is_some())
+        };
+        if known {
+            // Whoever is told "ready" asks for the metrics next, and must find there what was known now.
+            let rendered = tokio::task::spawn_blocking(move || page.render()).await;
+            if let Ok(Err(error)) = rendered {
+                warn!(%error, "the metrics could not be rendered");
+            }
+            ready.store(true, Ordering::Release);
+            return;
+        }
+    }
+}

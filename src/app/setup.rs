@@ -1,0 +1,208 @@
+//! From the files that a person has written to what runs: the configuration, the definitions, the sources.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::TimeDelta;
+
+use super::fingerprint::fingerprints;
+use super::shard::Shard;
+use super::watch::definitions;
+use crate::collector::{Clock, Order};
+use crate::config::{self, Config, SourceConfig};
+use crate::core::inventory::Policy;
+use crate::core::lead::Lead;
+use crate::core::mistake::{Mistake, Mistakes, Text};
+use crate::core::rules::Rule;
+use crate::exposition::Labels;
+use crate::http::options::Options;
+use crate::providers::{Catalogue, Source, Wanted};
+
+/// Where the files are.
+#[derive(Clone, Debug)]
+pub struct Places {
+    /// The configuration.
+    pub config: PathBuf,
+    /// Further definitions.
+    pub providers: Option<PathBuf>,
+}
+
+/// What a configuration comes to.
+pub struct Setup {
+    /// The sources of this shard, ready to be collected.
+    pub orders: Vec<Order>,
+    /// What the configuration says of them.
+    pub policies: BTreeMap<String, Policy>,
+    /// The rules.
+    pub rules: Arc<[Rule]>,
+    /// What of an owner may be shown.
+    pub labels: Labels,
+    /// Credentials that cannot be read now. They are read at each collection, so they may come later.
+    pub credentials: Result<(), Mistakes>,
+}
+
+impl Setup {
+    /// Reads the files. Nothing is asked of any provider.
+    ///
+    /// # Errors
+    /// Every mistake in the configuration, in the definitions, and in what the sources ask of their providers.
+    pub fn load(places: &Places, shard: Shard, clock: &Clock) -> Result<Self, Mistakes> {
+        let catalogue = catalogue(places.providers.as_deref());
+        let config = config::load(&places.config);
+        let (catalogue, config) = both(catalogue, config)?;
+        Self::of(&catalogue, config, &stamp(places.providers.as_deref()), shard, clock)
+    }
+
+    fn of(
+        catalogue: &Catalogue,
+        mut config: Config,
+        stamp: &str,
+        shard: Shard,
+        clock: &Clock,
+    ) -> Result<Self, Mistakes> {
+        let mut mistakes = Mistakes::default();
+        let own_name = |name: &str| catalogue.get(name).map(|entry| entry.name.to_owned());
+        if let Err(found) = config.resolve_providers(own_name) {
+            mistakes.extend(found);
+        }
+        let fingerprints = fingerprints(&config, stamp);
+        let (mut orders, mut policies) = (Vec::new(), BTreeMap::new());
+        for (config_of, fingerprint) in config.sources.iter().zip(fingerprints) {
+            match connect(catalogue, &config, config_of, clock) {
+                Ok(source) if shard.holds(&config_of.name.0) => {
+                    let interval = interval(&config, config_of, catalogue);
+                    policies
+                        .insert(config_of.name.0.clone(), policy(&config, config_of, catalogue, &*source, interval));
+                    orders.push(Order {
+                        name: config_of.name.0.clone(),
+                        source: Arc::from(source),
+                        interval,
+                        timeout: config_of.timeout.unwrap_or(config.timeout),
+                        fingerprint,
+                    });
+                }
+                Ok(_) => {}
+                Err(found) => mistakes.extend(found),
+            }
+        }
+        mistakes.into_result()?;
+        let labels = Labels { owner: config.labels.owner, owner_email: config.labels.owner_email };
+        let credentials = config.check_credentials();
+        Ok(Self { orders, policies, rules: config.rules, labels, credentials })
+    }
+}
+
+/// Both, or the mistakes of both.
+fn both<A, B>(a: Result<A, Mistakes>, b: Result<B, Mistakes>) -> Result<(A, B), Mistakes> {
+    match (a, b) {
+        (Ok(a), Ok(b)) => Ok((a, b)),
+        (Err(mut a), Err(b)) => {
+            a.extend(b);
+            Err(a)
+        }
+        (Err(mistakes), _) | (_, Err(mistakes)) => Err(mistakes),
+    }
+}
+
+/// The built-in definitions, and those of a folder.
+///
+/// # Errors
+/// Every mistake in them.
+pub fn catalogue(folder: Option<&Path>) -> Result<Catalogue, Mistakes> {
+    let mut catalogue = Catalogue::builtin()?;
+    let Some(folder) = folder else { return Ok(catalogue) };
+    let mut mistakes = Mistakes::default();
+    if let Err(error) = fs::read_dir(folder) {
+        mistakes.push(Mistake::in_file(folder.display().to_string(), format!("the folder cannot be read: {error}")));
+    }
+    for path in definitions(folder) {
+        let name = path.display().to_string();
+        let added = fs::read_to_string(&path)
+            .map_err(|error| Mistake::in_file(&*name, format!("the definition cannot be read: {error}")).into())
+            .and_then(|content| catalogue.add(Text::new(&*name, content)));
+        if let Err(found) = added {
+            mistakes.extend(found);
+        }
+    }
+    mistakes.into_result().map(|()| catalogue)
+}
+
+/// The content of all further definitions: a source may be another when one of them changes.
+fn stamp(folder: Option<&Path>) -> String {
+    let mut stamp = String::new();
+    for path in folder.map(definitions).into_iter().flatten() {
+        let _ = write!(stamp, "{}\n{}\n", path.display(), fs::read_to_string(&path).unwrap_or_default());
+    }
+    stamp
+}
+
+fn connect(
+    catalogue: &Catalogue,
+    config: &Config,
+    source: &SourceConfig,
+    clock: &Clock,
+) -> Result<Box<dyn Source>, Mistakes> {
+    let wanted = Wanted {
+        text: config.text.clone(),
+        at: source.at,
+        name: source.name.0.clone(),
+        auth: source.auth.clone(),
+        listings: source.listings.clone(),
+        settings: source.settings.clone(),
+        credentials: Arc::clone(&source.credentials),
+        credential_at: source.credential_at,
+    };
+    catalogue.connect((&source.provider.0, source.provider.1), wanted, options(source), Arc::clone(clock))
+}
+
+/// How a source's client behaves, where neither the source nor its provider says otherwise.
+fn options(source: &SourceConfig) -> Options {
+    Options {
+        connect_timeout: Duration::from_secs(10),
+        request_timeout: Duration::from_secs(60),
+        body_limit: 64 << 20,
+        retries: 4,
+        longest_wait: Duration::from_secs(120),
+        concurrency: 4,
+        rate: None,
+        ca: source.tls.ca.clone(),
+        identity: source.tls.identity.clone(),
+        proxy: source.proxy.clone(),
+    }
+}
+
+/// A source's own interval; else the longer of the file's and its provider's, which knows how much a collection costs.
+fn interval(config: &Config, source: &SourceConfig, catalogue: &Catalogue) -> Duration {
+    let provider = catalogue.get(&source.provider.0).and_then(|entry| entry.interval);
+    source.interval.unwrap_or_else(|| provider.unwrap_or_default().max(config.interval))
+}
+
+fn policy(
+    config: &Config,
+    source: &SourceConfig,
+    catalogue: &Catalogue,
+    connected: &dyn Source,
+    interval: Duration,
+) -> Policy {
+    let bounds = config.policy.with(source.policy);
+    let provider = catalogue.get(&source.provider.0).map(|entry| entry.name.to_owned());
+    Policy {
+        provider: provider.unwrap_or_else(|| source.provider.0.clone()),
+        listings: connected.listings().to_vec(),
+        interval: TimeDelta::from_std(interval).unwrap_or(TimeDelta::MAX),
+        lead: Lead {
+            warning: source.alert_lead.warning.unwrap_or(config.alert_lead.warning),
+            critical: source.alert_lead.critical.unwrap_or(config.alert_lead.critical),
+        },
+        min_lifetime: source.min_lifetime.unwrap_or(config.min_lifetime),
+        expired_retention: source.expired_retention.unwrap_or(config.expired_retention),
+        token_limit: source.token_limit.unwrap_or(config.token_limit),
+        max_lifetime: bounds.max_lifetime,
+        unused_after: bounds.unused_after,
+        without_replacement: connected.without_replacement(),
+    }
+}

@@ -1,0 +1,253 @@
+//! The command line: every flag, in the ecosystem's own habits.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::LazyLock;
+
+use chrono::TimeDelta;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use super::demo::DemoArgs;
+use crate::app::Shard;
+use crate::core::time::parse_duration;
+use crate::exposition::program::Build;
+use crate::web::path::TelemetryPath;
+
+/// `--version` says which commit it is, where whoever built it said so.
+static VERSION: LazyLock<String> = LazyLock::new(|| match super::BUILD {
+    Build { version, revision: "" } => version.to_owned(),
+    Build { version, revision } => format!("{version} ({revision})"),
+});
+
+/// Asks every place where API tokens live when they expire, and tells Prometheus.
+#[derive(Debug, Parser)]
+#[command(name = "token-expiry-exporter", version = VERSION.as_str(), args_conflicts_with_subcommands = true)]
+pub struct Cli {
+    /// What to do; without it: serve.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// Flags of `serve`.
+    #[command(flatten)]
+    pub serve: ServeArgs,
+    /// What is logged.
+    #[command(flatten)]
+    pub log: LogArgs,
+}
+
+/// What the program can do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Collect in the background and serve metrics, the status page and the calendar [default]
+    Serve(ServeArgs),
+    /// Check the configuration and the definitions, offline; with --online ask each provider too
+    Check(CheckArgs),
+    /// Collect once and print every token
+    List(ListArgs),
+    /// Show the providers that the program knows, or what one of them needs
+    Providers(ProvidersArgs),
+    /// Print a JSON Schema of the configuration, for editors
+    Schema(SchemaArgs),
+    /// Watch an invented company: the real exporter over HTTP, no account and no configuration needed
+    Demo(DemoArgs),
+}
+
+/// What is logged, and how. Everything goes to standard error.
+#[derive(Clone, Debug, Args)]
+pub struct LogArgs {
+    /// The least important messages that are logged
+    #[arg(long = "log.level", value_name = "LEVEL", default_value = "info", global = true)]
+    pub level: Level,
+    /// How messages are written
+    #[arg(long = "log.format", value_name = "FORMAT", default_value = "logfmt", global = true)]
+    pub format: LogFormat,
+}
+
+/// The least important messages that are logged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Level {
+    /// Everything.
+    Debug,
+    /// One line a collection, and all below.
+    Info,
+    /// What needs attention.
+    Warn,
+    /// What has failed.
+    Error,
+}
+
+/// How messages are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// Pairs of key and value.
+    Logfmt,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Where the configuration and further definitions are.
+#[derive(Clone, Debug, Args)]
+pub struct Files {
+    /// The configuration
+    #[arg(long = "config.file", value_name = "FILE", default_value = "token-expiry-exporter.yaml")]
+    pub config: PathBuf,
+    /// Further provider definitions (*.yaml)
+    #[arg(long = "providers.dir", value_name = "FOLDER")]
+    pub providers: Option<PathBuf>,
+}
+
+/// Flags of `serve`.
+#[derive(Clone, Debug, Args)]
+pub struct ServeArgs {
+    /// Where the configuration is.
+    #[command(flatten)]
+    pub files: Files,
+    /// The folder in which the inventory is kept over a restart; it holds no secret. Without it, it is not kept
+    #[arg(long = "storage.path", value_name = "FOLDER")]
+    pub storage: Option<PathBuf>,
+    /// How it is served.
+    #[command(flatten)]
+    pub web: WebArgs,
+    /// Collect only a part of the sources: the I-th of N instances, such as 1/3
+    #[arg(long = "shard", value_name = "I/N", default_value = "1/1")]
+    pub shard: Shard,
+}
+
+/// How metrics and pages are served.
+#[derive(Clone, Debug, Args)]
+pub struct WebArgs {
+    /// The address to listen at [default: [::]:10984, which is every address of the machine]
+    #[arg(long = "web.listen-address", value_name = "ADDRESS")]
+    pub listen: Option<ListenAddress>,
+    /// The path of the metrics
+    #[arg(long = "web.telemetry-path", value_name = "PATH", default_value = "/metrics")]
+    pub telemetry_path: TelemetryPath,
+    /// TLS, client certificates and users, in the exporter-toolkit's format
+    #[arg(long = "web.config.file", value_name = "FILE")]
+    pub guard: Option<PathBuf>,
+    /// Allow a reload by POST /-/reload
+    #[arg(long = "web.enable-lifecycle")]
+    pub lifecycle: bool,
+}
+
+/// Flags of `check`.
+#[derive(Clone, Debug, Args)]
+pub struct CheckArgs {
+    /// Where the configuration is.
+    #[command(flatten)]
+    pub files: Files,
+    /// Ask each provider for the first page of each listing, and name the permission that is missing
+    #[arg(long)]
+    pub online: bool,
+}
+
+/// Flags of `list`.
+#[derive(Clone, Debug, Args)]
+pub struct ListArgs {
+    /// Where the configuration is.
+    #[command(flatten)]
+    pub files: Files,
+    /// Only these sources
+    #[arg(long = "source", value_name = "NAME")]
+    pub sources: Vec<String>,
+    /// How the tokens are printed
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    pub output: Output,
+    /// Exit with 1 if an active token ends within this time, or has ended: 7d, 12h
+    #[arg(long = "fail-within", value_name = "TIME", value_parser = span)]
+    pub fail_within: Option<TimeDelta>,
+}
+
+/// How tokens are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// For people.
+    Table,
+    /// As `/api/v1/tokens` has it.
+    Json,
+    /// For a spreadsheet.
+    Csv,
+    /// As `/metrics` has it.
+    Prom,
+}
+
+/// Flags of `providers`.
+#[derive(Clone, Debug, Args)]
+pub struct ProvidersArgs {
+    /// The provider, or an alias of it; without it: all of them
+    pub name: Option<String>,
+    /// Further provider definitions (*.yaml)
+    #[arg(long = "providers.dir", value_name = "FOLDER")]
+    pub providers: Option<PathBuf>,
+}
+
+/// Flags of `schema`.
+#[derive(Clone, Debug, Args)]
+pub struct SchemaArgs {
+    /// Further provider definitions (*.yaml)
+    #[arg(long = "providers.dir", value_name = "FOLDER")]
+    pub providers: Option<PathBuf>,
+}
+
+/// An address to listen at; `:10984` is every address of the machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ListenAddress(pub SocketAddr);
+
+impl std::str::FromStr for ListenAddress {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let whole = if text.starts_with(':') { format!("[::]{text}") } else { text.to_owned() };
+        let whole = whole.replacen("localhost:", "127.0.0.1:", 1);
+        whole.parse().map(Self).map_err(|_| "an address is written 127.0.0.1:10984, [::1]:10984 or :10984".to_owned())
+    }
+}
+
+fn span(text: &str) -> Result<TimeDelta, String> {
+    parse_duration(text).ok_or_else(|| "a time is written 7d, 12h or 1d12h".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_flags_are_in_order() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn serve_is_what_it_does_without_a_word() {
+        for line in [
+            &["x", "--config.file", "a.yaml", "--log.level=debug"][..],
+            &["x", "serve", "--config.file=a.yaml", "--log.level", "debug"],
+        ] {
+            let cli = Cli::try_parse_from(line).unwrap();
+            let serve = match cli.command {
+                None => cli.serve,
+                Some(Command::Serve(args)) => args,
+                Some(other) => panic!("{other:?}"),
+            };
+            assert_eq!(serve.files.config, PathBuf::from("a.yaml"), "{line:?}");
+            assert_eq!(cli.log.level, Level::Debug, "{line:?}");
+        }
+    }
+
+    #[test]
+    fn addresses() {
+        for (text, expected) in [
+            ("127.0.0.1:10984", Some("127.0.0.1:10984")),
+            (":10984", Some("[::]:10984")),
+            ("localhost:1", Some("127.0.0.1:1")),
+            ("[::1]:10984", Some("[::1]:10984")),
+            ("10984", None),
+            ("example.com:1", None),
+        ] {
+            let parsed = text.parse::<ListenAddress>().ok().map(|address| address.0.to_string());
+            assert_eq!(parsed.as_deref(), expected, "{text}");
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! The stories that the invented tokens tell, and what each must come to.
+
+use serde::Serialize;
+
+use crate::core::inventory::Finding;
+use crate::core::lead::Band;
+use crate::core::token::State;
+
+/// What one token is there to show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Story {
+    /// In use, and far from its end.
+    Healthy,
+    /// In use, and within weeks of its end.
+    Warning,
+    /// In use, and within days of its end.
+    Critical,
+    /// Past its end, and still listed.
+    Expired,
+    /// It ends a few seconds after the start, and is no longer listed from then on.
+    Departing,
+    /// Near its end, but its successor is in place.
+    Replaced,
+    /// It has no end.
+    Never,
+    /// It lives for an hour, and is renewed all the time.
+    ShortLived,
+    /// Nobody has used it for months.
+    Unused,
+    /// Nobody knows whose it is.
+    Orphan,
+    /// Blocked by an administrator.
+    Disabled,
+    /// Its end cannot be read.
+    Unreadable,
+    /// It was given more than a year.
+    LivesTooLong,
+    /// A row without an identifier.
+    Odd,
+}
+
+/// What a story must come to.
+pub(super) struct Sense {
+    pub(super) state: State,
+    pub(super) expiry: &'static str,
+    pub(super) band: Option<Band>,
+    pub(super) finding: Option<Finding>,
+}
+
+impl Story {
+    /// What the exporter must make of it; nothing of an odd row.
+    pub(super) fn sense(self) -> Option<Sense> {
+        let active = Sense { state: State::Active, expiry: "at", band: None, finding: None };
+        let found = |finding| Some(Sense { finding: Some(finding), ..active });
+        match self {
+            Self::Healthy | Self::ShortLived => Some(active),
+            Self::Warning => Some(Sense { band: Some(Band::Warning), ..active }),
+            Self::Critical => Some(Sense { band: Some(Band::Critical), ..active }),
+            Self::Expired | Self::Departing => {
+                Some(Sense { state: State::Expired, band: Some(Band::Expired), ..active })
+            }
+            Self::Replaced => Some(Sense { state: State::Replaced, ..active }),
+            Self::Disabled => Some(Sense { state: State::Disabled, ..active }),
+            Self::Never => Some(Sense { expiry: "never", finding: Some(Finding::NeverExpires), ..active }),
+            Self::Unreadable => Some(Sense { expiry: "unknown", finding: Some(Finding::UnreadableExpiry), ..active }),
+            Self::Unused => found(Finding::Unused),
+            Self::Orphan => found(Finding::NoOwner),
+            Self::LivesTooLong => found(Finding::LivesTooLong),
+            Self::Odd => None,
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! What the demo's servers share: the company, its credentials, and whether a provider has stopped.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use chrono::{DateTime, Utc};
+
+use super::organisation::{Invented, Listing, Organisation};
+use crate::collector::Clock;
+
+/// The credentials that the demo's servers accept. They are drawn at each start and live as long as the process.
+#[derive(Clone)]
+pub(super) struct Keys {
+    /// Of the organisation.
+    pub(super) organisation: String,
+    /// Of its sandbox; it may not read API keys.
+    pub(super) sandbox: String,
+    /// Of the vault.
+    pub(super) vault: String,
+}
+
+impl Keys {
+    pub(super) fn draw() -> Self {
+        let draw = |prefix: &str| format!("{prefix}{:032x}", rand::random::<u128>());
+        Self { organisation: draw("demo-org-"), sandbox: draw("demo-sandbox-"), vault: draw("hvs.demo-") }
+    }
+}
+
+/// A handle to all that the servers share.
+#[derive(Clone)]
+pub(super) struct World {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    /// A `std` lock: no answer waits for anything while it holds it.
+    state: RwLock<State>,
+    keys: Keys,
+    clock: Clock,
+}
+
+/// What changes.
+pub(super) struct State {
+    pub(super) organisation: Organisation,
+    /// Providers that answer 503 until they are started again.
+    pub(super) stopped: BTreeSet<String>,
+}
+
+impl World {
+    pub(super) fn new(organisation: Organisation, keys: Keys, clock: Clock) -> Self {
+        let state = RwLock::new(State { organisation, stopped: BTreeSet::new() });
+        Self { shared: Arc::new(Shared { state, keys, clock }) }
+    }
+
+    pub(super) fn now(&self) -> DateTime<Utc> {
+        (self.shared.clock)()
+    }
+
+    pub(super) fn keys(&self) -> &Keys {
+        &self.shared.keys
+    }
+
+    pub(super) fn read(&self) -> RwLockReadGuard<'_, State> {
+        self.shared.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn write(&self) -> RwLockWriteGuard<'_, State> {
+        self.shared.state.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether this provider answers.
+    pub(super) fn runs(&self, provider: &str) -> bool {
+        !self.read().stopped.contains(provider)
+    }
+
+    /// What a listing holds now.
+    pub(super) fn listed(&self, listing: Listing) -> Vec<Invented> {
+        let now = self.now();
+        let state = self.read();
+        let tokens = state.organisation.tokens.iter();
+        tokens.filter(|token| token.listing == listing && token.is_listed(now)).cloned().collect()
+    }
+
+    /// A token that a listing holds now.
+    pub(super) fn find(&self, listing: Listing, id: &str) -> Option<Invented> {
+        let now = self.now();
+        let state = self.read();
+        state.organisation.find(id).filter(|token| token.listing == listing && token.is_listed(now)).cloned()
+    }
+}

@@ -1,0 +1,68 @@
+//! The command line: reads the flags, does one thing, and says by its exit code how that went.
+//!
+//! | code | meaning |
+//! |---|---|
+//! | 0 | done |
+//! | 1 | `list --fail-within`: a token ends, or has ended; `check --online`: a listing is refused; `serve`: it broke down |
+//! | 2 | a mistake: in the flags, the configuration or a definition. `serve` and `check` tell the same |
+//! | 3 | `list`: not everything could be had; what is printed is not all |
+
+mod args;
+mod check;
+pub mod demo;
+mod list;
+mod log;
+mod print;
+mod providers;
+mod schema;
+mod serve;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::app::setup::{Places, Setup};
+use crate::app::{Fault, Shard};
+use crate::collector::Clock;
+use crate::exposition::program::Build;
+use args::{Cli, Command, Files};
+
+/// What was built. `TOKEN_EXPIRY_EXPORTER_REVISION` is the commit, where whoever builds says so.
+const BUILD: Build<'static> = Build {
+    version: env!("CARGO_PKG_VERSION"),
+    revision: match option_env!("TOKEN_EXPIRY_EXPORTER_REVISION") {
+        Some(revision) => revision,
+        None => "",
+    },
+};
+
+/// Does what the command line says.
+pub async fn main() -> ExitCode {
+    let Cli { command, serve, log } = Cli::parse();
+    log::start(&log);
+    let done = match command {
+        None => serve::run(serve).await,
+        Some(Command::Serve(args)) => serve::run(args).await,
+        Some(Command::Check(args)) => check::run(args).await,
+        Some(Command::List(args)) => list::run(args).await,
+        Some(Command::Demo(args)) => demo::run(args).await,
+        Some(Command::Providers(args)) => providers::run(&args),
+        Some(Command::Schema(args)) => schema::run(&args),
+    };
+    match done {
+        Ok(code) => ExitCode::from(code),
+        Err(fault) => {
+            print::error(&fault);
+            ExitCode::from(if let Fault::Mistakes(_) = fault { 2 } else { 1 })
+        }
+    }
+}
+
+/// Reads the configuration and the definitions.
+async fn load(files: Files, shard: Shard, clock: &Clock) -> Result<Setup, Fault> {
+    let places = Places { config: files.config, providers: files.providers };
+    let clock = Clock::clone(clock);
+    let loaded = tokio::task::spawn_blocking(move || Setup::load(&places, shard, &clock)).await;
+    let loaded = loaded.map_err(|_| Fault::Internal("the loading of the configuration broke off".to_owned()))?;
+    loaded.map_err(Fault::from)
+}

@@ -1,0 +1,81 @@
+//! The top of the file.
+
+use std::sync::Arc;
+
+use super::keys::FILE;
+use super::reading::Reading;
+use super::rule::{self, Known};
+use super::surroundings::Surroundings;
+use super::values::Values;
+use super::{Bounds, Config, Labels, lead, secrets, source};
+use crate::core::lead::Lead;
+use crate::core::mistake::{Mistake, Mistakes, Text};
+use crate::yaml::{self, Node};
+
+/// Reads a configuration.
+pub(super) fn read(text: Text, surroundings: Arc<dyn Surroundings>) -> Result<Config, Mistakes> {
+    let root = yaml::parse(&text).map_err(|fault| {
+        let hide = secrets::may_stand_in(text.content());
+        Mistakes::from(if hide { Mistake::hide_line(fault) } else { fault })
+    })?;
+    if root.is_null() {
+        let message = "the file is empty; it needs at least one source under `sources`";
+        return Err(Mistake::in_file(text.name(), message).into());
+    }
+    let mut reading = Reading::new(text.clone(), surroundings);
+    secrets::refuse(&mut reading, &root);
+    let config = config(&mut reading, text, &root);
+    reading.finish()?;
+    Ok(config)
+}
+
+/// What the file says, the defaults where it is wrong: those mistakes are noted.
+fn config(reading: &mut Reading, text: Text, root: &Node) -> Config {
+    let values = Values::read(reading, root, "", FILE);
+    let lead = file_lead(reading, &values);
+    let (sources, credentials) = match values.node("sources") {
+        Some(node) => source::read(reading, node, lead),
+        None => Default::default(),
+    };
+    let known = Known { sources: &sources, lead };
+    let (rules, rule_providers) = match values.node("rules") {
+        Some(node) => rule::read(reading, node, &known),
+        None => Default::default(),
+    };
+    let mut label_names: Vec<_> = rules.iter().flat_map(|rule| rule.labels.keys().cloned()).collect();
+    label_names.sort();
+    label_names.dedup();
+    Config {
+        text,
+        interval: values.period("interval").unwrap_or_default(),
+        timeout: values.period("timeout").unwrap_or_default(),
+        alert_lead: lead,
+        min_lifetime: values.duration("min_lifetime").unwrap_or_default(),
+        expired_retention: values.duration("expired_retention").unwrap_or_default(),
+        token_limit: values.count("token_limit").unwrap_or_default(),
+        labels: Labels {
+            owner: values.map("labels").flag("owner").unwrap_or_default(),
+            owner_email: values.map("labels").flag("owner_email").unwrap_or_default(),
+        },
+        policy: Bounds {
+            max_lifetime: values.map("policy").bound("max_lifetime").flatten(),
+            unused_after: values.map("policy").bound("unused_after").flatten(),
+        },
+        sources,
+        rules: rules.into(),
+        label_names,
+        credentials,
+        rule_providers,
+    }
+}
+
+/// The file's lead.
+fn file_lead(reading: &mut Reading, values: &Values<'_>) -> Lead {
+    let values = values.map("alert_lead");
+    let lead = Lead {
+        warning: values.duration("warning").unwrap_or_default(),
+        critical: values.duration("critical").unwrap_or_default(),
+    };
+    lead::check(reading, values, lead, "the default");
+    lead
+}

@@ -1,0 +1,99 @@
+//! The reading of one file: what was found wrong so far, and which lines no message may show.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::surroundings::Surroundings;
+use crate::core::mistake::{Mistake, Mistakes, Span, Text};
+use crate::yaml::{Node, Reader};
+
+/// The reading of one file.
+pub(super) struct Reading {
+    pub(super) reader: Reader,
+    secrets: Vec<Span>,
+    surroundings: Arc<dyn Surroundings>,
+    folder: PathBuf,
+}
+
+impl Reading {
+    /// Begins to read a text. Relative paths in it stand under the folder of its name.
+    pub(super) fn new(text: Text, surroundings: Arc<dyn Surroundings>) -> Self {
+        let folder = Path::new(text.name()).parent().map(Path::to_owned).unwrap_or_default();
+        Self { reader: Reader::new(text), secrets: Vec::new(), surroundings, folder }
+    }
+
+    /// The text.
+    pub(super) fn content(&self) -> &str {
+        self.reader.text.content()
+    }
+
+    /// Files and variables.
+    pub(super) fn surroundings(&self) -> &Arc<dyn Surroundings> {
+        &self.surroundings
+    }
+
+    /// A path of the file, from where the program runs.
+    pub(super) fn path(&self, written: &str) -> PathBuf {
+        self.folder.join(written)
+    }
+
+    /// Notes a mistake.
+    pub(super) fn mistake(&mut self, at: Span, message: impl Into<String>) {
+        self.reader.mistake(at, message);
+    }
+
+    /// Notes that a secret stands in the file: the message must not quote it, and its lines are shown by no message.
+    pub(super) fn secret(&mut self, at: Span, message: impl Into<String>) {
+        self.secrets.push(at);
+        self.reader.mistake(at, message);
+    }
+
+    /// Whether this place was found to hold a secret.
+    pub(super) fn is_secret(&self, at: Span) -> bool {
+        self.secrets.contains(&at)
+    }
+
+    /// Notes that a value is of the wrong type.
+    pub(super) fn wrong_type(&mut self, node: &Node, what: &str, expected: &str) {
+        self.reader.wrong_type(node, what, expected);
+    }
+
+    /// A text.
+    pub(super) fn string(&mut self, node: &Node, what: &str) -> Option<String> {
+        self.reader.string(node, what)
+    }
+
+    /// A text that is not blank.
+    pub(super) fn filled(&mut self, node: &Node, what: &str) -> Option<String> {
+        let text = self.string(node, what)?;
+        if text.trim().is_empty() {
+            self.mistake(node.at, format!("{what}: the text is empty"));
+            return None;
+        }
+        Some(text)
+    }
+
+    /// The number of the line in which a place stands, for messages that speak of a second place.
+    pub(super) fn line(&self, at: Span) -> usize {
+        self.reader.text.mistake(at, "").order().1
+    }
+
+    /// Ends the reading.
+    ///
+    /// # Errors
+    /// The mistakes, without the lines that hold a secret.
+    pub(super) fn finish(self) -> Result<(), Mistakes> {
+        let lines = |at: Span| {
+            let last = Span { start: at.end.saturating_sub(1).max(at.start), end: at.end };
+            (self.line(at), self.line(last))
+        };
+        let secret: Vec<_> = self.secrets.iter().map(|at| lines(*at)).collect();
+        let mut shown = Mistakes::default();
+        for mistake in self.reader.mistakes.iter() {
+            let (_, line, _) = mistake.order();
+            let hidden = secret.iter().any(|(first, last)| (*first..=*last).contains(&line));
+            shown.push(if hidden { Mistake::hide_line(mistake.clone()) } else { mistake.clone() });
+        }
+        shown.into_result()
+    }
+}

@@ -1,0 +1,112 @@
+use chrono::TimeDelta;
+
+use super::{answer, day, gap, ids, inventory, odd_scope, outcome, policy, record, scope, token};
+use crate::core::failure::{Failure, Reason};
+use crate::core::inventory::{Adjustment, Inventory, Source};
+use crate::core::lead::Band;
+use crate::core::outcome::{Listed, Outcome, Own, RateLimit, Scope};
+use crate::core::token::Expiry;
+
+fn main(inventory: &Inventory) -> &Source {
+    inventory.sources().next().unwrap().1
+}
+
+#[test]
+fn every_reason_and_adjustment_is_there_before_the_first_collection() {
+    let inventory = inventory(policy());
+    let source = main(&inventory);
+    assert_eq!(source.up, None);
+    assert!(Reason::ALL.iter().all(|reason| source.failures.get(reason) == Some(&0)));
+    assert!(Adjustment::ALL.iter().all(|adjustment| source.adjustments.get(adjustment) == Some(&0)));
+    assert_eq!(source.listings.keys().collect::<Vec<_>>(), ["keys", "tokens"]);
+    for health in source.listings.values() {
+        assert!(Reason::ALL.iter().all(|reason| health.gaps.get(reason) == Some(&0)));
+    }
+}
+
+#[test]
+fn a_complete_collection_is_a_success() {
+    let mut inventory = inventory(policy());
+    answer(&mut inventory, vec![], day(1));
+    let source = main(&inventory);
+    assert_eq!(source.up, Some(true));
+    assert_eq!(source.last_attempt, Some(day(1) - TimeDelta::seconds(10)));
+    assert_eq!(source.last_success, Some(day(1)));
+    assert_eq!(source.last_duration, Some(TimeDelta::seconds(10)));
+}
+
+#[test]
+fn a_collection_with_a_gap_is_none_and_says_where() {
+    let mut inventory = inventory(policy());
+    answer(&mut inventory, vec![], day(1));
+    let step = Scope { is_step: true, ..odd_scope("b", vec![]) };
+    let scopes = vec![scope("a/x", vec![]), scope("a/y", vec![]), step];
+    record(&mut inventory, outcome(scopes, vec![gap("c", Reason::Forbidden), gap("d", Reason::Forbidden)]), day(2));
+    let source = main(&inventory);
+    assert_eq!((source.up, source.last_success), (Some(false), Some(day(1))));
+    let health = &source.listings["tokens"];
+    assert_eq!((health.scopes, health.gaps[&Reason::Forbidden], health.gaps.len()), (4, 2, Reason::ALL.len()));
+    assert_eq!((source.failures[&Reason::Forbidden], source.failures[&Reason::Mapping]), (2, 1));
+
+    answer(&mut inventory, vec![], day(3));
+    let source = main(&inventory);
+    assert_eq!(source.listings["tokens"].gaps[&Reason::Forbidden], 0, "gaps are those of the last collection");
+    assert_eq!(source.failures[&Reason::Forbidden], 2, "failures are counted since the start");
+}
+
+#[test]
+fn what_was_told_before_stays_until_something_else_is_told() {
+    let mut inventory = inventory(policy());
+    let limit = RateLimit { limit: Some(100), remaining: 7 };
+    let telling = Outcome {
+        own: Own::Ends(Expiry::At(day(50))),
+        rate_limit: Some(limit),
+        requests: [(200, 3), (0, 1)].into(),
+        ..outcome(vec![], vec![])
+    };
+    record(&mut inventory, telling.clone(), day(1));
+    record(&mut inventory, Outcome::failed(&policy().listings, &Failure::new(Reason::Connect, "no route")), day(2));
+    record(&mut inventory, Outcome { own: Own::Untold, rate_limit: None, ..telling }, day(3));
+    let source = main(&inventory);
+    assert_eq!((source.credential, source.rate_limit), (Some(Expiry::At(day(50))), Some(limit)));
+    assert_eq!(source.requests, [(200, 6), (0, 2)].into());
+    assert_eq!(source.failures[&Reason::Connect], 2);
+}
+
+#[test]
+fn a_clock_that_is_set_back_makes_no_negative_duration() {
+    let mut inventory = inventory(policy());
+    inventory.record("main", outcome(vec![], vec![]), day(2), day(1));
+    assert_eq!(main(&inventory).last_duration, Some(TimeDelta::zero()));
+}
+
+#[test]
+fn an_answer_for_what_is_no_longer_configured_is_passed_over() {
+    let mut inventory = inventory(policy());
+    inventory.record("gone", outcome(vec![scope("a", vec![token("1", 100)])], vec![]), day(1), day(1));
+    let old = Listed { name: "sessions".into(), scopes: vec![scope("", vec![token("2", 100)])], gaps: vec![] };
+    record(&mut inventory, Outcome { listings: vec![old], ..Outcome::default() }, day(1));
+    assert!(ids(&inventory, day(1)).is_empty());
+    assert_eq!(inventory.sources().count(), 1);
+    assert_eq!(main(&inventory).listings.len(), 2);
+}
+
+#[test]
+fn people_are_told_of_the_end_of_the_own_credential_too() {
+    let mut inventory = inventory(policy());
+    let telling = |expires| Outcome { own: Own::Ends(expires), ..outcome(vec![], vec![]) };
+    record(&mut inventory, telling(Expiry::Never), day(0));
+    assert_eq!((main(&inventory).credential_band(day(0)), inventory.next_change(day(0))), (None, None));
+    record(&mut inventory, telling(Expiry::At(day(50))), day(0));
+    let cases = [
+        (0, None, Some(day(20))),
+        (20, Some(Band::Warning), Some(day(43))),
+        (43, Some(Band::Critical), Some(day(50))),
+        (50, Some(Band::Expired), None),
+        (500, Some(Band::Expired), None),
+    ];
+    for (today, band, next) in cases {
+        let now = day(today);
+        assert_eq!((main(&inventory).credential_band(now), inventory.next_change(now)), (band, next), "{today}");
+    }
+}

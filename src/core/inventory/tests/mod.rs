@@ -1,0 +1,129 @@
+//! Stories: what collections bring, and what people are shown then.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod adjusted;
+mod health;
+mod missing;
+mod policy;
+mod property;
+mod replaced;
+mod restored;
+mod shown;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::{Inventory, Policy, View};
+use crate::core::failure::{Failure, Reason};
+use crate::core::lead::Lead;
+use crate::core::outcome::{Gap, Listed, OddRow, Outcome, Path, Scope};
+use crate::core::rules::Rule;
+use crate::core::token::{Expiry, LastUse, Owner, State, Token};
+
+/// So many days after the beginning of every story, which is the 1 November 2026.
+fn day(days: i64) -> DateTime<Utc> {
+    DateTime::parse_from_rfc3339("2026-11-01T00:00:00Z").unwrap().to_utc() + TimeDelta::days(days)
+}
+
+/// A token that was made a year before the story, used a day before it, and ends on this day of it.
+fn token(id: &str, end: i64) -> Token {
+    Token {
+        id: id.into(),
+        name: format!("token {id}"),
+        kind: "api-token".into(),
+        owner: Some(Owner { name: Some("Jane".into()), ..Owner::default() }),
+        created_at: Some(day(-365)),
+        expires: Expiry::At(day(end)),
+        last_used: LastUse::At(day(-1)),
+        scopes: Vec::new(),
+        disabled: false,
+        lifetime: None,
+        manage_url: None,
+        labels: BTreeMap::new(),
+        approximate: false,
+    }
+}
+
+fn policy() -> Policy {
+    Policy {
+        provider: "vendor".into(),
+        listings: vec!["tokens".into(), "keys".into()],
+        interval: TimeDelta::minutes(15),
+        lead: Lead { warning: TimeDelta::days(30), critical: TimeDelta::days(7) },
+        min_lifetime: TimeDelta::days(1),
+        expired_retention: TimeDelta::days(7),
+        token_limit: 100,
+        max_lifetime: None,
+        unused_after: None,
+        without_replacement: Vec::new(),
+    }
+}
+
+/// An inventory of one source, `main`.
+fn inventory(policy: Policy) -> Inventory {
+    inventory_with(policy, Vec::new())
+}
+
+fn inventory_with(policy: Policy, rules: Vec<Rule>) -> Inventory {
+    let mut inventory = Inventory::default();
+    inventory.set_policy(BTreeMap::from([("main".into(), policy)]), rules.into());
+    inventory
+}
+
+fn rules(rules: Vec<Rule>) -> Arc<[Rule]> {
+    rules.into()
+}
+
+/// A path of steps that are written with slashes.
+fn path(steps: &str) -> Path {
+    steps.split('/').filter(|step| !step.is_empty()).fold(Path::root(), |path, step| path.join(step))
+}
+
+/// A complete answer.
+fn scope(steps: &str, tokens: Vec<Token>) -> Scope {
+    Scope { path: path(steps), tokens, odd: Vec::new(), is_step: false }
+}
+
+/// A complete answer with a row that could not be read.
+fn odd_scope(steps: &str, tokens: Vec<Token>) -> Scope {
+    Scope { odd: vec![OddRow { position: 1, id: None, field: "expires_at" }], ..scope(steps, tokens) }
+}
+
+fn gap(steps: &str, reason: Reason) -> Gap {
+    let failure = Failure::new(reason, format!("GET /{steps}: no"));
+    Gap { path: path(steps), scope: format!("/{steps}"), failure, needs: None }
+}
+
+/// An outcome in which `tokens` brought this, and `keys` nothing at all.
+fn outcome(scopes: Vec<Scope>, gaps: Vec<Gap>) -> Outcome {
+    let listed = |name: &str, scopes, gaps| Listed { name: name.into(), scopes, gaps };
+    Outcome {
+        listings: vec![listed("tokens", scopes, gaps), listed("keys", vec![scope("", Vec::new())], Vec::new())],
+        ..Outcome::default()
+    }
+}
+
+/// Records that `tokens`, in one scope, was answered with these.
+fn answer(inventory: &mut Inventory, tokens: Vec<Token>, now: DateTime<Utc>) {
+    record(inventory, outcome(vec![scope("all", tokens)], Vec::new()), now);
+}
+
+fn record(inventory: &mut Inventory, outcome: Outcome, now: DateTime<Utc>) {
+    inventory.record("main", outcome, now - TimeDelta::seconds(10), now);
+}
+
+fn ids(inventory: &Inventory, now: DateTime<Utc>) -> Vec<&str> {
+    inventory.tokens(now).map(|view| view.token.id.as_str()).collect()
+}
+
+fn states(inventory: &Inventory, now: DateTime<Utc>) -> Vec<(&str, State)> {
+    inventory.tokens(now).map(|view| (view.token.id.as_str(), view.state)).collect()
+}
+
+/// What people are shown of the one token of this id.
+fn view<'a>(inventory: &'a Inventory, id: &str, now: DateTime<Utc>) -> View<'a> {
+    inventory.tokens(now).find(|view| view.token.id == id).expect("the token is there")
+}

@@ -1,0 +1,118 @@
+use std::collections::BTreeMap;
+
+use chrono::TimeDelta;
+
+use super::{answer, day, gap, ids, inventory, inventory_with, outcome, policy, record, scope, states, token, view};
+use crate::core::failure::Reason;
+use crate::core::inventory::{Inventory, Policy, Snapshot};
+use crate::core::outcome::{Outcome, Own, RateLimit};
+use crate::core::rules::Rule;
+use crate::core::token::{Expiry, State, Token};
+
+/// What the next process knows, under this policy, of what this one knew.
+fn restarted(inventory: &Inventory, policy: Policy, rules: Vec<Rule>) -> Inventory {
+    let file = serde_json::to_string(&inventory.snapshot()).unwrap();
+    let mut next = inventory_with(policy, rules);
+    next.restore(serde_json::from_str::<Snapshot<'_>>(&file).unwrap());
+    next
+}
+
+fn collected() -> Inventory {
+    let mut inventory = inventory(policy());
+    let full = Outcome {
+        own: Own::Ends(Expiry::At(day(50))),
+        rate_limit: Some(RateLimit { limit: None, remaining: 7 }),
+        requests: [(200, 3)].into(),
+        ..outcome(vec![scope("a", vec![token("1", 100), token("2", 3)])], vec![gap("b", Reason::Forbidden)])
+    };
+    record(&mut inventory, full, day(1));
+    inventory
+}
+
+#[test]
+fn after_a_restart_the_same_is_known_and_nothing_is_up() {
+    let before = collected();
+    let after = restarted(&before, policy(), vec![]);
+    let tokens = |inventory: &Inventory| inventory.tokens(day(2)).map(|view| view.token.clone()).collect::<Vec<_>>();
+    assert_eq!(tokens(&after), tokens(&before));
+    let (old, new) = (before.sources().next().unwrap().1, after.sources().next().unwrap().1);
+    assert_eq!(new.up, None);
+    assert_eq!((new.last_attempt, new.last_success), (old.last_attempt, old.last_success));
+    assert_eq!((new.credential, new.rate_limit), (old.credential, old.rate_limit));
+    assert_eq!((new.last_duration, &new.listings), (Some(TimeDelta::seconds(10)), &old.listings));
+    assert_eq!((new.requests.len(), new.failures[&Reason::Forbidden]), (0, 0), "counters begin anew");
+    assert_eq!(after.next_change(day(2)), before.next_change(day(2)));
+}
+
+#[test]
+fn what_was_missed_before_a_restart_is_not_missed_for_the_first_time() {
+    let mut before = collected();
+    record(&mut before, outcome(vec![scope("a", vec![])], vec![]), day(2));
+    let mut after = restarted(&before, policy(), vec![]);
+    assert_eq!(states(&after, day(2)), [("1", State::Active), ("2", State::Active)]);
+    record(&mut after, outcome(vec![scope("a", vec![])], vec![]), day(3));
+    assert_eq!(states(&after, day(3)), [("2", State::Expired)]);
+    let again = restarted(&after, policy(), vec![]);
+    assert_eq!(states(&again, day(9)), [("2", State::Expired)]);
+    assert!(ids(&again, day(10)).is_empty(), "an expired one is forgotten when its time is over");
+}
+
+#[test]
+fn the_configuration_of_now_decides_what_is_taken_over() {
+    let before = collected();
+    let drop = Rule { drop: true, ..Rule::default() };
+    let label = Rule { labels: [("team".into(), "platform".into())].into(), ..Rule::default() };
+    assert!(ids(&restarted(&before, policy(), vec![drop]), day(2)).is_empty());
+    assert_eq!(view(&restarted(&before, policy(), vec![label]), "1", day(2)).labels["team"], "platform");
+    let other = Policy { provider: "other".into(), ..policy() };
+    assert!(ids(&restarted(&before, other, vec![]), day(2)).is_empty());
+    let keys = Policy { listings: vec!["keys".into()], ..policy() };
+    let after = restarted(&before, keys, vec![]);
+    assert!(ids(&after, day(2)).is_empty());
+    assert_eq!(after.sources().next().unwrap().1.listings.len(), 1);
+
+    let mut elsewhere = Inventory::default();
+    elsewhere.set_policy(BTreeMap::from([("other".into(), policy())]), super::rules(vec![]));
+    elsewhere.restore(before.snapshot());
+    assert!(ids(&elsewhere, day(2)).is_empty());
+}
+
+#[test]
+fn what_was_collected_since_counts_more_than_what_was_stored() {
+    let before = collected();
+    let mut after = inventory(policy());
+    answer(&mut after, vec![token("9", 100)], day(3));
+    after.restore(before.snapshot());
+    assert_eq!(ids(&after, day(3)), ["9"]);
+}
+
+#[test]
+fn a_replaced_token_is_replaced_after_a_restart_too() {
+    let mut before = inventory(policy());
+    let named = |id, end, made| Token { name: "ci".into(), created_at: Some(day(made)), ..token(id, end) };
+    answer(&mut before, vec![named("1", 20, -300), named("2", 300, -1)], day(1));
+    let after = restarted(&before, policy(), vec![]);
+    assert_eq!(states(&after, day(1)), [("1", State::Replaced), ("2", State::Active)]);
+}
+
+#[test]
+fn a_file_out_of_order_is_put_in_order() {
+    let mut stored = serde_json::to_value(collected().snapshot()).unwrap();
+    let tokens = stored["sources"]["main"]["tokens"].as_array_mut().unwrap();
+    tokens.reverse();
+    tokens.push(tokens[0].clone());
+    stored["sources"]["main"]["listings"]["tokens"]["gaps"] = serde_json::json!({});
+    let mut after = inventory(policy());
+    after.restore(serde_json::from_value(stored).unwrap());
+    assert_eq!(ids(&after, day(2)), ["1", "2"]);
+    assert_eq!(after.sources().next().unwrap().1.listings["tokens"].gaps.len(), Reason::ALL.len());
+    answer(&mut after, vec![token("1", 100), token("2", 3)], day(2));
+    assert_eq!(ids(&after, day(2)), ["1", "2"]);
+}
+
+#[test]
+fn nothing_known_is_nothing_to_store() {
+    assert!(inventory(policy()).snapshot().is_empty());
+    assert!(Inventory::default().snapshot().is_empty());
+    assert!(!collected().snapshot().is_empty());
+}

@@ -1,0 +1,107 @@
+//! Gzip in parts: what was compressed once is put together with what is new, as one valid stream.
+//!
+//! A deflate stream (RFC 1951) is a row of blocks, of which the last is marked. A *sync flush* ends a block, adds an empty
+//! one, and with it reaches a byte boundary, so that the blocks of another compressor can follow as they are; each of
+//! ours starts with an empty window, so none refers to bytes of a part before it. What remains is the mark of the end
+//! (an empty last block), and gzip's trailer (RFC 1952): the length, and the CRC-32, which can be computed from the CRCs
+//! of the parts. One member, because not every reader goes on after the first.
+
+use std::io::{self, Write as _};
+
+use flate2::Compression;
+use flate2::write::DeflateEncoder;
+
+/// Magic number, deflate, no flags, no time, no hint, unknown system.
+const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];
+
+/// An empty block with fixed codes, marked as the last.
+const END: [u8; 2] = [0x03, 0x00];
+
+/// A run of bytes as whole deflate blocks, none of them the last.
+#[derive(Debug)]
+pub(crate) struct Part {
+    deflated: Vec<u8>,
+    crc: crc32fast::Hasher,
+    length: u64,
+}
+
+impl Part {
+    /// Compresses.
+    ///
+    /// # Errors
+    /// None in practice: the compressor writes to memory.
+    pub(crate) fn new(bytes: &[u8]) -> io::Result<Self> {
+        let mut encoder = DeflateEncoder::new(Vec::new(), Compression::default());
+        encoder.write_all(bytes)?;
+        encoder.flush()?;
+        // The encoder is not finished, but left: its end mark goes to the empty vector that takes the place of this one.
+        let mut deflated = std::mem::take(encoder.get_mut());
+        deflated.shrink_to_fit();
+        let mut crc = crc32fast::Hasher::new();
+        crc.update(bytes);
+        Ok(Self { deflated, crc, length: bytes.len() as u64 })
+    }
+
+    /// The size before compression, in bytes.
+    pub(crate) fn length(&self) -> u64 {
+        self.length
+    }
+}
+
+/// One gzip stream of all parts.
+pub(crate) fn join(parts: &[&Part]) -> Vec<u8> {
+    let size = parts.iter().map(|part| part.deflated.len()).sum::<usize>() + HEADER.len() + END.len() + 8;
+    let mut stream = Vec::with_capacity(size);
+    stream.extend(HEADER);
+    let mut crc = crc32fast::Hasher::new();
+    let mut length = 0_u64;
+    for part in parts {
+        stream.extend_from_slice(&part.deflated);
+        crc.combine(&part.crc);
+        length += part.length;
+    }
+    stream.extend(END);
+    stream.extend(crc.finalize().to_le_bytes());
+    // The trailer's length is modulo 2^32.
+    stream.extend((length & u64::from(u32::MAX)).to_le_bytes().into_iter().take(4));
+    stream
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::expect_used, clippy::unwrap_used)]
+
+    use std::io::Read as _;
+    use std::process::{Command, Stdio};
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn joined(texts: &[Vec<u8>]) -> Vec<u8> {
+        let parts: Vec<Part> = texts.iter().map(|text| Part::new(text).expect("compresses")).collect();
+        join(&parts.iter().collect::<Vec<_>>())
+    }
+
+    proptest! {
+        #[test]
+        fn any_parts_are_one_member(texts in prop::collection::vec(
+            prop_oneof![prop::collection::vec(any::<u8>(), 0..2_000), "(token\\{id=\"[0-9]{1,3}\"\\} [0-9]\n){0,300}".prop_map(String::into_bytes)],
+            0..5,
+        )) {
+            let stream = joined(&texts);
+            let mut read = Vec::new();
+            // The decoder of a single member: it would stop short at a second one.
+            flate2::read::GzDecoder::new(&stream[..]).read_to_end(&mut read).expect("gzip");
+            prop_assert_eq!(read, texts.concat());
+        }
+    }
+
+    #[test]
+    fn gzip_itself_finds_no_fault() {
+        let texts = [vec![b'a'; 200_000], Vec::new(), b"token_info 1\n".to_vec()];
+        let mut gzip = Command::new("gzip").arg("-t").stdin(Stdio::piped()).spawn().expect("gzip is installed");
+        gzip.stdin.take().expect("a pipe").write_all(&joined(&texts)).expect("gzip reads");
+        assert!(gzip.wait().expect("gzip ends").success());
+    }
+}

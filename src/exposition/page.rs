@@ -1,0 +1,175 @@
+//! The page that a scrape is handed: rendered once per change, kept compressed, put together with what is new.
+//!
+//! With 100,000 tokens the page has tens of megabytes. To write and compress it takes around a second, and two
+//! Prometheus servers ask for it every fifteen seconds; but it changes only when a collection ends, or a token enters a
+//! band, and both are known. It is not kept uncompressed: whoever asks without gzip waits for the decompression.
+
+use std::io::{self, Read as _};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use tokio::sync::watch;
+
+use super::gzip::{self, Part};
+use super::program::Program;
+use super::sources::next_credential_change;
+use super::text::{Format, Writer};
+use super::{Known, Labels};
+use crate::core::inventory::Inventory;
+
+/// Where the time comes from.
+pub type Clock = Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>;
+
+/// The longest sleep between two looks at the clock. A sleep does not notice that the clock was set, or the machine
+/// suspended.
+const LONGEST_SLEEP: Duration = Duration::from_secs(60);
+
+/// The page.
+pub struct Page {
+    inventory: Arc<RwLock<Inventory>>,
+    program: Arc<Program>,
+    clock: Clock,
+    labels: Mutex<Labels>,
+    rendered: Mutex<Arc<Rendered>>,
+}
+
+/// The page at one instant, without what the program says of itself.
+struct Rendered {
+    gauges: Part,
+    counters: Part,
+    openmetrics_counters: Part,
+    next_change: Option<DateTime<Utc>>,
+}
+
+impl Page {
+    /// A page of what is known now.
+    ///
+    /// # Errors
+    /// None in practice: the compressor writes to memory.
+    pub fn new(
+        inventory: Arc<RwLock<Inventory>>,
+        labels: Labels,
+        program: Arc<Program>,
+        clock: Clock,
+    ) -> io::Result<Self> {
+        let rendered = Rendered::of(&inventory, labels, clock())?;
+        Ok(Self { inventory, program, clock, labels: Mutex::new(labels), rendered: Mutex::new(Arc::new(rendered)) })
+    }
+
+    /// What of an owner may be shown.
+    pub fn labels(&self) -> Labels {
+        *held(&self.labels)
+    }
+
+    /// Sets what of an owner may be shown. It holds from the next rendering on: at a reload the collector's revision
+    /// follows at once.
+    pub fn set_labels(&self, labels: Labels) {
+        *held(&self.labels) = labels;
+    }
+
+    /// Renders the page anew. This takes its time: up to a second with 100,000 tokens.
+    ///
+    /// # Errors
+    /// None in practice: the compressor writes to memory.
+    pub fn render(&self) -> io::Result<()> {
+        let rendered = Rendered::of(&self.inventory, self.labels(), (self.clock)())?;
+        *held(&self.rendered) = Arc::new(rendered);
+        Ok(())
+    }
+
+    /// Renders the page anew whenever the revision changes, and whenever a token or a credential changes its band. Ends
+    /// when the revision's sender is gone.
+    pub async fn follow(self: Arc<Self>, mut revision: watch::Receiver<u64>) {
+        loop {
+            let next_change = held(&self.rendered).next_change;
+            tokio::select! {
+                changed = revision.changed() => if changed.is_err() { return },
+                () = tokio::time::sleep(sleep_until(next_change, (self.clock)())) => {
+                    if next_change.is_none_or(|at| (self.clock)() < at) {
+                        continue;
+                    }
+                }
+            }
+            let page = Arc::clone(&self);
+            match tokio::task::spawn_blocking(move || page.render()).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => {
+                    tracing::error!(%error, "the metrics could not be rendered; the page of before stays")
+                }
+                Err(error) => {
+                    tracing::error!(%error, "the rendering of the metrics broke off; the page of before stays")
+                }
+            }
+        }
+    }
+
+    /// The page as gzip.
+    ///
+    /// # Errors
+    /// None in practice: the compressor writes to memory.
+    pub fn compressed(&self, format: Format) -> io::Result<Vec<u8>> {
+        let rendered = Arc::clone(&held(&self.rendered));
+        let program = Part::new(self.program.text(format).as_bytes())?;
+        Ok(gzip::join(&[&rendered.gauges, rendered.counters(format), &program]))
+    }
+
+    /// The page as it is. This takes its time: it is decompressed.
+    ///
+    /// # Errors
+    /// None in practice: the compressor reads what it wrote.
+    pub fn plain(&self, format: Format) -> io::Result<Vec<u8>> {
+        let rendered = Arc::clone(&held(&self.rendered));
+        let program = self.program.text(format);
+        let parts = [&rendered.gauges, rendered.counters(format)];
+        let length = parts.iter().map(|part| part.length()).sum::<u64>();
+        let mut text = Vec::with_capacity(usize::try_from(length).unwrap_or_default() + program.len());
+        flate2::read::GzDecoder::new(&gzip::join(&parts)[..]).read_to_end(&mut text)?;
+        text.extend_from_slice(program.as_bytes());
+        Ok(text)
+    }
+}
+
+impl Rendered {
+    fn of(inventory: &RwLock<Inventory>, labels: Labels, now: DateTime<Utc>) -> io::Result<Self> {
+        let mut gauges = Writer::new(Format::Text);
+        let mut counters = Writer::new(Format::Text);
+        let mut openmetrics_counters = Writer::new(Format::OpenMetrics);
+        let next_change = {
+            let inventory = inventory.read().unwrap_or_else(PoisonError::into_inner);
+            let known = Known::of(&inventory, now);
+            known.gauges(&mut gauges, labels, now);
+            known.counters(&mut counters);
+            known.counters(&mut openmetrics_counters);
+            let credentials = known.sources.iter().filter_map(|(_, source)| next_credential_change(source, now));
+            credentials.chain(inventory.next_change(now)).min()
+        };
+        // The lock is free again: compression takes longer than all the rest.
+        Ok(Self {
+            gauges: Part::new(gauges.into_text().as_bytes())?,
+            counters: Part::new(counters.into_text().as_bytes())?,
+            openmetrics_counters: Part::new(openmetrics_counters.into_text().as_bytes())?,
+            next_change,
+        })
+    }
+
+    fn counters(&self, format: Format) -> &Part {
+        match format {
+            Format::Text => &self.counters,
+            Format::OpenMetrics => &self.openmetrics_counters,
+        }
+    }
+}
+
+/// How long to sleep until an instant, or until the next look at the clock.
+fn sleep_until(at: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Duration {
+    // At least a moment: an instant that has passed and yet brings no change must not become a busy loop.
+    let least = Duration::from_millis(100);
+    let left = at.map_or(LONGEST_SLEEP, |at| (at - now).to_std().unwrap_or_default());
+    left.clamp(least, LONGEST_SLEEP)
+}
+
+/// What a lock guards, also after a panic elsewhere: each value is replaced whole, never left half done.
+fn held<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
+    lock.lock().unwrap_or_else(PoisonError::into_inner)
+}

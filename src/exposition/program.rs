@@ -1,0 +1,163 @@
+//! What the program says of itself. It is counted where it happens, and written at each scrape.
+
+use chrono::{DateTime, Utc};
+use prometheus::core::Collector;
+use prometheus::proto::MetricType;
+use prometheus::{Gauge, GaugeVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
+
+use super::families::{Family, Kind, program};
+use super::text::{Format, Writer};
+
+/// What was built.
+#[derive(Clone, Copy, Debug)]
+pub struct Build<'a> {
+    /// The version.
+    pub version: &'a str,
+    /// The commit, or an empty text where it is not known.
+    pub revision: &'a str,
+}
+
+/// The program's own metrics.
+pub struct Program {
+    registry: Registry,
+    reload_successful: IntGauge,
+    reload_success: Gauge,
+    storage_failures: IntCounter,
+    http_requests: IntCounterVec,
+}
+
+impl Program {
+    /// The metrics of this process. `shard` is its number, from 1, and how many there are.
+    ///
+    /// # Errors
+    /// Where two families have one name: a mistake in the table of families.
+    pub fn new(build: Build<'_>, shard: (u32, u32)) -> prometheus::Result<Self> {
+        let registry = Registry::new();
+        let info = registered(&registry, GaugeVec::new(options(&program::BUILD_INFO), program::BUILD_INFO.labels)?)?;
+        info.with_label_values(&[build.version, build.revision]).set(1.0);
+        let shards = registered(&registry, GaugeVec::new(options(&program::SHARDS), program::SHARDS.labels)?)?;
+        shards.with_label_values(&[&shard.0.to_string()]).set(shard.1.into());
+        #[cfg(target_os = "linux")]
+        registry.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))?;
+        Ok(Self {
+            reload_successful: registered(&registry, IntGauge::with_opts(options(&program::RELOAD_SUCCESSFUL))?)?,
+            reload_success: registered(&registry, Gauge::with_opts(options(&program::RELOAD_SUCCESS))?)?,
+            storage_failures: registered(&registry, IntCounter::with_opts(options(&program::STORAGE_FAILURES))?)?,
+            http_requests: registered(
+                &registry,
+                IntCounterVec::new(options(&program::HTTP_REQUESTS), program::HTTP_REQUESTS.labels)?,
+            )?,
+            registry,
+        })
+    }
+
+    /// Notes that the configuration was loaded, at the start or by a reload.
+    pub fn reloaded(&self, now: DateTime<Utc>) {
+        self.reload_successful.set(1);
+        // Whole seconds are exact in a float for longer than anybody will run this.
+        self.reload_success.set(now.timestamp() as f64);
+    }
+
+    /// Notes that a reload was refused, and the configuration of before still runs.
+    pub fn reload_failed(&self) {
+        self.reload_successful.set(0);
+    }
+
+    /// Notes that the inventory could not be kept or restored.
+    pub fn storage_failed(&self) {
+        self.storage_failures.inc();
+    }
+
+    /// Notes an answer. `path` is one of a closed list.
+    pub fn answered(&self, path: &str, code: u16) {
+        self.http_requests.with_label_values(&[path, &code.to_string()]).inc();
+    }
+
+    /// Writes it all. In OpenMetrics this is the end of the page.
+    pub(super) fn text(&self, format: Format) -> String {
+        let mut to = Writer::new(format);
+        for family in self.registry.gather() {
+            let kind = if family.get_field_type() == MetricType::COUNTER { Kind::Counter } else { Kind::Gauge };
+            to.header(family.name(), kind, family.help());
+            for metric in family.get_metric() {
+                let mut sample = to.sample(family.name());
+                for label in metric.get_label() {
+                    sample = sample.label(label.name(), label.value());
+                }
+                sample.number(match kind {
+                    Kind::Counter => metric.get_counter().get_value(),
+                    Kind::Gauge => metric.get_gauge().get_value(),
+                });
+            }
+        }
+        let mut text = to.into_text();
+        if format == Format::OpenMetrics {
+            text.push_str("# EOF\n");
+        }
+        text
+    }
+}
+
+fn options(family: &Family) -> Opts {
+    Opts::new(family.name, family.help)
+}
+
+fn registered<C: Collector + Clone + 'static>(registry: &Registry, collector: C) -> prometheus::Result<C> {
+    registry.register(Box::new(collector.clone()))?;
+    Ok(collector)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn program() -> Program {
+        let program = Program::new(Build { version: "1.2.3", revision: "" }, (2, 3)).unwrap();
+        program.reloaded(DateTime::from_timestamp(1_760_000_000, 5).unwrap());
+        program.reload_failed();
+        program.storage_failed();
+        program.answered("/metrics", 200);
+        program.answered("other", 404);
+        program
+    }
+
+    fn without_process(text: &str) -> String {
+        text.lines().filter(|line| !line.contains("process_")).map(|line| format!("{line}\n")).collect()
+    }
+
+    #[test]
+    fn what_the_program_says_of_itself() {
+        let text = program().text(Format::Text);
+        assert!(text.contains("\n# TYPE process_cpu_seconds_total counter\n"), "{text}");
+        insta::assert_snapshot!(without_process(&text), @r#"
+        # HELP token_expiry_exporter_build_info 1, with the version of the program.
+        # TYPE token_expiry_exporter_build_info gauge
+        token_expiry_exporter_build_info{version="1.2.3"} 1
+        # HELP token_expiry_exporter_config_last_reload_success_timestamp_seconds When the configuration that runs was loaded.
+        # TYPE token_expiry_exporter_config_last_reload_success_timestamp_seconds gauge
+        token_expiry_exporter_config_last_reload_success_timestamp_seconds 1760000000
+        # HELP token_expiry_exporter_config_last_reload_successful 1 if the last reload of the configuration was successful, else 0: then the one of before still runs.
+        # TYPE token_expiry_exporter_config_last_reload_successful gauge
+        token_expiry_exporter_config_last_reload_successful 0
+        # HELP token_expiry_exporter_http_requests_total Requests that this program has answered.
+        # TYPE token_expiry_exporter_http_requests_total counter
+        token_expiry_exporter_http_requests_total{code="200",path="/metrics"} 1
+        token_expiry_exporter_http_requests_total{code="404",path="other"} 1
+        # HELP token_expiry_exporter_shards How many shards the sources are divided into; the label says which one this process is.
+        # TYPE token_expiry_exporter_shards gauge
+        token_expiry_exporter_shards{shard="2"} 3
+        # HELP token_expiry_exporter_storage_failures_total How often the inventory could not be written to, or read from, the storage path.
+        # TYPE token_expiry_exporter_storage_failures_total counter
+        token_expiry_exporter_storage_failures_total 1
+        "#);
+    }
+
+    #[test]
+    fn in_openmetrics_a_counter_is_named_without_its_ending_and_the_end_is_marked() {
+        let text = program().text(Format::OpenMetrics);
+        assert!(text.contains("\n# TYPE process_cpu_seconds counter\nprocess_cpu_seconds_total "), "{text}");
+        assert!(text.ends_with("token_expiry_exporter_storage_failures_total 1\n# EOF\n"), "{text}");
+    }
+}

@@ -1,0 +1,307 @@
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use serde_json::{Value, json};
+
+use super::*;
+
+/// An expression that knows the settings `admin` and `days`, the map `users`, and the names `group` and `user`.
+fn compiled(code: &str) -> Result<Expression, Vec<Slip>> {
+    let [settings, maps, names] = [vec!["admin", "days"], vec!["users"], vec!["group", "user"]]
+        .map(|names| names.into_iter().map(String::from).collect::<Vec<_>>());
+    Expression::compile("test", code, &Scope { settings: &settings, maps: &maps, names: &names })
+}
+
+fn value(json: Value) -> Val {
+    serde_json::from_value(json).unwrap()
+}
+
+fn variables() -> Variables {
+    Variables {
+        settings: value(json!({"admin": true, "days": 90})),
+        maps: value(json!({"users": {"7": {"name": "ada"}}})),
+        headers: value(json!({"link": "x"})),
+        status: value(json!(200)),
+        names: vec![value(json!({"id": 12})), value(json!("u"))],
+        ..Variables::default()
+    }
+}
+
+/// What the expression yields, each as JSON.
+fn run(code: &str, input: &Value) -> Result<Vec<String>, Unreadable> {
+    let expression = compiled(code).unwrap_or_else(|slips| panic!("{code}: {slips:?}"));
+    Ok(expression.run(&variables(), value(input.clone()))?.iter().map(ToString::to_string).collect())
+}
+
+#[test]
+fn an_expression_yields_what_jq_yields() {
+    let input = json!({"a": 1, "b": [3, 1, 2], "t": "x-y", "o": {"k": null}, "n": "12", "id": 7, "when": "2026-01-02"});
+    let cases: &[(&str, &[&str])] = &[
+        (".a", &["1"]),
+        (".missing.deep", &["null"]),
+        (".b[]", &["3", "1", "2"]),
+        ("empty", &[]),
+        (".a, .t", &["1", "\"x-y\""]),
+        ("[.b[] | . * 2 + 1]", &["[7,3,5]"]),
+        (".b | [min, max, add, length]", &["[1,3,6,3]"]),
+        (".b | sort | map(tostring) | join(\", \")", &["\"1, 2, 3\""]),
+        ("[.t, null, 1, true] | join(\"/\")", &["\"x-y//1/true\""]),
+        ("\"\\(.a): \\(.t) \\(.b)\"", &["\"1: x-y [3,1,2]\""]),
+        ("@base64 \"<\\(.t)>\"", &["\"<eC15>\""]),
+        ("\"eC15\" | @base64d", &["\"x-y\""]),
+        (".t | test(\"^x\"), (split(\"-\") | last)", &["true", "\"y\""]),
+        (".t | capture(\"(?<l>.)-(?<r>.)\") | .l + .r", &["\"xy\""]),
+        (".t | gsub(\"-\"; \"_\")", &["\"x_y\""]),
+        (".n | tonumber + 1", &["13"]),
+        ("\"1.5\" | tonumber", &["1.5"]),
+        ("\"true\" | toboolean", &["true"]),
+        ("\"{\\\"x\\\": [1]}\" | fromjson.x[0]", &["1"]),
+        (".o | tojson", &["\"{\\\"k\\\":null}\""]),
+        (".o.k // \"none\"", &["\"none\""]),
+        ("{a, t: .t, (.n): 1} | keys", &["[\"12\",\"a\",\"t\"]"]),
+        ("{a, x: .missing} | to_entries | map(.key)", &["[\"a\",\"x\"]"]),
+        ("with_entries(select(.value == 1))", &["{\"a\":1}"]),
+        (". as {$a, b: [$first]} | [$a, $first]", &["[1,3]"]),
+        ("if .a == 1 then \"one\" elif .a then \"some\" else null end", &["\"one\""]),
+        ("[.b[]?, .a[]?]", &["[3,1,2]"]),
+        ("try error_free catch 1", &[]),
+        ("first(.b[] | select(. < 3))", &["1"]),
+        ("[limit(2; .b[])]", &["[3,1]"]),
+        (".b | any(. == 2), all(. > 1)", &["true", "false"]),
+        ("[..] | length", &["12"]),
+        ("$settings.days * 86400000", &["7776000000"]),
+        ("$maps.users[.id | tostring].name", &["\"ada\""]),
+        ("[$group.id, $user, $status, $headers.link, $body, $rows]", &["[12,\"u\",200,\"x\",null,null]"]),
+        ("{$user}", &["{\"user\":\"u\"}"]),
+        ("9007199254740993", &["9007199254740993"]),
+        ("(.when + \"T00:00:00Z\") | fromdate", &["1767312000"]),
+    ];
+    for (code, expected) in cases.iter().filter(|(code, _)| !code.contains("error_free")) {
+        let expected: Vec<String> = expected.iter().map(ToString::to_string).collect();
+        assert_eq!(run(code, &input), Ok(expected), "{code}");
+    }
+}
+
+#[test]
+fn what_cannot_be_applied_is_unreadable_and_says_nothing() {
+    let input = json!({"secret": "s3cret", "n": 1});
+    for code in [
+        ".secret.x",
+        ".secret[0]",
+        ".n | test(\"x\")",
+        ".secret * 3",
+        "3 * .secret",
+        ".secret | tonumber",
+        ".secret | fromjson",
+        ".secret | jwt_claims",
+        ".secret | pem_not_after",
+        "{} * {}",
+        "[.secret] | join(1)",
+    ] {
+        assert_eq!(run(code, &input), Err(Unreadable), "{code}");
+    }
+    assert!(!format!("{} {:?}", Unreadable, Unreadable).contains("s3cret"));
+}
+
+#[test]
+fn truth_is_false_where_there_is_none() {
+    let cases = [
+        (".a", json!({"a": 1}), true),
+        (".a", json!({"a": 0}), true),
+        (".a", json!({"a": false}), false),
+        (".a", json!({}), false),
+        ("empty", json!({}), false),
+        (".a.b", json!({"a": "text"}), false),
+        ("$settings.admin", json!(null), true),
+    ];
+    for (code, input, expected) in cases {
+        assert_eq!(compiled(code).unwrap().truth(&variables(), value(input.clone())), expected, "{code} {input}");
+    }
+}
+
+#[test]
+fn an_expression_tells_what_it_reads_and_whether_it_was_of_use() {
+    let expression = compiled("$maps.users[.id] // $settings.days // $settings.days").unwrap();
+    assert_eq!((expression.maps(), expression.settings()), (&["users".to_owned()][..], &["days".to_owned()][..]));
+    let silent = compiled(".a").unwrap();
+    silent.run(&variables(), value(json!({"a": null}))).unwrap();
+    assert!(!silent.has_yielded());
+    silent.run(&variables(), value(json!({"a": 0}))).unwrap();
+    assert!(silent.has_yielded());
+}
+
+#[test]
+fn what_is_not_allowed_is_refused() {
+    for code in [
+        "now",
+        "env",
+        "$ENV",
+        "input",
+        "inputs",
+        "debug",
+        "stderr",
+        "halt",
+        "input_filename",
+        "error",
+        "range(9)",
+        "repeat(.)",
+        "recurse(.)",
+        "while(true; .)",
+        "until(false; .)",
+        "combinations",
+        "localtime",
+        "strflocaltime(\"%c\")",
+        "getpath([])",
+        "path(.a)",
+        "paths",
+        "del(.a)",
+        "walk(.)",
+        "limit(1)",
+        "import \"x\" as x; .",
+        "include \"x\"; .",
+        "def f: f; f",
+        "label $x | .",
+        "break $x",
+        "reduce .[] as $x (0; .)",
+        "foreach .[] as $x (0; .)",
+        ".a = 1",
+        ".a |= 1",
+        ".a += 1",
+        ".a //= 1",
+        ".[] -= 1",
+        "_add(1; 2)",
+        "_list(.)",
+        "expression__",
+        "!empty",
+        "x::y",
+        "@sh",
+        "@html",
+        "$settings",
+        "$maps[.x]",
+        "$nobody",
+        "$__loc__",
+        ". as $settings | 1",
+        "\"\\(now)\"",
+        "{(env): 1}",
+        ".[env]",
+        "[.[] | {a: (.b | debug)}]",
+        ". as {(env): $x} | $x",
+        "@sh \"\\(.)\"",
+    ] {
+        assert!(compiled(code).is_err(), "{code} is let through");
+    }
+}
+
+/// Where a function that is allowed were not there, its name would compile to nothing.
+#[test]
+fn every_function_that_is_allowed_exists() {
+    for (name, arities) in ALLOWED {
+        for arity in *arities {
+            let arguments = vec!["."; *arity].join("; ");
+            let code = if *arity == 0 { (*name).to_owned() } else { format!("{name}({arguments})") };
+            assert!(compiled(&code).is_ok(), "{code}: {:?}", compiled(&code));
+        }
+    }
+}
+
+#[test]
+fn the_docs_of_the_language_name_every_function() {
+    let docs = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/definitions.md"));
+    for (name, _) in ALLOWED {
+        assert!(docs.contains(&format!("`{name}`")), "docs/definitions.md does not name `{name}`");
+    }
+}
+
+mod hostile {
+    use super::*;
+
+    /// Runs on a stack of the size that the runtime's threads have.
+    fn on_a_small_stack(work: impl FnOnce() + Send + 'static) {
+        std::thread::Builder::new().stack_size(2 << 20).spawn(work).unwrap().join().unwrap();
+    }
+
+    #[test]
+    fn depth_is_refused_or_survived() {
+        on_a_small_stack(|| {
+            for (open, close) in [
+                ("(", ")"),
+                ("[", "]"),
+                ("{a: ", "}"),
+                ("-", ""),
+                ("try ", ""),
+                (". as $x | ", ""),
+                (". | ", ""),
+                ("if . then ", " end"),
+                ("\"\\(", ")\""),
+                ("1 + ", ""),
+                (". // ", ""),
+                ("map(", ")"),
+                (".[", "]"),
+                ("not and ", ""),
+            ] {
+                for times in [10, 40, 49, 90, 99, 300, 1_900] {
+                    let code = format!("{}.{}", open.repeat(times), close.repeat(times));
+                    if let Ok(expression) = compiled(&code) {
+                        let _ = expression.run(&variables(), value(json!([1, {"a": [2]}])));
+                    }
+                    let half = open.repeat(times);
+                    let _ = compiled(&half);
+                }
+            }
+        });
+    }
+
+    #[test]
+    fn deep_answers_are_survived() {
+        on_a_small_stack(|| {
+            let deep = "[".repeat(100) + &"]".repeat(100);
+            let input: Value = serde_json::from_str(&deep).unwrap();
+            for code in [
+                "tojson",
+                "[..]",
+                "flatten",
+                "tostring",
+                ". == .",
+                "[., .] | sort | unique",
+                "tojson | fromjson",
+                "map_values(.)",
+                "[.. | length]",
+                "contains(.)",
+            ] {
+                assert!(run(code, &input).is_ok(), "{code}");
+            }
+            let bomb = json!("[".repeat(1_000_000));
+            for code in ["fromjson", "tonumber", "toboolean"] {
+                assert_eq!(run(code, &bomb), Err(Unreadable), "{code}");
+            }
+        });
+    }
+
+    #[test]
+    fn what_grows_without_bound_is_stopped() {
+        let doubled = |step: &str, times: usize| format!(".{}", format!(" | {step}").repeat(times));
+        let cases = [
+            doubled(". + .", 40),
+            doubled("[., .]", 45) + " | tojson",
+            doubled("[., .]", 45) + " | tostring",
+            doubled("[., .]", 45) + " | \"\\(.)\"",
+            doubled("\"\\(.)\\(.)\"", 30),
+            doubled("[., .] | join(\"x\")", 40),
+            "[1000000000000000] | .[0] * .[0] * .[0] * .[0]".to_owned(),
+            ".[:3] * 1000000000000".to_owned(),
+        ];
+        for code in cases {
+            assert!(run(&code, &json!("0123456789abcdef")).is_err(), "{code}");
+        }
+        let many = json!((0..2_000).collect::<Vec<_>>());
+        assert_eq!(run("[.[] as $a | .[] as $b | .[] as $c | [$a, $b, $c]]", &many), Err(Unreadable));
+    }
+
+    #[test]
+    fn what_is_large_but_sane_is_let_through() {
+        let rows = json!((0..20_000).map(|id| json!({"id": id, "tags": ["a", "b"]})).collect::<Vec<_>>());
+        assert_eq!(run("[.[].tags[]] | length", &rows), Ok(vec!["40000".into()]));
+        assert_eq!(run("map(.tags) | add | length", &rows), Ok(vec!["40000".into()]));
+        assert_eq!(run("map({(.id | tostring): .tags}) | add | length", &rows), Ok(vec!["20000".into()]));
+        assert_eq!(run("map(.id | tostring) | add | length", &rows), Ok(vec!["88890".into()]));
+    }
+}

@@ -1,0 +1,38 @@
+#![allow(clippy::unwrap_used)]
+use ring::signature::{KeyPair, RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
+use serde_json::Value;
+
+use super::*;
+
+/// A key of no App at all, made for these tests, in both forms.
+const KEYS: [&str; 2] = [include_str!("test-key.pem"), include_str!("test-key-pkcs8.pem")];
+
+fn decoded(part: &str) -> Vec<u8> {
+    BASE64_URL_SAFE_NO_PAD.decode(part).unwrap()
+}
+
+#[test]
+fn the_statement_says_who_and_until_when_and_is_signed() {
+    let now = parse_instant("2026-11-23T12:00:00Z").unwrap();
+    for key in KEYS {
+        let statement = statement("Iv1.abc", key, now).unwrap();
+        let (signed, signature) = statement.expose().rsplit_once('.').unwrap();
+        let (header, claims) = signed.split_once('.').unwrap();
+        assert_eq!(serde_json::from_slice::<Value>(&decoded(header)).unwrap(), json!({"alg": "RS256", "typ": "JWT"}));
+        let claims: Value = serde_json::from_slice(&decoded(claims)).unwrap();
+        assert_eq!(claims, json!({"iat": 1_795_435_140, "exp": 1_795_435_680, "iss": "Iv1.abc"}));
+        let public = key_pair(key).unwrap();
+        let public = UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, public.public_key().as_ref());
+        public.verify(signed.as_bytes(), &decoded(signature)).unwrap();
+    }
+}
+
+#[test]
+fn what_is_no_rsa_key_is_refused_without_being_shown() {
+    let ec = "-----BEGIN EC PRIVATE KEY-----\nDO-NOT-LEAK\n-----END EC PRIVATE KEY-----\n";
+    for key in ["DO-NOT-LEAK", ec] {
+        let failure = statement("1", key, DateTime::UNIX_EPOCH).unwrap_err();
+        assert_eq!(failure.reason, Reason::Credential);
+        assert!(failure.what.contains("RSA key in PEM") && !failure.what.contains("LEAK"), "{}", failure.what);
+    }
+}

@@ -1,0 +1,3 @@
+//! Ways to authenticate that take more than a template.
+
+pub(super) mod github_app;

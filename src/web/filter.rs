@@ -1,0 +1,105 @@
+//! Which tokens a request asks for: the parameters that the list and the calendar share.
+//!
+//! A parameter may stand several times, and then any of its values will do; different parameters must all hold.
+
+use crate::core::inventory::{Finding, View};
+use crate::core::lead::Band;
+use crate::core::mistake::did_you_mean;
+use crate::core::token::State;
+use crate::exposition::Labels;
+
+/// The parameters that every filter knows.
+const NAMES: [&str; 7] = ["source", "provider", "kind", "band", "state", "finding", "owner"];
+
+/// What is asked for. Nothing given asks for every token.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    sources: Vec<String>,
+    providers: Vec<String>,
+    kinds: Vec<String>,
+    owners: Vec<String>,
+    bands: Vec<Band>,
+    states: Vec<State>,
+    findings: Vec<Finding>,
+}
+
+impl Filter {
+    /// Reads a query. Parameters that are not the filter's own are handed to `other`, which knows these names.
+    ///
+    /// # Errors
+    /// A sentence, where a parameter or its value is unknown: a typo must not widen what is shown.
+    pub fn parse(
+        query: &str,
+        others: &[&str],
+        mut other: impl FnMut(&str, &str) -> Result<(), String>,
+    ) -> Result<Self, String> {
+        let mut filter = Self::default();
+        for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
+            let (name, value) = (&*name, &*value);
+            match name {
+                "source" => filter.sources.push(value.to_owned()),
+                "provider" => filter.providers.push(value.to_owned()),
+                "kind" => filter.kinds.push(value.to_owned()),
+                "owner" => filter.owners.push(value.to_lowercase()),
+                "band" => filter.bands.push(one_of(name, value, &Band::ALL, Band::label)?),
+                "state" => filter.states.push(one_of(name, value, &State::ALL, State::label)?),
+                "finding" => filter.findings.push(one_of(name, value, &Finding::ALL, Finding::label)?),
+                _ if others.contains(&name) => other(name, value)?,
+                _ => {
+                    let known = NAMES.iter().chain(others).copied();
+                    let hint = did_you_mean(name, known, |name| format!("`{name}`"));
+                    return Err(format!("unknown parameter `{name}`{hint}"));
+                }
+            }
+        }
+        Ok(filter)
+    }
+
+    /// Whether a token is asked for. An owner is found by name, identifier or address, as far as each may be shown.
+    pub fn matches(&self, view: &View<'_>, labels: Labels) -> bool {
+        any(&self.sources, |source| source == view.source)
+            && any(&self.providers, |provider| provider == view.provider)
+            && any(&self.kinds, |kind| *kind == view.token.kind)
+            && any(&self.bands, |band| Some(*band) == view.band)
+            && any(&self.states, |state| *state == view.state)
+            && any(&self.findings, |finding| view.findings.contains(finding))
+            && any(&self.owners, |owner| is_owner(view, owner, labels))
+    }
+}
+
+fn any<T>(wanted: &[T], holds: impl Fn(&T) -> bool) -> bool {
+    wanted.is_empty() || wanted.iter().any(holds)
+}
+
+fn is_owner(view: &View<'_>, wanted: &str, labels: Labels) -> bool {
+    let Some(owner) = view.owner else { return false };
+    let shown = [
+        owner.name.as_deref().filter(|_| labels.owner),
+        owner.id.as_deref().filter(|_| labels.owner),
+        owner.email.as_deref().filter(|_| labels.owner_email),
+    ];
+    shown.into_iter().flatten().any(|known| known.to_lowercase() == wanted)
+}
+
+fn one_of<T: Copy>(name: &str, value: &str, all: &[T], label: impl Fn(T) -> &'static str) -> Result<T, String> {
+    all.iter().copied().find(|candidate| label(*candidate) == value).ok_or_else(|| {
+        let known = all.iter().map(|candidate| format!("`{}`", label(*candidate))).collect::<Vec<_>>().join(", ");
+        format!("{name}: `{value}` is none of {known}")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::expect_used, clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn a_typo_is_told() {
+        let refused = |query| Filter::parse(query, &["limit"], |_, _| Ok(())).unwrap_err();
+        assert_eq!(refused("bnad=critical"), "unknown parameter `bnad`; did you mean `band`?");
+        assert_eq!(refused("limt=1"), "unknown parameter `limt`; did you mean `limit`?");
+        assert_eq!(refused("band=red"), "band: `red` is none of `warning`, `critical`, `expired`");
+        assert!(Filter::parse("source=a&source=b&owner=J%C3%A4ne&limit=3", &["limit"], |_, _| Ok(())).is_ok());
+    }
+}

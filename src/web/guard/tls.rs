@@ -1,0 +1,126 @@
+//! What the TLS library is told.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use rustls::ServerConfig;
+use rustls::crypto::{CryptoProvider, SupportedKxGroup, ring};
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{NamedGroup, SupportedCipherSuite};
+
+use super::client;
+use super::settings::{Pem, Tls};
+use crate::core::secret::Secret;
+
+/// The content of the files that the settings name.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Files {
+    certificate: Secret,
+    key: Secret,
+    client_ca: Option<Secret>,
+}
+
+impl Files {
+    /// Reads them. Names are relative to the directory of the configuration's own file.
+    pub(super) fn read(tls: &Tls, directory: &Path) -> Result<Self, String> {
+        let read = |pem: &Pem| match pem {
+            Pem::Inline(secret) => Ok(secret.clone()),
+            Pem::File(name) => {
+                let path = directory.join(name);
+                let read = std::fs::read_to_string(&path);
+                read.map(Secret::new).map_err(|error| format!("{} cannot be read: {error}", path.display()))
+            }
+        };
+        Ok(Self {
+            certificate: read(&tls.certificate)?,
+            key: read(&tls.key)?,
+            client_ca: tls.client_ca.as_ref().map(read).transpose()?,
+        })
+    }
+}
+
+/// The server's side of TLS.
+///
+/// # Errors
+/// A sentence that names the setting.
+pub(super) fn server_config(tls: &Tls, files: &Files, http2: bool) -> Result<Arc<ServerConfig>, String> {
+    let provider = Arc::new(provider(tls)?);
+    let chain = certificates(&files.certificate, "tls_server_config: the certificate")?;
+    let key = PrivateKeyDer::from_pem_slice(files.key.expose().as_bytes())
+        .map_err(|_| "tls_server_config: the key is no PEM of a private key without a password".to_owned())?;
+    let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
+        .with_protocol_versions(&tls.versions)
+        .map_err(|error| format!("tls_server_config: the versions and cipher suites do not go together: {error}"))?;
+    let client_ca = match &files.client_ca {
+        Some(pem) => certificates(pem, "tls_server_config: the client CA")?,
+        None => Vec::new(),
+    };
+    let builder = match client::verifier(tls, client_ca, &provider)? {
+        Some(verifier) => builder.with_client_cert_verifier(verifier),
+        None => builder.with_no_client_auth(),
+    };
+    let mut config = builder
+        .with_single_cert(chain, key)
+        .map_err(|error| format!("tls_server_config: the certificate and the key cannot be used: {error}"))?;
+    config.ignore_client_order = tls.prefer_server_cipher_suites;
+    if http2 {
+        config.alpn_protocols.push(b"h2".to_vec());
+    }
+    config.alpn_protocols.push(b"http/1.1".to_vec());
+    Ok(Arc::new(config))
+}
+
+fn certificates(pem: &Secret, what: &str) -> Result<Vec<CertificateDer<'static>>, String> {
+    let read: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem.expose().as_bytes()).collect();
+    match read {
+        Ok(chain) if !chain.is_empty() => Ok(chain),
+        _ => Err(format!("{what} is no PEM of certificates")),
+    }
+}
+
+/// The library's cryptography, narrowed to what the settings allow.
+fn provider(tls: &Tls) -> Result<CryptoProvider, String> {
+    let mut provider = ring::default_provider();
+    if !tls.cipher_suites.is_empty() {
+        let (newer, older): (Vec<_>, Vec<_>) =
+            provider.cipher_suites.into_iter().partition(|suite| suite.tls13().is_some());
+        // As in Go, the list is of TLS 1.2: the suites of 1.3 are not to be chosen.
+        let chosen = chosen("cipher_suites", &tls.cipher_suites, &older, suite_name)?;
+        provider.cipher_suites = newer.into_iter().chain(chosen).collect();
+    }
+    if !tls.curves.is_empty() {
+        provider.kx_groups = chosen("curve_preferences", &tls.curves, &provider.kx_groups, curve_name)?;
+    }
+    Ok(provider)
+}
+
+fn suite_name(suite: SupportedCipherSuite) -> &'static str {
+    suite.suite().as_str().unwrap_or_default()
+}
+
+/// Go's names.
+fn curve_name(group: &'static dyn SupportedKxGroup) -> &'static str {
+    match group.name() {
+        NamedGroup::X25519 => "X25519",
+        NamedGroup::secp256r1 => "CurveP256",
+        NamedGroup::secp384r1 => "CurveP384",
+        _ => "",
+    }
+}
+
+/// Those that are named, in the order of the names.
+fn chosen<T: Copy>(
+    key: &str,
+    names: &[String],
+    all: &[T],
+    name_of: impl Fn(T) -> &'static str,
+) -> Result<Vec<T>, String> {
+    let find = |name: &String| {
+        all.iter().copied().find(|candidate| name_of(*candidate) == name).ok_or_else(|| {
+            let known = all.iter().map(|candidate| name_of(*candidate)).collect::<Vec<_>>().join(", ");
+            format!("tls_server_config.{key}: `{name}` is not supported; there are {known}")
+        })
+    };
+    names.iter().map(find).collect()
+}

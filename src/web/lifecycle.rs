@@ -1,0 +1,51 @@
+//! `/-/healthy`, `/-/ready` and `/-/reload`, as Prometheus's own programs have them.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use tokio::sync::oneshot;
+
+use super::Surface;
+use super::routes::text;
+
+/// A request for a reload, and where its result goes: what is wrong, in words, where it was refused.
+pub type Reload = oneshot::Sender<Result<(), String>>;
+
+/// The process lives and answers. No provider can make it unhealthy: a restart would not help.
+pub(super) async fn healthy() -> Response {
+    text(StatusCode::OK, "healthy\n")
+}
+
+/// There is something to be said of the tokens.
+pub(super) async fn ready(State(surface): State<Arc<Surface>>) -> Response {
+    if surface.ready.load(Ordering::Acquire) {
+        text(StatusCode::OK, "ready\n")
+    } else {
+        text(StatusCode::SERVICE_UNAVAILABLE, "not ready: no collection has ended yet, and no inventory was restored\n")
+    }
+}
+
+/// Reads the configuration again.
+pub(super) async fn reload(State(surface): State<Arc<Surface>>) -> Response {
+    let Some(reload) = &surface.reload else {
+        return text(
+            StatusCode::FORBIDDEN,
+            "reloading over HTTP is off: start with --web.enable-lifecycle, or send the process a SIGHUP\n",
+        );
+    };
+    let (tell, told) = oneshot::channel();
+    if reload.send(tell).await.is_err() {
+        return text(StatusCode::SERVICE_UNAVAILABLE, "not reloaded: the program is stopping\n");
+    }
+    match told.await {
+        Ok(Ok(())) => text(StatusCode::OK, "reloaded\n"),
+        Ok(Err(why)) => text(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            format!("not reloaded, the configuration of before still runs:\n{why}\n"),
+        ),
+        Err(_) => text(StatusCode::SERVICE_UNAVAILABLE, "not reloaded: the program is stopping\n"),
+    }
+}

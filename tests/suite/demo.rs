@@ -1,0 +1,266 @@
+//! The demo, seen as Prometheus sees it: the whole program over real HTTP.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use token_expiry_exporter::cli::demo::{Demo, Expected, Options};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep};
+
+/// A demo that runs, and is stopped with the test.
+struct Stage {
+    exporter: SocketAddr,
+    control: SocketAddr,
+    config_file: std::path::PathBuf,
+    expected: Expected,
+    stop: Option<oneshot::Sender<()>>,
+    running: JoinHandle<()>,
+}
+
+impl Stage {
+    async fn start(options: Options) -> Self {
+        let demo = Demo::prepare(options).await.unwrap();
+        let (exporter, control, expected) = (demo.exporter, demo.control, demo.expected());
+        let config_file = demo.config_file();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let running = tokio::spawn(async move {
+            let ended = demo.run(async { drop(stopped.await) }).await;
+            ended.unwrap_or_else(|fault| panic!("{fault}"));
+        });
+        Self { exporter, control, config_file, expected, stop: Some(stop), running }
+    }
+
+    async fn metrics(&self) -> String {
+        ask(self.exporter, "GET", "/metrics").await.1
+    }
+
+    /// Asks for something until it is as it shall be, and then says what it is. For things that take their time.
+    async fn until<T: PartialEq>(&self, shall: T, is: impl Fn(&str) -> T) -> T {
+        let patience = Instant::now() + Duration::from_secs(60);
+        loop {
+            let now = is(&self.metrics().await);
+            if now == shall || Instant::now() > patience {
+                return now;
+            }
+            sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    async fn stop(mut self) {
+        drop(self.stop.take());
+        (&mut self.running).await.unwrap();
+    }
+}
+
+/// One request over HTTP/1.0: the status and the body.
+async fn ask(address: SocketAddr, method: &str, path: &str) -> (u16, String) {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let request = format!("{method} {path} HTTP/1.0\r\nHost: {address}\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{method} {path}: {answer}"));
+    (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+}
+
+type Labels = BTreeMap<String, String>;
+
+/// The samples of a family: labels and value.
+fn samples(text: &str, family: &str) -> Vec<(Labels, f64)> {
+    let of_family = |line: &&str| line.strip_prefix(family).is_some_and(|rest| rest.starts_with(['{', ' ']));
+    text.lines().filter(of_family).map(sample).collect()
+}
+
+fn sample(line: &str) -> (Labels, f64) {
+    let (series, value) = line.rsplit_once(' ').unwrap();
+    let mut labels = Labels::new();
+    let mut rest = series.split_once('{').map_or("", |(_, rest)| rest).trim_end_matches('}');
+    while let Some((name, quoted)) = rest.split_once("=\"") {
+        let mut value = String::new();
+        let mut end = quoted.len();
+        let mut chars = quoted.char_indices();
+        while let Some((at, c)) = chars.next() {
+            match c {
+                '\\' => value.push(chars.next().unwrap().1),
+                '"' => {
+                    end = at + 1;
+                    break;
+                }
+                c => value.push(c),
+            }
+        }
+        labels.insert(name.trim_start_matches(',').to_owned(), value);
+        rest = &quoted[end..];
+    }
+    (labels, value.parse().unwrap())
+}
+
+/// Series of a family by one label, for each source.
+fn counts(text: &str, family: &str, label: &str) -> BTreeMap<String, BTreeMap<String, u64>> {
+    let mut counts: BTreeMap<String, BTreeMap<String, u64>> = BTreeMap::new();
+    for (labels, _) in samples(text, family) {
+        *counts.entry(labels["source"].clone()).or_default().entry(labels[label].clone()).or_default() += 1;
+    }
+    counts
+}
+
+/// What `/metrics` shows of every source, in the form of what is expected.
+fn seen(text: &str, sources: impl Iterator<Item = String>) -> Value {
+    let (states, expiries) = (counts(text, "token_info", "state"), counts(text, "token_info", "expiry"));
+    let kinds = counts(text, "token_info", "token_kind");
+    let bands = counts(text, "token_due_timestamp_seconds", "band");
+    let findings = counts(text, "token_finding", "finding");
+    let of = |counts: &BTreeMap<String, BTreeMap<String, u64>>, source: &str| {
+        counts.get(source).cloned().unwrap_or_default()
+    };
+    let seen = sources.map(|source| {
+        let up = samples(text, "token_source_up").into_iter().find(|(labels, _)| labels["source"] == source);
+        let gaps: BTreeMap<String, String> = samples(text, "token_source_gaps")
+            .into_iter()
+            .filter(|(labels, count)| labels["source"] == source && *count > 0.0)
+            .map(|(labels, _)| (labels["listing"].clone(), labels["reason"].clone()))
+            .collect();
+        let value = json!({
+            "up": up.is_some_and(|(_, up)| up == 1.0),
+            "tokens": of(&states, &source).values().sum::<u64>(),
+            "states": of(&states, &source),
+            "expiries": of(&expiries, &source),
+            "kinds": of(&kinds, &source),
+            "bands": of(&bands, &source),
+            "findings": of(&findings, &source),
+            "gaps": gaps,
+        });
+        (source, value)
+    });
+    Value::Object(seen.collect())
+}
+
+/// What is expected, without what `/metrics` cannot tell exactly.
+fn wanted(expected: &Expected) -> Value {
+    let mut sources = serde_json::to_value(&expected.sources).unwrap();
+    for (_, source) in sources.as_object_mut().unwrap() {
+        source.as_object_mut().unwrap().remove("odd_rows");
+    }
+    sources
+}
+
+fn fast() -> Options {
+    Options { interval: Duration::from_secs(1), ..Options::default() }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_story_is_told_as_it_must_be() {
+    let stage = Stage::start(fast()).await;
+    let names = || stage.expected.sources.keys().map(|name| (*name).to_owned());
+    let seen = stage.until(wanted(&stage.expected), |text| seen(text, names())).await;
+    assert_eq!(seen, wanted(&stage.expected));
+
+    let text = stage.metrics().await;
+    let odd = samples(&text, "token_source_failures_total")
+        .into_iter()
+        .find(|(labels, _)| labels["source"] == "atlassian" && labels["reason"] == "mapping");
+    assert!(odd.is_some_and(|(_, count)| count >= 1.0), "the odd row is counted");
+    let own = samples(&text, "token_source_credential_due_timestamp_seconds");
+    let band =
+        own.iter().find(|(labels, _)| labels["source"] == "atlassian").map(|(labels, _)| labels["band"].as_str());
+    assert_eq!(band, Some("warning"), "the exporter's own key ends in a few weeks");
+    let due = samples(&text, "token_due_timestamp_seconds");
+    let atlassian = due.iter().find(|(labels, _)| labels["source"] == "atlassian").unwrap();
+    assert!(atlassian.0["token_owner_email"].ends_with("@example.com"), "{atlassian:?}");
+    assert!(!atlassian.0["team"].is_empty(), "the rules apply: {atlassian:?}");
+    stage.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_serves_within_a_second_and_is_ready_soon() {
+    let before = Instant::now();
+    let stage = Stage::start(fast()).await;
+    while TcpStream::connect(stage.exporter).await.is_err() {
+        sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(ask(stage.exporter, "GET", "/-/healthy").await.0, 200);
+    // A second is promised of a release build; this one is slower.
+    assert!(before.elapsed() < Duration::from_secs(5), "{:?}", before.elapsed());
+    while ask(stage.exporter, "GET", "/-/ready").await.0 != 200 {
+        assert!(before.elapsed() < Duration::from_secs(60));
+        sleep(Duration::from_millis(50)).await;
+    }
+    let up: Vec<f64> = samples(&stage.metrics().await, "token_source_up").into_iter().map(|(_, up)| up).collect();
+    assert_eq!(up.len(), 4, "ready means that each was attempted");
+    stage.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rotated_token_is_due_no_more() {
+    let stage = Stage::start(fast()).await;
+    let (_, tokens) = ask(stage.control, "GET", "/tokens").await;
+    let tokens: Vec<Value> = serde_json::from_str(&tokens).unwrap();
+    let story = |token: &&Value| token["story"] == "critical" && token["listing"] == "api-tokens";
+    let id = tokens.iter().find(story).unwrap()["id"].as_str().unwrap().to_owned();
+    let due = |text: &str| {
+        let due = samples(text, "token_due_timestamp_seconds");
+        due.iter().any(|(labels, _)| labels["token_id"] == id)
+    };
+    assert!(stage.until(true, due).await, "it is told of");
+    let (status, successor) = ask(stage.control, "POST", &format!("/tokens/{id}/rotate")).await;
+    assert_eq!(status, 200, "{successor}");
+    assert!(!stage.until(false, due).await, "it was rotated");
+    let successor: Value = serde_json::from_str(&successor).unwrap();
+    let known = |text: &str| {
+        let known = samples(text, "token_info");
+        known.iter().any(|(labels, _)| labels["token_id"] == successor["id"].as_str().unwrap())
+    };
+    assert!(stage.until(true, known).await);
+    stage.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_provider_that_stops_takes_nothing_with_it() {
+    let stage = Stage::start(fast()).await;
+    let of_vault = |text: &str| counts(text, "token_info", "state").remove("vault");
+    let before = Some(BTreeMap::from([("active".to_owned(), stage.expected.sources["vault"].tokens)]));
+    assert_eq!(stage.until(before.clone(), of_vault).await, before);
+    assert_eq!(ask(stage.control, "POST", "/providers/vault/stop").await.0, 204);
+    let up = |text: &str| {
+        let up = samples(text, "token_source_up").into_iter().find(|(labels, _)| labels["source"] == "vault");
+        up.map(|(_, up)| up)
+    };
+    assert_eq!(stage.until(Some(0.0), up).await, Some(0.0));
+    assert_eq!(of_vault(&stage.metrics().await), before, "what was known stays");
+    assert_eq!(ask(stage.control, "POST", "/providers/vault/start").await.0, 204);
+    assert_eq!(stage.until(Some(1.0), up).await, Some(1.0), "and it recovers by itself");
+    stage.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_changed_configuration_is_taken_over_and_a_bad_one_is_not() {
+    let stage = Stage::start(fast()).await;
+    let good = std::fs::read_to_string(&stage.config_file).unwrap();
+    let successful = |text: &str| {
+        samples(text, "token_expiry_exporter_config_last_reload_successful").first().map(|(_, value)| *value)
+    };
+    let sources = |text: &str| samples(text, "token_source_up").len();
+    assert_eq!(stage.until(4, sources).await, 4);
+
+    std::fs::write(&stage.config_file, good.replace("approle_mounts", "aprole_mounts")).unwrap();
+    assert_eq!(stage.until(Some(0.0), successful).await, Some(0.0));
+    assert_eq!(sources(&stage.metrics().await), 4, "that of before runs on");
+    let (status, why) = ask(stage.exporter, "POST", "/-/reload").await;
+    assert_eq!(status, 500);
+    assert!(why.contains("aprole_mounts") && why.contains("did you mean"), "{why}");
+
+    let (begin, end) = (good.find("  - name: vault").unwrap(), good.find("  - name: by-hand").unwrap());
+    let mut without_vault = good.clone();
+    without_vault.replace_range(begin..end, "");
+    let rule = without_vault.find("  - match: {source: vault").unwrap();
+    without_vault.truncate(rule);
+    std::fs::write(&stage.config_file, without_vault).unwrap();
+    assert_eq!(stage.until(3, sources).await, 3);
+    assert_eq!(successful(&stage.metrics().await), Some(1.0));
+    stage.stop().await;
+}

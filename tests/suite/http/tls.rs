@@ -1,0 +1,124 @@
+//! Whom the client trusts, and as whom it comes.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::get;
+use axum_server::tls_rustls::RustlsConfig;
+use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair};
+use rustls::RootCertStore;
+use rustls::pki_types::PrivateKeyDer;
+use rustls::server::WebPkiClientVerifier;
+use token_expiry_exporter::core::failure::Reason;
+use token_expiry_exporter::core::secret::Secret;
+use token_expiry_exporter::http::client::Options;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use url::Url;
+
+use super::{ask, client, options};
+
+/// An authority of the test.
+struct Authority {
+    pem: String,
+    certificate: rcgen::Certificate,
+    issuer: Issuer<'static, KeyPair>,
+}
+
+impl Authority {
+    fn new() -> Self {
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.self_signed(&key).unwrap();
+        Self { pem: certificate.pem(), certificate, issuer: Issuer::new(params, key) }
+    }
+
+    fn issue(&self, name: &str, purpose: ExtendedKeyUsagePurpose) -> (rcgen::Certificate, KeyPair) {
+        let mut params = CertificateParams::new([name.to_owned()]).unwrap();
+        params.extended_key_usages = vec![purpose];
+        let key = KeyPair::generate().unwrap();
+        (params.signed_by(&key, &self.issuer).unwrap(), key)
+    }
+
+    /// A client's certificate and key, as a configuration has them.
+    fn identity(&self) -> Secret {
+        let (certificate, key) = self.issue("exporter", ExtendedKeyUsagePurpose::ClientAuth);
+        Secret::new(format!("{}{}", certificate.pem(), key.serialize_pem()))
+    }
+
+    /// A server on loopback that calls itself `name`, and lets in only clients of `clients`.
+    fn serve(&self, name: &str, clients: Option<&Self>) -> Url {
+        let (certificate, key) = self.issue(name, ExtendedKeyUsagePurpose::ServerAuth);
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let builder = rustls::ServerConfig::builder_with_provider(Arc::clone(&provider));
+        let builder = builder.with_safe_default_protocol_versions().unwrap();
+        let builder = match clients {
+            None => builder.with_no_client_auth(),
+            Some(clients) => {
+                let mut roots = RootCertStore::empty();
+                roots.add(clients.certificate.der().clone()).unwrap();
+                let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+                builder.with_client_cert_verifier(verifier.build().unwrap())
+            }
+        };
+        let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+        let config = builder.with_single_cert(vec![certificate.der().clone()], key).unwrap();
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let address: SocketAddr = listener.local_addr().unwrap();
+        let server = axum_server::from_tcp_rustls(listener, RustlsConfig::from_config(Arc::new(config))).unwrap();
+        let router = Router::new().route("/a", get(|| async { "[]" }));
+        tokio::spawn(server.serve(router.into_make_service()));
+        Url::parse(&format!("https://{address}/a")).unwrap()
+    }
+}
+
+#[tokio::test]
+async fn an_unknown_authority_is_not_trusted_and_a_configured_one_is() {
+    let authority = Authority::new();
+    let url = authority.serve("127.0.0.1", None);
+
+    let failure = ask(&client(options()), url.clone()).await.unwrap_err();
+    assert_eq!(failure.reason, Reason::Tls);
+    let words = "no trusted connection: invalid peer certificate: UnknownIssuer after 1 attempt";
+    assert_eq!(failure.what, format!("GET {url}: {words}"));
+
+    let trusting = Options { ca: Some(authority.pem.into_bytes()), ..options() };
+    assert_eq!(ask(&client(trusting), url).await.unwrap().body, b"[]");
+}
+
+#[tokio::test]
+async fn a_certificate_for_another_name_is_not_trusted() {
+    let authority = Authority::new();
+    let url = authority.serve("h.example", None);
+    let trusting = Options { ca: Some(authority.pem.into_bytes()), ..options() };
+    assert_eq!(ask(&client(trusting), url).await.unwrap_err().reason, Reason::Tls);
+}
+
+#[tokio::test]
+async fn what_speaks_no_tls_is_not_trusted() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = Url::parse(&format!("https://{}/a", listener.local_addr().unwrap())).unwrap();
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        assert_ne!(stream.read(&mut [0; 4096]).await.unwrap(), 0);
+        stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await.unwrap();
+        stream.shutdown().await.unwrap();
+    });
+    assert_eq!(ask(&client(options()), url).await.unwrap_err().reason, Reason::Tls);
+}
+
+#[tokio::test]
+async fn a_client_certificate_lets_in() {
+    let (authority, clients) = (Authority::new(), Authority::new());
+    let url = authority.serve("127.0.0.1", Some(&clients));
+    let without = Options { ca: Some(authority.pem.clone().into_bytes()), ..options() };
+
+    let failure = ask(&client(without.clone()), url.clone()).await.unwrap_err();
+    assert_eq!(failure.reason, Reason::Tls, "{failure}");
+
+    let with = Options { identity: Some(clients.identity()), ..without };
+    assert!(!format!("{with:?}").contains("PRIVATE KEY"));
+    assert_eq!(ask(&client(with), url).await.unwrap().body, b"[]");
+}

@@ -1,0 +1,172 @@
+//! An inventory with one of everything: every state, band, kind of end, finding and adjustment, gaps, and hostile words.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use regex::Regex;
+use token_expiry_exporter::core::failure::{Failure, Reason};
+use token_expiry_exporter::core::inventory::{Inventory, Policy};
+use token_expiry_exporter::core::lead::Lead;
+use token_expiry_exporter::core::outcome::{Gap, Listed, OddRow, Outcome, Own, Path, RateLimit, Scope};
+use token_expiry_exporter::core::rules::{Match, Rule};
+use token_expiry_exporter::core::token::{Expiry, LastUse, Owner, Token};
+
+/// The instant at which everything is looked at.
+pub fn now() -> DateTime<Utc> {
+    at("2026-03-01T08:00:00Z")
+}
+
+pub fn at(text: &str) -> DateTime<Utc> {
+    DateTime::parse_from_rfc3339(text).expect("an instant").to_utc()
+}
+
+/// A configured source.
+pub fn policy(provider: &str, listings: &[&str]) -> Policy {
+    Policy {
+        provider: provider.to_owned(),
+        listings: listings.iter().map(|listing| (*listing).to_owned()).collect(),
+        interval: TimeDelta::minutes(15),
+        lead: Lead { warning: TimeDelta::days(30), critical: TimeDelta::days(7) },
+        min_lifetime: TimeDelta::days(1),
+        expired_retention: TimeDelta::days(7),
+        token_limit: 1_000,
+        max_lifetime: Some(TimeDelta::days(366)),
+        unused_after: Some(TimeDelta::days(90)),
+        without_replacement: Vec::new(),
+    }
+}
+
+/// A token of Jane's.
+pub fn token(id: &str, name: &str, expires: Expiry) -> Token {
+    Token {
+        id: id.to_owned(),
+        name: name.to_owned(),
+        kind: "access-token".to_owned(),
+        owner: Some(Owner {
+            id: Some("12".to_owned()),
+            name: Some("Jane Doe".to_owned()),
+            email: Some("jane@example.com".to_owned()),
+        }),
+        created_at: None,
+        expires,
+        last_used: LastUse::Untold,
+        scopes: vec!["api".to_owned()],
+        disabled: false,
+        lifetime: None,
+        manage_url: Some(format!("https://gitlab.example.com/tokens/{id}?tab=a&b=\"c\"")),
+        labels: BTreeMap::new(),
+        approximate: false,
+    }
+}
+
+/// An end so many days from now.
+pub fn ends(days: i64) -> Expiry {
+    Expiry::At(now() + TimeDelta::days(days))
+}
+
+/// What a listing has brought in one scope.
+pub fn listed(name: &str, tokens: Vec<Token>) -> Listed {
+    let scope = Scope { path: Path::root().join("all"), tokens, odd: Vec::new(), is_step: false };
+    Listed { name: name.to_owned(), scopes: vec![scope], gaps: Vec::new() }
+}
+
+/// The inventory with one of everything.
+pub fn inventory() -> Inventory {
+    let mut inventory = Inventory::default();
+    let sources = BTreeMap::from([
+        ("gitlab".to_owned(), policy("gitlab", &["group", "personal"])),
+        ("vault".to_owned(), policy("vault", &["token"])),
+        ("small".to_owned(), Policy { token_limit: 2, ..policy("manual", &["manual"]) }),
+        ("new \"one\"".to_owned(), policy("cloudflare", &["token"])),
+    ]);
+    inventory.set_policy(sources, rules());
+    let started = now() - TimeDelta::milliseconds(61_250);
+    let done = now() - TimeDelta::seconds(60);
+    inventory.record("gitlab", gitlab(), started, done);
+    inventory.record("vault", vault(), started, done);
+    let many = (1..=5).map(|day| token(&format!("m{day}"), "", ends(100 + day))).collect();
+    inventory.record("small", Outcome { listings: vec![listed("manual", many)], ..Outcome::default() }, started, done);
+    inventory
+}
+
+fn rules() -> Arc<[Rule]> {
+    let matching = |pattern: &str| Match { name: Some(Regex::new(pattern).expect("a pattern")), ..Match::default() };
+    Arc::new([
+        Rule {
+            matches: Match { source: vec!["gitlab".to_owned()], ..Match::default() },
+            labels: BTreeMap::from([("team".to_owned(), "platform".to_owned())]),
+            ..Rule::default()
+        },
+        Rule { matches: matching("^rotated"), rotate_after: Some(TimeDelta::days(180)), ..Rule::default() },
+        Rule { matches: matching("^session"), drop: true, ..Rule::default() },
+    ])
+}
+
+fn gitlab() -> Outcome {
+    let owned_by =
+        |name: &str, email: &str| Some(Owner { id: None, name: Some(name.to_owned()), email: Some(email.to_owned()) });
+    let personal = vec![
+        token("p01", "future", ends(200)),
+        token("p02", "warned", ends(20)),
+        Token { created_at: Some(at("2025-09-01T00:00:00.25Z")), ..token("p03", "critical", ends(3)) },
+        token("p04", "expired", ends(-2)),
+        Token { disabled: true, ..token("p05", "disabled", ends(5)) },
+        token("p06", "replaced", ends(4)),
+        token("p07", "replaced", ends(300)),
+        token("p08", "eternal", Expiry::Never),
+        token("p09", "unreadable", Expiry::Unknown),
+        Token { created_at: Some(at("2025-09-05T00:00:00Z")), ..token("p10", "rotated", Expiry::Never) },
+        Token {
+            created_at: Some(at("2024-01-01T00:00:00Z")),
+            last_used: LastUse::At(at("2024-06-01T12:30:00Z")),
+            ..token("p11", "long and unused", ends(700))
+        },
+        Token { owner: None, last_used: LastUse::Never, ..token("p12", "nobody's", ends(100)) },
+        token("p13", "distant", Expiry::At(at("2026-01-01T00:00:00Z") + TimeDelta::days(3_700_000))),
+        token("p13", "its double", ends(10)),
+    ];
+    let hostile = vec![
+        Token {
+            owner: owned_by("<b>O'Neil</b> & \\ \"co\"", "a@example.com, b@example.com"),
+            manage_url: Some("javascript:alert(1)".to_owned()),
+            labels: BTreeMap::from([
+                ("region".to_owned(), "eu\\west \"1\"".to_owned()),
+                ("empty".to_owned(), String::new()),
+                ("band".to_owned(), "not ours".to_owned()),
+            ]),
+            ..token("g\\1\"", "<script>alert('x')</script>\nline, two; \u{7}grün 🔑", ends(6))
+        },
+        Token { owner: owned_by("", "ops@example.com"), manage_url: None, ..token("g2", &"x".repeat(5_000), ends(25)) },
+        token("g3", "session of somebody", ends(1)),
+    ];
+    Outcome {
+        listings: vec![listed("group", hostile), listed("personal", personal)],
+        own: Own::Ends(Expiry::At(at("2026-03-05T00:00:00Z"))),
+        requests: BTreeMap::from([(200, 17), (429, 1), (0, 2)]),
+        rate_limit: Some(RateLimit { limit: Some(2_000), remaining: 1_984 }),
+        ..Outcome::default()
+    }
+}
+
+fn vault() -> Outcome {
+    let gap = |scope: &str, reason, needs: Option<&str>| Gap {
+        path: Path::root().join(scope),
+        scope: format!("/v1/{scope}"),
+        failure: Failure::new(reason, format!("GET https://vault.example.com/v1/{scope}: no answer")),
+        needs: needs.map(str::to_owned),
+    };
+    let mut listing = listed("token", vec![token("v1", "root", ends(40))]);
+    listing.scopes[0].odd.push(OddRow { position: 2, id: None, field: "id" });
+    listing.gaps = vec![
+        gap("auth/a", Reason::Forbidden, Some("auth/a [list]")),
+        gap("auth/b", Reason::Forbidden, None),
+        gap("auth/c", Reason::Timeout, None),
+    ];
+    Outcome {
+        listings: vec![listing],
+        requests: BTreeMap::from([(200, 2), (403, 2)]),
+        rate_limit: Some(RateLimit { limit: None, remaining: 0 }),
+        ..Outcome::default()
+    }
+}

@@ -1,0 +1,228 @@
+//! `--web.config.file`: users, TLS, clients' certificates, headers, and changes while the program runs.
+
+use std::path::Path;
+
+use reqwest::{Certificate, Client, Identity, StatusCode};
+use token_expiry_exporter::web::guard::Guard;
+
+use super::certificates::Authority;
+use super::server::{Answer, Server, choose_cryptography};
+
+/// A web configuration in a directory of its own.
+fn configured(content: &str) -> tempfile::TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("web.yaml"), content).unwrap();
+    directory
+}
+
+async fn start(directory: &Path) -> Server {
+    choose_cryptography();
+    let guard = Guard::open(directory.join("web.yaml")).unwrap_or_else(|mistakes| panic!("{mistakes}"));
+    Server::start_with(|surface| surface.guard = Some(guard)).await
+}
+
+fn refused(content: &str) -> String {
+    let directory = configured(content);
+    let mistakes = Guard::open(directory.path().join("web.yaml")).err().expect("mistakes").to_string();
+    mistakes.replace(&directory.path().display().to_string(), "DIR")
+}
+
+fn users(password: &str) -> String {
+    format!("basic_auth_users: {{jane: '{}'}}\n", bcrypt::hash(password, 4).unwrap())
+}
+
+async fn as_user(server: &Server, path: &str, user: &str, password: &str) -> Answer {
+    let client = Client::builder().no_proxy().build().unwrap();
+    let request = client.get(format!("http://{}{path}", server.address)).basic_auth(user, Some(password));
+    Answer::of(request.send().await.unwrap()).await
+}
+
+#[tokio::test]
+async fn without_a_password_nothing_is_answered() {
+    let directory = configured(&users("secret"));
+    let server = start(directory.path()).await;
+    for path in ["/", "/metrics", "/api/v1/tokens", "/calendar.ics", "/-/healthy", "/nowhere"] {
+        let refusal = server.get(path).await;
+        assert_eq!(
+            (refusal.status, &*refusal.header("www-authenticate")),
+            (StatusCode::UNAUTHORIZED, "Basic"),
+            "{path}"
+        );
+        assert!(!refusal.text.contains("Jane"), "{path}");
+        assert_eq!(as_user(&server, path, "jane", "wrong").await.status, StatusCode::UNAUTHORIZED, "{path}");
+    }
+    assert_eq!(as_user(&server, "/-/healthy", "john", "secret").await.status, StatusCode::UNAUTHORIZED);
+    let metrics = as_user(&server, "/metrics", "jane", "secret").await;
+    assert_eq!(metrics.status, StatusCode::OK);
+    assert!(metrics.text.contains("http_requests_total{code=\"401\",path=\"/metrics\"} 2\n"), "refusals are counted");
+}
+
+#[tokio::test]
+async fn headers_and_the_rate_limit() {
+    let directory = configured(
+        "http_server_config: {headers: {X-Frame-Options: sameorigin, Strict-Transport-Security: max-age=60, X-XSS-Protection: ''}}\n\
+         rate_limit: {interval: 1h, burst: 2}\n",
+    );
+    let server = start(directory.path()).await;
+    let answer = server.get("/-/healthy").await;
+    assert_eq!(answer.header("x-frame-options"), "sameorigin");
+    assert_eq!(answer.header("strict-transport-security"), "max-age=60");
+    assert_eq!(answer.header("x-xss-protection"), "");
+    assert_eq!(server.get("/-/healthy").await.status, StatusCode::OK);
+    assert_eq!(server.get("/-/healthy").await.status, StatusCode::TOO_MANY_REQUESTS);
+}
+
+#[test]
+fn mistakes_name_their_place_and_never_show_a_line() {
+    insta::assert_snapshot!(refused("basic_auth_users: {jane: plain-text}\ntls_server_confg: {}\n"), @r#"
+    DIR/web.yaml:1:26: basic_auth_users.jane: no bcrypt hash; `htpasswd -nBC 10 "" | tr -d ':\n'` makes one
+
+    DIR/web.yaml:2:1: unknown key `tls_server_confg`; did you mean `tls_server_config`?
+    "#);
+    insta::assert_snapshot!(refused("tls_server_config: {cert_file: a, cert: b, min_version: TLS11, client_auth_type: RequireAndVerify}\n"), @r#"
+    DIR/web.yaml:1:20: tls_server_config: `key_file` or `key` is missing
+
+    DIR/web.yaml:1:32: tls_server_config: `cert` and `cert_file` exclude each other
+
+    DIR/web.yaml:1:57: tls_server_config.min_version: TLS 1.0 and 1.1 are not secure, and not supported
+
+    DIR/web.yaml:1:82: tls_server_config.client_auth_type: `RequireAndVerify` is not known
+    "#);
+    insta::assert_snapshot!(refused("tls_server_config: {cert_file: a.pem, key_file: a.key}\n"), @r#"
+    DIR/web.yaml: DIR/a.pem cannot be read: No such file or directory (os error 2)
+    "#);
+    insta::assert_snapshot!(refused("tls_server_config: {cert: x, key: y, client_ca: z, client_allowed_sans: [a]}\n"), @r#"
+    DIR/web.yaml:1:20: tls_server_config: with a client CA, `client_auth_type` must ask for a certificate
+
+    DIR/web.yaml:1:20: tls_server_config: `client_allowed_sans` needs `client_auth_type` `RequireAndVerifyClientCert` or `RequireAnyClientCert`
+    "#);
+    insta::assert_snapshot!(refused("http_server_config: {headers: {X-Frame: deny, X-Frame-Options: never}, http2: maybe}\nrate_limit: {interval: 1s}\n"), @r#"
+    DIR/web.yaml:1:32: http_server_config.headers: `X-Frame` cannot be set; did you mean `X-Frame-Options`?
+
+    DIR/web.yaml:1:64: http_server_config.headers.X-Frame-Options: expected `deny` or `sameorigin`
+
+    DIR/web.yaml:1:79: http_server_config.http2: expected true or false, found a text
+
+    DIR/web.yaml:2:13: rate_limit: without `burst` no request would ever be answered
+    "#);
+    insta::assert_snapshot!(refused("basic_auth_users: {jane: '$2y$10$secret\n"), @r#"
+    DIR/web.yaml:1:1: unclosed quote
+    "#);
+}
+
+#[test]
+fn what_the_tls_library_cannot_do_is_told() {
+    choose_cryptography();
+    let authority = Authority::new();
+    let (certificate, key) = authority.issue("localhost");
+    let (_, other_key) = authority.issue("localhost");
+    let with = |more: &str, key: &str| {
+        let directory =
+            configured(&format!("tls_server_config: {{cert_file: server.pem, key_file: server.key{more}}}\n"));
+        std::fs::write(directory.path().join("server.pem"), &certificate).unwrap();
+        std::fs::write(directory.path().join("server.key"), key).unwrap();
+        let opened = Guard::open(directory.path().join("web.yaml"));
+        opened.err().map(|mistakes| mistakes.to_string().replace(&directory.path().display().to_string(), "DIR"))
+    };
+    assert_eq!(with("", &key), None);
+    assert_eq!(
+        with(", cipher_suites: [TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256], curve_preferences: [CurveP256]", &key),
+        None
+    );
+    assert_eq!(with(", min_version: TLS13, prefer_server_cipher_suites: false", &key), None);
+    insta::assert_snapshot!(with("", &other_key).unwrap(), @r#"
+    DIR/web.yaml: tls_server_config: the certificate and the key cannot be used: keys may not be consistent: KeyMismatch
+    "#);
+    insta::assert_snapshot!(with("", "no key").unwrap(), @r#"
+    DIR/web.yaml: tls_server_config: the key is no PEM of a private key without a password
+    "#);
+    insta::assert_snapshot!(with(", cipher_suites: [TLS_RSA_WITH_RC4_128_SHA]", &key).unwrap(), @r#"
+    DIR/web.yaml: tls_server_config.cipher_suites: `TLS_RSA_WITH_RC4_128_SHA` is not supported; there are TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256, TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384, TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256
+    "#);
+    insta::assert_snapshot!(with(", curve_preferences: [CurveP521]", &key).unwrap(), @r#"
+    DIR/web.yaml: tls_server_config.curve_preferences: `CurveP521` is not supported; there are X25519, CurveP256, CurveP384
+    "#);
+}
+
+/// A client that trusts the authority, and shows a certificate where it has one.
+fn trusting(authority: &Authority, identity: Option<(String, String)>) -> Client {
+    let ca = Certificate::from_pem(authority.pem.as_bytes()).unwrap();
+    let mut builder = Client::builder().no_proxy().tls_certs_only([ca]);
+    if let Some((certificate, key)) = identity {
+        builder = builder.identity(Identity::from_pem(format!("{certificate}{key}").as_bytes()).unwrap());
+    }
+    builder.build().unwrap()
+}
+
+async fn is_healthy(client: &Client, server: &Server) -> bool {
+    let answer = client.get(format!("https://localhost:{}/-/healthy", server.address.port())).send().await;
+    answer.is_ok_and(|answer| answer.status() == StatusCode::OK)
+}
+
+#[tokio::test]
+async fn a_certificate_is_asked_of_clients() {
+    choose_cryptography();
+    let (ours, theirs) = (Authority::new(), Authority::new());
+    let cases = [
+        ("NoClientCert", "", [true, true, true, true]),
+        ("RequestClientCert", "", [true, true, true, true]),
+        ("RequireAnyClientCert", "", [false, true, true, true]),
+        ("VerifyClientCertIfGiven", ", client_ca_file: ca.pem", [true, true, true, false]),
+        ("RequireAndVerifyClientCert", ", client_ca_file: ca.pem", [false, true, true, false]),
+        (
+            "RequireAndVerifyClientCert",
+            ", client_ca_file: ca.pem, client_allowed_sans: [prometheus]",
+            [false, true, false, false],
+        ),
+        ("RequireAnyClientCert", ", client_allowed_sans: [prometheus]", [false, true, false, true]),
+    ];
+    for (kind, more, expected) in cases {
+        let directory = configured(&format!(
+            "tls_server_config: {{cert_file: server.pem, key_file: server.key, client_auth_type: {kind}{more}}}\n"
+        ));
+        ours.issue_to(directory.path());
+        std::fs::write(directory.path().join("ca.pem"), &ours.pem).unwrap();
+        let server = start(directory.path()).await;
+        let shown =
+            [None, Some(ours.issue("prometheus")), Some(ours.issue("grafana")), Some(theirs.issue("prometheus"))];
+        for (number, (identity, expected)) in shown.into_iter().zip(expected).enumerate() {
+            let client = trusting(&ours, identity);
+            assert_eq!(is_healthy(&client, &server).await, expected, "{kind}{more}: client {number}");
+        }
+        assert!(server.client().get(format!("http://{}/", server.address)).send().await.is_err(), "plain HTTP");
+    }
+}
+
+#[tokio::test]
+async fn changes_hold_without_a_restart_and_bad_ones_do_not() {
+    choose_cryptography();
+    let (before, after) = (Authority::new(), Authority::new());
+    let tls = "tls_server_config: {cert_file: server.pem, key_file: server.key}\n";
+    let directory = configured(tls);
+    before.issue_to(directory.path());
+    let server = start(directory.path()).await;
+    // A client each time: TLS is agreed upon once for each connection.
+    assert!(is_healthy(&trusting(&before, None), &server).await);
+
+    let guard = server.surface.guard.as_ref().unwrap();
+    assert!(!guard.reload().unwrap(), "nothing has changed");
+    after.issue_to(directory.path());
+    assert!(guard.reload().unwrap());
+    assert!(is_healthy(&trusting(&after, None), &server).await);
+    assert!(!is_healthy(&trusting(&before, None), &server).await);
+
+    std::fs::write(directory.path().join("server.key"), "broken").unwrap();
+    std::fs::write(directory.path().join("web.yaml"), format!("{tls}{}", users("secret"))).unwrap();
+    guard.reload().unwrap_err();
+    assert!(is_healthy(&trusting(&after, None), &server).await, "what cannot be used changes nothing");
+
+    after.issue_to(directory.path());
+    assert!(guard.reload().unwrap());
+    assert!(!is_healthy(&trusting(&after, None), &server).await);
+    let url = format!("https://localhost:{}/-/healthy", server.address.port());
+    let answer = trusting(&after, None).get(url).basic_auth("jane", Some("secret")).send().await.unwrap();
+    assert_eq!(answer.status(), StatusCode::OK);
+
+    std::fs::write(directory.path().join("web.yaml"), users("secret")).unwrap();
+    assert!(guard.reload().unwrap_err().to_string().ends_with("TLS can be switched on or off by a restart only"));
+}
