@@ -118,10 +118,10 @@ impl Hangups {
     /// The next one.
     async fn next(&mut self) {
         #[cfg(unix)]
-        if let Some(signal) = &mut self.0 {
-            if signal.recv().await.is_some() {
-                return;
-            }
+        if let Some(signal) = &mut self.0
+            && signal.recv().await.is_some()
+        {
+            return;
         }
         std::future::pending().await
     }

@@ -24,12 +24,13 @@ impl Look {
 /// The definitions in a folder, in the order of their names. An unreadable folder has none: loading tells of it.
 pub(super) fn definitions(folder: &Path) -> Vec<PathBuf> {
     let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
-    let mut files: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).filter(is_definition).collect();
+    let mut files: Vec<PathBuf> =
+        entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| is_definition(path)).collect();
     files.sort();
     files
 }
 
-fn is_definition(path: &PathBuf) -> bool {
+fn is_definition(path: &Path) -> bool {
     let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
     !hidden && path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml")
 }

@@ -22,21 +22,21 @@ static VERSION: LazyLock<String> = LazyLock::new(|| match super::BUILD {
 /// Asks every place where API tokens live when they expire, and tells Prometheus.
 #[derive(Debug, Parser)]
 #[command(name = "token-expiry-exporter", version = VERSION.as_str(), args_conflicts_with_subcommands = true)]
-pub struct Cli {
+pub(super) struct Cli {
     /// What to do; without it: serve.
     #[command(subcommand)]
-    pub command: Option<Command>,
+    pub(super) command: Option<Command>,
     /// Flags of `serve`.
     #[command(flatten)]
-    pub serve: ServeArgs,
+    pub(super) serve: ServeArgs,
     /// What is logged.
     #[command(flatten)]
-    pub log: LogArgs,
+    pub(super) log: LogArgs,
 }
 
 /// What the program can do.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(super) enum Command {
     /// Collect in the background and serve metrics, the status page and the calendar [default]
     Serve(ServeArgs),
     /// Check the configuration and the definitions, offline; with --online ask each provider too
@@ -53,18 +53,18 @@ pub enum Command {
 
 /// What is logged, and how. Everything goes to standard error.
 #[derive(Clone, Debug, Args)]
-pub struct LogArgs {
+pub(super) struct LogArgs {
     /// The least important messages that are logged
     #[arg(long = "log.level", value_name = "LEVEL", default_value = "info", global = true)]
-    pub level: Level,
+    pub(super) level: Level,
     /// How messages are written
     #[arg(long = "log.format", value_name = "FORMAT", default_value = "logfmt", global = true)]
-    pub format: LogFormat,
+    pub(super) format: LogFormat,
 }
 
 /// The least important messages that are logged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Level {
+pub(super) enum Level {
     /// Everything.
     Debug,
     /// One line a collection, and all below.
@@ -77,7 +77,7 @@ pub enum Level {
 
 /// How messages are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum LogFormat {
+pub(super) enum LogFormat {
     /// Pairs of key and value.
     Logfmt,
     /// One JSON object a line.
@@ -86,80 +86,80 @@ pub enum LogFormat {
 
 /// Where the configuration and further definitions are.
 #[derive(Clone, Debug, Args)]
-pub struct Files {
+pub(super) struct Files {
     /// The configuration
     #[arg(long = "config.file", value_name = "FILE", default_value = "token-expiry-exporter.yaml")]
-    pub config: PathBuf,
+    pub(super) config: PathBuf,
     /// Further provider definitions (*.yaml)
     #[arg(long = "providers.dir", value_name = "FOLDER")]
-    pub providers: Option<PathBuf>,
+    pub(super) providers: Option<PathBuf>,
 }
 
 /// Flags of `serve`.
 #[derive(Clone, Debug, Args)]
-pub struct ServeArgs {
+pub(super) struct ServeArgs {
     /// Where the configuration is.
     #[command(flatten)]
-    pub files: Files,
+    pub(super) files: Files,
     /// The folder in which the inventory is kept over a restart; it holds no secret. Without it, it is not kept
     #[arg(long = "storage.path", value_name = "FOLDER")]
-    pub storage: Option<PathBuf>,
+    pub(super) storage: Option<PathBuf>,
     /// How it is served.
     #[command(flatten)]
-    pub web: WebArgs,
+    pub(super) web: WebArgs,
     /// Collect only a part of the sources: the I-th of N instances, such as 1/3
     #[arg(long = "shard", value_name = "I/N", default_value = "1/1")]
-    pub shard: Shard,
+    pub(super) shard: Shard,
 }
 
 /// How metrics and pages are served.
 #[derive(Clone, Debug, Args)]
-pub struct WebArgs {
+pub(super) struct WebArgs {
     /// The address to listen at [default: [::]:10984, which is every address of the machine]
     #[arg(long = "web.listen-address", value_name = "ADDRESS")]
-    pub listen: Option<ListenAddress>,
+    pub(super) listen: Option<ListenAddress>,
     /// The path of the metrics
     #[arg(long = "web.telemetry-path", value_name = "PATH", default_value = "/metrics")]
-    pub telemetry_path: TelemetryPath,
+    pub(super) telemetry_path: TelemetryPath,
     /// TLS, client certificates and users, in the exporter-toolkit's format
     #[arg(long = "web.config.file", value_name = "FILE")]
-    pub guard: Option<PathBuf>,
+    pub(super) guard: Option<PathBuf>,
     /// Allow a reload by POST /-/reload
     #[arg(long = "web.enable-lifecycle")]
-    pub lifecycle: bool,
+    pub(super) lifecycle: bool,
 }
 
 /// Flags of `check`.
 #[derive(Clone, Debug, Args)]
-pub struct CheckArgs {
+pub(super) struct CheckArgs {
     /// Where the configuration is.
     #[command(flatten)]
-    pub files: Files,
+    pub(super) files: Files,
     /// Ask each provider for the first page of each listing, and name the permission that is missing
     #[arg(long)]
-    pub online: bool,
+    pub(super) online: bool,
 }
 
 /// Flags of `list`.
 #[derive(Clone, Debug, Args)]
-pub struct ListArgs {
+pub(super) struct ListArgs {
     /// Where the configuration is.
     #[command(flatten)]
-    pub files: Files,
+    pub(super) files: Files,
     /// Only these sources
     #[arg(long = "source", value_name = "NAME")]
-    pub sources: Vec<String>,
+    pub(super) sources: Vec<String>,
     /// How the tokens are printed
     #[arg(long, value_name = "FORMAT", default_value = "table")]
-    pub output: Output,
+    pub(super) output: Output,
     /// Exit with 1 if an active token ends within this time, or has ended: 7d, 12h
     #[arg(long = "fail-within", value_name = "TIME", value_parser = span)]
-    pub fail_within: Option<TimeDelta>,
+    pub(super) fail_within: Option<TimeDelta>,
 }
 
 /// How tokens are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Output {
+pub(super) enum Output {
     /// For people.
     Table,
     /// As `/api/v1/tokens` has it.
@@ -172,25 +172,25 @@ pub enum Output {
 
 /// Flags of `providers`.
 #[derive(Clone, Debug, Args)]
-pub struct ProvidersArgs {
+pub(super) struct ProvidersArgs {
     /// The provider, or an alias of it; without it: all of them
-    pub name: Option<String>,
+    pub(super) name: Option<String>,
     /// Further provider definitions (*.yaml)
     #[arg(long = "providers.dir", value_name = "FOLDER")]
-    pub providers: Option<PathBuf>,
+    pub(super) providers: Option<PathBuf>,
 }
 
 /// Flags of `schema`.
 #[derive(Clone, Debug, Args)]
-pub struct SchemaArgs {
+pub(super) struct SchemaArgs {
     /// Further provider definitions (*.yaml)
     #[arg(long = "providers.dir", value_name = "FOLDER")]
-    pub providers: Option<PathBuf>,
+    pub(super) providers: Option<PathBuf>,
 }
 
 /// An address to listen at; `:10984` is every address of the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ListenAddress(pub SocketAddr);
+pub(super) struct ListenAddress(pub(super) SocketAddr);
 
 impl std::str::FromStr for ListenAddress {
     type Err = String;

@@ -11,9 +11,14 @@ pub(super) fn output(text: &str) {
     drop(out.write_all(text.as_bytes()).and_then(|()| out.flush()));
 }
 
-/// Writes a line beside what was asked for.
+/// Writes a line, or several, beside what was asked for. A provider's words may be among them: none of them may reach the
+/// terminal as a command.
 pub(super) fn note(line: impl Display) {
-    drop(writeln!(io::stderr(), "{line}"));
+    drop(writeln!(io::stderr(), "{}", tame(&line.to_string())));
+}
+
+fn tame(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() && !matches!(c, '\n' | '\t') { '\u{fffd}' } else { c }).collect()
 }
 
 /// Writes why the program ends.
@@ -59,6 +64,11 @@ impl Progress {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_command_reaches_the_terminal() {
+        assert_eq!(tame("a\tb\nc \u{1b}[2J\r\u{7}"), "a\tb\nc \u{fffd}[2J\u{fffd}\u{fffd}");
+    }
 
     #[test]
     fn a_table() {

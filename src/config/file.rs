@@ -7,7 +7,7 @@ use super::reading::Reading;
 use super::rule::{self, Known};
 use super::surroundings::Surroundings;
 use super::values::Values;
-use super::{Bounds, Config, Labels, lead, secrets, source};
+use super::{Bounds, Config, Labels, hidden, lead, secrets, source};
 use crate::core::lead::Lead;
 use crate::core::mistake::{Mistake, Mistakes, Text};
 use crate::yaml::{self, Node};
@@ -15,8 +15,8 @@ use crate::yaml::{self, Node};
 /// Reads a configuration.
 pub(super) fn read(text: Text, surroundings: Arc<dyn Surroundings>) -> Result<Config, Mistakes> {
     let root = yaml::parse(&text).map_err(|fault| {
-        let hide = secrets::may_stand_in(text.content());
-        Mistakes::from(if hide { Mistake::hide_line(fault) } else { fault })
+        let (_, line, _) = fault.order();
+        Mistakes::from(if hidden::lines(text.content()).contains(&line) { fault.hide_line() } else { fault })
     })?;
     if root.is_null() {
         let message = "the file is empty; it needs at least one source under `sources`";

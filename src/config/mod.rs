@@ -22,6 +22,7 @@ use crate::yaml::{Key, Node};
 mod credential;
 mod duration;
 mod file;
+mod hidden;
 mod keys;
 mod labels;
 mod lead;

@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::hidden;
 use super::surroundings::Surroundings;
-use crate::core::mistake::{Mistake, Mistakes, Span, Text};
+use crate::core::mistake::{Mistakes, Span, Text};
 use crate::yaml::{Node, Reader};
 
 /// The reading of one file.
@@ -83,16 +84,16 @@ impl Reading {
     /// # Errors
     /// The mistakes, without the lines that hold a secret.
     pub(super) fn finish(self) -> Result<(), Mistakes> {
-        let lines = |at: Span| {
+        let mut hidden = hidden::lines(self.content());
+        for at in &self.secrets {
             let last = Span { start: at.end.saturating_sub(1).max(at.start), end: at.end };
-            (self.line(at), self.line(last))
-        };
-        let secret: Vec<_> = self.secrets.iter().map(|at| lines(*at)).collect();
+            hidden.extend(self.line(*at)..=self.line(last));
+        }
         let mut shown = Mistakes::default();
         for mistake in self.reader.mistakes.iter() {
             let (_, line, _) = mistake.order();
-            let hidden = secret.iter().any(|(first, last)| (*first..=*last).contains(&line));
-            shown.push(if hidden { Mistake::hide_line(mistake.clone()) } else { mistake.clone() });
+            let mistake = mistake.clone();
+            shown.push(if hidden.contains(&line) { mistake.hide_line() } else { mistake });
         }
         shown.into_result()
     }

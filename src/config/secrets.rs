@@ -3,11 +3,9 @@
 //! Only what plainly is one is refused: a value under a name that can mean nothing else, a text in the form of a known
 //! vendor's token, a private key, a URL with a password. What stands under a source's `credential` is read there.
 
-use url::Url;
-
 use super::reading::Reading;
+use super::source;
 use super::values::under;
-use super::{keys, source};
 use crate::yaml::{Kind, Node};
 
 /// Names under which nothing but a secret stands. A provider's setting is never called so: a definition has
@@ -82,15 +80,19 @@ pub(super) fn looks_like_one(text: &str) -> bool {
 }
 
 /// Whether nothing but a secret is called so, or it is a slip of such a name.
-fn names_one(name: &str) -> bool {
+pub(super) fn names_one(name: &str) -> bool {
     let name = name.to_ascii_lowercase().replace('-', "_");
-    let slip = |known: &str| known.len() >= 8 && strsim::damerau_levenshtein(&name, known) <= 1;
+    let is_plural = |known: &str| name.strip_suffix('s') == Some(known);
+    let slip = |known: &str| known.len() >= 8 && strsim::damerau_levenshtein(&name, known) <= 1 && !is_plural(known);
     NAMES.iter().any(|known| *known == name || slip(known))
 }
 
-/// Whether a URL holds a password.
-fn has_password(text: &str) -> bool {
-    text.contains("://") && Url::parse(text).is_ok_and(|url| url.password().is_some())
+/// Whether a URL, well-formed or not, holds a password: `https://user:password@host`.
+pub(super) fn has_password(text: &str) -> bool {
+    text.split("://").skip(1).any(|rest| {
+        let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        authority.rsplit_once('@').and_then(|(user, _)| user.split_once(':')).is_some_and(|(_, word)| !word.is_empty())
+    })
 }
 
 /// Notes every secret in the file.
@@ -139,43 +141,6 @@ fn is_read_elsewhere(what: &str, key: &str) -> bool {
     key == "credential" && what.starts_with("sources")
 }
 
-/// Whether a text that is no YAML, and so cannot be read, may hold a secret: then no line of it is shown.
-///
-/// By lines: a name of a secret with a value behind it, a value below `credential` that is neither `file` nor `env`, or
-/// a word of the form of a secret.
-pub(super) fn may_stand_in(content: &str) -> bool {
-    let mut under_credential = None;
-    content.lines().any(|line| {
-        let indent = line.len() - line.trim_start().len();
-        if under_credential.is_some_and(|outer| indent <= outer) && !line.trim().is_empty() {
-            under_credential = None;
-        }
-        let line = line.trim().trim_start_matches("- ");
-        let inside = under_credential.is_some();
-        if line.starts_with("credential:") {
-            under_credential = Some(indent);
-        }
-        inside && !names_an_origin(line) || has_secret(line)
-    })
-}
-
-fn names_an_origin(line: &str) -> bool {
-    let rest = line.trim_start_matches(['{', ' ']);
-    let is_origin =
-        keys::ORIGIN.iter().any(|key| rest.strip_prefix(key.name).is_some_and(|rest| rest.starts_with(':')));
-    is_origin || line.is_empty() || line.starts_with('#') || line.ends_with(':') || line.contains(": {")
-}
-
-fn has_secret(line: &str) -> bool {
-    let named = line.split(['{', ',']).filter_map(|part| part.split_once(':')).any(|(name, value)| {
-        let value = value.trim();
-        names_one(name.trim().trim_matches(['"', '\''])) && !value.is_empty()
-            || name.trim() == "value" && !value.is_empty()
-    });
-    let origin = line.starts_with("credential:") && line.contains('{') && names_an_origin(&line["credential:".len()..]);
-    named && !origin || line.split([' ', '"', '\'', ',', '}']).any(looks_like_one) || line.contains("-----BEGIN")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -203,33 +168,9 @@ mod tests {
         for name in ["password", "pasword", "api-key", "API_TOKEN", "clientsecret", "token"] {
             assert!(names_one(name), "{name}");
         }
-        for name in ["tokens", "token_name", "key_label", "application_key", "url", "credential_file", ""] {
+        for name in ["tokens", "api-tokens", "token_name", "key_label", "application_key", "url", "credential_file", ""]
+        {
             assert!(!names_one(name), "{name}");
-        }
-    }
-
-    #[test]
-    fn a_text_that_is_no_yaml_shows_no_line_where_a_secret_may_stand() {
-        let hidden = [
-            "a: [\npassword: x",
-            "credential: x",
-            "  credential:\n    value: x\n",
-            "  credential:\n      x\n",
-            "- {name: a, token: x",
-            "a: glpat-0123456789abcdefghij",
-        ];
-        let shown = [
-            "  credential: {file: x}\n  url: y",
-            "credential:\n  file: x\nurl: [",
-            "credential:\n  user: {env: X}\n",
-            "credential:\n  user:\n    env: X\n",
-            "a: {b: 1",
-        ];
-        for content in hidden {
-            assert!(may_stand_in(content), "{content}");
-        }
-        for content in shown {
-            assert!(!may_stand_in(content), "{content}");
         }
     }
 }

@@ -201,8 +201,7 @@ impl<'e> Session<'e> {
         let token = token.as_ref().and_then(value::text).ok_or_else(unreadable)?;
         let lifetime = login.lifetime.as_ref().and_then(|lifetime| lifetime.first(&variables, body).ok().flatten());
         let seconds = lifetime.as_ref().and_then(value::text).and_then(|text| text.parse::<f64>().ok());
-        let lifetime =
-            seconds.filter(|seconds| *seconds > 0.0).and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+        let lifetime = seconds.filter(|seconds| *seconds > 0.0).and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
         Ok(Granted::new(Secret::new(token), lifetime.unwrap_or(UNTOLD_LIFETIME)))
     }
 

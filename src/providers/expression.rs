@@ -19,7 +19,8 @@ pub use jaq_json::Val;
 
 use super::scalar::Slip;
 use bounds::{Data, Jq};
-pub(crate) use check::ALLOWED;
+#[cfg(test)]
+use check::ALLOWED;
 
 /// The variables that every expression sees, before the `as` names.
 const VARIABLES: [&str; 6] = ["$settings", "$maps", "$body", "$headers", "$status", "$rows"];

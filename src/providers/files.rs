@@ -131,9 +131,7 @@ async fn expand(pattern: &str) -> (Vec<PathBuf>, Vec<Failure>) {
         }
         (files, failures)
     });
-    expanded
-        .await
-        .unwrap_or_else(|_| (Vec::new(), vec![Failure::new(Reason::Internal, "the files could not be listed")]))
+    expanded.await.unwrap_or_else(|_| (Vec::new(), vec![Failure::new(Reason::Internal, "the files could not be listed")]))
 }
 
 /// A credential of a file as a token. Its id is the file, and where in it.

@@ -44,11 +44,7 @@ pub(super) fn native() -> Native {
         expiry: "as it is written; a date is the start of that day in UTC",
         interval: None,
         settings: vec![
-            setting(
-                "tokens",
-                Shape::List,
-                "the tokens: name, expires, and if known kind, owner, id, created, manage_url, labels",
-            ),
+            setting("tokens", Shape::List, "the tokens: name, expires, and if known kind, owner, id, created, manage_url, labels"),
             setting("file", Shape::Text, "a YAML or CSV file with the same fields, read again at each collection"),
         ],
         listing: (LISTING, KIND, "tokens that are written down"),

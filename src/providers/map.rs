@@ -155,12 +155,7 @@ impl Round<'_> {
 
     /// What expressions on these rows see: the tables of these numbers that are filled by key, looked up where they must
     /// be. `$maps` then has the keys of these rows only, so that it costs what they cost.
-    pub(super) async fn looked_up(
-        &self,
-        numbers: &[usize],
-        mut variables: Variables,
-        rows: &[(u64, Val)],
-    ) -> Variables {
+    pub(super) async fn looked_up(&self, numbers: &[usize], mut variables: Variables, rows: &[(u64, Val)]) -> Variables {
         for number in numbers {
             let Some(map) = self.tables.maps.get(*number) else { continue };
             let Fill::LookUp { key, .. } = &map.fill else { continue };

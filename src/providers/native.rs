@@ -55,8 +55,7 @@ impl<L: Local> LocalSource<L> {
         match timeout_at(deadline, self.local.read(now)).await {
             Ok(listed) => Outcome { listings: vec![listed], ..Outcome::default() },
             Err(_) => {
-                let late =
-                    Failure::new(Reason::Timeout, "not read within the time that a collection of this source may take");
+                let late = Failure::new(Reason::Timeout, "not read within the time that a collection of this source may take");
                 Outcome::failed(&self.listings, &late)
             }
         }

@@ -161,11 +161,9 @@ fn put_under(body: &mut Value, path: &str, value: Value) {
 /// What makes this request different from the others of the same walk.
 pub(super) fn identity(request: &Request, next: Option<&Next>) -> String {
     let header = match next {
-        Some(Next::Cursor { parameter, at: At::Header, .. }) => request
-            .headers
-            .iter()
-            .find(|(name, _)| name.eq_ignore_ascii_case(parameter))
-            .map(|(_, value)| value.as_str()),
+        Some(Next::Cursor { parameter, at: At::Header, .. }) => {
+            request.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case(parameter)).map(|(_, value)| value.as_str())
+        }
         _ => None,
     };
     let body = match &request.body {
@@ -203,8 +201,7 @@ mod tests {
 
     #[test]
     fn a_parameter_goes_into_a_body_by_its_path_and_keeps_its_type() {
-        let mut sent =
-            request("https://h/p", Body::Json(json!({"query": "…", "variables": {"after": null, "first": 5}})));
+        let mut sent = request("https://h/p", Body::Json(json!({"query": "…", "variables": {"after": null, "first": 5}})));
         put(&mut sent, At::Body, "variables.after", &json!("c1"));
         let Body::Json(body) = &sent.body else { panic!() };
         assert_eq!(*body, json!({"query": "…", "variables": {"after": "c1", "first": 5}}));

@@ -79,9 +79,6 @@ mod tests {
         patience.heard(Some(&timeout));
         patience.heard(None);
         let lost = patience.lost().unwrap();
-        assert_eq!(
-            (lost.reason, lost.what.as_str()),
-            (Reason::Timeout, "not asked, since the last 50 failed alike: t")
-        );
+        assert_eq!((lost.reason, lost.what.as_str()), (Reason::Timeout, "not asked, since the last 50 failed alike: t"));
     }
 }

@@ -28,7 +28,7 @@ pub(crate) fn place(file: &Text, scalar: Span, value: &str, part: &Range<usize>)
     let mut pairs = Pairs { raw, value, style, raw_at: skip, value_at: 0 };
     let mut start = None;
     let mut end = None;
-    while let Some((raw_range, value_at)) = pairs.next() {
+    for (raw_range, value_at) in pairs.by_ref() {
         if value_at <= part.start {
             start = Some(raw_range.start);
         }

@@ -152,5 +152,7 @@ fn owner(value: &Val) -> Result<Owner, Unread> {
 fn labels(value: &Val) -> Result<BTreeMap<String, String>, Unread> {
     let Val::Obj(object) = value else { return Err(Unread) };
     let filled = object.iter().filter(|(_, value)| !value::is_blank(value));
-    filled.map(|(name, value)| Ok((text(name)?, value::scalar(value).ok_or(Unread)?))).collect()
+    filled
+        .map(|(name, value)| Ok((text(name)?, value::scalar(value).ok_or(Unread)?)))
+        .collect()
 }

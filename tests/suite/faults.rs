@@ -72,10 +72,7 @@ impl Gitlab {
         let router = Router::new()
             .route("/api/v4/deploy_tokens", get(|| async { axum::Json(json!([])) }))
             .route("/api/v4/users", get(|| async { axum::Json(json!([{"id": 1, "username": "ada"}])) }))
-            .route(
-                "/api/v4/personal_access_tokens/self",
-                get(|| async { axum::Json(json!({"expires_at": "2099-01-01"})) }),
-            )
+            .route("/api/v4/personal_access_tokens/self", get(|| async { axum::Json(json!({"expires_at": "2099-01-01"})) }))
             .route("/api/v4/personal_access_tokens", get(tokens))
             .with_state(shared.clone());
         let trap = Router::new().fallback(stolen).with_state(shared.clone());

@@ -18,19 +18,8 @@ const ARROWS: &[(&str, &[&str])] = &[
 ];
 
 /// What the core must not know: input and output, clocks, tasks, logs.
-const NOT_IN_CORE: &[&str] = &[
-    "std::fs",
-    "std::io",
-    "std::net",
-    "std::env",
-    "std::process",
-    "tokio",
-    "tracing",
-    "reqwest",
-    "Utc::now",
-    "SystemTime",
-    "Instant",
-];
+const NOT_IN_CORE: &[&str] =
+    &["std::fs", "std::io", "std::net", "std::env", "std::process", "tokio", "tracing", "reqwest", "Utc::now", "SystemTime", "Instant"];
 
 fn sources(dir: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
@@ -91,9 +80,7 @@ fn the_core_knows_no_input_no_output_and_no_clock() {
     let mut wrong = Vec::new();
     for path in sources(&core).into_iter().filter(|path| !is_test(path.strip_prefix(&core).unwrap())) {
         let code = code(&path);
-        wrong.extend(
-            NOT_IN_CORE.iter().filter(|word| code.contains(*word)).map(|word| format!("{}: {word}", path.display())),
-        );
+        wrong.extend(NOT_IN_CORE.iter().filter(|word| code.contains(*word)).map(|word| format!("{}: {word}", path.display())));
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

@@ -25,9 +25,7 @@ fn quoted(from: &str, to: &str) -> Vec<String> {
 /// Whether an SPDX expression can be met with these licences. The older `A/B` means `A OR B`.
 fn allowed(expression: &str, licences: &[String]) -> bool {
     let expression = expression.replace('/', " OR ").replace(['(', ')'], "");
-    expression
-        .split(" AND ")
-        .all(|part| part.split(" OR ").any(|one| licences.iter().any(|licence| licence == one.trim())))
+    expression.split(" AND ").all(|part| part.split(" OR ").any(|one| licences.iter().any(|licence| licence == one.trim())))
 }
 
 #[test]

@@ -39,8 +39,7 @@ impl Bao {
             Some(body) => self.client.post(url).body(body.to_string()),
             None => self.client.get(url),
         };
-        let reply =
-            request.header("X-Vault-Token", "root").header("X-Vault-Namespace", namespace).send().await.unwrap();
+        let reply = request.header("X-Vault-Token", "root").header("X-Vault-Namespace", namespace).send().await.unwrap();
         let status = reply.status();
         let text = reply.text().await.unwrap();
         assert!(status.is_success() || status == 404, "{path}: {status}: {text}");

@@ -50,8 +50,7 @@ async fn answer(State(front): State<Front>, request: Request) -> Response {
     let uri = request.uri().clone();
     let path = uri.path().strip_prefix(PREFIX).expect("the API's own path").to_owned();
     let authorization = request.headers()[header::AUTHORIZATION].to_str().unwrap().to_owned();
-    let query =
-        url::form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()).into_owned().collect::<Vec<_>>();
+    let query = url::form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()).into_owned().collect::<Vec<_>>();
     let earlier = front.asked(&path).len();
     // Prism answers with the status that it is asked for, from the specification's own description of it.
     let refused = path.ends_with("/service-accounts/oauth-clients");

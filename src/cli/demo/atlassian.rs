@@ -147,26 +147,24 @@ fn bots(world: &World, org: &str, headers: &HeaderMap, listing: Listing) -> Resu
 type Place = (DateTime<Utc>, String);
 
 fn page(world: &World, listing: Listing, paging: &Paging) -> Result<Response, Refused> {
-    let mut tokens = world.listed(listing);
-    match paging.sort.as_deref() {
-        None | Some("createdAt") => tokens.sort_by(|a, b| place(a).cmp(&place(b))),
-        Some(_) => return Err(Refused(StatusCode::BAD_REQUEST, "INVALID_SORT", "This list sorts by createdAt")),
+    if !matches!(paging.sort.as_deref(), None | Some("createdAt")) {
+        return Err(Refused(StatusCode::BAD_REQUEST, "INVALID_SORT", "This list sorts by createdAt"));
     }
-    let size = paging.page_size.unwrap_or(20).min(MOST_ROWS);
-    let from = match paging.cursor.as_deref() {
-        None => 0,
-        Some(cursor) => {
-            let last = decode(cursor).ok_or(Refused(
-                StatusCode::BAD_REQUEST,
-                "INVALID_API_TOKEN_SEARCH_QUERY",
-                "The cursor is not valid",
-            ))?;
-            tokens.partition_point(|token| place(token) <= last)
+    let after = match paging.cursor.as_deref().map(decode) {
+        None => None,
+        Some(Some(place)) => Some(place),
+        Some(None) => {
+            return Err(Refused(StatusCode::BAD_REQUEST, "INVALID_API_TOKEN_SEARCH_QUERY", "The cursor is not valid"));
         }
     };
-    let rows = &tokens[from..tokens.len().min(from + size)];
-    let next = rows.last().filter(|_| from + rows.len() < tokens.len()).map(|last| encode(&place(last)));
+    let size = paging.page_size.unwrap_or(20).min(MOST_ROWS);
     let now = world.now();
+    let state = world.read();
+    let tokens = state.organisation.of(listing);
+    let from = after.map_or(0, |last| tokens.partition_point(|token| place(token) <= last));
+    let mut listed = tokens[from..].iter().filter(|token| token.is_listed(now)).peekable();
+    let rows: Vec<&Invented> = listed.by_ref().take(size).collect();
+    let next = rows.last().filter(|_| listed.peek().is_some()).map(|last| encode(&place(last)));
     let data: Vec<Value> = rows.iter().map(|token| row(token, now)).collect();
     Ok(Json(json!({"data": data, "links": {"self": paging.cursor, "next": next, "prev": null}})).into_response())
 }

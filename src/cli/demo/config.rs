@@ -6,6 +6,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::atlassian::{ORGANISATION, OWN_KEY, SANDBOX};
+use super::organisation::ROTATE_AFTER;
 use super::people::TEAMS;
 use super::story::Story;
 
@@ -20,6 +21,7 @@ pub(super) const BY_HAND: &[(&str, &str, i64, Story)] = &[
     ("timetable-site", KIND, 200, Story::Healthy),
     ("booking-mirror", KIND, 21, Story::Warning),
     ("fleet-firmware", KIND, 4, Story::Critical),
+    ("port-authority", KIND, 0, Story::Never),
 ];
 
 /// What differs at each start.
@@ -42,21 +44,23 @@ pub(super) fn text(places: &Places<'_>, interval: Duration, now: DateTime<Utc>) 
         .replace("@ORGANISATION@", ORGANISATION)
         .replace("@SANDBOX@", SANDBOX)
         .replace("@OWN_KEY@", OWN_KEY)
+        .replace("@ROTATE_AFTER@", &format!("{ROTATE_AFTER}d"))
         .replace("@BY_HAND@", &by_hand(now))
         .replace("@TEAMS@", &teams())
 }
 
 fn by_hand(now: DateTime<Utc>) -> String {
-    let entry = |(id, kind, left, _): &(&str, &str, i64, Story)| {
+    let entry = |(id, kind, left, story): &(&str, &str, i64, Story)| {
         let end = now + TimeDelta::days(*left);
         let (created, end) = ((end - TimeDelta::days(365)).date_naive(), end.date_naive());
+        let expires = if *story == Story::Never { "never".to_owned() } else { end.to_string() };
         let entry = [
             format!("  - id: {id}"),
             format!("    name: access token of meridian/{id}"),
             format!("    kind: {kind}"),
             "    owner: {name: Ulla Berg, email: ulla.berg@example.com}".to_owned(),
             format!("    created: {created}"),
-            format!("    expires: {end}"),
+            format!("    expires: {expires}"),
             format!("    manage_url: https://bitbucket.org/meridian/{id}/admin/access-tokens"),
         ];
         entry.map(|line| format!("    {line}\n")).concat()

@@ -59,7 +59,7 @@ fn done(done: bool) -> Response {
 }
 
 async fn tokens(State(world): State<World>) -> Json<Vec<Value>> {
-    Json(world.read().organisation.tokens.iter().map(shown).collect())
+    Json(world.read().organisation.all().iter().map(shown).collect())
 }
 
 async fn rotate(State(world): State<World>, Path(id): Path<String>) -> Response {

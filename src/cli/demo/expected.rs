@@ -50,7 +50,7 @@ impl Expected {
     pub(super) fn of(organisation: &Organisation) -> Self {
         let settled = u64::try_from(DEPARTURE.num_seconds()).unwrap_or_default() + 1;
         let mut expected = Self { settled_after_seconds: settled, ..Self::default() };
-        for token in &organisation.tokens {
+        for token in organisation.all() {
             expected.add(token.listing.source, token.listing.kind, token.story);
         }
         for (_, kind, _, story) in super::config::BY_HAND {

@@ -1,8 +1,8 @@
 //! `demo`: an invented company, whose tokens the real exporter collects over real HTTP.
 //!
-//! Everything runs in this process, on loopback addresses: two servers in the shape of vendors' APIs ([`atlassian`],
-//! [`vault`]) tell of the tokens of one [`organisation`], and the exporter is configured as anybody would configure it
-//! ([`config`]). [`control`] makes things happen meanwhile; [`expected`] says what must be seen.
+//! Everything runs in this process, on loopback addresses: two servers in the shape of vendors' APIs (`atlassian`,
+//! `vault`) tell of the tokens of one `organisation`, and the exporter is configured as anybody would configure it
+//! (`config`). `control` makes things happen meanwhile; `expected` says what must be seen.
 
 mod atlassian;
 mod config;

@@ -1,5 +1,7 @@
 //! The invented company's tokens: the same for the same instant, whenever they are asked for.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 
 use super::atlassian::OWN_KEY;
@@ -8,6 +10,9 @@ use super::story::Story;
 
 /// So long after the start the departing tokens end.
 pub(super) const DEPARTURE: TimeDelta = TimeDelta::seconds(4);
+
+/// The configuration wants a token without end renewed when it is so many days old.
+pub(super) const ROTATE_AFTER: i64 = 365;
 
 /// How long a renewed token lives.
 const SHORT: TimeDelta = TimeDelta::hours(1);
@@ -58,7 +63,7 @@ const PLAN: &[(Listing, Story, usize)] = &[
     (BOT_TOKENS, Story::Critical, 1),
     (BOT_TOKENS, Story::LivesTooLong, 2),
     (BOT_CLIENTS, Story::Healthy, 6),
-    (BOT_CLIENTS, Story::Never, 2),
+    (BOT_CLIENTS, Story::RotateSoon, 2),
     (BOT_CLIENTS, Story::Odd, 1),
     (SANDBOX_TOKENS, Story::Healthy, 20),
     (SANDBOX_TOKENS, Story::Warning, 2),
@@ -129,7 +134,10 @@ impl Invented {
 /// Everything that the invented company has.
 #[derive(Clone, Debug)]
 pub(super) struct Organisation {
-    pub(super) tokens: Vec<Invented>,
+    /// In the order of listing, making and identifier.
+    tokens: Vec<Invented>,
+    /// Where each identifier is among them.
+    places: HashMap<String, usize>,
     dice: Dice,
 }
 
@@ -138,7 +146,7 @@ impl Organisation {
     pub(super) fn invent(now: DateTime<Utc>, size: Option<usize>) -> Self {
         let now = now.trunc_subsecs(0);
         let planned: usize = PLAN.iter().map(|(_, _, count)| count).sum();
-        let mut organisation = Self { tokens: Vec::new(), dice: Dice(0x6d65_7269_6469_616e) };
+        let mut organisation = Self { tokens: Vec::new(), places: HashMap::new(), dice: Dice(0x6d65_7269_6469_616e) };
         for &(listing, story, count) in PLAN {
             let count = size.map_or(count, |size| (count * size + planned / 2) / planned).max(1);
             for _ in 0..count {
@@ -149,19 +157,38 @@ impl Organisation {
         if let Some(own) = keys.into_iter().find(|token| token.story == Story::Warning) {
             OWN_KEY.clone_into(&mut own.name);
         }
+        organisation.settle();
         organisation
+    }
+
+    fn settle(&mut self) {
+        self.tokens.sort_by(|a, b| (a.listing, a.created_at, &a.id).cmp(&(b.listing, b.created_at, &b.id)));
+        self.places = self.tokens.iter().enumerate().map(|(place, token)| (token.id.clone(), place)).collect();
+    }
+
+    /// All tokens.
+    pub(super) fn all(&self) -> &[Invented] {
+        &self.tokens
+    }
+
+    /// The tokens of a listing, in the order of their making.
+    pub(super) fn of(&self, listing: Listing) -> &[Invented] {
+        let from = self.tokens.partition_point(|token| token.listing < listing);
+        let to = self.tokens.partition_point(|token| token.listing <= listing);
+        &self.tokens[from..to]
     }
 
     /// The token of this identifier.
     pub(super) fn find(&self, id: &str) -> Option<&Invented> {
-        self.tokens.iter().find(|token| token.id == id)
+        self.places.get(id).map(|&place| &self.tokens[place])
     }
 
     /// Takes a token away. False where there is none.
     pub(super) fn revoke(&mut self, id: &str) -> bool {
-        let before = self.tokens.len();
-        self.tokens.retain(|token| token.id != id);
-        self.tokens.len() < before
+        let Some(&place) = self.places.get(id) else { return false };
+        self.tokens.remove(place);
+        self.settle();
+        true
     }
 
     /// Puts a successor of full length in a token's place, and returns it.
@@ -178,6 +205,7 @@ impl Organisation {
         };
         self.revoke(id);
         self.tokens.push(successor.clone());
+        self.settle();
         Some(successor)
     }
 
@@ -237,6 +265,7 @@ impl Organisation {
                 return (made, End::At(made + TimeDelta::days(5 * 365)));
             }
             Story::Never => return (now - TimeDelta::days(400), End::Null),
+            Story::RotateSoon => return (now - TimeDelta::days(ROTATE_AFTER - 15), End::Null),
             Story::Unreadable => {
                 let end = if self.dice.below(2) == 0 { End::Null } else { End::Word("in the spring") };
                 return (now - TimeDelta::days(40), end);

@@ -24,6 +24,8 @@ pub(super) enum Story {
     Replaced,
     /// It has no end.
     Never,
+    /// It has no end, but a rule of the configuration wants it renewed within weeks.
+    RotateSoon,
     /// It lives for an hour, and is renewed all the time.
     ShortLived,
     /// Nobody has used it for months.
@@ -63,6 +65,7 @@ impl Story {
             Self::Replaced => Some(Sense { state: State::Replaced, ..active }),
             Self::Disabled => Some(Sense { state: State::Disabled, ..active }),
             Self::Never => Some(Sense { expiry: "never", finding: Some(Finding::NeverExpires), ..active }),
+            Self::RotateSoon => Some(Sense { expiry: "policy", band: Some(Band::Warning), ..active }),
             Self::Unreadable => Some(Sense { expiry: "unknown", finding: Some(Finding::UnreadableExpiry), ..active }),
             Self::Unused => found(Finding::Unused),
             Self::Orphan => found(Finding::NoOwner),

@@ -26,25 +26,30 @@ pub(super) fn router(world: World) -> Router {
         .route("/v1/auth/approle/role", get(roles))
         .route("/v1/auth/approle/role/{role}/secret-id", get(secret_ids))
         .route("/v1/auth/approle/role/{role}/secret-id-accessor/lookup", post(look_up_secret_id))
-        .fallback(async || refused(StatusCode::NOT_FOUND, &["no handler for route. route entry not found."]))
+        .fallback(async || Refused(StatusCode::NOT_FOUND, &["no handler for route. route entry not found."]))
         .with_state(world)
 }
 
-type Answer = Result<Response, Response>;
+type Answer = Result<Response, Refused>;
 
-fn refused(status: StatusCode, errors: &[&str]) -> Response {
-    (status, Json(json!({"errors": errors}))).into_response()
+/// A refusal in Vault's shape: an empty list of errors is an empty list of whatever was asked for.
+struct Refused(StatusCode, &'static [&'static str]);
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        (self.0, Json(json!({"errors": self.1}))).into_response()
+    }
 }
 
-fn authorise(world: &World, headers: &HeaderMap) -> Result<(), Response> {
+fn authorise(world: &World, headers: &HeaderMap) -> Result<(), Refused> {
     if !world.runs("vault") {
-        return Err(refused(StatusCode::SERVICE_UNAVAILABLE, &["Vault is sealed"]));
+        return Err(Refused(StatusCode::SERVICE_UNAVAILABLE, &["Vault is sealed"]));
     }
     let token = headers.get("x-vault-token").and_then(|value| value.to_str().ok());
     if token == Some(world.keys().vault.as_str()) {
         Ok(())
     } else {
-        Err(refused(StatusCode::FORBIDDEN, &["permission denied"]))
+        Err(Refused(StatusCode::FORBIDDEN, &["permission denied"]))
     }
 }
 
@@ -60,10 +65,10 @@ struct List {
 
 fn keys(list: &List, keys: &[String]) -> Answer {
     if !list.list {
-        return Err(refused(StatusCode::METHOD_NOT_ALLOWED, &["unsupported operation"]));
+        return Err(Refused(StatusCode::METHOD_NOT_ALLOWED, &["unsupported operation"]));
     }
     if keys.is_empty() {
-        return Err(refused(StatusCode::NOT_FOUND, &[]));
+        return Err(Refused(StatusCode::NOT_FOUND, &[]));
     }
     Ok(data(&json!({"keys": keys})))
 }
@@ -81,8 +86,7 @@ struct Accessor {
 async fn look_up(State(world): State<World>, headers: HeaderMap, Json(asked): Json<Accessor>) -> Answer {
     authorise(&world, &headers)?;
     let token = world.find(VAULT_TOKENS, &asked.accessor);
-    let token =
-        token.ok_or_else(|| refused(StatusCode::BAD_REQUEST, &["1 error occurred:\n\t* invalid accessor\n\n"]))?;
+    let token = token.ok_or(Refused(StatusCode::BAD_REQUEST, &["1 error occurred:\n\t* invalid accessor\n\n"]))?;
     Ok(data(&service_token(&token, world.now())))
 }
 
@@ -151,8 +155,8 @@ async fn look_up_secret_id(
 ) -> Answer {
     authorise(&world, &headers)?;
     let token = world.find(SECRET_IDS, &asked.secret_id_accessor).filter(|token| token.name == role);
-    let token = token
-        .ok_or_else(|| refused(StatusCode::NOT_FOUND, &["failed to find accessor entry for secret_id_accessor"]))?;
+    let token =
+        token.ok_or(Refused(StatusCode::NOT_FOUND, &["failed to find accessor entry for secret_id_accessor"]))?;
     Ok(data(&json!({
         "cidr_list": [],
         "creation_time": time(token.created_at),

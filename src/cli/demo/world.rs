@@ -73,12 +73,11 @@ impl World {
         !self.read().stopped.contains(provider)
     }
 
-    /// What a listing holds now.
+    /// What a listing holds now, in the order of its making.
     pub(super) fn listed(&self, listing: Listing) -> Vec<Invented> {
         let now = self.now();
         let state = self.read();
-        let tokens = state.organisation.tokens.iter();
-        tokens.filter(|token| token.listing == listing && token.is_listed(now)).cloned().collect()
+        state.organisation.of(listing).iter().filter(|token| token.is_listed(now)).cloned().collect()
     }
 
     /// A token that a listing holds now.

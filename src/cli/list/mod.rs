@@ -23,6 +23,8 @@ use crate::web::words::relative;
 
 /// Not everything could be had.
 const INCOMPLETE: u8 = 3;
+/// Complaints about one source; a fan-out may have thousands.
+const MOST_COMPLAINTS: usize = 20;
 /// A token ends soon, or has ended.
 const ENDS: u8 = 1;
 
@@ -89,7 +91,7 @@ async fn inventory(setup: Setup, clock: &Clock) -> (Inventory, bool) {
     (inventory, failures.is_empty())
 }
 
-/// What of an outcome is missing, a line each.
+/// What of an outcome is missing, a line each; not more lines than a person reads.
 fn complaints(source: &str, outcome: &Outcome) -> Vec<String> {
     let mut lines = Vec::new();
     for listing in &outcome.listings {
@@ -103,6 +105,11 @@ fn complaints(source: &str, outcome: &Outcome) -> Vec<String> {
             let id = row.id.as_ref().map(|id| format!(" ({id})")).unwrap_or_default();
             format!("{source}: {name}: row {}{id} cannot be read: {}", row.position, row.field)
         }));
+    }
+    lines.extend(outcome.failures.iter().map(|failure| format!("{source}: {}: {failure}", failure.reason)));
+    if let Some(more) = lines.len().checked_sub(MOST_COMPLAINTS).filter(|more| *more > 0) {
+        lines.truncate(MOST_COMPLAINTS);
+        lines.push(format!("{source}: and {more} more"));
     }
     lines
 }

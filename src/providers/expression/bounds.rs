@@ -12,7 +12,7 @@ use jaq_core::{Bind, Error, Lut, Native};
 use jaq_json::{Num, Rc, Val};
 
 /// What the texts and lists that one run builds may take together, in bytes. A page of 10,000 rows takes 3 MB.
-pub(in crate::providers) const BUDGET: u64 = 128 << 20;
+pub(in crate::providers) const BUDGET: u64 = 64 << 20;
 
 /// What one element of a list costs.
 pub(in crate::providers) const ELEMENT: u64 = 16;

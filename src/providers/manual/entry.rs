@@ -86,10 +86,7 @@ fn expiry(reader: &mut Reader, node: &Node) -> Option<Expiry> {
     let reading = Reading { absent_is_unknown: true, ..Reading::default() };
     match reading.expiry(&Value::from(written), DateTime::UNIX_EPOCH) {
         Expiry::Unknown => {
-            reader.mistake(
-                node.at,
-                "not a time: write a date such as 2027-01-31, an instant such as 2027-01-31T12:00:00Z, or never",
-            );
+            reader.mistake(node.at, "not a time: write a date such as 2027-01-31, an instant such as 2027-01-31T12:00:00Z, or never");
             None
         }
         expiry => Some(expiry),
@@ -100,10 +97,7 @@ fn instant(reader: &mut Reader, node: &Node) -> Option<DateTime<Utc>> {
     let written = reader.string(node, "created")?;
     let instant = parse_instant(&written);
     if instant.is_none() {
-        reader.mistake(
-            node.at,
-            "not a time: write a date such as 2027-01-31, or an instant such as 2027-01-31T12:00:00Z",
-        );
+        reader.mistake(node.at, "not a time: write a date such as 2027-01-31, or an instant such as 2027-01-31T12:00:00Z");
     }
     instant
 }

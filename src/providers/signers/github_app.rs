@@ -47,7 +47,8 @@ pub(in crate::providers) async fn log_in(
     let names = session.names(None);
     let now = (session.clock)();
     let statement = statement(&filled(app_id, &names)?, &filled(private_key, &names)?, now)?;
-    let organization: String = url::form_urlencoded::byte_serialize(filled(organization, &names)?.as_bytes()).collect();
+    let organization: String =
+        url::form_urlencoded::byte_serialize(filled(organization, &names)?.as_bytes()).collect();
     let ask = |method, path: String| request(session, method, &path, &statement);
 
     let (installation, _) =
