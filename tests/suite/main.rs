@@ -9,6 +9,7 @@
     unreachable_pub
 )]
 
+mod alerts;
 mod cli;
 mod collector;
 mod config;

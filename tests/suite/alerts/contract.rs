@@ -1,0 +1,143 @@
+//! Every metric, label and label value that a rule, a route, a mail or a runbook names is in the real exposition of
+//! `demo`; every family of the exposition is documented; and every query of a runbook can be pasted.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use regex::Regex;
+
+use super::delivery::demo;
+use super::{file, files, read, rules};
+use crate::equipment::{metrics, prometheus, query, wait_for};
+
+/// Labels that come from Prometheus, from an installation, or from the rules.
+const OTHERS: &[&str] =
+    &["alertname", "severity", "job", "instance", "pod", "node", "host", "cluster", "namespace", "exported_source"];
+
+/// Metrics that come from Prometheus.
+const ITS_OWN: &[&str] = &["up"];
+
+/// What an exposition has: families, labels, and the values of labels.
+struct Exposed {
+    families: BTreeSet<String>,
+    labels: BTreeMap<String, BTreeSet<String>>,
+}
+
+impl Exposed {
+    fn read(exposition: &str) -> Self {
+        let family = Regex::new(r"(?m)^# TYPE (\w+) ").unwrap();
+        let label = Regex::new(r#"(\w+)="((?:[^"\\]|\\.)*)""#).unwrap();
+        let mut labels: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for line in exposition.lines().filter(|line| !line.starts_with('#')) {
+            for found in label.captures_iter(line) {
+                labels.entry(found[1].to_owned()).or_default().insert(found[2].to_owned());
+            }
+        }
+        Self { families: family.captures_iter(exposition).map(|found| found[1].to_owned()).collect(), labels }
+    }
+
+    /// What a query names and the exposition does not have.
+    fn lacks(&self, query: &str) -> Vec<String> {
+        let mut lacking = Vec::new();
+        let quoted = Regex::new(r#""(?:[^"\\]|\\.)*""#).unwrap();
+        let grouping = Regex::new(r"\b(?:by|without|on|ignoring|group_left) ?\(([^)]*)\)").unwrap();
+        let matcher = Regex::new(r#"(\w+)\s*(?:=~|!~|!=|=)\s*"([^"]*)""#).unwrap();
+        for found in matcher.captures_iter(query) {
+            lacking.extend(self.lacks_label(&found[1]));
+            // A value that a matcher names must be one that occurs, unless it is a pattern of other things.
+            for value in found[2].split('|').filter(|value| Regex::new("^[a-z_]+$").unwrap().is_match(value)) {
+                let known = self.labels.get(&found[1]).is_some_and(|values| values.contains(value));
+                lacking.extend((!known).then(|| format!("{}={value:?}", &found[1])));
+            }
+        }
+        for found in grouping.captures_iter(query) {
+            lacking.extend(found[1].split(',').map(str::trim).filter_map(|label| self.lacks_label(label)));
+        }
+        let without = grouping.replace_all(query, "");
+        let without = quoted.replace_all(&without, "");
+        let without = Regex::new(r"\{[^}]*\}").unwrap().replace_all(&without, "");
+        let name = Regex::new(r"\b(?:token_\w+|process_\w+|up)\b").unwrap();
+        for found in name.find_iter(&without) {
+            if !self.families.contains(found.as_str()) && !ITS_OWN.contains(&found.as_str()) {
+                lacking.push(found.as_str().to_owned());
+            }
+        }
+        lacking
+    }
+
+    fn lacks_label(&self, label: &str) -> Option<String> {
+        let known = label.is_empty() || self.labels.contains_key(label) || OTHERS.contains(&label);
+        (!known).then(|| format!("the label {label}"))
+    }
+}
+
+/// The queries of a page.
+fn promql(page: &str) -> Vec<String> {
+    let block = Regex::new(r"(?s)```promql\n(.*?)```").unwrap();
+    block.captures_iter(page).map(|found| found[1].to_owned()).collect()
+}
+
+/// The labels that templates and routes name.
+fn named_labels(text: &str) -> BTreeSet<String> {
+    let template = Regex::new(r"(?:\$labels|\.Labels|\.GroupLabels|\.CommonLabels)\.(\w+)").unwrap();
+    let list = Regex::new(r"(?:group_by|equal): \[([^\]]*)\]").unwrap();
+    let matcher = Regex::new(r#"\b(\w+)(?:=~|!~|!=|=)""#).unwrap();
+    let lists = list.captures_iter(text).flat_map(|found| found[1].split(", ").map(str::to_owned).collect::<Vec<_>>());
+    let single = template.captures_iter(text).chain(matcher.captures_iter(text)).map(|found| found[1].to_owned());
+    single.chain(lists).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_is_named_is_there_and_every_query_runs() {
+    let dir = tempfile::tempdir().unwrap();
+    let demo = demo(dir.path()).await;
+    let server = prometheus(dir.path(), &[&demo.server], &[&file(super::RULES)]).await;
+    wait_for("the demo's first collections", Duration::from_secs(60), || async {
+        let up = query(&server, "token_source_up").await;
+        (up.len() >= 4).then_some(())
+    })
+    .await;
+    let exposed = Exposed::read(&metrics(&demo.server).await);
+
+    let mut lacking = Vec::new();
+    for rule in rules() {
+        let missing = exposed.lacks(&rule.expr).into_iter();
+        lacking.extend(missing.map(|what| format!("{}: {what}", rule.alert)));
+        for text in rule.labels.values().chain(rule.annotations.values()) {
+            let missing = named_labels(text).into_iter().filter_map(|label| exposed.lacks_label(&label));
+            lacking.extend(missing.map(|what| format!("{}: {what}", rule.alert)));
+        }
+    }
+    let templates = files("alerts/templates", "tmpl").into_iter().map(|path| std::fs::read_to_string(path).unwrap());
+    for text in templates.chain([read("alerts/alertmanager.yaml")]) {
+        lacking.extend(named_labels(&text).into_iter().filter_map(|label| exposed.lacks_label(&label)));
+    }
+    for page in files("docs/runbooks", "md").into_iter().chain([file("docs/alerts.md")]) {
+        for asked in promql(&std::fs::read_to_string(&page).unwrap()) {
+            let missing = exposed.lacks(&asked).into_iter();
+            lacking.extend(missing.map(|what| format!("{}: {what}", page.display())));
+            query(&server, &asked).await;
+        }
+    }
+    assert!(lacking.is_empty(), "not in the exposition of the demo:\n{}", lacking.join("\n"));
+
+    let documented = read("docs/metrics.md");
+    let undocumented: Vec<_> = exposed.families.iter().filter(|family| !documented.contains(&format!("`{family}`"))).collect();
+    assert!(undocumented.is_empty(), "not in docs/metrics.md: {undocumented:?}");
+}
+
+#[test]
+fn a_renamed_metric_label_or_value_is_noticed() {
+    let exposed = Exposed::read("# TYPE token_due gauge\ntoken_due{band=\"warning\",token_id=\"1\"} 1\n");
+    let fine = "max without (instance) (last_over_time(token_due{band=\"warning\"}[10m])) - time()";
+    assert!(exposed.lacks(fine).is_empty(), "{:?}", exposed.lacks(fine));
+    for wrong in [
+        "token_dues",
+        "token_due{bands=\"warning\"}",
+        "token_due{band=~\"warning|urgent\"}",
+        "sum by (token_ids) (token_due)",
+        "token_due and on (other) token_due",
+    ] {
+        assert_eq!(exposed.lacks(wrong).len(), 1, "{wrong}");
+    }
+}

@@ -1,0 +1,109 @@
+//! Where alerts end in a test: a mail server that keeps mails, and a receiver of webhooks.
+
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use axum::extract::State;
+use axum::http::Uri;
+use axum::{Json, Router};
+use serde::Deserialize;
+use serde_json::Value;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+use super::file;
+use crate::equipment::free_port;
+
+/// A mail as it arrived.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct Mail {
+    pub(super) to: Vec<String>,
+    pub(super) from: String,
+    pub(super) subject: String,
+    pub(super) text: String,
+    pub(super) html: String,
+}
+
+/// A real mail server, which ends with the test.
+pub(super) struct Mailbox {
+    child: Child,
+    folder: PathBuf,
+    pub(super) port: u16,
+}
+
+impl Mailbox {
+    pub(super) fn start(dir: &Path) -> Self {
+        let (port, folder) = (free_port(), dir.join("mails"));
+        std::fs::create_dir(&folder).unwrap();
+        let python = file(".tools/python/bin/python");
+        assert!(python.exists(), "the mail server is not installed: run `make tools` first");
+        let mut command = Command::new(python);
+        command.arg(file("tests/tools/smtp_sink.py")).arg(port.to_string()).arg(&folder);
+        let child = command.spawn().unwrap();
+        let begun = Instant::now();
+        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+            assert!(begun.elapsed() < Duration::from_secs(60), "the mail server does not answer");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        Self { child, folder, port }
+    }
+
+    /// What has arrived so far, in order.
+    pub(super) fn mails(&self) -> Vec<Mail> {
+        let mut found: Vec<_> = std::fs::read_dir(&self.folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+        found.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
+        found.sort();
+        found.iter().map(|path| serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()).collect()
+    }
+}
+
+impl Drop for Mailbox {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+type Received = Arc<Mutex<Vec<(String, Value)>>>;
+
+/// A receiver of webhooks.
+pub(super) struct Hooks {
+    received: Received,
+    serving: JoinHandle<()>,
+    pub(super) port: u16,
+}
+
+impl Hooks {
+    pub(super) async fn start() -> Self {
+        let received = Received::default();
+        let router = Router::new().fallback(keep).with_state(Arc::clone(&received));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let serving = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+        Self { received, serving, port }
+    }
+
+    /// What this receiver was sent so far, in order.
+    pub(super) fn sent_to(&self, receiver: &str) -> Vec<Value> {
+        let received = self.received.lock().unwrap();
+        received.iter().filter(|(path, _)| path.trim_start_matches('/') == receiver).map(|(_, body)| body.clone()).collect()
+    }
+
+    /// The alerts of the webhooks of this receiver, in order.
+    pub(super) fn alerts(&self, receiver: &str) -> Vec<Value> {
+        self.sent_to(receiver).iter().flat_map(|body| body["alerts"].as_array().unwrap().clone()).collect()
+    }
+}
+
+async fn keep(State(received): State<Received>, uri: Uri, Json(body): Json<Value>) {
+    received.lock().unwrap().push((uri.path().to_owned(), body));
+}
+
+impl Drop for Hooks {
+    fn drop(&mut self) {
+        self.serving.abort();
+    }
+}
