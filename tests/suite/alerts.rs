@@ -78,7 +78,8 @@ fn proofs() -> Vec<PathBuf> {
 
 #[test]
 fn promtool_accepts_the_rules_and_their_tests_pass() {
-    run(Command::new(tool("promtool")).args(["check", "rules"]).arg(file(RULES))).unwrap_or_else(|said| panic!("{said}"));
+    run(Command::new(tool("promtool")).args(["check", "rules"]).arg(file(RULES)))
+        .unwrap_or_else(|said| panic!("{said}"));
     for proof in proofs() {
         let tested = run(Command::new(tool("promtool")).args(["test", "rules"]).arg(&proof));
         tested.unwrap_or_else(|said| panic!("{}\n{said}", proof.display()));

@@ -122,7 +122,8 @@ async fn whatever_is_named_is_there_and_every_query_runs() {
     assert!(lacking.is_empty(), "not in the exposition of the demo:\n{}", lacking.join("\n"));
 
     let documented = read("docs/metrics.md");
-    let undocumented: Vec<_> = exposed.families.iter().filter(|family| !documented.contains(&format!("`{family}`"))).collect();
+    let undocumented: Vec<_> =
+        exposed.families.iter().filter(|family| !documented.contains(&format!("`{family}`"))).collect();
     assert!(undocumented.is_empty(), "not in docs/metrics.md: {undocumented:?}");
 }
 

@@ -50,9 +50,14 @@ impl Demo {
     async fn two_of_one_owner(&self) -> [Token; 2] {
         let tokens = self.tokens().await;
         let busy = ["warning", "critical", "expired", "departing"];
-        let quiet = |owner: &str| !tokens.iter().any(|it| it.owner.as_deref() == Some(owner) && busy.contains(&it.story.as_str()));
-        let healthy = |token: &&Token| token.source == "atlassian" && token.kind == "api-token" && token.story == "healthy";
-        let of = |owner: &str| tokens.iter().filter(healthy).filter(|it| it.owner.as_deref() == Some(owner)).cloned().collect::<Vec<_>>();
+        let quiet = |owner: &str| {
+            !tokens.iter().any(|it| it.owner.as_deref() == Some(owner) && busy.contains(&it.story.as_str()))
+        };
+        let healthy =
+            |token: &&Token| token.source == "atlassian" && token.kind == "api-token" && token.story == "healthy";
+        let of = |owner: &str| {
+            tokens.iter().filter(healthy).filter(|it| it.owner.as_deref() == Some(owner)).cloned().collect::<Vec<_>>()
+        };
         let owners = tokens.iter().filter_map(|token| token.owner.as_deref()).filter(|owner| quiet(owner));
         let mut found = owners.map(of).find(|tokens| tokens.len() >= 2).expect("somebody with two healthy tokens");
         found.truncate(2);
@@ -212,9 +217,12 @@ async fn an_end_that_comes_near_reaches_its_owner_and_on_call_and_goes_again() {
     assert_eq!(mine.count(), 1, "two servers, one alert: {critical:?}");
 
     // Nobody's tokens, the broken policies, and a team's chat.
-    let nobody = settled(&mailbox, "a mail for those without an address", |mail| mail.subject.contains("without a known")).await;
+    let nobody =
+        settled(&mailbox, "a mail for those without an address", |mail| mail.subject.contains("without a known")).await;
     assert_eq!(nobody.to, ["platform@example.com"]);
-    let policy = settled(&mailbox, "a mail about policies", |mail| mail.subject.starts_with("Tokens break a policy: unused")).await;
+    let policy =
+        settled(&mailbox, "a mail about policies", |mail| mail.subject.starts_with("Tokens break a policy: unused"))
+            .await;
     assert_eq!(policy.to, ["auditors@example.com"]);
     assert_golden("tests/golden/mails/policy.txt", &normal(&policy.text));
     assert_golden("tests/golden/mails/policy.html", &normal(&policy.html));
@@ -230,7 +238,8 @@ async fn an_end_that_comes_near_reaches_its_owner_and_on_call_and_goes_again() {
     demo.make("providers/atlassian/stop").await;
     wait_for("a page about the source", SOON, || async {
         let alerts = hooks.alerts("on-call");
-        let failing = |it: &&Value| it["labels"]["alertname"] == "TokenSourceFailing" && it["labels"]["source"] == "atlassian";
+        let failing =
+            |it: &&Value| it["labels"]["alertname"] == "TokenSourceFailing" && it["labels"]["source"] == "atlassian";
         alerts.iter().find(failing).map(|it| assert_eq!(it["annotations"]["summary"], "A source does not answer"))
     })
     .await;
@@ -241,7 +250,8 @@ async fn an_end_that_comes_near_reaches_its_owner_and_on_call_and_goes_again() {
     // Back, and rotated: the page is taken back; the other token's is not.
     demo.make("providers/atlassian/start").await;
     demo.make(&format!("tokens/{}/rotate", first.id)).await;
-    wait_for("the page to be taken back", SOON, || async { of_token(&hooks.alerts("on-call"), &first, "resolved") }).await;
+    wait_for("the page to be taken back", SOON, || async { of_token(&hooks.alerts("on-call"), &first, "resolved") })
+        .await;
     let left = active(&alertmanager, "TokenExpiryCritical").await;
     let ids: Vec<_> = left.iter().map(|it| it["labels"]["token_id"].as_str().unwrap()).collect();
     assert!(ids.contains(&second.id.as_str()) && !ids.contains(&first.id.as_str()), "{ids:?}");

@@ -39,7 +39,8 @@ fn every_alert_goes_where_the_table_says() {
 #[test]
 fn every_alert_and_severity_is_in_the_table_and_every_receiver_hears_of_something() {
     let table = table();
-    let rows: BTreeSet<_> = table.iter().map(|(labels, _)| (labels["alertname"].as_str(), labels["severity"].as_str())).collect();
+    let rows: BTreeSet<_> =
+        table.iter().map(|(labels, _)| (labels["alertname"].as_str(), labels["severity"].as_str())).collect();
     for rule in rules() {
         for severity in ["critical", "warning", "info"] {
             // A severity is a word, or a template that has two of them.

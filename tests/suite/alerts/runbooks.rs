@@ -8,7 +8,8 @@ const HEADINGS: [&str; 4] = ["## Meaning", "## Impact", "## Diagnosis", "## Miti
 
 #[test]
 fn every_alert_has_a_page_and_every_page_an_alert() {
-    let pages: BTreeSet<_> = files("docs/runbooks", "md").iter().map(|path| path.file_stem().unwrap().to_owned()).collect();
+    let pages: BTreeSet<_> =
+        files("docs/runbooks", "md").iter().map(|path| path.file_stem().unwrap().to_owned()).collect();
     let alerts: BTreeSet<_> = rules().into_iter().map(|rule| rule.alert.into()).collect();
     assert_eq!(pages, alerts);
 }
@@ -44,7 +45,9 @@ fn links_lead_somewhere() {
     let pages = files("docs/runbooks", "md").into_iter().chain([file("docs/alerts.md")]);
     for page in pages {
         let text = std::fs::read_to_string(&page).unwrap();
-        for target in link.captures_iter(&text).map(|found| found[1].to_owned()).filter(|target| !target.contains("://")) {
+        for target in
+            link.captures_iter(&text).map(|found| found[1].to_owned()).filter(|target| !target.contains("://"))
+        {
             assert!(page.parent().unwrap().join(&target).exists(), "{}: {target} is not there", page.display());
         }
     }

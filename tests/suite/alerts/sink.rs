@@ -89,7 +89,11 @@ impl Hooks {
     /// What this receiver was sent so far, in order.
     pub(super) fn sent_to(&self, receiver: &str) -> Vec<Value> {
         let received = self.received.lock().unwrap();
-        received.iter().filter(|(path, _)| path.trim_start_matches('/') == receiver).map(|(_, body)| body.clone()).collect()
+        received
+            .iter()
+            .filter(|(path, _)| path.trim_start_matches('/') == receiver)
+            .map(|(_, body)| body.clone())
+            .collect()
     }
 
     /// The alerts of the webhooks of this receiver, in order.
