@@ -42,10 +42,11 @@ impl Exposed {
         let quoted = Regex::new(r#""(?:[^"\\]|\\.)*""#).unwrap();
         let grouping = Regex::new(r"\b(?:by|without|on|ignoring|group_left) ?\(([^)]*)\)").unwrap();
         let matcher = Regex::new(r#"(\w+)\s*(?:=~|!~|!=|=)\s*"([^"]*)""#).unwrap();
+        let plain = Regex::new("^[a-z_]+$").unwrap();
         for found in matcher.captures_iter(query) {
             lacking.extend(self.lacks_label(&found[1]));
             // A value that a matcher names must be one that occurs, unless it is a pattern of other things.
-            for value in found[2].split('|').filter(|value| Regex::new("^[a-z_]+$").unwrap().is_match(value)) {
+            for value in found[2].split('|').filter(|value| plain.is_match(value)) {
                 let known = self.labels.get(&found[1]).is_some_and(|values| values.contains(value));
                 lacking.extend((!known).then(|| format!("{}={value:?}", &found[1])));
             }
