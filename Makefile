@@ -36,3 +36,15 @@ bench: ## time and memory of a collection of 10,000 tokens, beside the floor of 
 dashboards: ## draw the dashboards as Grafana draws them, into docs/images/; look at them before you commit them
 	tests/tools/install.sh prometheus chromium
 	tests/dashboards/run.sh
+
+# --- alerts ---
+
+.PHONY: bench-rules
+bench-rules: ## time that Prometheus takes for the rules at 100,000 tokens
+	tests/tools/install.sh prometheus
+	benches/rules.py
+
+.PHONY: mutate
+mutate: ## break each alert in many ways; the tests must notice every one
+	tests/tools/install.sh prometheus
+	tests/mutate
