@@ -34,7 +34,14 @@ prometheus() {
   unpack prometheus "$PROMETHEUS"
   unpack prometheus-alertmanager "$ALERTMANAGER"
   ln -sf ../prometheus/usr/bin/prometheus ../prometheus/usr/bin/promtool .tools/bin/
-  ln -sf ../prometheus-alertmanager/usr/bin/prometheus-alertmanager .tools/bin/alertmanager
+  # Alertmanager reads its own templates from where Debian installs them. In its unpacked place it shall find them there:
+  # the path in the program becomes relative, of the same length, and it is started in its own folder.
+  sed -i 's#/usr/share/prometheus/alertmanager#usr//share/prometheus/alertmanager#g' \
+    .tools/prometheus-alertmanager/usr/bin/prometheus-alertmanager
+  rm -f .tools/bin/alertmanager
+  printf '%s\n' '#!/bin/sh' 'cd "$(dirname "$0")/../prometheus-alertmanager" && exec usr/bin/prometheus-alertmanager "$@"' \
+    >.tools/bin/alertmanager
+  chmod +x .tools/bin/alertmanager
   ln -sf ../prometheus-alertmanager/usr/bin/amtool .tools/bin/amtool
   .tools/bin/promtool --version >&2 && .tools/bin/amtool --version >&2
 }

@@ -32,6 +32,8 @@ pub(super) const OWN_KEY: &str = "prometheus";
 
 /// No page has more rows, whatever is asked for, so that a small company has several pages too.
 const MOST_ROWS: usize = 100;
+/// What each answer tells of the rate limit, so that the demo shows these metrics too.
+const RATE_LIMIT: [(&str, &str); 2] = [("x-ratelimit-limit", "500"), ("x-ratelimit-remaining", "477")];
 /// The sizes that the list of keys accepts.
 const KEY_PAGES: [usize; 10] = [5, 10, 20, 25, 40, 50, 60, 75, 80, 100];
 
@@ -166,7 +168,8 @@ fn page(world: &World, listing: Listing, paging: &Paging) -> Result<Response, Re
     let rows: Vec<&Invented> = listed.by_ref().take(size).collect();
     let next = rows.last().filter(|_| listed.peek().is_some()).map(|last| encode(&place(last)));
     let data: Vec<Value> = rows.iter().map(|token| row(token, now)).collect();
-    Ok(Json(json!({"data": data, "links": {"self": paging.cursor, "next": next, "prev": null}})).into_response())
+    let answer = Json(json!({"data": data, "links": {"self": paging.cursor, "next": next, "prev": null}}));
+    Ok((RATE_LIMIT, answer).into_response())
 }
 
 fn place(token: &Invented) -> Place {

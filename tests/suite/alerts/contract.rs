@@ -44,7 +44,10 @@ impl Exposed {
         let matcher = Regex::new(r#"(\w+)\s*(?:=~|!~|!=|=)\s*"([^"]*)""#).unwrap();
         let plain = Regex::new("^[a-z_]+$").unwrap();
         for found in matcher.captures_iter(query) {
-            lacking.extend(self.lacks_label(&found[1]));
+            if let Some(label) = self.lacks_label(&found[1]) {
+                lacking.push(label);
+                continue;
+            }
             // A value that a matcher names must be one that occurs, unless it is a pattern of other things.
             for value in found[2].split('|').filter(|value| plain.is_match(value)) {
                 let known = self.labels.get(&found[1]).is_some_and(|values| values.contains(value));
@@ -78,14 +81,19 @@ fn promql(page: &str) -> Vec<String> {
     block.captures_iter(page).map(|found| found[1].to_owned()).collect()
 }
 
-/// The labels that templates and routes name.
-fn named_labels(text: &str) -> BTreeSet<String> {
-    let template = Regex::new(r"(?:\$labels|\.Labels|\.GroupLabels|\.CommonLabels)\.(\w+)").unwrap();
+/// The labels that a template names.
+fn template_labels(text: &str) -> BTreeSet<String> {
+    let named = Regex::new(r"(?:\$labels|\.Labels|\.GroupLabels|\.CommonLabels)\.(\w+)").unwrap();
+    named.captures_iter(text).map(|found| found[1].to_owned()).collect()
+}
+
+/// The labels that Alertmanager's configuration names: in templates, in lists, and in matchers.
+fn route_labels(text: &str) -> BTreeSet<String> {
     let list = Regex::new(r"(?:group_by|equal): \[([^\]]*)\]").unwrap();
-    let matcher = Regex::new(r#"\b(\w+)(?:=~|!~|!=|=)""#).unwrap();
+    let matcher = Regex::new(r#"[\['\s](\w+)(?:=~|!~|!=|=)""#).unwrap();
     let lists = list.captures_iter(text).flat_map(|found| found[1].split(", ").map(str::to_owned).collect::<Vec<_>>());
-    let single = template.captures_iter(text).chain(matcher.captures_iter(text)).map(|found| found[1].to_owned());
-    single.chain(lists).collect()
+    let matched = matcher.captures_iter(text).map(|found| found[1].to_owned());
+    template_labels(text).into_iter().chain(lists).chain(matched).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -105,14 +113,15 @@ async fn whatever_is_named_is_there_and_every_query_runs() {
         let missing = exposed.lacks(&rule.expr).into_iter();
         lacking.extend(missing.map(|what| format!("{}: {what}", rule.alert)));
         for text in rule.labels.values().chain(rule.annotations.values()) {
-            let missing = named_labels(text).into_iter().filter_map(|label| exposed.lacks_label(&label));
+            let missing = template_labels(text).into_iter().filter_map(|label| exposed.lacks_label(&label));
             lacking.extend(missing.map(|what| format!("{}: {what}", rule.alert)));
         }
     }
-    let templates = files("alerts/templates", "tmpl").into_iter().map(|path| std::fs::read_to_string(path).unwrap());
-    for text in templates.chain([read("alerts/alertmanager.yaml")]) {
-        lacking.extend(named_labels(&text).into_iter().filter_map(|label| exposed.lacks_label(&label)));
+    let unknown = |labels: BTreeSet<String>| labels.into_iter().filter_map(|label| exposed.lacks_label(&label));
+    for template in files("alerts/templates", "tmpl") {
+        lacking.extend(unknown(template_labels(&std::fs::read_to_string(template).unwrap())));
     }
+    lacking.extend(unknown(route_labels(&read("alerts/alertmanager.yaml"))));
     for page in files("docs/runbooks", "md").into_iter().chain([file("docs/alerts.md")]) {
         for asked in promql(&std::fs::read_to_string(&page).unwrap()) {
             let missing = exposed.lacks(&asked).into_iter();

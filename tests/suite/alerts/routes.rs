@@ -32,7 +32,8 @@ fn every_alert_goes_where_the_table_says() {
         amtool.args(["config", "routes", "test"]).arg(format!("--config.file={}", file(CONFIG).display()));
         amtool.args(labels.iter().map(|(name, value)| format!("{name}={value}")));
         let said = run(&mut amtool).unwrap_or_else(|said| panic!("{labels:?}: {said}"));
-        assert_eq!(said.trim(), receivers.join(","), "{labels:?}");
+        // Beside its answer, amtool warns of a configuration of its own, if there is one.
+        assert_eq!(said.lines().next(), Some(receivers.join(",").as_str()), "{labels:?}");
     }
 }
 
