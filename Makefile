@@ -32,17 +32,15 @@ golden: ## write the golden files and the generated pages anew; look at the diff
 bench: ## time and memory of a collection of 10,000 tokens, beside the floor of merely fetching them
 	cargo bench --locked --bench collect
 
+.PHONY: bench-rules
+bench-rules: ## what the alerts cost Prometheus at 100,000 tokens; the table of docs/alerts.md
+	tests/tools/install.sh prometheus
+	benches/rules.py
+
 .PHONY: dashboards
 dashboards: ## draw the dashboards as Grafana draws them, into docs/images/; look at them before you commit them
 	tests/tools/install.sh prometheus chromium
 	tests/dashboards/run.sh
-
-# --- alerts ---
-
-.PHONY: bench-rules
-bench-rules: ## time that Prometheus takes for the rules at 100,000 tokens
-	tests/tools/install.sh prometheus
-	benches/rules.py
 
 .PHONY: mutate
 mutate: ## break each alert in many ways; the tests must notice every one

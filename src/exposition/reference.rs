@@ -35,7 +35,10 @@ pub fn page() -> String {
         write_family(&mut page, family);
     }
     page.push_str("\n### `process_*`\n\nThe usual metrics of a process: `process_cpu_seconds_total`, ");
-    page.push_str("`process_resident_memory_bytes`, `process_open_fds` and so on. On Linux only.\n");
+    page.push_str(
+        "`process_resident_memory_bytes`, `process_virtual_memory_bytes`, `process_open_fds`, `process_max_fds`, ",
+    );
+    page.push_str("`process_threads`, `process_start_time_seconds`. On Linux only.\n");
     page.push_str("\n## Labels\n\n| label | meaning |\n|---|---|\n");
     for (name, meaning) in LABELS {
         let _ = writeln!(page, "| `{name}` | {meaning} |");

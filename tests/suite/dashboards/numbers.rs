@@ -176,6 +176,8 @@ async fn inventory_shows_the_company_as_it_is() {
 async fn exporter_shows_the_company_as_it_is() {
     let dir = tempfile::tempdir().unwrap();
     let (demo, prometheus, expected) = start(dir.path()).await;
+    // A rate needs two samples.
+    wait(&prometheus, "count by (source) (rate(token_source_requests_total[1h]))", 3).await;
     let [board, _, _] = three();
     let shown = Shown { board: &board, prometheus: &prometheus, chosen: &[] };
     let numbers = [
