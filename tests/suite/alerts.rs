@@ -2,10 +2,12 @@
 
 mod contract;
 mod delivery;
+mod inhibitions;
 mod page;
 mod routes;
 mod runbooks;
 mod sink;
+mod words;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

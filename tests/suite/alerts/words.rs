@@ -1,0 +1,52 @@
+//! What anybody calls a token stays text: in a mail's HTML, and in a chat.
+
+use std::process::Command;
+
+use serde_json::json;
+
+use super::{file, run};
+use crate::equipment::tool;
+
+/// A template with these alerts, as Alertmanager would write it.
+fn rendered(kind: &str, template: &str) -> String {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data.json");
+    let firing = json!({
+        "status": "firing",
+        "labels": {"token_name": "<!channel> & <b>co</b>", "token_kind": "pat", "severity": "critical"},
+        "annotations": {
+            "description": "<!channel> & <b>co</b> (pat) expires in 1d.",
+            "expires": "2027-01-01 00:00 UTC",
+            "manage_url": "https://example.com/a?b=1&c=|2>",
+            "runbook_url": "https://runbooks.example.com/X",
+        },
+    });
+    let resolved = json!({"status": "resolved", "labels": {"token_name": "<!here>"}, "annotations": {}});
+    let content = json!({
+        "receiver": "x", "status": "firing", "alerts": [firing, resolved], "groupLabels": {}, "commonLabels": {},
+        "commonAnnotations": {}, "externalURL": "",
+    });
+    std::fs::write(&data, content.to_string()).unwrap();
+    let mut amtool = Command::new(tool("amtool"));
+    amtool.args(["template", "render"]).arg(format!("--template.glob={}", file("alerts/templates/*.tmpl").display()));
+    amtool.arg(format!("--template.data={}", data.display())).arg(format!("--template.type={kind}"));
+    amtool.arg(format!("--template.text={{{{ template \"{template}\" . }}}}"));
+    run(&mut amtool).unwrap_or_else(|said| panic!("{template}: {said}"))
+}
+
+#[test]
+fn a_name_cannot_call_a_channel() {
+    let chat = rendered("text", "tokens.chat");
+    assert_eq!(
+        chat.trim(),
+        "• &lt;!channel&gt; &amp; &lt;b&gt;co&lt;/b&gt; (pat) expires in 1d. 2027-01-01 00:00 UTC \
+         <https://example.com/a?b=1&amp;c=2|renew it> <https://runbooks.example.com/X|what to do>\n✓ &lt;!here&gt;: over"
+    );
+}
+
+#[test]
+fn a_name_cannot_bring_html_into_a_mail() {
+    let mail = rendered("html", "tokens.html");
+    assert!(mail.contains("<b>&lt;!channel&gt; &amp; &lt;b&gt;co&lt;/b&gt;</b>"), "{mail}");
+    assert!(!mail.contains("<!channel>") && !mail.contains("<b>co"), "{mail}");
+}
