@@ -106,15 +106,16 @@ pub async fn exporter(dir: &Path, config: &str, arguments: &[&str]) -> Server {
     Server::start("token-expiry-exporter", command, dir, port, "/-/healthy").await
 }
 
-/// A Prometheus that scrapes each of these targets every second. `rules` are rule files.
-pub async fn prometheus(dir: &Path, targets: &[&Server], rules: &[&Path]) -> Server {
+/// What a target of Prometheus is called: its address without the scheme.
+pub fn target(server: &Server) -> &str {
+    server.url.trim_start_matches("http://")
+}
+
+/// A Prometheus with this configuration; JSON is YAML. It scrapes, and evaluates rules, every second.
+pub async fn prometheus(dir: &Path, mut config: Value) -> Server {
+    config["global"]["scrape_interval"] = json!("1s");
+    config["global"]["evaluation_interval"] = json!("1s");
     let port = free_port();
-    let targets: Vec<_> = targets.iter().map(|target| target.url.trim_start_matches("http://")).collect();
-    let config = json!({
-        "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
-        "rule_files": rules,
-        "scrape_configs": [{"job_name": "token-expiry-exporter", "static_configs": [{"targets": targets}]}],
-    });
     let file = dir.join(format!("prometheus-{port}.yaml"));
     std::fs::write(&file, config.to_string()).unwrap();
     let mut command = Command::new(tool("prometheus"));

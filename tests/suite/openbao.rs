@@ -11,7 +11,9 @@ use futures_util::stream::{self, StreamExt};
 use serde_json::{Value, json};
 use token_expiry_exporter::providers::Catalogue;
 
-use crate::equipment::{Sample, Server, client, exporter, free_port, metrics, prometheus, query, tool, wait_for};
+use crate::equipment::{
+    Sample, Server, client, exporter, free_port, metrics, prometheus, query, target, tool, wait_for,
+};
 
 const TOKENS: usize = 2_000;
 const SECRET_IDS: usize = 200;
@@ -161,7 +163,8 @@ async fn prometheus_knows_exactly_the_tokens_that_openbao_holds() {
         bao.server.url
     );
     let exporter = exporter(dir.path(), &config, &[]).await;
-    let prometheus = prometheus(dir.path(), &[&exporter], &[]).await;
+    let scrape = json!({"job_name": "token-expiry-exporter", "static_configs": [{"targets": [target(&exporter)]}]});
+    let prometheus = prometheus(dir.path(), json!({"scrape_configs": [scrape]})).await;
 
     let held = bao.tokens().await;
     assert!(held.len() > TOKENS, "{} tokens", held.len());

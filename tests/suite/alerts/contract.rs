@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use regex::Regex;
+use serde_json::json;
 
 use super::delivery::demo;
 use super::{file, files, read, rules};
-use crate::equipment::{metrics, prometheus, query, wait_for};
+use crate::equipment::{metrics, prometheus, query, target, wait_for};
 
 /// Labels that come from Prometheus, from an installation, or from the rules.
 const OTHERS: &[&str] =
@@ -100,7 +101,9 @@ fn route_labels(text: &str) -> BTreeSet<String> {
 async fn whatever_is_named_is_there_and_every_query_runs() {
     let dir = tempfile::tempdir().unwrap();
     let demo = demo(dir.path()).await;
-    let server = prometheus(dir.path(), &[&demo.server], &[&file(super::RULES)]).await;
+    let scrape = json!({"job_name": "token-expiry-exporter", "static_configs": [{"targets": [target(&demo.server)]}]});
+    let config = json!({"rule_files": [file(super::RULES)], "scrape_configs": [scrape]});
+    let server = prometheus(dir.path(), config).await;
     wait_for("the demo's first collections", Duration::from_secs(60), || async {
         let up = query(&server, "token_source_up").await;
         (up.len() >= 4).then_some(())

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::sink::{Hooks, Mail, Mailbox};
 use super::{RULES, assert_golden, file, read};
-use crate::equipment::{Server, client, free_port, tool, wait_for};
+use crate::equipment::{self, Server, client, free_port, target, tool, wait_for};
 
 const SOON: Duration = Duration::from_secs(90);
 
@@ -119,24 +119,16 @@ async fn alertmanager(dir: &Path, mailbox: &Mailbox, hooks: &Hooks) -> Server {
 
 /// One of a pair of Prometheus: an external label tells them apart, and is taken off what they send.
 async fn prometheus(dir: &Path, replica: &str, exporter: &Server, alertmanager: &Server) -> Server {
-    let port = free_port();
-    let at = |server: &Server| server.url.trim_start_matches("http://").to_owned();
     let config = json!({
-        "global": {"scrape_interval": "1s", "evaluation_interval": "1s", "external_labels": {"replica": replica}},
+        "global": {"external_labels": {"replica": replica}},
         "rule_files": [rules(dir)],
-        "scrape_configs": [{"job_name": "token-expiry-exporter", "static_configs": [{"targets": [at(exporter)]}]}],
+        "scrape_configs": [{"job_name": "token-expiry-exporter", "static_configs": [{"targets": [target(exporter)]}]}],
         "alerting": {
             "alert_relabel_configs": [{"action": "labeldrop", "regex": "replica"}],
-            "alertmanagers": [{"static_configs": [{"targets": [at(alertmanager)]}]}],
+            "alertmanagers": [{"static_configs": [{"targets": [target(alertmanager)]}]}],
         },
     });
-    let path = dir.join(format!("prometheus-{replica}.yaml"));
-    std::fs::write(&path, config.to_string()).unwrap();
-    let mut command = Command::new(tool("prometheus"));
-    command.arg(format!("--config.file={}", path.display()));
-    command.arg(format!("--storage.tsdb.path={}", dir.join(format!("prometheus-{replica}")).display()));
-    command.arg(format!("--web.listen-address=127.0.0.1:{port}"));
-    Server::start("prometheus", command, dir, port, "/-/ready").await
+    equipment::prometheus(dir, config).await
 }
 
 /// What differs from run to run: instants, spans, places, and identifiers that the demo draws.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::board::Board;
-use crate::equipment::{self, Sample, Server, client, free_port, query, tool, wait_for};
+use crate::equipment::{self, Sample, Server, client, free_port, query, wait_for};
 
 /// The invented company, with the exporter that collects it.
 pub struct Demo {
@@ -54,22 +54,12 @@ pub struct Target<'a>(pub &'a Server, pub BTreeMap<&'a str, &'a str>);
 
 /// A Prometheus that scrapes these every second.
 pub async fn prometheus(dir: &Path, targets: &[Target<'_>]) -> Server {
-    let port = free_port();
     let targets = targets
         .iter()
-        .map(|Target(server, labels)| json!({"targets": [server.url.trim_start_matches("http://")], "labels": labels}));
-    let config = json!({
-        "global": {"scrape_interval": "1s"},
-        "scrape_configs": [{"job_name": "token-expiry-exporter", "static_configs": targets.collect::<Vec<_>>()}],
-    });
-    let file = dir.join(format!("prometheus-{port}.yaml"));
-    std::fs::write(&file, config.to_string()).unwrap();
-    let mut command = Command::new(tool("prometheus"));
-    command
-        .arg(format!("--config.file={}", file.display()))
-        .arg(format!("--storage.tsdb.path={}", dir.join(format!("prometheus-{port}")).display()))
-        .arg(format!("--web.listen-address=127.0.0.1:{port}"));
-    Server::start("prometheus", command, dir, port, "/-/ready").await
+        .map(|Target(server, labels)| json!({"targets": [equipment::target(server)], "labels": labels}))
+        .collect::<Vec<_>>();
+    let scrape = json!({"job_name": "token-expiry-exporter", "static_configs": targets});
+    equipment::prometheus(dir, json!({"scrape_configs": [scrape]})).await
 }
 
 /// Waits until Prometheus answers this query with so many samples.
