@@ -42,6 +42,11 @@ dashboards: ## draw the dashboards as Grafana draws them, into docs/images/; loo
 	tests/tools/install.sh prometheus chromium
 	tests/dashboards/run.sh
 
+.PHONY: newest
+newest: ## the tests of the alerts on the newest Prometheus and Alertmanager that Debian has
+	tests/tools/install.sh prometheus newest smtp
+	TOOLS=.tools/newest/bin cargo test --locked --test suite alerts:: -- --skip every_mutant
+
 .PHONY: mutate
 mutate: ## break each alert in many ways; the tests must notice every one
 	tests/tools/install.sh prometheus

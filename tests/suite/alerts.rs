@@ -2,6 +2,7 @@
 
 mod contract;
 mod delivery;
+mod hours;
 mod inhibitions;
 mod links;
 mod page;

@@ -11,9 +11,10 @@ use std::time::{Duration, Instant};
 use reqwest::Client;
 use serde_json::{Value, json};
 
-/// A tool that `tests/tools/install.sh` has brought.
+/// A tool that `tests/tools/install.sh` has brought. `make newest` looks for them in another folder.
 pub fn tool(name: &str) -> PathBuf {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(".tools/bin").join(name);
+    let folder = std::env::var("TOOLS").unwrap_or_else(|_| ".tools/bin".to_owned());
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder).join(name);
     assert!(path.exists(), "{name} is not installed: run `make tools` first");
     path
 }

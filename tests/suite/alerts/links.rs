@@ -63,11 +63,7 @@ fn every_command_of_a_runbook_is_one_that_the_program_knows() {
             let mut program = Command::new(env!("CARGO_BIN_EXE_token-expiry-exporter"));
             let done = program.args(arguments.split(' ')).current_dir(empty.path()).output().unwrap();
             let said = String::from_utf8_lossy(&done.stderr).into_owned();
-            assert!(
-                said.contains("token-expiry-exporter.yaml: "),
-                "{}: {line}: {said}",
-                page.display()
-            );
+            assert!(said.contains("token-expiry-exporter.yaml: "), "{}: {line}: {said}", page.display());
             known += 1;
         }
     }
