@@ -32,6 +32,8 @@ pub struct Page {
     clock: Clock,
     labels: Mutex<Labels>,
     rendered: Mutex<Arc<Rendered>>,
+    /// Held while the page is rendered: of two renderings, the one that has seen more must be the last.
+    rendering: Mutex<()>,
 }
 
 /// The page at one instant, without what the program says of itself.
@@ -54,7 +56,7 @@ impl Page {
         clock: Clock,
     ) -> io::Result<Self> {
         let rendered = Rendered::of(&inventory, labels, clock())?;
-        Ok(Self { inventory, program, clock, labels: Mutex::new(labels), rendered: Mutex::new(Arc::new(rendered)) })
+        Ok(Self { inventory, program, clock, labels: Mutex::new(labels), rendered: Mutex::new(Arc::new(rendered)), rendering: Mutex::default() })
     }
 
     /// What of an owner may be shown.
@@ -73,6 +75,7 @@ impl Page {
     /// # Errors
     /// None in practice: the compressor writes to memory.
     pub fn render(&self) -> io::Result<()> {
+        let _turn = held(&self.rendering);
         let rendered = Rendered::of(&self.inventory, self.labels(), (self.clock)())?;
         *held(&self.rendered) = Arc::new(rendered);
         Ok(())

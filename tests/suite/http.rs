@@ -11,6 +11,7 @@ use serde_json::json;
 use tokio::time::Instant;
 use url::Url;
 
+use token_expiry_exporter::core::certificates::Trust;
 use token_expiry_exporter::core::failure::{Failure, Reason};
 use token_expiry_exporter::core::outcome::RateLimit;
 use token_expiry_exporter::core::secret::Secret;
@@ -33,8 +34,7 @@ fn options() -> Options {
         longest_wait: Duration::from_millis(40),
         concurrency: 4,
         rate: None,
-        ca: None,
-        identity: None,
+        certificates: Arc::new(Trust::default()),
         proxy: None,
     }
 }
