@@ -107,7 +107,11 @@ impl World {
             known.missed += 1;
             known.missed < 2 && !known.over
         });
-        self.tokens.iter().filter(|(number, _)| **number % 2 == scope).map(|(&number, &end)| token(number, end)).collect()
+        self.tokens
+            .iter()
+            .filter(|(number, _)| **number % 2 == scope)
+            .map(|(&number, &end)| token(number, end))
+            .collect()
     }
 }
 

@@ -13,13 +13,23 @@ pub(crate) struct Row {
 impl Row {
     /// Something that was counted, and must be so often.
     pub(crate) fn count(what: &str, measured: u64, bound: u64) -> Self {
-        Self { what: what.to_owned(), measured: measured.to_string(), bound: bound.to_string(), held: measured == bound }
+        Self {
+            what: what.to_owned(),
+            measured: measured.to_string(),
+            bound: bound.to_string(),
+            held: measured == bound,
+        }
     }
 
     /// Something that was measured, and must not be more.
     pub(crate) fn most(what: impl Into<String>, measured: f64, bound: f64, unit: &str) -> Self {
         let held = measured <= bound;
-        Self { what: what.into(), measured: format!("{measured:.2} {unit}"), bound: format!("at most {bound:.2} {unit}"), held }
+        Self {
+            what: what.into(),
+            measured: format!("{measured:.2} {unit}"),
+            bound: format!("at most {bound:.2} {unit}"),
+            held,
+        }
     }
 
     /// Something that was done so often, and at least so often.

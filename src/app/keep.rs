@@ -19,8 +19,12 @@ use crate::storage::{Claimed, Loaded, Store, encode};
 /// one collection, whenever the process is killed.
 const REST: u32 = 19;
 
-/// The longest such pause: no collection ends without being saved before the next of its source is due.
+/// The longest such pause.
 const LONGEST_REST: Duration = Duration::from_secs(10);
+
+/// Nor is it ever longer than this part of the shortest interval: a collection must be on disk before the next one of its
+/// source ends.
+const PART_OF_INTERVAL: u32 = 4;
 
 /// After a failure, when it is tried again although nothing has changed: there may be room again.
 const AGAIN: Duration = Duration::from_secs(60);
@@ -99,7 +103,7 @@ impl Keeper {
             works = self.save_and_tell(works).await;
             tokio::select! {
                 _ = &mut stop => break,
-                () = sleep(rest(begun.elapsed())) => {}
+                () = sleep(rest(begun.elapsed(), self.shortest_interval())) => {}
             }
         }
         // Its sender may be gone: then nobody knows.
@@ -128,6 +132,12 @@ impl Keeper {
         saved.is_ok()
     }
 
+    fn shortest_interval(&self) -> Duration {
+        let inventory = self.inventory.read().unwrap_or_else(PoisonError::into_inner);
+        let shortest = inventory.sources().map(|(_, source)| source.policy.interval).min();
+        shortest.and_then(|shortest| shortest.to_std().ok()).unwrap_or(Duration::MAX)
+    }
+
     fn save(&self) -> Result<(), String> {
         let encoded = {
             let inventory = self.inventory.read().unwrap_or_else(PoisonError::into_inner);
@@ -145,18 +155,117 @@ impl Keeper {
 }
 
 /// For how long nothing is saved after a save that took so long.
-fn rest(took: Duration) -> Duration {
-    (took * REST).min(LONGEST_REST)
+fn rest(took: Duration, shortest_interval: Duration) -> Duration {
+    (took * REST).min(LONGEST_REST).min(shortest_interval / PART_OF_INTERVAL)
 }
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::collections::BTreeMap;
+    use std::fs;
+    use std::path::Path;
+    use std::sync::RwLock;
+
+    use chrono::{TimeDelta, Utc};
+
     use super::*;
+    use crate::core::failure::{Failure, Reason};
+    use crate::core::inventory::{Inventory, Policy};
+    use crate::core::lead::Lead;
+    use crate::core::outcome::Outcome;
+    use crate::exposition::program::Build;
 
     #[test]
     fn a_twentieth_of_the_time_goes_into_saving_but_none_waits_for_long() {
-        for (took, expected) in [(0, 0), (4, 76), (500, 9_500), (600, 10_000), (60_000, 10_000)] {
-            assert_eq!(rest(Duration::from_millis(took)), Duration::from_millis(expected), "{took}");
+        let ms = Duration::from_millis;
+        for (took, interval, expected) in [
+            (0, 900_000, 0),
+            (4, 900_000, 76),
+            (500, 900_000, 9_500),
+            (600, 900_000, 10_000),
+            (60_000, 900_000, 10_000),
+            (4, 1_000, 76),
+            (500, 1_000, 250),
+        ] {
+            assert_eq!(rest(ms(took), ms(interval)), ms(expected), "{took} {interval}");
         }
+    }
+
+    fn policy() -> Policy {
+        Policy {
+            provider: "p".to_owned(),
+            listings: vec!["l".to_owned()],
+            interval: TimeDelta::hours(1),
+            lead: Lead { warning: TimeDelta::zero(), critical: TimeDelta::zero() },
+            min_lifetime: TimeDelta::zero(),
+            expired_retention: TimeDelta::zero(),
+            token_limit: 1,
+            max_lifetime: None,
+            unused_after: None,
+            without_replacement: Vec::new(),
+        }
+    }
+
+    fn keeper(folder: &Path) -> Keeper {
+        Keeper {
+            store: Arc::new(Store::new(folder)),
+            inventory: Arc::new(RwLock::new(Inventory::default())),
+            program: Arc::new(Program::new(Build { version: "", revision: "" }, (1, 1)).unwrap()),
+            clock: Arc::new(Utc::now),
+        }
+    }
+
+    fn attempt(keeper: &Keeper) {
+        let failed = Outcome::failed(&["l".to_owned()], &Failure::new(Reason::Connect, "x"));
+        keeper.inventory.write().unwrap().record("s", failed, Utc::now(), Utc::now());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_known_is_saved_at_once_and_what_failed_is_tried_again_although_nothing_changes() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("inventory");
+        // In the place of the folder: nothing can be saved.
+        fs::write(&path, "").unwrap();
+        let keeper = keeper(&path);
+        let file = keeper.store.file();
+        keeper.inventory.write().unwrap().set_policy(BTreeMap::from([("s".to_owned(), policy())]), Arc::new([]));
+        let (revision, followed) = watch::channel(0);
+        let (_stop, stops) = oneshot::channel();
+        tokio::spawn(keeper.clone().follow(followed, stops));
+
+        attempt(&keeper);
+        revision.send_modify(|revision| *revision += 1);
+        sleep(Duration::from_secs(1)).await;
+        fs::remove_file(&path).unwrap();
+        sleep(AGAIN / 2).await;
+        assert!(!file.exists(), "nothing has changed");
+        sleep(AGAIN).await;
+        assert!(file.exists(), "there is room again");
+
+        fs::remove_file(&file).unwrap();
+        revision.send_modify(|revision| *revision += 1);
+        sleep(Duration::from_millis(1)).await;
+        assert!(file.exists(), "a change is saved at once");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nothing_known_takes_no_file_s_place_and_a_stop_saves_what_is_known() {
+        let folder = tempfile::tempdir().unwrap();
+        let keeper = keeper(folder.path());
+        let file = keeper.store.file();
+        keeper.inventory.write().unwrap().set_policy(BTreeMap::from([("s".to_owned(), policy())]), Arc::new([]));
+        let (revision, followed) = watch::channel(0);
+        let (stop, stops) = oneshot::channel();
+        let following = tokio::spawn(keeper.clone().follow(followed, stops));
+        revision.send_modify(|revision| *revision += 1);
+        sleep(Duration::from_secs(60)).await;
+        assert!(!file.exists(), "no source was attempted");
+        attempt(&keeper);
+        revision.send_modify(|revision| *revision += 1);
+        drop(stop);
+        following.await.unwrap();
+        assert!(file.exists());
     }
 }

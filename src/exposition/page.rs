@@ -56,7 +56,14 @@ impl Page {
         clock: Clock,
     ) -> io::Result<Self> {
         let rendered = Rendered::of(&inventory, labels, clock())?;
-        Ok(Self { inventory, program, clock, labels: Mutex::new(labels), rendered: Mutex::new(Arc::new(rendered)), rendering: Mutex::default() })
+        Ok(Self {
+            inventory,
+            program,
+            clock,
+            labels: Mutex::new(labels),
+            rendered: Mutex::new(Arc::new(rendered)),
+            rendering: Mutex::default(),
+        })
     }
 
     /// What of an owner may be shown.

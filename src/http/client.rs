@@ -170,7 +170,8 @@ impl Client {
         let _turn = self.limits.turn(deadline).await?;
         let until = Instant::now() + self.options.request_timeout;
         let transport = Arc::clone(&held(&self.connections).transport);
-        let exchange = exchange(transport.to(url), &request.method, url, headers, request.body.bytes(), self.options.body_limit);
+        let exchange =
+            exchange(transport.to(url), &request.method, url, headers, request.body.bytes(), self.options.body_limit);
         let came = timeout_at(until.min(deadline), exchange).await.unwrap_or_else(|_| Err(self.late(until < deadline)));
         self.count(&came);
         came

@@ -57,7 +57,10 @@ fn a_file_that_cannot_be_used_is_set_aside() {
         (changed("[\"one\"]", "[\"onf\"]"), "its checksum does not match its content"),
         (changed("\"format\":2", "\"format\":3"), newer),
         (b"{\"format\":3,\"zstd\":true}\n".to_vec(), newer),
-        (changed("\"format\":2", "\"format\":0"), "it has format 0, and this version of the program reads formats 1 to 2"),
+        (
+            changed("\"format\":2", "\"format\":0"),
+            "it has format 0, and this version of the program reads formats 1 to 2",
+        ),
         (b"[1]\n".to_vec(), "its first line is not that of an inventory"),
         (b"<!DOCTYPE html>\n<html>".to_vec(), "its first line is not that of an inventory"),
         (b"\0\0\0\0".to_vec(), "its first line has no end"),

@@ -1,4 +1,4 @@
-//! kill -9 at any moment: what is stored is sound, and never older than one collection.
+//! kill -9 at any moment: what is stored is sound, and the killed process has lost its last collection at most.
 
 use std::fs;
 use std::path::Path;
@@ -40,6 +40,7 @@ async fn a_kill_at_any_moment_costs_at_most_the_last_collection() {
     let config = format!("sources: [{}]\n", stub.source("main", "1s"));
     let mut saved = 0;
     for kill in 0..KILLS {
+        let earlier = stub.org("main", |org| org.lists);
         let exporter = exporter(dir.path(), &config, &[&storage]).await;
         let shown = async || {
             let shown = samples(&metrics(&exporter).await, "token_expiry_timestamp_seconds");
@@ -55,11 +56,16 @@ async fn a_kill_at_any_moment_costs_at_most_the_last_collection() {
         let (tokens, after) = stored(&file);
         if kill > 0 || after.is_some() {
             assert_eq!(tokens, TOKENS, "after kill {kill}");
-            assert!(after.unwrap() + 1 >= before.unwrap(), "kill {kill}: list {before:?} was shown, {after:?} is stored");
-            saved += u64::from(after > before.map(|list| list - 1));
+            let (before, after) = (before.unwrap(), after.unwrap());
+            assert!(Some(after) >= first.1, "kill {kill}: list {after} is stored, and {:?} was", first.1);
+            // Of the lists that this process has collected itself.
+            let lost = before.saturating_sub(after.max(earlier));
+            assert!(lost <= 1, "kill {kill}: list {before} was shown, {after} is stored, {earlier} was before");
+            saved += u64::from(lost == 0);
         }
     }
-    assert!(saved > KILLS / 2, "collections are saved at once: {saved} of {KILLS} last ones were");
-    let left: Vec<_> = fs::read_dir(dir.path().join("inventory")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert!(saved > KILLS / 4, "collections are saved at once: {saved} of {KILLS} last ones were");
+    let left: Vec<_> =
+        fs::read_dir(dir.path().join("inventory")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert!(left.len() <= 3, "what kills left half written is cleaned: {left:?}");
 }

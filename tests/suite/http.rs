@@ -411,10 +411,11 @@ async fn no_debug_shows_headers_or_bodies() {
 
 #[test]
 fn what_cannot_be_used_is_named() {
+    let with = |trust: Trust| Options { certificates: Arc::new(trust), ..options() };
     let cases = [
-        (Options { ca: Some(b"no PEM".to_vec()), ..options() }, "the certificates to trust hold none"),
+        (with(Trust { ca: Some(b"no PEM".to_vec()), identity: None }), "the certificates to trust hold none"),
         (
-            Options { identity: Some(Secret::new("hunter2")), ..options() },
+            with(Trust { ca: None, identity: Some(Secret::new("hunter2")) }),
             "client certificate and its key cannot be read",
         ),
         (

@@ -31,5 +31,6 @@ mod providers;
 mod reload;
 mod sample;
 mod storage;
+#[allow(dead_code)] // the soak has a use for all of it
 mod stub;
 mod web;

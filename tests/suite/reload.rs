@@ -74,7 +74,8 @@ fn mount(at: &Path, version: u32, files: &[(&str, String)]) {
 #[tokio::test]
 async fn a_config_map_that_changes_is_taken_over_and_disturbs_no_source_that_it_leaves_alone() {
     let now = Utc::now().timestamp();
-    let stub = Stub::start([("stays", Org::with(7, now)), ("goes", Org::with(3, now)), ("comes", Org::with(2, now))]).await;
+    let stub =
+        Stub::start([("stays", Org::with(7, now)), ("goes", Org::with(3, now)), ("comes", Org::with(2, now))]).await;
     stub.org("stays", |org| org.trouble = Some(Trouble::Status(403)));
     let (dir, port) = (tempfile::tempdir().unwrap(), free_port());
     let config = |sources: &[&str], more: &str| {
@@ -85,7 +86,9 @@ async fn a_config_map_that_changes_is_taken_over_and_disturbs_no_source_that_it_
     let write = |version, text| mount(dir.path(), version, &[("config.yaml", text), key.clone()]);
     write(1, config(&["stays", "goes"], ""));
     let mut command = Command::new(env!("CARGO_BIN_EXE_token-expiry-exporter"));
-    command.args(["serve", "--web.enable-lifecycle"]).arg(format!("--config.file={}", dir.path().join("config.yaml").display()));
+    command
+        .args(["serve", "--web.enable-lifecycle"])
+        .arg(format!("--config.file={}", dir.path().join("config.yaml").display()));
     command.arg(format!("--web.listen-address=127.0.0.1:{port}"));
     let exporter = Server::start("token-expiry-exporter", command, dir.path(), port, "/-/healthy").await;
     let tokens = async |source: &str| {
@@ -171,10 +174,12 @@ impl Authority {
 
     fn config(&self) -> Arc<rustls::ServerConfig> {
         let key = KeyPair::generate().unwrap();
-        let certificate = CertificateParams::new(["127.0.0.1".to_owned()]).unwrap().signed_by(&key, &self.issuer).unwrap();
+        let certificate =
+            CertificateParams::new(["127.0.0.1".to_owned()]).unwrap().signed_by(&key, &self.issuer).unwrap();
         let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let builder = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+        let builder =
+            rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
         Arc::new(builder.with_no_client_auth().with_single_cert(vec![certificate.der().clone()], key).unwrap())
     }
 }
@@ -188,7 +193,7 @@ async fn a_rotated_authority_is_trusted_without_a_reload_and_a_missing_one_costs
     let address = listener.local_addr().unwrap();
     let row = r#"{"data":[{"id":"1","label":"ci","createdAt":"2026-01-01T00:00:00Z","expiresAt":"2099-01-01T00:00:00Z"}],"links":{}}"#;
     // Each answer ends its connection, so that the next one shows the certificate of then.
-    let close = || async { ([("connection", "close"), ("content-type", "application/json")], row) };
+    let close = move || async move { ([("connection", "close"), ("content-type", "application/json")], row) };
     let router = Router::new().route("/admin/api-access/v1/orgs/o/api-tokens", get(close));
     let server = axum_server::from_tcp_rustls(listener, running.clone()).unwrap();
     tokio::spawn(server.serve(router.into_make_service()));

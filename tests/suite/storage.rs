@@ -99,7 +99,7 @@ fn kept(file: &Path) -> Option<usize> {
 }
 
 fn warnings(exporter: &Server) -> usize {
-    exporter.log().lines().filter(|line| line.contains("inventory") && !line.contains(" INFO ")).count()
+    exporter.log().lines().filter(|line| line.contains("inventory") && !line.contains("level=info")).count()
 }
 
 #[tokio::test]
@@ -135,7 +135,7 @@ async fn after_a_restart_with_the_provider_down_the_first_answer_has_every_token
     assert_eq!(samples(&metrics(&after).await, "token_source_last_success_timestamp_seconds"), ages);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_second_process_on_one_storage_path_says_so_and_stops_and_a_killed_one_leaves_no_lock() {
     let stub = Stub::start([("main", Org::with(5, Utc::now().timestamp()))]).await;
     let (dir, storage) = folder();
@@ -203,7 +203,8 @@ async fn a_full_disk_is_a_counted_failure_and_heals_when_there_is_room() {
     .await;
     until_listed(&exporter, 200).await;
     assert_eq!(kept(&file(&dir)), None, "nothing half written takes the file's place");
-    let room = Command::new("prlimit").arg(format!("--pid={}", exporter.pid())).arg("--fsize=unlimited:").status().unwrap();
+    let room =
+        Command::new("prlimit").arg(format!("--pid={}", exporter.pid())).arg("--fsize=unlimited:").status().unwrap();
     assert!(room.success());
     until_kept(&file(&dir), 200).await;
     let log = exporter.log();

@@ -81,9 +81,8 @@ impl Stub {
         let orgs: Orgs = Arc::new(Mutex::new(orgs));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let router = Router::new()
-            .route("/admin/api-access/v1/orgs/{org}/api-tokens", get(list))
-            .with_state(Arc::clone(&orgs));
+        let router =
+            Router::new().route("/admin/api-access/v1/orgs/{org}/api-tokens", get(list)).with_state(Arc::clone(&orgs));
         let server = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
         Self { orgs, url, server }
     }
@@ -97,7 +96,7 @@ impl Stub {
     pub fn source(&self, org: &str, interval: &str) -> String {
         format!(
             "{{name: {org}, provider: atlassian-cloud, org_id: {org}, url: '{}', listings: [api-tokens], interval: \
-             {interval}, timeout: 20s, credential: {{file: key}}}}",
+             {interval}, timeout: 45s, credential: {{file: key}}}}",
             self.url
         )
     }

@@ -184,7 +184,11 @@ impl Alerts {
         let kinds: BTreeSet<_> = self.fired.iter().map(|(alert, ..)| alert).collect();
         vec![
             Row::least("looks at the alerts of a real Prometheus", self.looks, 100),
-            Row::least(format!("alerts that fired and were due, of {} kinds", kinds.len()), self.fired.len() as u64, 30),
+            Row::least(
+                format!("alerts that fired and were due, of {} kinds", kinds.len()),
+                self.fired.len() as u64,
+                30,
+            ),
             named("alerts that fired and were not due", &self.false_ones),
             named("alerts that were due and did not fire", &self.missing),
         ]

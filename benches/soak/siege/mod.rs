@@ -1,9 +1,9 @@
 //! The siege: the real program for a while of real time, with troubles, reloads and kills by chance, and a real Prometheus
 //! that scrapes it and evaluates the real rules.
 //!
-//! The plan, in parts of the whole time T. Kills come until T/2; the process that lives then is the one whose memory is
+//! The plan: kills come in the first half of the time; the process that lives then is the one whose memory is
 //! judged. One source is refused from the first minute on, and the configuration is spoilt for some minutes: the alerts on
-//! both must fire, and no other may. In the last two minutes all but the refused source are well again.
+//! both must fire, and no other may. In the last three minutes all but the refused source are well again.
 
 mod alerts;
 mod truth;
@@ -46,6 +46,8 @@ const TROUBLES: [Trouble; 8] = [
     Trouble::Half,
 ];
 const STEP: Duration = Duration::from_secs(4);
+/// At the end nothing more happens for so long: three times the longest interval.
+const QUIET: Duration = Duration::from_secs(180);
 /// How much more memory the last third of a process's life may need than the first, in MiB and as a share.
 const GROWTH: (f64, f64) = (16.0, 0.2);
 const MORE_FILES: f64 = 16.0;
@@ -97,7 +99,7 @@ pub(crate) async fn run(seed: u64, lasting: Duration) -> Vec<Row> {
         sleep(STEP).await;
         siege.trouble(&mut alerts).await;
         if let Some(page) = siege.scrape().await {
-            truth.compare(&siege.stub, &page, siege.begun.elapsed() + Duration::from_secs(120) > lasting);
+            truth.compare(&siege.stub, &page, siege.begun.elapsed() + STEP * 4 > lasting);
         }
         alerts.compare().await;
         if rows.is_empty() && siege.part() > 0.66 {
@@ -122,7 +124,8 @@ impl Siege {
 
     async fn start(&mut self) {
         let dir = self.dir.path();
-        self.exporter = Some(Server::start("token-expiry-exporter", command(dir, self.port), dir, self.port, "/-/healthy").await);
+        self.exporter =
+            Some(Server::start("token-expiry-exporter", command(dir, self.port), dir, self.port, "/-/healthy").await);
         self.usage.clear();
     }
 
@@ -148,13 +151,12 @@ impl Siege {
     /// Lets something happen, as the plan and chance will it.
     async fn trouble(&mut self, alerts: &mut Alerts) {
         let (part, left) = (self.part(), self.lasting.saturating_sub(self.begun.elapsed()));
-        let minute = Duration::from_secs(60);
-        if !alerts.is_refused() && self.begun.elapsed() > minute {
+        if !alerts.is_refused() && self.begun.elapsed() > Duration::from_secs(60) {
             self.stub.org("refused", |org| org.trouble = Some(Trouble::Status(403)));
             alerts.refuse();
         }
         // Long enough for the rule, which waits for five minutes.
-        let spoil = (0.52..0.92).contains(&part);
+        let spoil = (0.5..0.88).contains(&part);
         if spoil != alerts.is_spoilt() {
             let text = if spoil { self.good.replace("interval: 30s", "intervall: 30s") } else { self.good.clone() };
             self.configure(&text);
@@ -162,12 +164,12 @@ impl Siege {
         }
         let now = Instant::now();
         for (name, until) in self.healed.clone() {
-            if now > until || left < 2 * minute {
+            if now > until || left < QUIET {
                 self.stub.org(name, |org| org.trouble = None);
                 self.healed.remove(name);
             }
         }
-        if left < 2 * minute {
+        if left < QUIET {
             return;
         }
         let (name, tokens, _) = SOURCES[self.chance.random_range(0..SOURCES.len())];
@@ -180,7 +182,8 @@ impl Siege {
                 self.count("troubles of a provider");
             }
             3..6 => {
-                let (old, end) = (self.chance.random_range(alerts::OURS + 1..=tokens), self.chance.random_range(50..300));
+                let (old, end) =
+                    (self.chance.random_range(alerts::OURS + 1..=tokens), self.chance.random_range(50..300));
                 let end = Utc::now().timestamp() + end * 86_400;
                 self.stub.org(name, |org| {
                     let new = org.tokens.last_key_value().map_or(1, |(last, _)| last + 1);
@@ -194,7 +197,7 @@ impl Siege {
                 self.configure(&format!("policy: {{unused_after: {days}d}}\n{}", self.good));
                 self.count("reloads");
             }
-            7 if part < 0.5 => {
+            7 if part < 0.48 => {
                 self.exporter = None; // It is killed.
                 self.start().await;
                 self.count("kills");
@@ -226,12 +229,23 @@ impl Siege {
             values.sort_by(f64::total_cmp);
             values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
         };
-        let (first, last) = (&self.usage[..third.min(self.usage.len())], &self.usage[self.usage.len().saturating_sub(third)..]);
+        let (first, last) =
+            (&self.usage[..third.min(self.usage.len())], &self.usage[self.usage.len().saturating_sub(third)..]);
         let (memory, after) = (median(first, |usage| usage.0), median(last, |usage| usage.0));
         let bound = GROWTH.0 + memory * GROWTH.1;
-        rows.push(Row::most(format!("memory: {memory:.0} MiB in the first third of the last process's life; growth until the last"), after - memory, bound, "MiB"));
+        rows.push(Row::most(
+            format!("memory: {memory:.0} MiB in the first third of the last process's life; growth until the last"),
+            after - memory,
+            bound,
+            "MiB",
+        ));
         let (files, after) = (median(first, |usage| usage.1), median(last, |usage| usage.1));
-        rows.push(Row::most(format!("open files: {files:.0} in the first third; growth until the last"), after - files, MORE_FILES, "files"));
+        rows.push(Row::most(
+            format!("open files: {files:.0} in the first third; growth until the last"),
+            after - files,
+            MORE_FILES,
+            "files",
+        ));
         rows
     }
 }

@@ -50,8 +50,9 @@ impl Truth {
             self.lost.extend(lost.filter(|token| self.shown.get(token).is_some_and(|first| now - *first > SETTLED)));
             self.invented += seen.iter().filter(|number| !self.ever.contains(&(source, **number))).count() as u64;
             self.compared += seen.len() as u64;
-            if is_well && source != "refused" && has != seen {
-                self.differ.push(format!("{source}: {} not shown", has.difference(&seen).count()));
+            let missing = has.difference(&seen).count();
+            if is_well && source != "refused" && missing > 0 {
+                self.differ.push(format!("{source}: {missing}"));
             }
         }
         self.compare_ages(page);
@@ -70,13 +71,21 @@ impl Truth {
     }
 
     pub(super) fn rows(&self) -> Vec<Row> {
-        let mut end = Row::count("sources that at the end, all well again, did not show exactly what their provider has", self.differ.len() as u64, 0);
+        let mut end = Row::count(
+            "sources that at the end, all well again, did not show all that their provider has",
+            self.differ.len() as u64,
+            0,
+        );
         if !self.differ.is_empty() {
             end.measured = self.differ.join("; ");
         }
         vec![
             Row::least("tokens compared with the provider's", self.compared, 1_000_000),
-            Row::count("tokens lost: shown for 20 s, still at the provider, and missing from a scrape", self.lost.len() as u64, 0),
+            Row::count(
+                "tokens lost: shown for 20 s, still at the provider, and missing from a scrape",
+                self.lost.len() as u64,
+                0,
+            ),
             Row::count("tokens shown that no provider ever had", self.invented, 0),
             Row::count("scrapes that showed an age older than the collection before the last", self.aged, 0),
             end,

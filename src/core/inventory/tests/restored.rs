@@ -113,11 +113,14 @@ fn a_file_out_of_order_is_put_in_order() {
 #[test]
 fn what_was_left_out_is_still_told_after_a_restart() {
     let one = Policy { token_limit: 1, ..policy() };
-    let mut before = inventory_with(one.clone(), vec![Rule {
-        matches: Match { id: Some(regex::Regex::new("^3$").unwrap()), ..Match::default() },
-        drop: true,
-        ..Rule::default()
-    }]);
+    let mut before = inventory_with(
+        one.clone(),
+        vec![Rule {
+            matches: Match { id: Some(regex::Regex::new("^3$").unwrap()), ..Match::default() },
+            drop: true,
+            ..Rule::default()
+        }],
+    );
     let refused = Owner { email: Some("no address".into()), ..Owner::default() };
     let tokens = vec![Token { owner: Some(refused), ..token("1", 5) }, token("2", 9), token("3", 9), token("1", 5)];
     answer(&mut before, tokens, day(1));
