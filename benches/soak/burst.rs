@@ -46,13 +46,13 @@ struct Asked {
 }
 
 async fn ask(url: String, until: Instant) -> Asked {
-    let client = Client::builder().no_proxy().build().unwrap();
+    // What comes is not decompressed here.
+    let client = Client::builder().no_proxy().no_gzip().build().unwrap();
     let mut asked = Asked::default();
     let mut turns = interval(Duration::from_secs(1) * CLIENTS / PER_SECOND);
     while Instant::now() < until {
         turns.tick().await;
         let begun = Instant::now();
-        // With a header of its own it is not decompressed here.
         let reply = client.get(&url).header("Accept-Encoding", "gzip").send().await;
         let body = match reply {
             Ok(reply) if reply.status().is_success() => reply.bytes().await.ok(),

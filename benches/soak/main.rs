@@ -41,20 +41,21 @@ fn number(name: &str, default: u64) -> u64 {
 fn main() {
     let seed = number("SOAK_SEED", 1);
     let (minutes, kills) = (number("SOAK_MINUTES", 24).max(1), number("SOAK_KILLS", 1000));
+    let days = number("SOAK_DAYS", 180);
     let mut rows: Vec<Row> = Vec::new();
-    if let days @ 1.. = number("SOAK_DAYS", 180) {
-        rows.extend(months::run(seed, days));
-        table::print(&rows);
-    }
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    runtime.block_on(async {
-        rows.extend(restarts::run().await);
-        table::print(&rows);
+    // Alone on the machine, as far as it is up to the soak; all else runs at the same time.
+    rows.extend(runtime.block_on(restarts::run()));
+    table::print(&rows);
+    let simulated = std::thread::spawn(move || months::run(seed, days));
+    let (killed, siege) = runtime.block_on(async {
         let killed = tokio::spawn(kills::run(seed, kills));
         let siege = siege::run(seed, Duration::from_secs(minutes * 60)).await;
-        rows.extend(killed.await.unwrap());
-        rows.extend(siege);
+        (killed.await.unwrap(), siege)
     });
+    rows.extend(killed);
+    rows.extend(siege);
+    rows.extend(simulated.join().unwrap());
     table::print(&rows);
     if let Ok(file) = std::env::var("SOAK_TABLE") {
         table::write(&file, &rows);

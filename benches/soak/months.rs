@@ -24,6 +24,8 @@ use tokio::time::{Instant, sleep};
 use crate::table::Row;
 
 const DAY: i64 = 86_400;
+/// What a provider says when it fails, and with what a collection panics.
+const MEANT: &str = "the soak wants it so";
 /// The sources: their tokens, and how often each is collected, in minutes.
 const SOURCES: [(&str, u64, u64); 5] =
     [("ten", 10, 15), ("hundred", 100, 15), ("thousand", 1_000, 60), ("tens", 10_000, 360), ("most", 50_000, 1_440)];
@@ -161,9 +163,9 @@ impl Source for Provider {
             };
             let reason = [Reason::ServerError, Reason::Forbidden, Reason::Decode, Reason::Connect][fate % 4];
             match fate {
-                0 => panic!("the soak wants it so"),
+                0 => panic!("{MEANT}"),
                 1 => std::future::pending().await,
-                2..10 => Outcome::failed(&self.listings, &Failure::new(reason, "the soak wants it so")),
+                2..10 => Outcome::failed(&self.listings, &Failure::new(reason, MEANT)),
                 10..20 => self.answer(&[(fate % 2) as u64], Some(reason), now),
                 _ => self.answer(&[0, 1], None, now),
             }
@@ -191,7 +193,7 @@ impl Provider {
         let gaps = failed.iter().map(|&reason| Gap {
             path: path(1 - scopes[0]),
             scope: "the other half".to_owned(),
-            failure: Failure::new(reason, "the soak wants it so"),
+            failure: Failure::new(reason, MEANT),
             needs: None,
         });
         let listed = Listed { name: self.listings[0].clone(), scopes: scopes_answered, gaps: gaps.collect() };
@@ -320,12 +322,13 @@ async fn simulate(seed: u64, days: u64) -> (Found, u64, u64) {
 
 pub(crate) fn run(seed: u64, days: u64) -> Vec<Row> {
     let hook = std::panic::take_hook();
-    // The panics are meant.
-    std::panic::set_hook(Box::new(|_| {}));
+    std::panic::set_hook(Box::new(move |panic| {
+        if panic.payload_as_str() != Some(MEANT) {
+            hook(panic);
+        }
+    }));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
-    let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| runtime.block_on(simulate(seed, days))));
-    std::panic::set_hook(hook);
-    let (found, collections, failures) = ended.unwrap_or_else(|_| panic!("the simulation broke off"));
+    let (found, collections, failures) = runtime.block_on(simulate(seed, days));
     let sources = format!("{} sources of 10 to 50,000 tokens", SOURCES.len());
     vec![
         Row::least(format!("simulated days, {sources}"), days, 1),

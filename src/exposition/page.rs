@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use flate2::Compression;
 use tokio::sync::watch;
 
 use super::gzip::{self, Part};
@@ -55,7 +56,8 @@ impl Page {
         program: Arc<Program>,
         clock: Clock,
     ) -> io::Result<Self> {
-        let rendered = Rendered::of(&inventory, labels, clock())?;
+        // Whoever asks after a start waits for the first page; it is a third larger, and replaced soon.
+        let rendered = Rendered::of(&inventory, labels, clock(), Compression::fast())?;
         Ok(Self {
             inventory,
             program,
@@ -83,7 +85,7 @@ impl Page {
     /// None in practice: the compressor writes to memory.
     pub fn render(&self) -> io::Result<()> {
         let _turn = held(&self.rendering);
-        let rendered = Rendered::of(&self.inventory, self.labels(), (self.clock)())?;
+        let rendered = Rendered::of(&self.inventory, self.labels(), (self.clock)(), Compression::default())?;
         *held(&self.rendered) = Arc::new(rendered);
         Ok(())
     }
@@ -141,10 +143,10 @@ impl Page {
 }
 
 impl Rendered {
-    fn of(inventory: &RwLock<Inventory>, labels: Labels, now: DateTime<Utc>) -> io::Result<Self> {
-        let mut gauges = Writer::packing(Format::Text);
-        let mut counters = Writer::packing(Format::Text);
-        let mut openmetrics_counters = Writer::packing(Format::OpenMetrics);
+    fn of(inventory: &RwLock<Inventory>, labels: Labels, now: DateTime<Utc>, level: Compression) -> io::Result<Self> {
+        let mut gauges = Writer::packing(Format::Text, level);
+        let mut counters = Writer::packing(Format::Text, level);
+        let mut openmetrics_counters = Writer::packing(Format::OpenMetrics, level);
         let next_change = {
             let inventory = inventory.read().unwrap_or_else(PoisonError::into_inner);
             let known = Known::of(&inventory, now);

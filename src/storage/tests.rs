@@ -87,11 +87,13 @@ fn an_older_format_is_read() {
 
 #[test]
 fn what_is_no_file_is_set_aside_without_a_wait_and_what_is_saved_takes_its_place() {
-    let pipe = |at: &Path| assert!(Command::new("mkfifo").arg(at).status().unwrap().success());
-    let cases: [(&str, &dyn Fn(&Path), &str); 3] = [
-        ("a directory", &|at| fs::create_dir(at).unwrap(), "it is no file"),
-        ("a pipe", &pipe, "it is no file"),
-        ("a link to nothing", &|at| symlink("/nowhere/at/all", at).unwrap(), "it cannot be read: No such file"),
+    fn pipe(at: &Path) {
+        assert!(Command::new("mkfifo").arg(at).status().unwrap().success());
+    }
+    let cases: [(&str, fn(&Path), &str); 3] = [
+        ("a directory", |at| fs::create_dir(at).unwrap(), "it is no file"),
+        ("a pipe", pipe, "it is no file"),
+        ("a link to nothing", |at| symlink("/nowhere/at/all", at).unwrap(), "it cannot be read: No such file"),
     ];
     for (what, make, expected) in cases {
         let (directory, store) = store();

@@ -48,7 +48,7 @@ const TROUBLES: [Trouble; 8] = [
 const STEP: Duration = Duration::from_secs(4);
 /// At the end nothing more happens for so long: three times the longest interval.
 const QUIET: Duration = Duration::from_secs(180);
-/// How much more memory the last third of a process's life may need than the first, in MiB and as a share.
+/// How much more memory the last third of a process's life may need than the one before, in MiB and as a share.
 const GROWTH: (f64, f64) = (16.0, 0.2);
 const MORE_FILES: f64 = 16.0;
 
@@ -223,25 +223,26 @@ impl Siege {
         let minutes = self.lasting.as_secs() / 60;
         let mut rows = vec![Row::least("minutes of siege: 6 sources of 10 to 50,000 tokens", minutes, 20)];
         rows.extend(self.done.iter().map(|(what, count)| Row::least(*what, *count, 1)));
-        let third = (self.usage.len() / 3).max(1);
+        let third = self.usage.len() / 3;
         let median = |part: &[(f64, f64)], of: fn(&(f64, f64)) -> f64| {
             let mut values: Vec<f64> = part.iter().map(of).collect();
             values.sort_by(f64::total_cmp);
             values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
         };
-        let (first, last) =
-            (&self.usage[..third.min(self.usage.len())], &self.usage[self.usage.len().saturating_sub(third)..]);
-        let (memory, after) = (median(first, |usage| usage.0), median(last, |usage| usage.0));
-        let bound = GROWTH.0 + memory * GROWTH.1;
+        // The first third is the warming up.
+        let (before, last) = (&self.usage[third..2 * third], &self.usage[2 * third..]);
+        let (memory, after) = (median(before, |usage| usage.0), median(last, |usage| usage.0));
         rows.push(Row::most(
-            format!("memory: {memory:.0} MiB in the first third of the last process's life; growth until the last"),
+            format!(
+                "memory: {memory:.0} MiB in the second third of the last process's life; growth until the last third"
+            ),
             after - memory,
-            bound,
+            GROWTH.0 + memory * GROWTH.1,
             "MiB",
         ));
-        let (files, after) = (median(first, |usage| usage.1), median(last, |usage| usage.1));
+        let (files, after) = (median(before, |usage| usage.1), median(last, |usage| usage.1));
         rows.push(Row::most(
-            format!("open files: {files:.0} in the first third; growth until the last"),
+            format!("open files: {files:.0} in the second third; growth until the last third"),
             after - files,
             MORE_FILES,
             "files",
