@@ -32,6 +32,11 @@ golden: ## write the golden files and the generated pages anew; look at the diff
 bench: ## time and memory of a collection of 10,000 tokens, beside the floor of merely fetching them
 	cargo bench --locked --bench collect
 
+.PHONY: soak
+soak: ## half an hour of troubles, reloads and kills, and months of simulated time; the table of docs/reliability.md
+	tests/tools/install.sh prometheus
+	SOAK_TABLE=$(CURDIR)/docs/reliability.md cargo bench --locked --bench soak
+
 .PHONY: bench-rules
 bench-rules: ## what the alerts cost Prometheus at 100,000 tokens; the table of docs/alerts.md
 	tests/tools/install.sh prometheus

@@ -71,6 +71,16 @@ pub enum Fault {
         /// Why.
         error: io::Error,
     },
+    /// Another process keeps its inventory in the same place.
+    #[error(
+        "the storage path {} is in use by another token-expiry-exporter that runs; stop that one first, or give this one \
+         another --storage.path",
+        path.display()
+    )]
+    Taken {
+        /// The place.
+        path: PathBuf,
+    },
     /// The listener broke down.
     #[error("the listener broke down: {0}")]
     Listener(#[from] io::Error),
@@ -92,19 +102,24 @@ pub async fn run(flags: Flags, listener: TcpListener, shutdown: impl Future<Outp
     let program = Arc::new(program.map_err(|error| Fault::Internal(error.to_string()))?);
     let inventory: SharedInventory = Arc::new(RwLock::new(Inventory::default()));
     let keeper = flags.storage.as_ref().map(|folder| Keeper {
-        store: Store::new(folder),
+        store: Arc::new(Store::new(folder)),
         inventory: Arc::clone(&inventory),
         program: Arc::clone(&program),
         clock: Arc::clone(&clock),
     });
-    if let Some(keeper) = &keeper {
-        keeper.restore(&setup);
+    let mut restored = false;
+    if let (Some(keeper), Some(path)) = (&keeper, &flags.storage) {
+        if keeper.is_taken() {
+            return Err(Fault::Taken { path: path.clone() });
+        }
+        restored = keeper.restore(&setup);
     }
+    // The first page is made of what was restored: whoever asks next finds it there.
+    let ready = Arc::new(AtomicBool::new(restored && is_known(&inventory)));
 
     let page = Page::new(Arc::clone(&inventory), setup.labels, Arc::clone(&program), Arc::clone(&clock))?;
     let page = Arc::new(page);
     let collector = Collector::new(Arc::clone(&inventory), flags.surroundings);
-    let ready = Arc::new(AtomicBool::new(false));
     let followers = [
         tokio::spawn(Arc::clone(&page).follow(collector.revision())),
         tokio::spawn(become_ready(Arc::clone(&inventory), collector.revision(), Arc::clone(&page), Arc::clone(&ready))),
@@ -168,6 +183,24 @@ impl Work {
         self.collector.apply(setup.orders, setup.policies, setup.rules).await;
         self.program.reloaded((self.clock)());
     }
+
+    /// Shows it: whoever has asked for a reload, and is told that it is done, must not find the sources of before.
+    async fn show(&self) {
+        render(Arc::clone(&self.page)).await;
+    }
+}
+
+/// Renders the page anew.
+async fn render(page: Arc<Page>) {
+    if let Ok(Err(error)) = tokio::task::spawn_blocking(move || page.render()).await {
+        warn!(%error, "the metrics could not be rendered");
+    }
+}
+
+/// Whether every source was attempted, by this process or an earlier one. The inventory must know the configuration.
+fn is_known(inventory: &SharedInventory) -> bool {
+    let inventory = inventory.read().unwrap_or_else(PoisonError::into_inner);
+    inventory.sources().all(|(_, source)| source.last_attempt.is_some())
 }
 
 /// Sets the flag once every source was attempted, or its tokens of before were restored. Then what is shown is as good as it
@@ -178,18 +211,14 @@ async fn become_ready(
     page: Arc<Page>,
     ready: Arc<AtomicBool>,
 ) {
+    if ready.load(Ordering::Acquire) {
+        return;
+    }
     // The first revision is the configuration's. Before it there is no source, and nothing is ready.
     while revision.changed().await.is_ok() {
-        let known = {
-            let inventory = inventory.read().unwrap_or_else(PoisonError::into_inner);
-            inventory.sources().all(|(_, source)| source.last_attempt.is_some())
-        };
-        if known {
+        if is_known(&inventory) {
             // Whoever is told "ready" asks for the metrics next, and must find there what was known now.
-            let rendered = tokio::task::spawn_blocking(move || page.render()).await;
-            if let Ok(Err(error)) = rendered {
-                warn!(%error, "the metrics could not be rendered");
-            }
+            render(page).await;
             ready.store(true, Ordering::Release);
             return;
         }

@@ -31,7 +31,7 @@ impl Part {
     /// # Errors
     /// None in practice: the compressor writes to memory.
     pub(crate) fn new(bytes: &[u8]) -> io::Result<Self> {
-        let mut packer = Packer::new();
+        let mut packer = Packer::new(Compression::default());
         packer.push(bytes)?;
         packer.finish()
     }
@@ -50,8 +50,8 @@ pub(crate) struct Packer {
 }
 
 impl Packer {
-    pub(crate) fn new() -> Self {
-        let encoder = DeflateEncoder::new(Vec::new(), Compression::default());
+    pub(crate) fn new(level: Compression) -> Self {
+        let encoder = DeflateEncoder::new(Vec::new(), level);
         Self { encoder, crc: crc32fast::Hasher::new(), length: 0 }
     }
 

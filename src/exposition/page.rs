@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use flate2::Compression;
 use tokio::sync::watch;
 
 use super::gzip::{self, Part};
@@ -32,6 +33,8 @@ pub struct Page {
     clock: Clock,
     labels: Mutex<Labels>,
     rendered: Mutex<Arc<Rendered>>,
+    /// Held while the page is rendered: of two renderings, the one that has seen more must be the last.
+    rendering: Mutex<()>,
 }
 
 /// The page at one instant, without what the program says of itself.
@@ -53,8 +56,16 @@ impl Page {
         program: Arc<Program>,
         clock: Clock,
     ) -> io::Result<Self> {
-        let rendered = Rendered::of(&inventory, labels, clock())?;
-        Ok(Self { inventory, program, clock, labels: Mutex::new(labels), rendered: Mutex::new(Arc::new(rendered)) })
+        // Whoever asks after a start waits for the first page; it is a third larger, and replaced soon.
+        let rendered = Rendered::of(&inventory, labels, clock(), Compression::fast())?;
+        Ok(Self {
+            inventory,
+            program,
+            clock,
+            labels: Mutex::new(labels),
+            rendered: Mutex::new(Arc::new(rendered)),
+            rendering: Mutex::default(),
+        })
     }
 
     /// What of an owner may be shown.
@@ -73,7 +84,8 @@ impl Page {
     /// # Errors
     /// None in practice: the compressor writes to memory.
     pub fn render(&self) -> io::Result<()> {
-        let rendered = Rendered::of(&self.inventory, self.labels(), (self.clock)())?;
+        let _turn = held(&self.rendering);
+        let rendered = Rendered::of(&self.inventory, self.labels(), (self.clock)(), Compression::default())?;
         *held(&self.rendered) = Arc::new(rendered);
         Ok(())
     }
@@ -131,10 +143,10 @@ impl Page {
 }
 
 impl Rendered {
-    fn of(inventory: &RwLock<Inventory>, labels: Labels, now: DateTime<Utc>) -> io::Result<Self> {
-        let mut gauges = Writer::packing(Format::Text);
-        let mut counters = Writer::packing(Format::Text);
-        let mut openmetrics_counters = Writer::packing(Format::OpenMetrics);
+    fn of(inventory: &RwLock<Inventory>, labels: Labels, now: DateTime<Utc>, level: Compression) -> io::Result<Self> {
+        let mut gauges = Writer::packing(Format::Text, level);
+        let mut counters = Writer::packing(Format::Text, level);
+        let mut openmetrics_counters = Writer::packing(Format::OpenMetrics, level);
         let next_change = {
             let inventory = inventory.read().unwrap_or_else(PoisonError::into_inner);
             let known = Known::of(&inventory, now);

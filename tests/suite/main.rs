@@ -13,6 +13,7 @@ mod alerts;
 mod cli;
 mod collector;
 mod config;
+mod crashes;
 mod dashboards;
 mod definitions;
 mod demo;
@@ -27,5 +28,9 @@ mod licences;
 mod openbao;
 mod prism;
 mod providers;
+mod reload;
 mod sample;
+mod storage;
+#[allow(dead_code)] // the soak has a use for all of it
+mod stub;
 mod web;

@@ -10,6 +10,7 @@ use axum::response::Response;
 use chrono::TimeDelta;
 
 use super::*;
+use crate::core::certificates::Trust;
 use crate::core::mistake::Text;
 use crate::core::secret::{Credential, Credentials, Secret};
 use crate::core::time::parse_instant;
@@ -111,8 +112,7 @@ fn source(definition: &str, origin: &str, credential: Changing) -> Box<dyn Sourc
         longest_wait: Duration::ZERO,
         concurrency: 2,
         rate: None,
-        ca: None,
-        identity: None,
+        certificates: Arc::new(Trust::default()),
         proxy: None,
     };
     connect(Arc::new(provider), wanted, options, Arc::new(noon)).unwrap_or_else(|mistakes| panic!("{mistakes}"))
