@@ -1,8 +1,16 @@
 //! What people and programs see over HTTP, asked over real connections.
 
+mod addresses;
 mod certificates;
 mod guard;
+mod limits;
+mod login;
+mod policy;
+mod program;
+mod renewal;
 mod server;
+mod stopping;
+mod tls;
 
 use std::sync::atomic::Ordering;
 

@@ -145,7 +145,8 @@ fn what_the_tls_library_cannot_do_is_told() {
 }
 
 /// A client that trusts the authority, and shows a certificate where it has one.
-fn trusting(authority: &Authority, identity: Option<(String, String)>) -> Client {
+pub fn trusting(authority: &Authority, identity: Option<(String, String)>) -> Client {
+    choose_cryptography();
     let ca = Certificate::from_pem(authority.pem.as_bytes()).unwrap();
     let mut builder = Client::builder().no_proxy().tls_certs_only([ca]);
     if let Some((certificate, key)) = identity {
@@ -157,40 +158,6 @@ fn trusting(authority: &Authority, identity: Option<(String, String)>) -> Client
 async fn is_healthy(client: &Client, server: &Server) -> bool {
     let answer = client.get(format!("https://localhost:{}/-/healthy", server.address.port())).send().await;
     answer.is_ok_and(|answer| answer.status() == StatusCode::OK)
-}
-
-#[tokio::test]
-async fn a_certificate_is_asked_of_clients() {
-    choose_cryptography();
-    let (ours, theirs) = (Authority::new(), Authority::new());
-    let cases = [
-        ("NoClientCert", "", [true, true, true, true]),
-        ("RequestClientCert", "", [true, true, true, true]),
-        ("RequireAnyClientCert", "", [false, true, true, true]),
-        ("VerifyClientCertIfGiven", ", client_ca_file: ca.pem", [true, true, true, false]),
-        ("RequireAndVerifyClientCert", ", client_ca_file: ca.pem", [false, true, true, false]),
-        (
-            "RequireAndVerifyClientCert",
-            ", client_ca_file: ca.pem, client_allowed_sans: [prometheus]",
-            [false, true, false, false],
-        ),
-        ("RequireAnyClientCert", ", client_allowed_sans: [prometheus]", [false, true, false, true]),
-    ];
-    for (kind, more, expected) in cases {
-        let directory = configured(&format!(
-            "tls_server_config: {{cert_file: server.pem, key_file: server.key, client_auth_type: {kind}{more}}}\n"
-        ));
-        ours.issue_to(directory.path());
-        std::fs::write(directory.path().join("ca.pem"), &ours.pem).unwrap();
-        let server = start(directory.path()).await;
-        let shown =
-            [None, Some(ours.issue("prometheus")), Some(ours.issue("grafana")), Some(theirs.issue("prometheus"))];
-        for (number, (identity, expected)) in shown.into_iter().zip(expected).enumerate() {
-            let client = trusting(&ours, identity);
-            assert_eq!(is_healthy(&client, &server).await, expected, "{kind}{more}: client {number}");
-        }
-        assert!(server.client().get(format!("http://{}/", server.address)).send().await.is_err(), "plain HTTP");
-    }
 }
 
 #[tokio::test]
