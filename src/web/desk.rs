@@ -4,8 +4,8 @@ use std::io;
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::http::header::{HeaderValue, RETRY_AFTER};
 use axum::http::StatusCode;
+use axum::http::header::{HeaderValue, RETRY_AFTER};
 use axum::response::Response;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;

@@ -29,6 +29,9 @@ pub(super) const WRITERS: usize = 4;
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 /// Written and not yet sent, in KiB; more is written only when a client has taken its part.
 pub(super) const UNSENT: u32 = 64 * 1_024;
+/// What the system holds of the answers on one connection, in bytes; Linux doubles it for its own needs. Left to itself it takes
+/// four megabytes for whoever does not read, and a thousand of them are more memory than a container has.
+pub(super) const SEND_BUFFER: usize = 128 * 1_024;
 /// Logins that wait for their password's hash.
 pub(super) const LOGINS: usize = 32;
 /// For answers under way when the program stops.
@@ -73,6 +76,11 @@ pub fn reference() -> String {
         ("written and not yet sent", format!("{} MiB", UNSENT / 1_024), {
             format!("the request waits, for {} at most, then {}", seconds(PATIENCE), refused(503))
         }),
+        (
+            "of its answers, what the system holds for a connection",
+            format!("{} KiB", SEND_BUFFER / 1_024),
+            "the rest waits for the client to read".to_owned(),
+        ),
         ("logins that wait for their hash, one of which is computed at a time", LOGINS.to_string(), refused(503)),
         ("answers under way when the program stops", seconds(GRACE), "broken off".to_owned()),
     ];

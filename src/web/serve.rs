@@ -15,7 +15,7 @@ use tokio::time::{sleep, timeout};
 use super::connection::Connection;
 use super::crowd::Crowd;
 use super::guard::Guard;
-use super::limits::{CONNECTIONS, GRACE, PROBES};
+use super::limits::{CONNECTIONS, GRACE, PROBES, SEND_BUFFER};
 use super::pulse::Pulse;
 use super::routes::{probes, routes};
 use super::{Surface, limits};
@@ -91,6 +91,10 @@ impl Door {
     }
 
     async fn answer(&self, listener: &TcpListener) -> Infallible {
+        #[cfg(unix)]
+        if let Err(error) = rustix::net::sockopt::set_socket_send_buffer_size(listener, SEND_BUFFER) {
+            tracing::warn!(%error, "the system's buffers for answers are left as they are");
+        }
         let mut works = true;
         loop {
             match listener.accept().await {

@@ -169,7 +169,8 @@ mod tests {
     #[tokio::test]
     async fn a_changed_hash_is_not_outlived_by_what_is_remembered() {
         let users = Users::new().unwrap();
-        let granted = async |hashes: &Hashes, claim| users.admit(hashes, Some(&header(claim))).await == Admission::Granted;
+        let granted =
+            async |hashes: &Hashes, claim| users.admit(hashes, Some(&header(claim))).await == Admission::Granted;
         assert!(granted(&hashes("old"), "jane:old").await);
         assert_eq!(users.known.lock().unwrap().len(), 1);
         let changed = hashes("new");

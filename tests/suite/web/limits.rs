@@ -71,15 +71,11 @@ async fn begins_again(address: SocketAddr) {
     after_ten(closed(&mut stream).await, "a second request that does not go on");
 }
 
-/// Asks for much, and takes nothing of it.
+/// Asks for much, and takes nothing of it. The server's metrics tell what comes of that: who does not read, is not told.
 async fn takes_nothing(address: SocketAddr) {
     let mut stream = narrow(address).await;
     stream.write_all(GET.as_bytes()).await.unwrap();
-    // Nothing tells a client that does not read; what is left of the answer shows that it was broken off.
     sleep(Duration::from_secs(15)).await;
-    let mut answer = Vec::new();
-    drop(timeout(PATIENCE, stream.read_to_end(&mut answer)).await.expect("it is closed"));
-    assert!(answer.starts_with(b"HTTP/1.1 200") && answer.len() < 1_000_000, "{} bytes", answer.len());
 }
 
 /// Announces a body, and does not send it.
@@ -111,9 +107,8 @@ async fn whoever_is_slow_is_let_go_and_counted() {
 #[tokio::test]
 async fn whoever_is_slow_over_tls_too() {
     let authority = Authority::new();
-    let start = Start::new()
-        .tokens(2_000)
-        .guarded("tls_server_config: {cert_file: server.pem, key_file: server.key}\n");
+    let start =
+        Start::new().tokens(2_000).guarded("tls_server_config: {cert_file: server.pem, key_file: server.key}\n");
     authority.issue_to(start.folder());
     let program = start.go().await;
     let url = format!("https://localhost:{}/metrics", program.address().port());
@@ -124,6 +119,9 @@ async fn whoever_is_slow_over_tls_too() {
         after_ten(closed(&mut stream).await, "half a handshake");
     };
     let takes_nothing = async {
+        let ca = reqwest::Certificate::from_pem(authority.pem.as_bytes()).unwrap();
+        let client = reqwest::Client::builder().no_proxy().no_gzip().tls_certs_only([ca]);
+        let client = client.http2_initial_stream_window_size(65_535).build().unwrap();
         let answer = client.get(&url).send().await.unwrap();
         assert_eq!(answer.version(), reqwest::Version::HTTP_2);
         sleep(Duration::from_secs(15)).await;

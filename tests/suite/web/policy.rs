@@ -12,8 +12,9 @@ async fn guarded() -> Program {
 /// The status line and the headers, in lower case, and the body.
 async fn ask(program: &Program, method: &str, path: &str, more: &str) -> (u16, String, String) {
     // jane:secret
-    let request =
-        format!("{method} {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Basic amFuZTpzZWNyZXQ=\r\nConnection: close\r\n{more}\r\n");
+    let request = format!(
+        "{method} {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Basic amFuZTpzZWNyZXQ=\r\nConnection: close\r\n{more}\r\n"
+    );
     let answer = exchange(program.address(), &request).await;
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{method} {path}: {answer}"));
     (head[9..12].parse().unwrap(), head.to_lowercase(), body.to_owned())
@@ -117,9 +118,11 @@ async fn the_web_configuration_replaces_the_headers_that_its_format_knows() {
         .go()
         .await;
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
-    for (method, path, status) in
-        [(Method::GET, "/", StatusCode::OK), (Method::GET, "/x", StatusCode::NOT_FOUND), (Method::PUT, "/", StatusCode::METHOD_NOT_ALLOWED)]
-    {
+    for (method, path, status) in [
+        (Method::GET, "/", StatusCode::OK),
+        (Method::GET, "/x", StatusCode::NOT_FOUND),
+        (Method::PUT, "/", StatusCode::METHOD_NOT_ALLOWED),
+    ] {
         let answer = client.request(method, format!("http://{}{path}", program.address())).send().await.unwrap();
         assert_eq!(answer.status(), status);
         for (name, value) in [

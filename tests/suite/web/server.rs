@@ -97,10 +97,6 @@ impl Server {
         Self { surface, address, reloads: Some(reloads), client, _stop: stop }
     }
 
-    pub fn client(&self) -> &reqwest::Client {
-        &self.client
-    }
-
     pub async fn get(&self, path: &str) -> Answer {
         self.ask(Method::GET, path, &[]).await
     }

@@ -17,9 +17,7 @@ use super::program::{Program, Start};
 const FILES: &str = "cert_file: server.pem, key_file: server.key";
 
 async fn start(authority: &Authority, tls: &str, more: &str) -> Program {
-    let start = Start::new()
-        .guarded(&format!("tls_server_config: {{{tls}}}\n{more}"))
-        .file("ca.pem", &authority.pem);
+    let start = Start::new().guarded(&format!("tls_server_config: {{{tls}}}\n{more}")).file("ca.pem", &authority.pem);
     authority.issue_to(start.folder());
     start.go().await
 }
