@@ -23,7 +23,7 @@ pub(super) struct Ready {
 }
 
 impl Ready {
-    pub(super) fn new(pieces: Vec<Bytes>, held: Option<OwnedSemaphorePermit>) -> Body {
+    pub(super) fn body(pieces: Vec<Bytes>, held: Option<OwnedSemaphorePermit>) -> Body {
         let pieces = pieces.into_iter().filter(|piece| !piece.is_empty()).collect();
         Body::new(Self { pieces, _held: held })
     }

@@ -25,8 +25,8 @@ use crate::exposition::program::Closed;
 
 /// The library's own bounds of a request's head: beyond the documented ones, whose refusals are answered and counted as
 /// others are, and below what would hurt.
-const HARD_HEAD_BYTES: usize = 4 * HEAD_BYTES;
-const HARD_HEAD_FIELDS: usize = 4 * HEAD_FIELDS;
+const HARD_HEAD_BYTES: usize = 2 * HEAD_BYTES;
+const HARD_HEAD_FIELDS: usize = 2 * HEAD_FIELDS;
 /// What HTTP/2 holds of each answer for its client's window.
 const SEND_BUFFER: usize = 64 * 1_024;
 

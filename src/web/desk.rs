@@ -45,7 +45,7 @@ impl Desk {
         let held = timeout(PATIENCE, Arc::clone(&self.unsent).acquire_many_owned(size)).await;
         drop(turn);
         let Ok(Ok(held)) = held else { return Err(busy()) };
-        Ok(Ready::new(vec![page.into()], Some(held)))
+        Ok(Ready::body(vec![page.into()], Some(held)))
     }
 }
 

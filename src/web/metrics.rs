@@ -20,7 +20,7 @@ pub(super) async fn answer(State(surface): State<Arc<Surface>>, headers: HeaderM
         surface
             .page
             .compressed(format)
-            .map(|pieces| Ready::new(pieces, None))
+            .map(|pieces| Ready::body(pieces, None))
             .map_err(|error| fault("the metrics could not be written", &error))
     } else {
         let page = Arc::clone(&surface.page);

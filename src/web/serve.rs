@@ -15,7 +15,7 @@ use tokio::time::{sleep, timeout};
 use super::connection::Connection;
 use super::crowd::Crowd;
 use super::guard::Guard;
-use super::limits::{CONNECTIONS, GRACE, PROBES, SEND_BUFFER};
+use super::limits::{CONNECTIONS, GRACE, PROBES};
 use super::pulse::Pulse;
 use super::routes::{probes, routes};
 use super::{Surface, limits};
@@ -23,6 +23,9 @@ use crate::exposition::program::Program;
 
 /// After a failure to accept, such as that of no more open files, before the next attempt.
 const RECOVERY: Duration = Duration::from_millis(100);
+
+/// For the last answers to probes.
+const LAST: Duration = Duration::from_millis(100);
 
 /// Where the program listens.
 pub struct Doors {
@@ -92,7 +95,7 @@ impl Door {
 
     async fn answer(&self, listener: &TcpListener) -> Infallible {
         #[cfg(unix)]
-        if let Err(error) = rustix::net::sockopt::set_socket_send_buffer_size(listener, SEND_BUFFER) {
+        if let Err(error) = rustix::net::sockopt::set_socket_send_buffer_size(listener, limits::SEND_BUFFER) {
             tracing::warn!(%error, "the system's buffers for answers are left as they are");
         }
         let mut works = true;
@@ -145,6 +148,6 @@ impl Door {
     /// The same for answers of a few bytes.
     async fn hurry(&self) {
         self.leaving.send_replace(true);
-        drop(timeout(RECOVERY, self.crowd.empty()).await);
+        drop(timeout(LAST, self.crowd.empty()).await);
     }
 }

@@ -3,12 +3,14 @@
 mod addresses;
 mod certificates;
 mod guard;
+#[cfg(unix)]
 mod limits;
 mod login;
 mod policy;
 mod program;
 mod renewal;
 mod server;
+#[cfg(unix)]
 mod stopping;
 mod tls;
 

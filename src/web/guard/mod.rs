@@ -152,15 +152,6 @@ impl Guard {
         }
     }
 
-    /// Takes over what the files say now, and says whether they have changed. The server does so every few seconds.
-    ///
-    /// # Errors
-    /// The mistakes in them; then what was there before stays.
-    pub fn reload(&self) -> Result<bool, Mistakes> {
-        let Some((settings, seen)) = self.changed()? else { return Ok(false) };
-        self.take_over(settings, seen).map(|()| true)
-    }
-
     /// What the files say now, where that is not what holds.
     fn changed(&self) -> Result<Option<(Settings, Seen)>, Mistakes> {
         let (settings, seen) = look(&self.path)?;

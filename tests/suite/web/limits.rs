@@ -8,7 +8,6 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{sleep, timeout};
 
 use super::certificates::Authority;
-use super::guard::trusting;
 use super::program::{Program, Start, exchange, sample};
 
 /// Longer than the limits of ten seconds, on a busy machine.
@@ -112,7 +111,7 @@ async fn whoever_is_slow_over_tls_too() {
     authority.issue_to(start.folder());
     let program = start.go().await;
     let url = format!("https://localhost:{}/metrics", program.address().port());
-    let client = trusting(&authority, None);
+    let client = authority.client(None);
     let half_handshake = async {
         let mut stream = TcpStream::connect(program.address()).await.unwrap();
         stream.write_all(&[0x16, 3, 1]).await.unwrap();

@@ -6,13 +6,12 @@ use reqwest::StatusCode;
 use tokio::time::{Instant, sleep};
 
 use super::certificates::Authority;
-use super::guard::trusting;
 use super::program::{Program, Start};
 
 /// The status of an answer, or none where TLS fails.
 async fn ask(program: &Program, authority: &Authority, identity: Option<(String, String)>, path: &str) -> Option<u16> {
     let url = format!("https://localhost:{}{path}", program.address().port());
-    let answer = trusting(authority, identity).get(url).basic_auth("jane", Some("secret")).send().await;
+    let answer = authority.client(identity).get(url).basic_auth("jane", Some("secret")).send().await;
     answer.ok().map(|answer| answer.status().as_u16())
 }
 
@@ -50,7 +49,7 @@ async fn what_is_renewed_holds_without_a_restart_and_what_is_broken_does_not() {
     assert_eq!(program.log().matches("cannot be used").count(), 1, "{}", program.log());
     assert!(!program.log().contains("c2VjcmV0"));
     let url = format!("https://localhost:{}/metrics", program.address().port());
-    let metrics = trusting(&new, None).get(url).send().await.unwrap().text().await.unwrap();
+    let metrics = new.client(None).get(url).send().await.unwrap().text().await.unwrap();
     assert!(metrics.contains("\ntoken_expiry_exporter_web_config_last_read_successful 0\n"), "{metrics}");
 
     // Whole again, and with a user more.
@@ -59,12 +58,16 @@ async fn what_is_renewed_holds_without_a_restart_and_what_is_broken_does_not() {
     std::fs::write(program.file("web.yaml"), format!("{tls}basic_auth_users: {{jane: '{hash}'}}\n")).unwrap();
     logged(&program, "was read anew", 2).await;
     assert_eq!(ask(&program, &new, None, "/metrics").await, Some(200));
-    let stranger = trusting(&new, None).get(format!("https://localhost:{}/", program.address().port()));
+    let stranger = new.client(None).get(format!("https://localhost:{}/", program.address().port()));
     assert_eq!(stranger.send().await.unwrap().status(), StatusCode::UNAUTHORIZED);
 
     // A file that is half written does not open the door.
     std::fs::write(program.file("web.yaml"), tls).unwrap();
     logged(&program, "passwords can be switched off by a restart only", 1).await;
-    let stranger = trusting(&new, None).get(format!("https://localhost:{}/", program.address().port()));
+    let stranger = new.client(None).get(format!("https://localhost:{}/", program.address().port()));
     assert_eq!(stranger.send().await.unwrap().status(), StatusCode::UNAUTHORIZED);
+
+    std::fs::write(program.file("web.yaml"), "").unwrap();
+    logged(&program, "TLS can be switched on or off by a restart only", 1).await;
+    assert_eq!(ask(&program, &new, None, "/metrics").await, Some(200));
 }

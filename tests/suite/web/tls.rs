@@ -11,7 +11,6 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use super::certificates::Authority;
-use super::guard::trusting;
 use super::program::{Program, Start};
 
 const FILES: &str = "cert_file: server.pem, key_file: server.key";
@@ -103,7 +102,7 @@ async fn versions() {
         // Whoever can only speak what is not spoken here is counted.
         let failed = u64::from(with_12.is_none()) + u64::from(with_13.is_none());
         let url = format!("https://localhost:{}/metrics", program.address().port());
-        let metrics = trusting(&authority, None).get(url).send().await.unwrap().text().await.unwrap();
+        let metrics = authority.client(None).get(url).send().await.unwrap().text().await.unwrap();
         assert_eq!(super::program::sample(&metrics, "http_connections_closed_total{cause=\"handshake\"}"), failed);
     }
 }
@@ -162,7 +161,7 @@ async fn http2_on_and_off() {
     ] {
         let program = start(&authority, FILES, settings).await;
         let url = format!("https://localhost:{}", program.address().port());
-        let client = trusting(&authority, None);
+        let client = authority.client(None);
         let answer = client.get(format!("{url}/metrics")).send().await.unwrap();
         assert_eq!((answer.status(), answer.version()), (StatusCode::OK, version), "{settings}");
         assert!(answer.text().await.unwrap().contains("token_id=\"t0\""));
@@ -213,7 +212,7 @@ async fn a_certificate_is_asked_of_clients() {
     ] {
         let program = start(&ours, &format!("{FILES}, {settings}"), "").await;
         for (number, (identity, expected)) in shown.iter().zip(expected).enumerate() {
-            let client = trusting(&ours, identity.clone());
+            let client = ours.client(identity.clone());
             assert_eq!(is_healthy(&client, &program).await, expected, "{settings}: client {number}");
         }
         let plain = reqwest::get(format!("http://{}/", program.address())).await;
@@ -233,6 +232,6 @@ async fn certificates_may_stand_in_the_file_itself() {
         block("client_ca", &authority.pem),
     );
     let program = Start::new().guarded(&content).go().await;
-    assert!(is_healthy(&trusting(&authority, Some(authority.issue("prometheus"))), &program).await);
-    assert!(!is_healthy(&trusting(&authority, None), &program).await);
+    assert!(is_healthy(&authority.client(Some(authority.issue("prometheus"))), &program).await);
+    assert!(!is_healthy(&authority.client(None), &program).await);
 }
