@@ -141,6 +141,14 @@ impl Program {
         sample(&self.metrics().await, &format!("http_connections_closed_total{{cause=\"{cause}\"}}"))
     }
 
+    /// The processor time that it has taken, in hundredths of a second.
+    pub fn spent(&self) -> u64 {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
+        let fields: Vec<&str> = stat.rsplit(") ").next().unwrap().split(' ').collect();
+        // `utime` and `stime` of proc(5), of which the third field is the first here.
+        fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
+    }
+
     /// The memory that it holds, in MiB.
     pub fn memory(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
@@ -178,8 +186,11 @@ pub fn sample(metrics: &str, name: &str) -> u64 {
 pub async fn exchange(address: SocketAddr, request: &str) -> String {
     let Ok(mut stream) = TcpStream::connect(address).await else { return String::new() };
     let mut answer = Vec::new();
-    // A server that has answered already may not read the rest.
-    drop(stream.write_all(request.as_bytes()).await);
-    drop(stream.read_to_end(&mut answer).await);
+    let exchanged = async {
+        // A server that has answered already may not read the rest.
+        drop(stream.write_all(request.as_bytes()).await);
+        drop(stream.read_to_end(&mut answer).await);
+    };
+    tokio::time::timeout(Duration::from_secs(60), exchanged).await.expect("an end of the connection");
     String::from_utf8_lossy(&answer).into_owned()
 }
