@@ -17,7 +17,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot, watch as channel};
 use tracing::{info, warn};
 
@@ -28,7 +27,8 @@ use crate::exposition::page::Page;
 use crate::exposition::program::{Build, Program};
 use crate::storage::Store;
 use crate::web::path::TelemetryPath;
-use crate::web::{self, Surface, guard::Guard};
+use crate::web::serve::Doors;
+use crate::web::{self, Desk, Surface, guard::Guard};
 use keep::Keeper;
 use reload::Reloader;
 use setup::{Places, Setup};
@@ -64,10 +64,12 @@ pub enum Fault {
     #[error(transparent)]
     Mistakes(#[from] Mistakes),
     /// The address cannot be listened at.
-    #[error("cannot listen at {address}: {error}; choose another with --web.listen-address")]
+    #[error("cannot listen at {address}: {error}; choose another with {flag}")]
     Listen {
         /// The address.
         address: SocketAddr,
+        /// The flag that names it.
+        flag: &'static str,
         /// Why.
         error: io::Error,
     },
@@ -92,8 +94,12 @@ pub enum Fault {
 /// Runs until `shutdown` ends.
 ///
 /// # Errors
-/// Where the configuration is wrong at the start, or the listener breaks down.
-pub async fn run(flags: Flags, listener: TcpListener, shutdown: impl Future<Output = ()> + Send) -> Result<(), Fault> {
+/// Where the configuration is wrong at the start.
+pub async fn run(
+    flags: Flags,
+    doors: impl Into<Doors>,
+    shutdown: impl Future<Output = ()> + Send,
+) -> Result<(), Fault> {
     let clock = Arc::clone(&flags.surroundings.clock);
     let mut reloader = Reloader::new(flags.places.clone(), flags.shard, Arc::clone(&clock));
     let setup = reloader.load().await?;
@@ -127,6 +133,7 @@ pub async fn run(flags: Flags, listener: TcpListener, shutdown: impl Future<Outp
     let (stop_keeper, keeper_stops) = oneshot::channel();
     let keeper = keeper.map(|keeper| tokio::spawn(keeper.follow(collector.revision(), keeper_stops)));
     let (ask, asked) = mpsc::channel(1);
+    let stopping = Arc::new(AtomicBool::new(false));
     let surface = Arc::new(Surface {
         version: flags.build.version.to_owned(),
         inventory,
@@ -134,24 +141,27 @@ pub async fn run(flags: Flags, listener: TcpListener, shutdown: impl Future<Outp
         program: Arc::clone(&program),
         clock: Arc::clone(&clock),
         ready,
+        stopping: Arc::clone(&stopping),
+        desk: Desk::default(),
         reload: flags.lifecycle.then_some(ask),
         telemetry_path: flags.telemetry_path,
-        guard: guard.clone(),
+        guard,
     });
     let mut work = Work { collector, page, program, clock };
     work.take_over(setup).await;
 
     let (stop_server, server_stops) = oneshot::channel::<()>();
-    let server = web::serve::serve(listener, web::routes::routes(surface), guard, async {
+    // A task of its own: it answers also while the collector stops and the inventory is saved.
+    let mut server = tokio::spawn(web::serve::serve(doors.into(), surface, async {
         drop(server_stops.await);
-    });
-    tokio::pin!(server);
-    let ended = tokio::select! {
-        ended = &mut server => Some(ended),
-        () = reload::follow(&mut reloader, &mut work, asked, flags.look_every) => None,
-        () = shutdown => None,
+    }));
+    let broken = tokio::select! {
+        _ = &mut server => true,
+        () = reload::follow(&mut reloader, &mut work, asked, flags.look_every) => false,
+        () = shutdown => false,
     };
     info!("stopping");
+    stopping.store(true, Ordering::Release);
     work.collector.stop().await;
     drop(stop_keeper);
     if let Some(keeper) = keeper {
@@ -161,9 +171,8 @@ pub async fn run(flags: Flags, listener: TcpListener, shutdown: impl Future<Outp
         follower.abort();
     }
     drop(stop_server);
-    match ended {
-        Some(ended) => ended?,
-        None => server.await?,
+    if broken || server.await.is_err() {
+        return Err(Fault::Internal("the server broke off".to_owned()));
     }
     Ok(())
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use token_expiry_exporter::config;
 use token_expiry_exporter::providers::{Catalogue, Entry};
+use token_expiry_exporter::web::limits;
 
 fn top() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -59,6 +60,11 @@ fn the_readme_names_every_provider() {
 #[test]
 fn the_configuration_page_names_every_key() {
     assert_generated("docs/configuration.md", "keys", &format!("\n{}\n", config::reference().trim()));
+}
+
+#[test]
+fn the_page_of_the_door_names_every_limit() {
+    assert_generated("docs/web.md", "limits", &limits::reference());
 }
 
 fn pages(dir: &Path, found: &mut Vec<PathBuf>) {
