@@ -214,7 +214,8 @@ async fn scopes(round: &Round<'_>, running: &Running<'_>, branches: Vec<Branch<'
 /// What is said of an answer of which these rows, and no others, came.
 fn unreadable(odd: &[OddRow]) -> Option<Failure> {
     let (count, field) = (odd.len(), odd.first()?.field);
-    let what = format!("no row can be read, of {count}; the first for its `{field}`: the definition expects another answer");
+    let what =
+        format!("no row can be read, of {count}; the first for its `{field}`: the definition expects another answer");
     Some(Failure::new(Reason::Mapping, what))
 }
 

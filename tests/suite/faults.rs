@@ -31,7 +31,7 @@ use subject::{Subject, write_files};
 use crate::equipment::{Server, free_port, metrics};
 
 /// For everything to go wrong, and to be well again.
-const LONG: Duration = Duration::from_secs(80);
+const LONG: Duration = Duration::from_secs(90);
 
 /// `FAULT='two scopes' cargo test --test suite faults::` tries only the rows that hold this text.
 const ONLY: &str = "FAULT";
@@ -96,12 +96,16 @@ async fn stage(rows: impl FnOnce(&mut Stage)) -> Stage {
 async fn play_inside() -> Found {
     let mut found = Found::default();
     let mut limits = stage(inside::absurd_limits).await;
-    inside::play_impatiently(&mut limits).await;
+    if !limits.subjects.is_empty() {
+        inside::play_impatiently(&mut limits).await;
+    }
     let mut stages = vec![limits];
     for (row, by) in [("the clock jumps a day ahead", 86_400), ("the clock jumps a day back", -86_400)] {
         let mut clock = None;
         let mut stage = stage(|stage| clock = Some(inside::clock(stage, row, by))).await;
-        inside::play(&mut stage, clock.unwrap()).await;
+        if !stage.subjects.is_empty() {
+            inside::play(&mut stage, clock.unwrap()).await;
+        }
         stages.push(stage);
     }
     for stage in stages {

@@ -153,9 +153,7 @@ struct Fateful {
 impl Switch for Fateful {
     fn set(&self, faulty: bool) {
         let (bao, fate) = (Arc::clone(&self.bao), self.fate);
-        tokio::spawn(async move {
-            if faulty { bao.suffer(fate).await } else { bao.recover(fate).await }
-        });
+        tokio::spawn(async move { if faulty { bao.suffer(fate).await } else { bao.recover(fate).await } });
     }
 
     fn struck(&self) -> u64 {
@@ -186,8 +184,7 @@ pub(super) async fn play() -> (Vec<Subject>, Vec<String>) {
         let switch = Arc::new(Fateful { bao: Arc::clone(&bao), fate, before });
         // Beside the others, the exporter's own token and the root's.
         let tokens = TOKENS + 2;
-        let mut one =
-            [Subject::new(row, "openbao".into(), source.clone(), Expected::Down(reason), tokens, switch)];
+        let mut one = [Subject::new(row, "openbao".into(), source.clone(), Expected::Down(reason), tokens, switch)];
         scrape::look(&mut one, LONG, || scrape::scrape(&exporter)).await;
         let is_done = one[0].is_done();
         subjects.extend(one);

@@ -45,7 +45,11 @@ impl Names {
     fn change(&self, source: &str, is_unknown: bool) {
         let place = self.place.get().expect("told where the configuration is");
         let mut unknown = self.unknown.lock().unwrap();
-        if is_unknown { unknown.insert(source.to_owned()) } else { unknown.remove(source) };
+        if is_unknown {
+            unknown.insert(source.to_owned())
+        } else {
+            unknown.remove(source)
+        };
         let own = |line: &str| unknown.iter().any(|name| line.contains(&format!("{{name: {name},")));
         let host = regex::Regex::new(r"url: 'http://[0-9.]+").unwrap();
         let line = |line: &str| match own(line) {

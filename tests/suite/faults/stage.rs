@@ -15,6 +15,9 @@ use super::trap::Trap;
 /// For how long a collection may take, where a fault is not about that.
 pub(super) const TIMEOUT: &str = ", timeout: 30s";
 
+/// For faults that only the time limit ends.
+pub(super) const BRIEF: &str = ", timeout: 4s";
+
 /// The servers of a run, and the sources at them.
 pub(super) struct Stage {
     /// Where the configuration is, and what it names.

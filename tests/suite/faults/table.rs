@@ -14,7 +14,9 @@ pub(super) fn compare(subjects: &[Subject]) {
             rows.push(subject.row);
         }
     }
-    let mut table = String::from("| fault | sources | tokens before | tokens after | reason | recovered |\n|---|--:|--:|--:|---|--:|\n");
+    let mut table = String::from(
+        "| fault | sources | tokens before | tokens after | reason | recovered |\n|---|--:|--:|--:|---|--:|\n",
+    );
     for row in rows {
         let own: Vec<&Subject> = subjects.iter().filter(|subject| subject.row == row).collect();
         let before: usize = own.iter().map(|subject| subject.tokens_before()).sum();
@@ -28,12 +30,8 @@ pub(super) fn compare(subjects: &[Subject]) {
             };
             reasons.extend(told.into_iter().filter(|reason| !reasons.contains(reason)).collect::<Vec<_>>());
         }
-        let _ = writeln!(
-            table,
-            "| {row} | {} | {before} | {after} | {} | {recovered} |",
-            own.len(),
-            reasons.join(", ")
-        );
+        let _ =
+            writeln!(table, "| {row} | {} | {before} | {after} | {} | {recovered} |", own.len(), reasons.join(", "));
     }
     assert_generated("docs/reliability.md", "faults", &format!("\n{table}\n"));
 }
