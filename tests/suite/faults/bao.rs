@@ -50,9 +50,12 @@ impl Bao {
     async fn start(dir: &Path) -> Self {
         let port = free_port();
         let config = json!({
-            "storage": {"file": {"path": dir.join("bao")}}, "disable_mlock": true,
+            "storage": {"raft": {"path": dir.join("bao"), "node_id": "one"}},
+            "api_addr": format!("http://127.0.0.1:{port}"),
+            "cluster_addr": format!("http://127.0.0.1:{}", free_port()),
             "listener": {"tcp": {"address": format!("127.0.0.1:{port}"), "tls_disable": true}},
         });
+        std::fs::create_dir(dir.join("bao")).unwrap();
         std::fs::write(dir.join("bao.json"), config.to_string()).unwrap();
         let url = format!("http://127.0.0.1:{port}");
         let mut bao = Self {
