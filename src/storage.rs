@@ -167,7 +167,7 @@ pub fn encode<T: Serialize>(content: &T, now: DateTime<Utc>) -> serde_json::Resu
     Ok(bytes)
 }
 
-fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
+pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
     #[derive(Deserialize)]
     struct Version {
         format: u32,

@@ -4,6 +4,7 @@ pub mod address;
 pub mod failure;
 pub mod inventory;
 pub mod lead;
+pub(crate) mod legible;
 pub mod mistake;
 pub mod outcome;
 pub mod recheck;

@@ -10,6 +10,7 @@ use super::provider::{Request, Rows};
 use super::round::{Round, TURN};
 use super::value;
 use crate::core::failure::{Failure, Reason};
+use crate::core::legible::is_unfit;
 use crate::core::outcome::OddRow;
 use crate::http::client;
 use crate::http::page::Trail;
@@ -177,7 +178,7 @@ pub(super) fn attempts(count: u32) -> String {
 pub(super) fn words(error: Option<&Expression>, variables: &Variables) -> Option<String> {
     let found = error?.first(variables, variables.body.clone()).ok()??;
     let Val::TStr(bytes) = found else { return None };
-    let text = String::from_utf8_lossy(&bytes).replace(char::is_control, " ");
+    let text = String::from_utf8_lossy(&bytes).replace(is_unfit, " ");
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
     match line.char_indices().nth(LONGEST_WORDS) {
         Some((end, _)) => Some(format!("{}…", &line[..end])),
