@@ -134,9 +134,8 @@ fn definition(input: &[u8]) {
 /// A credential in a file: one that is read tells no part of its secret.
 fn files(input: &[u8]) {
     let Ok(found) = files::content::read(input, now()) else { return };
-    assert!(!found.is_empty());
     let opaque = std::str::from_utf8(input).unwrap_or_default().trim();
-    if found[0].kind == "opaque-token" && found[0].part.is_none() {
+    if found.first().is_some_and(|first| first.kind == "opaque-token" && first.part.is_none()) {
         assert!(!format!("{found:?}").contains(opaque), "the secret is told");
     }
 }

@@ -4,6 +4,9 @@
 /// above and below.
 const MOST_MARKS: usize = 4;
 
+/// The most characters of a message's part.
+const LONGEST: usize = 200;
+
 /// Control characters, the line ends of Unicode, and what turns the direction of all that follows: with it, a token's name
 /// can make a mail's next words read as something else.
 pub(crate) fn is_unfit(c: char) -> bool {
@@ -27,6 +30,14 @@ pub(crate) fn make_legible(text: &mut String) {
 /// The text with a sign in the place of each character that must not be shown: what is printed once, and not kept.
 pub(crate) fn shown(text: &str, keep: &[char]) -> String {
     text.chars().map(|c| if is_unfit(c) && !keep.contains(&c) { char::REPLACEMENT_CHARACTER } else { c }).collect()
+}
+
+/// The text, or its first 200 characters: what is told once, in a line that people read.
+pub(crate) fn cut(text: &str) -> String {
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
 }
 
 /// Counts the marks on one letter.

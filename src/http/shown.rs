@@ -3,10 +3,7 @@
 
 use url::Url;
 
-use crate::core::legible::is_unfit;
-
-/// The most characters of a URL or a cause in a message.
-const LONGEST: usize = 200;
+use crate::core::legible::{cut, is_unfit};
 
 /// A URL for a message: without userinfo and fragment, cut at 200 characters. Of its parameters only the names are shown:
 /// a definition may put a credential there, and so may a provider that signs its next pages.
@@ -38,13 +35,6 @@ fn names(query: &str) -> String {
 /// `1 attempt`, `2 attempts`.
 pub(super) fn attempts(count: u32) -> String {
     if count == 1 { "1 attempt".to_owned() } else { format!("{count} attempts") }
-}
-
-fn cut(text: &str) -> String {
-    match text.char_indices().nth(LONGEST) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
-    }
 }
 
 fn without_secrets(text: &str) -> String {
@@ -89,7 +79,7 @@ mod tests {
     #[test]
     fn a_long_url_is_cut() {
         let long = Url::parse(&format!("https://h.example/{}", "x".repeat(500))).unwrap();
-        assert_eq!(url(&long).chars().count(), LONGEST + 1);
+        assert_eq!(url(&long).chars().count(), 201);
         assert!(url(&long).ends_with("x…"));
     }
 

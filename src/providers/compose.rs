@@ -8,7 +8,7 @@ use super::provider::{Body, JsonTemplate, Method, Parameter, Request};
 use super::template::{Name, Place, Template};
 use super::value;
 use crate::core::failure::{Failure, Reason};
-use crate::core::legible::is_unfit;
+use crate::core::legible::{cut, is_unfit};
 use crate::http::client;
 
 /// What goes to the provider, without the credential.
@@ -149,7 +149,7 @@ pub(super) fn label(request: &Request, names: &Names<'_>) -> Result<String, Fail
             label.extend(text.chars().map(|c| if is_unfit(c) { ' ' } else { c }));
         }
     }
-    Ok(label)
+    Ok(cut(&label))
 }
 
 /// The names in query, headers and body that the path does not have, each once.

@@ -10,6 +10,7 @@
 )]
 
 mod alerts;
+mod canary;
 mod cli;
 mod collector;
 mod config;
@@ -28,4 +29,5 @@ mod openbao;
 mod prism;
 mod providers;
 mod sample;
+mod strangers;
 mod web;

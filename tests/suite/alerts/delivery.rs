@@ -92,7 +92,7 @@ fn rules(dir: &Path) -> std::path::PathBuf {
 }
 
 /// Alertmanager with the example configuration.
-async fn alertmanager(dir: &Path, mailbox: &Mailbox, hooks: &Hooks) -> Server {
+pub(crate) async fn alertmanager(dir: &Path, mailbox: &Mailbox, hooks: &Hooks) -> Server {
     let port = free_port();
     let mut text = read("alerts/alertmanager.yaml");
     for (pattern, instead) in [
