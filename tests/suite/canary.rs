@@ -215,6 +215,7 @@ impl Running {
         })
         .await;
         running.url = format!("https://localhost:{port}");
+        wait_for("an answer", SOON, || async { running.client.get(&running.url).send().await.ok() }).await;
         running
     }
 

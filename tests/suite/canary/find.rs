@@ -27,7 +27,7 @@ pub fn spellings(secret: &str) -> Vec<(&'static str, Vec<u8>)> {
     url.set_query(Some(secret));
     let mut found = vec![
         ("as it is", secret.as_bytes().to_vec()),
-        ("its head", secret.as_bytes().iter().copied().take(HEAD).collect()),
+        ("its head", secret.chars().take(HEAD).collect::<String>().into_bytes()),
         ("percent-encoded", percent.clone().into_bytes()),
         ("percent-encoded as a URL is", url.query().unwrap().as_bytes().to_vec()),
         ("percent-encoded in lower case", percent.to_ascii_lowercase().into_bytes()),
@@ -53,14 +53,14 @@ pub fn spellings(secret: &str) -> Vec<(&'static str, Vec<u8>)> {
 
 /// Every secret that stands somewhere, a line each.
 pub fn found(secrets: &[(&'static str, String)], places: &[Place]) -> Vec<String> {
+    // Every spelling is Unicode, and the standard library's search in texts is fast.
+    let texts: Vec<_> = places.iter().map(|place| (&place.name, String::from_utf8_lossy(&place.content))).collect();
     let mut found = Vec::new();
     for (name, secret) in secrets {
         for (spelling, needle) in spellings(secret) {
-            for place in places {
-                if place.content.windows(needle.len()).any(|window| window == needle) {
-                    found.push(format!("{name}, {spelling}: {}", place.name));
-                }
-            }
+            let needle = String::from_utf8(needle).unwrap();
+            let holding = texts.iter().filter(|(_, text)| text.contains(&needle));
+            found.extend(holding.map(|(place, _)| format!("{name}, {spelling}: {place}")));
         }
     }
     found
