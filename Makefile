@@ -12,7 +12,7 @@ demo: ## run the exporter on an invented organisation
 
 .PHONY: tools
 tools: ## install what the tests need beside Rust, pinned, into .tools/
-	tests/tools/install.sh prometheus openbao prism smtp
+	tests/tools/install.sh prometheus openbao prism smtp readers deny sbom
 
 .PHONY: lint
 lint: ## formatting, and clippy without a warning
@@ -21,8 +21,28 @@ lint: ## formatting, and clippy without a warning
 	RUSTDOCFLAGS='--deny warnings --allow rustdoc::private-intra-doc-links' cargo doc --locked --no-deps --document-private-items --quiet
 
 .PHONY: test
-test: tools lint ## everything that must pass, real servers included
+test: tools lint deny sbom ## everything that must pass, real servers included
 	cargo test --locked
+
+.PHONY: deny
+deny: ## licences, sources and banned crates of all dependencies, by deny.toml
+	tests/tools/install.sh deny
+	.tools/bin/cargo-deny --locked check bans licenses sources
+
+.PHONY: advisories
+advisories: ## known weaknesses of the dependencies; asks the RustSec database over the network
+	tests/tools/install.sh deny
+	.tools/bin/cargo-deny --locked check advisories
+
+.PHONY: sbom
+sbom: ## the bill of materials, CycloneDX, into target/sbom.cdx.json, checked by its schema
+	tests/tools/install.sh sbom
+	mkdir -p target && .tools/python/bin/python tests/tools/sbom.py target/sbom.cdx.json
+
+.PHONY: fuzz
+fuzz: ## run each fuzzer for FUZZ_SECONDS (180); the table of docs/security.md
+	tests/tools/install.sh fuzz
+	fuzz/run.py $(or $(FUZZ_SECONDS),180)
 
 .PHONY: golden
 golden: ## write the golden files and the generated pages anew; look at the diff before you commit it

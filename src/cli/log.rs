@@ -1,6 +1,7 @@
 //! The log: on standard error, one line a message, for machines and people alike.
 
 use std::fmt::{self, Write as _};
+use std::io;
 
 use chrono::{SecondsFormat, Utc};
 use tracing::field::{Field, Visit};
@@ -11,6 +12,7 @@ use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
 use super::args::{Level, LogArgs, LogFormat};
+use crate::core::legible::is_unfit;
 
 /// Sets the log up for the whole process. A second call changes nothing.
 pub(super) fn start(args: &LogArgs) {
@@ -23,12 +25,40 @@ pub(super) fn start(args: &LogArgs) {
     // What libraries say below a warning is about their own insides, and may quote headers.
     let others = if args.level == Level::Error { "error" } else { "warn" };
     let filter = EnvFilter::new(format!("{others},token_expiry_exporter={level}"));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(|| Legible(std::io::stderr()));
     let started = match args.format {
         LogFormat::Json => builder.json().flatten_event(true).with_target(false).try_init(),
         LogFormat::Logfmt => builder.event_format(Logfmt).try_init(),
     };
     drop(started);
+}
+
+/// Writes what a reader of the log must not be shown as JSON escapes it. JSON escapes no more than it must, and leaves in
+/// what turns the direction of a line, and what some terminals take for the beginning of a command (U+009B).
+struct Legible<W>(W);
+
+impl<W: io::Write> io::Write for Legible<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        // A message comes whole.
+        self.0.write_all(escaped(&String::from_utf8_lossy(bytes)).as_bytes())?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+fn escaped(line: &str) -> String {
+    let mut out = String::with_capacity(line.len());
+    for c in line.chars() {
+        if is_unfit(c) && c != '\n' {
+            let _ = write!(out, "\\u{:04x}", u32::from(c));
+        } else {
+            out.push(c);
+        }
+    }
+    out
 }
 
 /// `ts=… level=info msg="…" key=value`, as Prometheus's own programs write it.
@@ -80,7 +110,7 @@ impl Visit for Pairs {
 
 /// A value, in quotes where it needs them. A line end in it must not begin another message.
 fn value(text: &str) -> String {
-    let plain = !text.is_empty() && text.chars().all(|c| !c.is_control() && !matches!(c, ' ' | '"' | '=' | '\\'));
+    let plain = !text.is_empty() && text.chars().all(|c| !is_unfit(c) && !matches!(c, ' ' | '"' | '=' | '\\'));
     if plain {
         return text.to_owned();
     }
@@ -90,7 +120,7 @@ fn value(text: &str) -> String {
             '"' => quoted.push_str("\\\""),
             '\\' => quoted.push_str("\\\\"),
             '\n' => quoted.push_str("\\n"),
-            c if c.is_control() => {
+            c if is_unfit(c) => {
                 let _ = write!(quoted, "\\u{:04x}", u32::from(c));
             }
             c => quoted.push(c),
@@ -117,9 +147,17 @@ mod tests {
             ("say \"x\"", "\"say \\\"x\\\"\""),
             ("a\nlevel=error", "\"a\\nlevel=error\""),
             ("\u{1b}[31m", "\"\\u001b[31m\""),
+            ("\u{202e}x\u{9b}", "\"\\u202ex\\u009b\""),
         ] {
             assert_eq!(value(text), expected, "{text:?}");
         }
+    }
+
+    #[test]
+    fn what_json_leaves_in_is_escaped_too() {
+        let mut written = Vec::new();
+        Legible(&mut written).write_all("{\"msg\":\"ü\u{202e}\u{9b}2J\"}\n".as_bytes()).unwrap_or_default();
+        assert_eq!(String::from_utf8_lossy(&written), "{\"msg\":\"ü\\u202e\\u009b2J\"}\n");
     }
 
     #[derive(Clone, Default)]

@@ -13,6 +13,7 @@ pub mod demo;
 mod list;
 mod log;
 mod print;
+mod process;
 mod providers;
 mod schema;
 mod serve;
@@ -40,6 +41,7 @@ const BUILD: Build<'static> = Build {
 pub async fn main() -> ExitCode {
     let Cli { command, serve, log } = Cli::parse();
     log::start(&log);
+    process::keep_to_itself();
     let done = match command {
         None => serve::run(serve).await,
         Some(Command::Serve(args)) => serve::run(args).await,

@@ -5,10 +5,12 @@ use std::io::{self, IsTerminal, Write};
 
 use comfy_table::{Table, presets};
 
+use crate::core::legible::shown;
+
 /// Writes what was asked for. Whoever reads may stop early (`| head`): that is no fault.
 pub(super) fn output(text: &str) {
     let mut out = io::stdout().lock();
-    drop(out.write_all(text.as_bytes()).and_then(|()| out.flush()));
+    drop(out.write_all(tame(text).as_bytes()).and_then(|()| out.flush()));
 }
 
 /// Writes a line, or several, beside what was asked for. A provider's words may be among them: none of them may reach the
@@ -18,7 +20,7 @@ pub(super) fn note(line: impl Display) {
 }
 
 fn tame(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() && !matches!(c, '\n' | '\t') { '\u{fffd}' } else { c }).collect()
+    shown(text, &['\n', '\t'])
 }
 
 /// Writes why the program ends.
@@ -31,7 +33,8 @@ pub(super) fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_header(header.iter().copied());
     for row in rows {
-        table.add_row(row);
+        // A line end in a cell would begin another row.
+        table.add_row(row.iter().map(|cell| shown(cell, &[])));
     }
     for column in table.column_iter_mut() {
         column.set_padding((0, 2));
@@ -75,5 +78,7 @@ mod tests {
         let table =
             table(&["NAME", "ENDS"], [vec!["ci".into(), "in 3 days".into()], vec!["deploy".into(), String::new()]]);
         assert_eq!(table, "NAME    ENDS\nci      in 3 days\ndeploy\n");
+        let table = super::table(&["NAME"], [vec!["a\nb\u{1b}[2J\u{202e}".into()]]);
+        assert_eq!(table, "NAME\na\u{fffd}b\u{fffd}[2J\u{fffd}\n");
     }
 }

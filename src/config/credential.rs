@@ -131,10 +131,17 @@ pub(super) fn read(reading: &mut Reading, node: &Node, what: &str) -> Option<Arc
     let parts: Vec<_> = if is_single {
         vec![part(reading, node, what, "")]
     } else {
-        entries.iter().map(|(key, value)| part(reading, value, &under(what, &key.name), &key.name)).collect()
+        entries.iter().map(|(key, value)| part(reading, value, &under(what, shown(key)), &key.name)).collect()
     };
     let parts = parts.into_iter().collect::<Option<_>>()?;
     Some(Arc::new(Origins { parts, surroundings: reading.surroundings().clone() }))
+}
+
+/// The name of a part for a message; where it is no plain word it may be the secret itself, with a `:` behind it.
+fn shown(key: &Key) -> &str {
+    let is_word =
+        |name: &str| name.len() <= 24 && name.bytes().all(|b| b.is_ascii_lowercase() || matches!(b, b'_' | b'-'));
+    if is_word(&key.name) { &key.name } else { "***" }
 }
 
 fn is_origin(key: &Key) -> bool {
@@ -161,7 +168,7 @@ fn part(reading: &mut Reading, node: &Node, what: &str, name: &str) -> Option<Pa
     }
     for (key, value) in entries.iter().filter(|(key, _)| !is_origin(key)) {
         let hint = did_you_mean(&key.name, ORIGIN.iter().map(|key| key.name), |name| format!("`{name}`"));
-        reading.secret(value.at, format!("{}: expected only `file` or `env`{hint}", under(what, &key.name)));
+        reading.secret(value.at, format!("{}: expected only `file` or `env`{hint}", under(what, shown(key))));
     }
     match &entries[..] {
         [(key, value)] if is_origin(key) => {

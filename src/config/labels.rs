@@ -69,7 +69,10 @@ pub(super) fn read(reading: &mut Reading, node: &Node, what: &str) -> Vec<(Strin
         if let Some(problem) = problem(&key.name) {
             reading.mistake(key.at, format!("{what}: {problem}"));
         }
-        labels.extend(reading.string(value, &what).map(|value| (key.name.clone(), value)));
+        let Some(text) = reading.string(value, &what) else { continue };
+        if reading.can_be_shown(value, &what, &text) {
+            labels.push((key.name.clone(), text));
+        }
     }
     labels
 }

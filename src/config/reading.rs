@@ -5,8 +5,12 @@ use std::sync::Arc;
 
 use super::hidden;
 use super::surroundings::Surroundings;
+use crate::core::legible::is_legible;
 use crate::core::mistake::{Mistakes, Span, Text};
 use crate::yaml::{Node, Reader};
+
+/// The longest text that is shown to people, in characters; a provider's words are cut there.
+const LONGEST: usize = 200;
 
 /// The reading of one file.
 pub(super) struct Reading {
@@ -71,7 +75,20 @@ impl Reading {
             self.mistake(node.at, format!("{what}: the text is empty"));
             return None;
         }
-        Some(text)
+        self.can_be_shown(node, what, &text).then_some(text)
+    }
+
+    /// Whether a text can stand in a label, on a page and in a mail; what cannot is a mistake.
+    pub(super) fn can_be_shown(&mut self, node: &Node, what: &str, text: &str) -> bool {
+        let problem = if !is_legible(text) {
+            "it holds a line end or another character that cannot be shown; write it on one line"
+        } else if text.chars().count() > LONGEST {
+            "it is longer than 200 characters"
+        } else {
+            return true;
+        };
+        self.mistake(node.at, format!("{what}: {problem}"));
+        false
     }
 
     /// The number of the line in which a place stands, for messages that speak of a second place.

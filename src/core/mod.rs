@@ -5,6 +5,7 @@ pub mod certificates;
 pub mod failure;
 pub mod inventory;
 pub mod lead;
+pub(crate) mod legible;
 pub mod mistake;
 pub mod outcome;
 pub mod recheck;

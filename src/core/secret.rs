@@ -6,6 +6,9 @@ use std::sync::Arc;
 
 use super::failure::Failure;
 
+/// So many characters of a secret in a row are too many to be shown; of a shorter one all.
+const TELLING: usize = 12;
+
 /// A secret. `Debug` hides it, there is no `Display`, and it cannot be serialized.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
@@ -21,6 +24,20 @@ impl Secret {
     /// Hands the text out, for the one place that sends it.
     pub fn expose(&self) -> &str {
         &self.0
+    }
+
+    /// Whether a text holds the secret, or so much of it that it helps a thief.
+    pub fn is_told_by(&self, text: &str) -> bool {
+        let secret = self.0.trim();
+        let starts = secret.char_indices().map(|(at, _)| &secret[at..]);
+        let pieces =
+            starts.filter_map(|rest| rest.char_indices().nth(TELLING - 1).map(|(at, c)| &rest[..at + c.len_utf8()]));
+        let is_short = secret.chars().count() < TELLING;
+        if is_short {
+            !secret.is_empty() && text.contains(secret)
+        } else {
+            pieces.into_iter().any(|piece| text.contains(piece))
+        }
     }
 }
 
@@ -74,3 +91,24 @@ impl Credentials for NoCredential {
 
 /// A shared handle, as the configuration hands it to a provider.
 pub type SharedCredentials = Arc<dyn Credentials>;
+
+#[cfg(test)]
+mod tests {
+    use super::Secret;
+
+    #[test]
+    fn a_piece_of_a_secret_tells_it() {
+        for (secret, text, told) in [
+            ("glpat-abcdefghijklmnop", "token glpat-abcdefghijklmnop is revoked", true),
+            ("glpat-abcdefghijklmnop", "token glpat-abcdef… is revoked", true),
+            ("glpat-abcdefghijklmnop", "token glpat-abc… is revoked", false),
+            ("hunter2", "no: hunter2", true),
+            ("hunter2", "no: hunter", false),
+            ("schlüsselwörter", "üsselwörter", false),
+            ("schlüsselwörter", "lüsselwörter", true),
+            ("", "anything", false),
+        ] {
+            assert_eq!(Secret::new(secret).is_told_by(text), told, "{secret} in {text}");
+        }
+    }
+}

@@ -10,6 +10,7 @@ use super::provider::{Request, Rows};
 use super::round::{Round, TURN};
 use super::value;
 use crate::core::failure::{Failure, Reason};
+use crate::core::legible::{cut, is_unfit};
 use crate::core::outcome::OddRow;
 use crate::http::client;
 use crate::http::page::Trail;
@@ -17,9 +18,6 @@ use crate::http::page::Trail;
 /// The most rows of one walk through pages: as many as the most pages have where each has a hundred. What pages bring is held
 /// until the last has come.
 const MOST_ROWS: u64 = 1_000_000;
-
-/// The most characters of a provider's own words.
-const LONGEST_WORDS: usize = 200;
 
 /// One page of an answer.
 pub(super) struct Page {
@@ -183,7 +181,7 @@ fn within_limit(rows: u64) -> Result<(), Failure> {
 
 /// What a message calls a request. The query stays out: what it holds can be long, and stands in the definition.
 pub(super) fn title(request: &client::Request) -> String {
-    format!("{} {}{}", request.method, request.url.origin().ascii_serialization(), request.url.path())
+    format!("{} {}{}", request.method, request.url.origin().ascii_serialization(), cut(request.url.path()))
 }
 
 pub(super) fn attempts(count: u32) -> String {
@@ -194,12 +192,9 @@ pub(super) fn attempts(count: u32) -> String {
 pub(super) fn words(error: Option<&Expression>, variables: &Variables) -> Option<String> {
     let found = error?.first(variables, variables.body.clone()).ok()??;
     let Val::TStr(bytes) = found else { return None };
-    let text = String::from_utf8_lossy(&bytes).replace(char::is_control, " ");
+    let text = String::from_utf8_lossy(&bytes).replace(is_unfit, " ");
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    match line.char_indices().nth(LONGEST_WORDS) {
-        Some((end, _)) => Some(format!("{}…", &line[..end])),
-        None => Some(line).filter(|line| !line.is_empty()),
-    }
+    Some(cut(&line)).filter(|line| !line.is_empty())
 }
 
 fn rows(rows: &Rows, variables: &Variables, body: &Val) -> Result<Vec<Val>, &'static str> {

@@ -76,7 +76,7 @@ pub(super) struct Session<'e> {
     renewed: AtomicBool,
     /// Why there is no login; none is tried again in this collection.
     refused: Mutex<Option<Failure>>,
-    /// The logins that were used, so that none is shown.
+    /// The logins and headers that were used, so that none is shown.
     used: Mutex<Vec<Secret>>,
 }
 
@@ -125,13 +125,20 @@ impl<'e> Session<'e> {
 
     async fn send_with(&self, request: &Request, login: Option<&(Secret, u64)>) -> Result<Reply, Failure> {
         let login = login.map(|(token, _)| token);
-        if let (Some(login), Ok(mut used)) = (login, self.used.lock())
-            && !used.contains(login)
-        {
-            used.push(login.clone());
-        }
         let credential = self.headers(login)?;
+        self.note_used(login.into_iter().chain(credential.iter().map(|(_, value)| value)));
         self.client.send(&Request { credential, ..request.clone() }, self.deadline).await
+    }
+
+    /// Notes what must not come back in a provider's words. A header holds the credential in another spelling.
+    fn note_used<'s>(&self, secrets: impl Iterator<Item = &'s Secret>) {
+        if let Ok(mut used) = self.used.lock() {
+            for secret in secrets {
+                if !used.contains(secret) {
+                    used.push(secret.clone());
+                }
+            }
+        }
     }
 
     /// The login and its number; none where the scheme needs none.
@@ -195,6 +202,7 @@ impl<'e> Session<'e> {
         if let Some((user, password)) = &login.basic {
             request.credential.push(self.basic(user, password, &names)?);
         }
+        self.note_used(request.credential.iter().map(|(_, value)| value));
         let (body, variables) = self.granted(&request).await?;
         let unreadable = || Failure::new(Reason::Decode, format!("{}: the answer has no token", title(&request)));
         let token = login.token.first(&variables, body.clone()).ok().flatten();
@@ -266,11 +274,13 @@ impl<'e> Session<'e> {
         Names::settings(self.settings).with_secrets(Secrets { credential: &self.credential, login })
     }
 
-    /// Whether a text holds a part of the credential. The provider's own words are not shown then.
+    /// Whether a text holds a part of the credential, as it is or as it was sent. The provider's own words are not shown
+    /// then.
     pub(super) fn betrays(&self, words: &str) -> bool {
         let used = self.used.lock().map(|used| used.clone()).unwrap_or_default();
-        let mut secrets = self.credential.0.values().chain(&used).map(Secret::expose);
-        secrets.any(|secret| !secret.is_empty() && words.contains(secret))
+        let decoded = percent_decoded(words);
+        let mut secrets = self.credential.0.values().chain(&used);
+        secrets.any(|secret| secret.is_told_by(words) || secret.is_told_by(&decoded))
     }
 
     /// Whether the credential, or a part of it, begins and ends so.
@@ -279,6 +289,11 @@ impl<'e> Session<'e> {
             secret.len() >= beginning.len() + end.len() && secret.starts_with(beginning) && secret.ends_with(end)
         })
     }
+}
+
+/// A text with `%41` and `+` taken back: a provider may quote the query or the form that it was sent.
+fn percent_decoded(text: &str) -> String {
+    url::form_urlencoded::parse(text.as_bytes()).flat_map(|(name, value)| [name, value]).collect::<Vec<_>>().join("&")
 }
 
 /// A template of which the credential is made; an unset name is empty there.

@@ -8,6 +8,7 @@ use super::provider::{Body, JsonTemplate, Method, Parameter, Request};
 use super::template::{Name, Place, Template};
 use super::value;
 use crate::core::failure::{Failure, Reason};
+use crate::core::legible::{cut, is_unfit};
 use crate::http::client;
 
 /// What goes to the provider, without the credential.
@@ -145,10 +146,10 @@ pub(super) fn label(request: &Request, names: &Names<'_>) -> Result<String, Fail
         let is_element = names.named.iter().any(|named| named.name == name.head);
         if is_element && let Some(text) = names.text(name).filter(|text| !text.is_empty()) {
             label.push(' ');
-            label.extend(text.chars().map(|c| if c.is_control() { ' ' } else { c }));
+            label.extend(text.chars().map(|c| if is_unfit(c) { ' ' } else { c }));
         }
     }
-    Ok(label)
+    Ok(cut(&label))
 }
 
 /// The names in query, headers and body that the path does not have, each once.

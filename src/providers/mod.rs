@@ -9,7 +9,7 @@ mod compose;
 pub mod definition;
 pub mod engine;
 pub mod expression;
-mod files;
+pub(crate) mod files;
 mod functions;
 mod kept;
 mod manual;
@@ -27,7 +27,7 @@ pub mod settings;
 mod signers;
 pub mod template;
 mod token;
-mod value;
+pub(crate) mod value;
 mod walk;
 
 pub use catalogue::{Catalogue, Entry, ListingEntry};

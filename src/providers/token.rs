@@ -7,6 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::expression::{Expression, Val, Variables};
 use super::provider::{Listing, TokenMap};
 use super::value;
+use crate::core::legible::cut;
 use crate::core::outcome::OddRow;
 use crate::core::time::{Reading, Unit, duration};
 use crate::core::token::{Expiry, LastUse, Owner, Token};
@@ -30,7 +31,7 @@ pub(super) fn read(
     now: DateTime<Utc>,
 ) -> Result<Read, OddRow> {
     let map = &listing.token;
-    let odd = |field, id| OddRow { position, id, field };
+    let odd = |field, id: Option<String>| OddRow { position, id: id.as_deref().map(cut), field };
     let id = id(map, variables, row).ok_or_else(|| odd("id", None))?;
     let Ok(end) = map.expires_at.first(variables, row.clone()) else {
         return Err(odd("expires_at", Some(id)));

@@ -60,7 +60,7 @@ pub(super) fn is_blank(value: &Val) -> bool {
 }
 
 /// The same as JSON. What JSON has no word for, such as infinity, is null.
-pub(super) fn to_json(value: &Val) -> Value {
+pub(crate) fn to_json(value: &Val) -> Value {
     match value {
         Val::Null => Value::Null,
         Val::Bool(flag) => (*flag).into(),
@@ -94,8 +94,47 @@ pub(super) fn has_too_many(body: &[u8]) -> bool {
 ///
 /// By the strict reader, which bounds the depth: jq's own would overflow the stack on a hostile answer, and takes comments,
 /// `NaN` and binary texts. Whole numbers keep 64 bits, so that an id beyond 2^53 stays what it is.
-pub(super) fn decode(body: &[u8]) -> Option<Val> {
-    if has_too_many(body) { None } else { serde_json::from_slice(body).ok() }
+///
+/// A text that is not Unicode is mended and not refused: or whoever may name one token could hide all of a listing.
+pub(crate) fn decode(body: &[u8]) -> Option<Val> {
+    if has_too_many(body) {
+        return None;
+    }
+    serde_json::from_slice(body).ok().or_else(|| serde_json::from_str(&mended(body)?).ok())
+}
+
+/// The answer with a sign in the place of bytes that are no UTF-8 and of halves of a character (`\ud800`); none where there
+/// are none.
+fn mended(body: &[u8]) -> Option<String> {
+    let text = String::from_utf8_lossy(body);
+    let was_text = matches!(text, std::borrow::Cow::Borrowed(_));
+    let mut out = String::with_capacity(text.len());
+    let mut rest = &*text;
+    let mut halves = 0;
+    while let Some(at) = rest.find('\\') {
+        let (before, escape) = rest.split_at(at);
+        out.push_str(before);
+        let (shown, length) = match (unit(escape), escape.get(6..).and_then(unit)) {
+            (Some(0xD800..=0xDBFF), Some(0xDC00..=0xDFFF)) => (&escape[..12], 12),
+            (Some(0xD800..=0xDFFF), _) => ("\\ufffd", 6),
+            // The character after a backslash, whatever it is: it may be another backslash.
+            _ => {
+                let length = 1 + escape.chars().nth(1).map_or(0, char::len_utf8);
+                (&escape[..length], length)
+            }
+        };
+        halves += usize::from(length == 6);
+        out.push_str(shown);
+        rest = &escape[length..];
+    }
+    out.push_str(rest);
+    (halves > 0 || !was_text).then_some(out)
+}
+
+/// The number in `\u12ab`.
+fn unit(escape: &str) -> Option<u16> {
+    let digits = escape.strip_prefix("\\u")?.get(..4)?;
+    digits.bytes().all(|byte| byte.is_ascii_hexdigit()).then(|| u16::from_str_radix(digits, 16).ok())?
 }
 
 /// A JSON value as jq's.
@@ -148,6 +187,25 @@ mod tests {
         assert!(decode(&list(MOST_VALUES)).is_some());
         assert!(decode(&list(MOST_VALUES + 1)).is_none());
         assert!(has_too_many(&b"[],".repeat(MOST_VALUES)));
+    }
+
+    #[test]
+    fn a_text_that_is_not_unicode_is_mended() {
+        let cases: [(&[u8], &str); 7] = [
+            (br#""a\ud800b""#, "a\u{fffd}b"),
+            (br#""\udc00\ud83d\ude00""#, "\u{fffd}😀"),
+            (br#""\ud83d\ud83d\ude00""#, "\u{fffd}😀"),
+            (br#""\\ud800\ud800""#, "\\ud800\u{fffd}"),
+            (b"\"a\xff\xfeb\"", "a\u{fffd}\u{fffd}b"),
+            (b"\"\xed\xa0\x80\"", "\u{fffd}\u{fffd}\u{fffd}"),
+            (br#""\ud800\n""#, "\u{fffd}\n"),
+        ];
+        for (json, expected) in cases {
+            assert_eq!(decode(json).as_ref().and_then(text).as_deref(), Some(expected), "{}", json.escape_ascii());
+        }
+        for not_json in [&b"\xff"[..], br#""\ud800"#, br#""\ud8"#, br#""\ud8\xe4""#, br#""\"#] {
+            assert!(decode(not_json).is_none(), "{}", not_json.escape_ascii());
+        }
     }
 
     #[test]

@@ -48,8 +48,12 @@ fn calendar(surface: &Surface, filter: &Filter) -> String {
         .filter(|view| filter.matches(view, labels))
         .collect();
     ends.sort_by_key(soonest);
-    let mut calendar = Calendar::new();
-    calendar.name("Token expiry").append_property(("PRODID", "-//token-expiry-exporter//EN"));
+    // Not `new`, which names the library as the maker: a second PRODID is against RFC 5545, 3.6.
+    let mut calendar = Calendar::empty();
+    for property in [("VERSION", "2.0"), ("PRODID", "-//token-expiry-exporter//EN"), ("CALSCALE", "GREGORIAN")] {
+        calendar.append_property(property);
+    }
+    calendar.name("Token expiry");
     calendar.extend(ends.iter().take(MOST_EVENTS).filter_map(|view| event(view, labels, now)));
     calendar.to_string()
 }

@@ -1,14 +1,14 @@
 //! The alerts: proven, routed, explained, and made of what the exporter really says.
 
 mod contract;
-mod delivery;
+pub(crate) mod delivery;
 mod hours;
 mod inhibitions;
 mod links;
 mod page;
 mod routes;
 mod runbooks;
-mod sink;
+pub(crate) mod sink;
 mod words;
 
 use std::collections::BTreeMap;
@@ -21,7 +21,7 @@ use serde_json::Value;
 use crate::equipment::tool;
 
 /// A file of the repository.
-fn file(path: &str) -> PathBuf {
+pub(crate) fn file(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 

@@ -116,6 +116,22 @@ fn every_mistake_is_told_with_its_place_and_the_way_out() {
 }
 
 #[test]
+fn a_credential_in_a_path_is_refused() {
+    let login = |request: &str| {
+        let auth = format!("auth:\n  - {{bearer: '{{login}}', login: {{{request}, token: .t}}}}\n");
+        let rest = "format: 1\nprovider: w\ntitle: W\ndocs: https://w.example/\nexpiry: an instant\n\
+                    settings: {url: {type: url, help: u}}\nlistings:\n  \
+                    - {name: t, kind: t, get: /t, rows: ., token: {id: .id, expires_at: .e}}\n";
+        told(&Text::new("w.yaml", format!("{rest}{auth}")))
+    };
+    for sound in ["post: /login, form: {s: '{credential}'}", "get: /login, query: {s: '{credential}'}"] {
+        assert_eq!(login(sound), "no mistakes\n");
+    }
+    let refused = login("get: '/login/{credential}'");
+    assert!(refused.contains("login: `{credential}` cannot stand in a path: a path is shown in messages"), "{refused}");
+}
+
+#[test]
 fn all_mistakes_are_told_at_once() {
     for name in ["shapes", "meaning"] {
         let content = fs::read_to_string(golden(&format!("{name}.yaml"))).expect("the definition");

@@ -67,6 +67,48 @@ fn the_page_of_the_door_names_every_limit() {
     assert_generated("docs/web.md", "limits", &limits::reference());
 }
 
+/// What a provider's definition says of the permissions that it needs: in general, of each way to authenticate, and of each
+/// listing that needs more.
+fn permissions(catalogue: &Catalogue, name: &str) -> String {
+    let Some(provider) = catalogue.provider(name) else { return "none: it asks nobody".to_owned() };
+    let line = |of: &str, told: &str| format!("{of}{}", told.split_whitespace().collect::<Vec<_>>().join(" "));
+    let mut told: Vec<String> = provider.permission.iter().map(|told| line("", told)).collect();
+    for scheme in &provider.schemes {
+        told.extend(scheme.permission.iter().map(|told| line(&format!("`auth: {}`: ", scheme.name), told)));
+    }
+    for listing in &provider.listings {
+        let own = listing.request.permission.iter().filter(|own| Some(*own) != provider.permission.as_ref());
+        told.extend(own.map(|told| line(&format!("`{}`: ", listing.name), told)));
+    }
+    told.join("<br>").replace('|', "\\|")
+}
+
+#[test]
+fn the_least_permissions_are_those_of_the_definitions() {
+    let catalogue = Catalogue::builtin().unwrap();
+    let mut table = String::from("\n| provider | what its credential must be allowed |\n|---|---|\n");
+    for name in catalogue.names() {
+        let permissions = permissions(&catalogue, name);
+        assert!(!permissions.is_empty(), "{name} tells no permission");
+        let _ = writeln!(table, "| [{name}](providers/{name}.md) | {permissions} |");
+    }
+    assert_generated("docs/security.md", "permissions", &format!("{table}\n"));
+}
+
+/// A claim names the test that shows it: `[`test`](file)`. Both are there.
+#[test]
+fn every_claim_of_the_threat_model_names_a_test() {
+    let page = fs::read_to_string(top().join("docs/security.md")).unwrap();
+    let claim = regex::Regex::new(r"\[`(\w+)`\]\(\.\./([^)]+\.rs)\)").unwrap();
+    let mut claims = 0;
+    for found in claim.captures_iter(&page) {
+        let code = fs::read_to_string(top().join(&found[2])).unwrap_or_else(|_| panic!("{} is not there", &found[2]));
+        assert!(code.contains(&format!("fn {}(", &found[1])), "{} has no test {}", &found[2], &found[1]);
+        claims += 1;
+    }
+    assert!(claims > 30, "{claims} claims");
+}
+
 fn pages(dir: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();

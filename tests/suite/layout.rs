@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Each module of the library, and the modules that it may name. `app` and `cli` wire, and may name all.
+/// Each module of the library, and the modules that it may name. `app` and `cli` wire, and may name all; so may `fuzzing`,
+/// which the program does not hold.
 const ARROWS: &[(&str, &[&str])] = &[
     ("core", &[]),
     ("yaml", &["core"]),
@@ -70,7 +71,7 @@ fn the_arrows_go_one_way() {
     let mut wrong = Vec::new();
     for path in sources(&src).into_iter().filter(|path| !is_test(path.strip_prefix(&src).unwrap())) {
         let from = module(&path, &src);
-        if ["lib", "main", "app", "cli"].contains(&from.as_str()) {
+        if ["lib", "main", "app", "cli", "fuzzing"].contains(&from.as_str()) {
             continue;
         }
         let Some(allowed) = arrows.get(from.as_str()) else { panic!("{from} stands in no row of this test's table") };

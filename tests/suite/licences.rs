@@ -44,3 +44,11 @@ fn every_dependency_may_be_given_away() {
         assert!(!banned.iter().any(|banned| banned == name), "{name} is banned by deny.toml");
     }
 }
+
+/// `forbid` cannot be taken back by an `allow` within: the compiler holds it for every file of the crate.
+#[test]
+fn unsafe_code_is_forbidden() {
+    let manifest = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")).unwrap();
+    let lints = manifest.split_once("[lints.rust]").unwrap().1.split_once("\n[").unwrap().0;
+    assert!(lints.lines().any(|line| line == "unsafe_code = \"forbid\""), "{lints}");
+}

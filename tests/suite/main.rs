@@ -10,6 +10,7 @@
 )]
 
 mod alerts;
+mod canary;
 mod cli;
 mod collector;
 mod config;
@@ -31,6 +32,7 @@ mod providers;
 mod reload;
 mod sample;
 mod storage;
+mod strangers;
 #[allow(dead_code)] // the soak has a use for all of it
 mod stub;
 mod web;

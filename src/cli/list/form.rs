@@ -120,9 +120,20 @@ fn cells(view: &View<'_>, labels: Labels) -> [String; COLUMNS.len()] {
 }
 
 /// A cell that no spreadsheet takes for a formula: anybody who may name a token would else run one on an auditor's machine.
+/// After a `;` too, where some spreadsheets begin a cell; and the wide signs, which some take for the narrow ones.
 /// <https://owasp.org/www-community/attacks/CSV_Injection>
 fn harmless(cell: &str) -> String {
-    if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{cell}") } else { cell.to_owned() }
+    const BEGINS_A_FORMULA: [char; 10] = ['=', '+', '-', '@', '\t', '\r', '＝', '＋', '－', '＠'];
+    let mut out = String::with_capacity(cell.len());
+    let mut at_start = true;
+    for c in cell.chars() {
+        if at_start && BEGINS_A_FORMULA.contains(&c) {
+            out.push('\'');
+        }
+        at_start = c == ';' || at_start && matches!(c, ' ' | '"');
+        out.push(c);
+    }
+    out
 }
 
 #[cfg(test)]
@@ -140,6 +151,10 @@ mod tests {
             ("@SUM(1)", "'@SUM(1)"),
             ("\t=1", "'\t=1"),
             ("a=1", "a=1"),
+            (" \"=1", " \"'=1"),
+            ("a;=1", "a;'=1"),
+            ("a; -1;b", "a; '-1;b"),
+            ("＝1", "'＝1"),
         ] {
             assert_eq!(harmless(cell), expected);
         }

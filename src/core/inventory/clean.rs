@@ -1,6 +1,9 @@
-//! A provider's words made fit to be label values, and parts of pages and mails. Each change is counted.
+//! A provider's words made fit to be label values, and parts of pages and mails. Each value that is changed is counted.
+
+use url::Url;
 
 use crate::core::address;
+use crate::core::legible::{is_legible, make_legible};
 use crate::core::token::{Owner, Token};
 
 /// The longest text that is kept, in characters.
@@ -76,17 +79,19 @@ impl Counts {
         owner.take_if(|owner| *owner == Owner::default());
     }
 
-    /// A link that a browser would not open, but run, is left out; so is one that is too long.
+    /// A link that a browser would not open, but run, is left out; so is one that is too long, and one with a user in it,
+    /// whose host is not the one that people read. A host that is not written in ASCII gets its true name (`xn--…`): its
+    /// letters may look like another's.
     fn link(&mut self, link: &mut Option<String>) {
-        let Some(url) = link else { return };
-        self.strip(url);
-        let is_web = |scheme: &str| url.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme));
-        let is_web = is_web("https://") || is_web("http://");
-        let is_long = url.chars().count() > LONGEST_LINK;
-        self.cut += u64::from(is_web && is_long);
-        self.cleaned += u64::from(!is_web && !url.is_empty());
-        url.shrink_to_fit();
-        link.take_if(|_| !is_web || is_long);
+        let Some(text) = link.take().filter(|text| !text.is_empty()) else { return };
+        let fit = web_address(&text);
+        self.cleaned += u64::from(fit.as_ref() != Some(&text));
+        let is_long = |url: &String| url.chars().count() > LONGEST_LINK;
+        self.cut += u64::from(fit.as_ref().is_some_and(is_long));
+        *link = fit.filter(|url| !is_long(url));
+        if let Some(url) = link {
+            url.shrink_to_fit();
+        }
     }
 
     fn labels(&mut self, token: &mut Token) {
@@ -111,7 +116,7 @@ impl Counts {
         if is_clean(text) {
             return;
         }
-        text.retain(|c| !is_unfit(c));
+        make_legible(text);
         let trimmed = text.trim();
         if trimmed.len() < text.len() {
             *text = trimmed.to_owned();
@@ -126,14 +131,18 @@ fn truncate(text: &mut String, characters: usize) {
     }
 }
 
+/// A sign for what could not be read was put there when the answer was decoded: it stays, and counts.
 fn is_clean(text: &str) -> bool {
-    text.trim().len() == text.len() && !text.chars().any(is_unfit)
+    text.trim().len() == text.len() && is_legible(text) && !text.contains(char::REPLACEMENT_CHARACTER)
 }
 
-/// Control characters, the line ends of Unicode, and what turns the direction of all that follows: with it, a token's name
-/// can make a mail's next words read as something else.
-fn is_unfit(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{2028}' | '\u{2029}' | '\u{61C}' | '\u{200E}' | '\u{200F}')
-        || matches!(c, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+/// The address of a page, if it is one of the web and names nothing but host and place. As it stands where that is ASCII.
+fn web_address(text: &str) -> Option<String> {
+    let mut text = text.to_owned();
+    make_legible(&mut text);
+    let text = text.trim();
+    let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"))?;
+    let is_bare = url.username().is_empty() && url.password().is_none();
+    let has_slashes = text.get(url.scheme().len()..).is_some_and(|rest| rest.starts_with("://"));
+    (is_bare && has_slashes).then(|| if text.is_ascii() { text.to_owned() } else { url.into() })
 }

@@ -8,7 +8,7 @@
 
 mod client;
 mod limit;
-mod settings;
+pub(crate) mod settings;
 mod tls;
 mod users;
 

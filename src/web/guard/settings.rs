@@ -15,7 +15,7 @@ use crate::yaml::{self, Fields, Kind, Node, Reader};
 
 /// What the file says.
 #[derive(Debug)]
-pub(super) struct Settings {
+pub(crate) struct Settings {
     /// None without `tls_server_config`.
     pub(super) tls: Option<Tls>,
     pub(super) http2: bool,
@@ -92,7 +92,7 @@ impl Settings {
     ///
     /// # Errors
     /// Every mistake, with its place; lines are not shown, since any of them may hold a hash or a key.
-    pub(super) fn parse(text: &Text) -> Result<Self, Mistakes> {
+    pub(crate) fn parse(text: &Text) -> Result<Self, Mistakes> {
         let root = yaml::parse(text).map_err(|mistake| mistake.hide_line())?;
         let mut reader = Reader::new(text.clone());
         let settings = read(&mut reader, &root);

@@ -93,13 +93,13 @@ fn rules(dir: &Path) -> std::path::PathBuf {
 
 /// When it is working time in a test.
 #[derive(Clone, Copy, PartialEq)]
-pub(super) enum Hours {
+pub(crate) enum Hours {
     Always,
     Never,
 }
 
 /// The example configuration, as a test needs it.
-pub(super) fn configuration(mailbox: &Mailbox, hooks: &Hooks, hours: Hours) -> String {
+pub(crate) fn configuration(mailbox: &Mailbox, hooks: &Hooks, hours: Hours) -> String {
     let weekdays = "weekdays: \\[monday:friday\\]";
     let when = if hours == Hours::Always { "weekdays: [sunday:saturday]" } else { "years: ['2000']" };
     let mut text = read("alerts/alertmanager.yaml");
@@ -120,7 +120,7 @@ pub(super) fn configuration(mailbox: &Mailbox, hooks: &Hooks, hours: Hours) -> S
 }
 
 /// Alertmanager with this configuration, which stands in `alertmanager.yaml`.
-pub(super) async fn alertmanager(dir: &Path, configuration: &str) -> Server {
+pub(crate) async fn alertmanager(dir: &Path, configuration: &str) -> Server {
     let port = free_port();
     let config = dir.join("alertmanager.yaml");
     std::fs::write(&config, configuration).unwrap();

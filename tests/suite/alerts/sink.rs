@@ -19,23 +19,23 @@ use crate::equipment::free_port;
 
 /// A mail as it arrived.
 #[derive(Clone, Debug, Deserialize)]
-pub(super) struct Mail {
-    pub(super) to: Vec<String>,
-    pub(super) from: String,
-    pub(super) subject: String,
-    pub(super) text: String,
-    pub(super) html: String,
+pub(crate) struct Mail {
+    pub(crate) to: Vec<String>,
+    pub(crate) from: String,
+    pub(crate) subject: String,
+    pub(crate) text: String,
+    pub(crate) html: String,
 }
 
 /// A real mail server, which ends with the test.
-pub(super) struct Mailbox {
+pub(crate) struct Mailbox {
     child: Child,
     folder: PathBuf,
-    pub(super) port: u16,
+    pub(crate) port: u16,
 }
 
 impl Mailbox {
-    pub(super) fn start(dir: &Path) -> Self {
+    pub(crate) fn start(dir: &Path) -> Self {
         let (port, folder) = (free_port(), dir.join("mails"));
         std::fs::create_dir(&folder).unwrap();
         let python = file(".tools/python/bin/python");
@@ -52,7 +52,7 @@ impl Mailbox {
     }
 
     /// What has arrived so far, in order.
-    pub(super) fn mails(&self) -> Vec<Mail> {
+    pub(crate) fn mails(&self) -> Vec<Mail> {
         let mut found: Vec<_> = std::fs::read_dir(&self.folder).unwrap().map(|entry| entry.unwrap().path()).collect();
         found.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
         found.sort();
@@ -70,14 +70,14 @@ impl Drop for Mailbox {
 type Received = Arc<Mutex<Vec<(String, Value)>>>;
 
 /// A receiver of webhooks.
-pub(super) struct Hooks {
+pub(crate) struct Hooks {
     received: Received,
     serving: JoinHandle<()>,
-    pub(super) port: u16,
+    pub(crate) port: u16,
 }
 
 impl Hooks {
-    pub(super) async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let received = Received::default();
         let router = Router::new().fallback(keep).with_state(Arc::clone(&received));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -87,7 +87,7 @@ impl Hooks {
     }
 
     /// What this receiver was sent so far, in order.
-    pub(super) fn sent_to(&self, receiver: &str) -> Vec<Value> {
+    pub(crate) fn sent_to(&self, receiver: &str) -> Vec<Value> {
         let received = self.received.lock().unwrap();
         received
             .iter()
@@ -97,7 +97,7 @@ impl Hooks {
     }
 
     /// The alerts of the webhooks of this receiver, in order.
-    pub(super) fn alerts(&self, receiver: &str) -> Vec<Value> {
+    pub(crate) fn alerts(&self, receiver: &str) -> Vec<Value> {
         self.sent_to(receiver).iter().flat_map(|body| body["alerts"].as_array().unwrap().clone()).collect()
     }
 }

@@ -10,6 +10,7 @@ use chrono::{TimeDelta, Utc};
 use token_expiry_exporter::app::Shard;
 use token_expiry_exporter::app::setup::{Places, Setup};
 use token_expiry_exporter::collector::{Clock, Collector, Order, SharedInventory, Surroundings};
+use token_expiry_exporter::core::certificates::Trust;
 use token_expiry_exporter::core::failure::Failure;
 use token_expiry_exporter::core::inventory::Inventory;
 use token_expiry_exporter::core::mistake::Text;
@@ -147,8 +148,7 @@ fn impatient(order: Order, subject: &Subject, catalogue: &Catalogue) -> Order {
         longest_wait: LONGEST_WAIT,
         concurrency: 4,
         rate: None,
-        ca: None,
-        identity: None,
+        certificates: Arc::new(Trust::default()),
         proxy: None,
     };
     let source = catalogue.connect(("gitlab", root.at), wanted, options, Arc::new(Utc::now));

@@ -97,6 +97,14 @@ impl Build {
         let names = Names::special(&["credential"]);
         let outer = Outer { permission: permission.or_else(|| self.permission.clone()), times: self.times.clone() };
         let request = self.request(node, &what, &names, &outer);
+        if request.as_ref().is_some_and(|request| request.path.names().any(|name| name.head == "credential")) {
+            let why = "a path is shown in messages, and in the logs of servers and proxies";
+            self.tell(
+                node.at,
+                format!("{what}: `{{credential}}` cannot stand in a path: {why}; send it in a header or `form`"),
+            );
+            return None;
+        }
         let basic = get(node, "basic").map(|basic| self.basic(basic, &path(&what, "basic"), &names));
         let token = self.jq(node, "token", &what, &Names::none());
         let lifetime = self.jq(node, "lifetime", &what, &Names::none());

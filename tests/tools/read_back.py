@@ -1,0 +1,43 @@
+"""Reads what the exporter writes with readers that are not its own: `read_back.py html|calendar|csv FILE` prints JSON."""
+
+import csv
+import json
+import sys
+
+import html5lib
+import icalendar
+
+
+def html(text):
+    """What a browser makes of a page: rows of tables, text, links, and whatever could run."""
+    parser = html5lib.HTMLParser(namespaceHTMLElements=False)
+    page = parser.parse(text)
+    elements = [element for element in page.iter() if isinstance(element.tag, str)]
+    attributes = [(element.tag, *item) for element in elements for item in element.attrib.items()]
+    words = lambda element: "".join(element.itertext())
+    return {
+        "rows": [[words(cell) for cell in row.iter("td")] for row in page.iter("tr")],
+        "text": " ".join(words(page.find("body")).split()),
+        "links": [value for _, name, value in attributes if name in ("href", "src")],
+        "tags": sorted({element.tag for element in elements}),
+        "handlers": [name for _, name, _ in attributes if name.startswith("on")],
+        "errors": [code for _, code, _ in parser.errors],
+    }
+
+
+def calendar(text):
+    """What a calendar makes of a feed: its events."""
+    feed = icalendar.Calendar.from_ical(text)
+    keys = ("UID", "SUMMARY", "DESCRIPTION", "URL")
+    events = [{key: str(event[key]) if key in event else None for key in keys} for event in feed.walk("VEVENT")]
+    return {"events": events, "parts": sorted({part.name for part in feed.walk()})}
+
+
+def table(text):
+    """What a spreadsheet makes of a table: its cells."""
+    return list(csv.reader(text.splitlines(keepends=True), strict=True))
+
+
+if __name__ == "__main__":
+    with open(sys.argv[2], encoding="utf-8", errors="strict", newline="") as file:
+        print(json.dumps({"html": html, "calendar": calendar, "csv": table}[sys.argv[1]](file.read())))
