@@ -31,14 +31,15 @@ impl Text {
         let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
         let line = &content[line_start..];
         let line = line.split(['\n', '\r']).next().unwrap_or_default();
-        let end = floor(content, at.end).clamp(start, line_start + line.len());
+        // The place may lie behind a carriage return that is no line's end: no `clamp`, whose bounds would cross there.
+        let end = floor(content, at.end).min(line_start + line.len()).max(start);
         Mistake {
             file: self.name().to_owned(),
             message: message.into(),
             place: Some(Place {
                 line: before.matches('\n').count() + 1,
                 column: content[line_start..start].chars().count() + 1,
-                width: content[start..end.max(start)].chars().count().max(1),
+                width: content[start..end].chars().count().max(1),
                 text: Some(line.to_owned()),
             }),
         }

@@ -17,7 +17,7 @@ const HEAD: usize = 20;
 
 /// The ways in which a secret may be written.
 pub fn spellings(secret: &str) -> Vec<(&'static str, Vec<u8>)> {
-    let inner = |quoted: String| quoted[1..quoted.len() - 1].as_bytes().to_vec();
+    let inner = |quoted: String| quoted.as_bytes()[1..quoted.len() - 1].to_vec();
     let percent: String = byte_serialize(secret.as_bytes()).collect();
     let hex = secret.bytes().fold(String::new(), |mut hex, byte| {
         write!(hex, "{byte:02x}").unwrap();
