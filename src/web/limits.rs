@@ -24,7 +24,7 @@ pub(super) const HEAD_FIELDS: usize = 100;
 /// Requests at once on one connection of HTTP/2.
 pub(super) const STREAMS: u32 = 32;
 /// Pages that are written at once. The compressed metrics are none of them: they lie ready.
-pub(super) const WRITERS: usize = 4;
+pub(super) const WRITERS: usize = 2;
 /// For a request to wait for its turn to be written.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 /// Written and not yet sent, in KiB; more is written only when a client has taken its part.
