@@ -22,8 +22,10 @@ mod trap;
 
 use std::path::Path;
 use std::process::Command;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use chrono::Utc;
 use provider::CREDENTIAL;
 use stage::Stage;
 use subject::{Subject, write_files};
@@ -80,6 +82,7 @@ async fn play(
         }
     }
     check(&exporter, &mut complaints);
+    complaints.iter().for_each(|complaint| eprintln!("{complaint}"));
     (stage.subjects, complaints)
 }
 
@@ -99,7 +102,11 @@ async fn play_inside() -> Found {
     if !limits.subjects.is_empty() {
         inside::play_impatiently(&mut limits).await;
     }
-    let mut stages = vec![limits];
+    let mut many = stage(rows::one_of_many).await;
+    if !many.subjects.is_empty() {
+        inside::play(&mut many, Arc::new(Utc::now)).await;
+    }
+    let mut stages = vec![limits, many];
     for (row, by) in [("the clock jumps a day ahead", 86_400), ("the clock jumps a day back", -86_400)] {
         let mut clock = None;
         let mut stage = stage(|stage| clock = Some(inside::clock(stage, row, by))).await;

@@ -1,5 +1,5 @@
-//! What cannot be waited for or set from outside: a rate limit of ages, and the clock. The same collector and the same
-//! client, within the test.
+//! What cannot be waited for or set from outside: a rate limit of ages, and the clock; and a thousand scopes, which would
+//! measure the switching between processes. The same collector and the same client, within the test.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -27,7 +27,7 @@ use super::stage::Stage;
 use super::subject::{Seen, Subject, Switch, write_files};
 
 /// For how long these may take.
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_secs(100);
 
 /// The longest wait that a provider can ask these clients for; the program's own is two minutes.
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
@@ -120,7 +120,7 @@ impl Credentials for Fixed {
     }
 
     fn parts(&self) -> Vec<String> {
-        Vec::new()
+        vec![String::new()]
     }
 }
 
@@ -138,7 +138,7 @@ fn impatient(order: Order, subject: &Subject, catalogue: &Catalogue) -> Order {
         listings: Some(vec![("instance".to_owned(), root.at)]),
         settings,
         credentials: Arc::new(Fixed),
-        credential_at: None,
+        credential_at: Some(root.at),
     };
     let options = Options {
         connect_timeout: Duration::from_secs(10),

@@ -164,7 +164,7 @@ pub(super) fn limits(stage: &mut Stage) {
     stage.limit("429 that does not tell", &Fault::answer(429, &[], ""), Duration::ZERO);
 }
 
-/// Pages that do not hang together, and one scope of a thousand.
+/// Pages that do not hang together.
 pub(super) fn pages(stage: &mut Stage) {
     for provider in Provider::ALL {
         let circle = Fault::Pages(Paging::Circle);
@@ -179,6 +179,10 @@ pub(super) fn pages(stage: &mut Stage) {
         let row = "a next page at another origin";
         stage.source(row, (elsewhere, Tokens, Http), Down("redirect"), provider, TIMEOUT);
     }
+}
+
+/// One scope of a thousand.
+pub(super) fn one_of_many(stage: &mut Stage) {
     let what = (Fault::answer(403, &[], "{}"), OneUser, Http);
     let (row, time) = ("one scope of a thousand failing", ", timeout: 60s, interval: 4s");
     stage.source(row, what, Down("forbidden"), Provider::Bitbucket, time).gaps = Some(1.0);
