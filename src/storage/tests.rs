@@ -85,12 +85,14 @@ fn an_older_format_is_read() {
     assert_eq!(decode(older.as_bytes()), Ok(vec!["one".to_owned()]));
 }
 
+type Make = fn(&Path);
+
 #[test]
 fn what_is_no_file_is_set_aside_without_a_wait_and_what_is_saved_takes_its_place() {
     fn pipe(at: &Path) {
         assert!(Command::new("mkfifo").arg(at).status().unwrap().success());
     }
-    let cases: [(&str, fn(&Path), &str); 3] = [
+    let cases: [(_, Make, _); 3] = [
         ("a directory", |at| fs::create_dir(at).unwrap(), "it is no file"),
         ("a pipe", pipe, "it is no file"),
         ("a link to nothing", |at| symlink("/nowhere/at/all", at).unwrap(), "it cannot be read: No such file"),

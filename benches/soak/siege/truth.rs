@@ -37,7 +37,6 @@ impl Truth {
             let source = SOURCES.iter().find(|(name, ..)| *name == sample.label("source")).unwrap().0;
             seen.entry(source).or_default().insert(sample.label("token_id")[1..].parse().unwrap());
         }
-        self.differ.clear();
         for (source, ..) in SOURCES {
             let has: BTreeSet<u32> = stub.org(source, |org| org.tokens.keys().copied().collect());
             let seen = seen.remove(source).unwrap_or_default();
