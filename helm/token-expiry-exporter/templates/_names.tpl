@@ -25,9 +25,11 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{ include "tee.selector" . }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
-{{- with .Values.commonLabels }}
-{{ toYaml . }}
-{{- end }}
+{{- end -}}
+
+{{/* The labels of an object: (dict "root" $ "own" MAP). Maps are merged, so that no key comes twice. */}}
+{{- define "tee.allLabels" -}}
+{{- toYaml (merge (dict) (.own | default dict) .root.Values.commonLabels (include "tee.labels" .root | fromYaml)) -}}
 {{- end -}}
 
 {{/* Metadata: (dict "root" $ "name" NAME "namespace" NAMESPACE "labels" MAP "annotations" MAP); all but root may be missing. */}}
@@ -35,10 +37,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 name: {{ .name | default (include "tee.fullname" .root) }}
 namespace: {{ .namespace | default .root.Release.Namespace }}
 labels:
-  {{- include "tee.labels" .root | nindent 2 }}
-  {{- with .labels }}
-  {{- toYaml . | nindent 2 }}
-  {{- end }}
+  {{- include "tee.allLabels" (dict "root" .root "own" .labels) | nindent 2 }}
 {{- with merge (dict) (.annotations | default dict) .root.Values.commonAnnotations }}
 annotations:
   {{- toYaml . | nindent 2 }}

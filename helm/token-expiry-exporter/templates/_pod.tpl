@@ -155,18 +155,10 @@ securityContext:
 metadata:
   # Not the versions of chart and program: a new chart that changes nothing here starts no pod anew.
   labels:
-    {{- include "tee.podSelector" . | nindent 4 }}
-    {{- with merge (dict) .Values.podLabels .Values.commonLabels }}
-    {{- toYaml . | nindent 4 }}
-    {{- end }}
+    {{- toYaml (merge (include "tee.podSelector" . | fromYaml) .Values.podLabels .Values.commonLabels) | nindent 4 }}
   annotations:
-    kubectl.kubernetes.io/default-container: exporter
-    {{- with include "tee.restart" . }}
-    {{- . | nindent 4 }}
-    {{- end }}
-    {{- with .Values.podAnnotations }}
-    {{- toYaml . | nindent 4 }}
-    {{- end }}
+    {{- $own := dict "kubectl.kubernetes.io/default-container" "exporter" }}
+    {{- toYaml (merge $own (include "tee.restart" . | fromYaml) .Values.podAnnotations .Values.commonAnnotations) | nindent 4 }}
 spec:
   {{- include "tee.podSettings" . | nindent 2 }}
   terminationGracePeriodSeconds: {{ .Values.terminationGracePeriodSeconds }}

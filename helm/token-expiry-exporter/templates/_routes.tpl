@@ -21,37 +21,47 @@ receiver: {{ .receiver }}
 matchers:
   {{- $matchers := list }}
   {{- range . }}{{ $matchers = append $matchers (ternary (printf "team=%q" $.team) . (and (ne $.team "") (hasPrefix "team=" .))) }}{{ end }}
-  {{- include "tee.matchers" $matchers | nindent 2 }}
+  {{- include "tee.matchers" $matchers | trim | nindent 2 }}
 {{- end }}
 {{- end -}}
 
-{{/* A receiver with the words of alerts/: (dict "root" $ "name" NAME "given" VALUES "model" RECEIVER). Its definitions stand in
-each text, so that Alertmanager needs no file. What is written in them outside of definitions is taken away: a subject is one line. */}}
+{{/* A text that calls a template, with the definitions of the file under alerts/templates where that stands, so that Alertmanager
+needs no file: (dict "root" $ "text" TEXT "short" BOOL). What stands outside of definitions is taken away, since a subject is one
+line; for a short text those that take more than a line too. */}}
+{{- define "tee.words" -}}
+{{- $name := regexFind "template \"[^\"]+\"" .text | replace "template " "define " -}}
+{{- range $path, $_ := .root.Files.Glob "files/templates/*.tmpl" -}}
+{{- $words := regexReplaceAll "\\{\\{/\\*[^*]*\\*/\\}\\}" ($.root.Files.Get $path) "" -}}
+{{- if and $name (contains $name $words) -}}
+{{- if $.short }}{{ $words = regexFindAll "(?m)^\\{\\{ define .*\\{\\{ end \\}\\}$" $words -1 | join "" }}{{ end -}}
+{{- regexReplaceAll "\\}\\}\\s*\\n\\s*\\{\\{(-?) define" $words "}}{{${1} define" | trim -}}
+{{- end -}}
+{{- end -}}
+{{- .text -}}
+{{- end -}}
+
+{{/* A receiver, with the words of alerts/alertmanager.yaml where it has none of its own:
+(dict "root" $ "name" NAME "given" VALUES "model" RECEIVER). */}}
 {{- define "tee.receiver" -}}
-{{- $words := "" -}}
-{{- range $path, $_ := .root.Files.Glob "files/templates/*.tmpl" }}{{ $words = print $words ($.root.Files.Get $path) }}{{ end -}}
-{{- $words = regexReplaceAll "\\{\\{/\\*[^*]*\\*/\\}\\}" $words "" -}}
-{{- $words = regexReplaceAll "\\}\\}\\s*\\n\\s*\\{\\{(-?) define" $words "}}{{${1} define" | trim -}}
 {{- $receiver := deepCopy .given -}}
-{{- $models := dict "emailConfigs" .model.email_configs "slackConfigs" .model.slack_configs -}}
 {{- $keys := dict "send_resolved" "sendResolved" "html" "html" "text" "text" "title" "title" "title_link" "titleLink" "to" "to" -}}
-{{- range $kind, $modelled := $models -}}
-{{- if and $modelled (hasKey $receiver $kind) -}}
-{{- $model := first $modelled -}}
-{{- range $config := get $receiver $kind -}}
-{{- range $theirs, $ours := $keys -}}
-{{- $value := get $model $theirs -}}
+{{- range $theirs, $ours := dict "email_configs" "emailConfigs" "slack_configs" "slackConfigs" -}}
+{{- $model := get $.model $theirs | default list | first | default dict -}}
+{{- range $config := get $receiver $ours | default list -}}
+{{- range $key, $ourKey := $keys -}}
+{{- $value := get $model $key -}}
 {{/* An address that is written out there is an example. */}}
-{{- if and (hasKey $model $theirs) (not (hasKey $config $ours)) (or (ne $theirs "to") (contains "{{" (toString $value))) -}}
-{{- if contains "{{ template" (toString $value) }}{{ $value = print $words $value }}{{ end -}}
-{{- $_ := set $config $ours $value -}}
+{{- if and (hasKey $model $key) (not (hasKey $config $ourKey)) (or (ne $key "to") (contains "{{" (toString $value))) -}}
+{{- if kindIs "string" $value }}{{ $value = include "tee.words" (dict "root" $.root "text" $value "short" (eq $key "title")) }}{{ end -}}
+{{- $_ := set $config $ourKey $value -}}
 {{- end -}}
 {{- end -}}
 {{- if and $model.headers (not $config.headers) -}}
 {{- $headers := list -}}
-{{- range $key, $value := $model.headers }}{{ $headers = append $headers (dict "key" $key "value" (print $words $value)) }}{{ end -}}
-{{- $_ := set $config "headers" $headers -}}
+{{- range $key, $value := $model.headers -}}
+{{- $headers = append $headers (dict "key" $key "value" (include "tee.words" (dict "root" $.root "text" $value "short" true))) -}}
 {{- end -}}
+{{- $_ := set $config "headers" $headers -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
