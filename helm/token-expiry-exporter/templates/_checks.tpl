@@ -98,6 +98,10 @@
 {{- $wrong = append $wrong "networkPolicy.cilium knows no host of existingConfigMap: name them in networkPolicy.cilium.hosts" -}}
 {{- end -}}
 
+{{- if and .Values.networkPolicy.cilium.enabled .Values.networkPolicy.ingress.from -}}
+{{- $wrong = append $wrong "networkPolicy.ingress.from holds for a NetworkPolicy, not for Cilium's: write the peers as endpoint selectors in networkPolicy.cilium.fromEndpoints" -}}
+{{- end -}}
+
 {{- if $wrong -}}
 {{- fail (printf "\n\n- %s\n" (join "\n- " $wrong)) -}}
 {{- end -}}

@@ -12,6 +12,7 @@ use super::{RENDERED, of, workload};
 /// arguments for them.
 pub(super) fn mounted(manifests: &[Value], folder: &Path) -> Vec<String> {
     let root = folder.display().to_string();
+    let secrets = regex::Regex::new(r"/(?:var/)?run/secrets/[\w./-]+").unwrap();
     for manifest in manifests.iter().filter(|manifest| manifest["kind"] == "ConfigMap") {
         let name = manifest["metadata"]["name"].as_str().unwrap();
         let place = match name {
@@ -22,7 +23,6 @@ pub(super) fn mounted(manifests: &[Value], folder: &Path) -> Vec<String> {
         fs::create_dir_all(folder.join(place)).unwrap();
         for (file, text) in manifest["data"].as_object().unwrap() {
             let text = text.as_str().unwrap();
-            let secrets = regex::Regex::new(r"/(?:var/)?run/secrets/[\w./-]+").unwrap();
             for path in secrets.find_iter(text) {
                 let path = folder.join(&path.as_str()[1..]);
                 fs::create_dir_all(path.parent().unwrap()).unwrap();

@@ -104,6 +104,8 @@ fn configuration() -> Map<String, Value> {
 
 const WAY_OUT: &str = "a secret never stands in the values: put it into a Secret, name that under credentials, and write {file: /run/secrets/token-expiry-exporter/NAME} here";
 
+const PROXY_WAY_OUT: &str = "a proxy's password never stands in the values: leave it out, and set HTTPS_PROXY under env by valueFrom.secretKeyRef";
+
 /// What every source has. Its provider's own settings are left open: a definition of the user's may add providers, and to
 /// have all of them here would make the schema ten times as large. The program tells of them, as `check` does.
 fn source(program: &Value) -> Value {
@@ -112,7 +114,16 @@ fn source(program: &Value) -> Value {
     for name in ["api_key", "client_secret", "password", "private_key", "secret", "token"] {
         properties[name] = json!({"const": WAY_OUT});
     }
-    json!({"type": "object", "required": program["required"], "properties": properties})
+    let with_password = r"^[a-z0-9+]+://[^/@]*:[^/@]*@";
+    let refused =
+        |way_out: &str| json!({"if": {"type": "string", "pattern": with_password}, "then": {"const": way_out}});
+    properties["proxy"] = json!({"allOf": [properties["proxy"], refused(PROXY_WAY_OUT)]});
+    json!({
+        "type": "object",
+        "required": program["required"],
+        "properties": properties,
+        "additionalProperties": refused(WAY_OUT),
+    })
 }
 
 /// As the program has it, but with words for what people do: to write the secret itself.

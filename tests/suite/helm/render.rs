@@ -161,9 +161,8 @@ fn a_changed_configuration_restarts_nothing_unless_asked_for() {
 /// Monitors and services choose the exporter's pods, and not the one of `helm test`.
 #[test]
 fn selectors_fit() {
-    for (set, path) in sets("good") {
-        let _ = path;
-        let manifests = of(&set);
+    for set in RENDERED.keys() {
+        let manifests = of(set);
         let text = |labels: &Value| -> BTreeSet<String> {
             labels.as_object().unwrap().iter().map(|(key, value)| format!("{key}={value}")).collect()
         };
@@ -182,4 +181,40 @@ fn selectors_fit() {
             }
         }
     }
+}
+
+/// What is told after an installation: how to see it, which Secrets it waits for, and what is missing to be alerted.
+#[test]
+fn the_notes_say_what_is_to_be_done() {
+    let notes = |set: &str| {
+        let values = sets("good")[set].display().to_string();
+        let said =
+            helm(&["install", "tokens", CHART, "--namespace=monitoring", "--dry-run=client", "--values", &values])
+                .unwrap();
+        said.split_once("\nNOTES:\n").unwrap().1.to_owned()
+    };
+    let minimal = notes("minimal");
+    for part in [
+        "1 source, 1 shard of 1, 1 pod.",
+        "helm test tokens --namespace monitoring --logs",
+        "port-forward service/tokens-token-expiry-exporter 10984",
+        "create secret generic atlassian-key --from-file=token=FILE",
+        "Nothing is told to scrape it",
+        "There are no alerts",
+        "There are no dashboards",
+    ] {
+        assert!(minimal.contains(part), "{part}:\n{minimal}");
+    }
+    for (set, part) in [
+        ("shards-with-replicas", "2 shards of 2, 4 pods."),
+        ("deployment", "The inventory ends with the pod"),
+        ("ingress", "The Ingress shows the names of tokens"),
+        ("rules-changed", "There are no dashboards"),
+        ("names", "Alerts have no link to what is to be done"),
+        ("web-tls", "https://127.0.0.1:10984/"),
+    ] {
+        assert!(notes(set).contains(part), "{set}: {part}:\n{}", notes(set));
+    }
+    assert!(!notes("service-monitor").contains("Nothing is told to scrape it"));
+    assert!(!notes("rules").contains("runbookUrl"));
 }

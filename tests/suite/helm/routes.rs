@@ -15,20 +15,22 @@ fn matcher(matcher: &Value) -> Value {
     json!(format!("{}{}\"{}\"", part("name"), part("matchType"), part("value")))
 }
 
+/// A key as Alertmanager's file has it: `groupBy` is `group_by` there.
+fn snake(camel: &str) -> String {
+    camel.chars().flat_map(|c| c.is_uppercase().then_some('_').into_iter().chain([c.to_ascii_lowercase()])).collect()
+}
+
 /// A route as Alertmanager's file has it.
 fn route(found: &Value) -> Value {
-    let mut route = json!({});
-    for (name, value) in found.as_object().unwrap() {
-        let snake = regex::Regex::new("[A-Z]")
-            .unwrap()
-            .replace_all(name, |upper: &regex::Captures<'_>| format!("_{}", upper[0].to_lowercase()));
-        route[&*snake] = match name.as_str() {
+    let theirs = |(name, value): (&String, &Value)| {
+        let value = match name.as_str() {
             "matchers" => value.as_array().unwrap().iter().map(matcher).collect(),
-            "routes" => value.as_array().unwrap().iter().map(self::route).collect(),
+            "routes" => value.as_array().unwrap().iter().map(route).collect(),
             _ => value.clone(),
         };
-    }
-    route
+        (snake(name), value)
+    };
+    found.as_object().unwrap().iter().map(theirs).collect()
 }
 
 /// The operator reads a list of matchers as all of them, whatever their order.
