@@ -3,10 +3,12 @@
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{RENDERED, of, workload};
+use super::{RENDERED, manifests, of, sets, template, workload};
+use crate::equipment::{Server, client, free_port, wait_for};
 
 /// Writes the files of the ConfigMaps as they are mounted, with credentials where the configuration looks for them; gives the
 /// arguments for them.
@@ -36,7 +38,12 @@ pub(super) fn mounted(manifests: &[Value], folder: &Path) -> Vec<String> {
     }
     let pod = &workload(manifests)["spec"]["template"]["spec"];
     let arguments = pod["containers"][0]["args"].as_array().unwrap().iter().map(|argument| argument.as_str().unwrap());
-    arguments.map(|argument| argument.replace("/etc/token-expiry-exporter", &root)).collect()
+    let moved = |argument: &str| {
+        argument
+            .replace("/etc/token-expiry-exporter", &root)
+            .replace("/var/lib/token-expiry-exporter", &format!("{root}/storage"))
+    };
+    arguments.map(moved).collect()
 }
 
 #[test]
@@ -61,7 +68,7 @@ fn every_configuration_passes_the_programs_own_check() {
             .output()
             .unwrap();
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        if said.contains("there is no provider `kubernetes`") || said.contains("no provider is called `kubernetes`") {
+        if said.contains("no provider is called `kubernetes`") {
             left_out.push(set.as_str());
             continue;
         }
@@ -91,4 +98,32 @@ fn every_argument_is_known() {
             );
         }
     }
+}
+
+/// A pod as Kubernetes starts it, behind users; the probes need none.
+#[tokio::test]
+async fn a_pod_starts_with_its_arguments_and_its_probes_need_no_user() {
+    let folder = tempfile::tempdir().unwrap();
+    let [web, probes] = [free_port(), free_port()];
+    let set = format!("shards=1,web.existingSecret.name=users,web.port={web},probes.port={probes}");
+    let manifests = manifests(&template(&sets("good")["shards"], &["--set", &set]).unwrap());
+    fs::create_dir(folder.path().join("web")).unwrap();
+    let users = format!("basic_auth_users: {{prometheus: '{}'}}\n", bcrypt::hash("scrape", 5).unwrap());
+    fs::write(folder.path().join("web/web.yaml"), users).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_token-expiry-exporter"));
+    command.args(mounted(&manifests, folder.path()));
+    let pod = Server::start("pod", command, folder.path(), probes, "/-/healthy").await;
+    let ready = format!("{}/-/ready", pod.url);
+    wait_for("the pod is ready", Duration::from_secs(60), async || {
+        client().get(&ready).send().await.ok().filter(|reply| reply.status().is_success())
+    })
+    .await;
+
+    let metrics = format!("http://127.0.0.1:{web}/metrics");
+    assert_eq!(client().get(&metrics).send().await.unwrap().status(), 401);
+    let answer = client().get(&metrics).basic_auth("prometheus", Some("scrape")).send().await.unwrap();
+    assert_eq!(answer.status(), 200);
+    assert!(answer.text().await.unwrap().contains("token_expiry_timestamp_seconds{source=\"atlassian\""));
+    let beside = client().get(format!("{}/metrics", pod.url)).send().await.unwrap().status();
+    assert_eq!(beside, 404, "the probes' port tells nothing of tokens");
 }
