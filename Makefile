@@ -37,10 +37,20 @@ bench-rules: ## what the alerts cost Prometheus at 100,000 tokens; the table of 
 	tests/tools/install.sh prometheus
 	benches/rules.py
 
+.PHONY: bench-dashboards
+bench-dashboards: ## how long each query of the dashboards takes at 10,000 tokens; the table of docs/dashboards.md
+	tests/tools/install.sh prometheus
+	TOKENS=$${TOKENS:-10000} cargo test --locked --test suite dashboards::timing -- --ignored --nocapture
+
 .PHONY: dashboards
 dashboards: ## draw the dashboards as Grafana draws them, into docs/images/; look at them before you commit them
 	tests/tools/install.sh prometheus chromium
 	tests/dashboards/run.sh
+
+.PHONY: newest
+newest: ## the tests of the alerts on the newest Prometheus and Alertmanager that Debian has
+	tests/tools/install.sh prometheus newest smtp
+	TOOLS=.tools/newest/bin cargo test --locked --test suite alerts:: -- --skip every_mutant
 
 .PHONY: mutate
 mutate: ## break each alert in many ways; the tests must notice every one

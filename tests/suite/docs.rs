@@ -94,3 +94,24 @@ fn every_link_of_a_page_leads_somewhere() {
     }
     assert!(broken.is_empty(), "{broken}");
 }
+
+/// The runbooks of alerts that a rotation ends.
+const ENDED_BY_A_ROTATION: [&str; 4] =
+    ["TokenExpiryWarning", "TokenExpiryCritical", "TokenExpired", "TokenSourceCredentialExpiring"];
+
+#[test]
+fn the_runbooks_lead_to_how_each_provider_rotates() {
+    let catalogue = Catalogue::builtin().unwrap();
+    let mut list = String::from("\n");
+    for name in catalogue.names() {
+        let page = fs::read_to_string(top().join(format!("docs/providers/{name}.md"))).unwrap();
+        let told = page.split_once("\n## Rotation without downtime\n").map_or("", |(_, after)| after.trim());
+        assert!(!told.is_empty() && !told.starts_with('#'), "docs/providers/{name}.md does not say how to rotate");
+        let title = catalogue.get(name).unwrap().title;
+        let _ = writeln!(list, "- [{title}](../providers/{name}.md#rotation-without-downtime)");
+    }
+    list.push('\n');
+    for runbook in ENDED_BY_A_ROTATION {
+        assert_generated(&format!("docs/runbooks/{runbook}.md"), "rotation", &list);
+    }
+}

@@ -78,20 +78,23 @@ fn the_chart_can_be_packed_and_installed_from_its_archive() {
     assert_eq!(packed, RENDERED["names"]);
 }
 
-/// A dashboard's body as its checksum: it is compared byte for byte elsewhere.
+/// A dashboard's body, which is indented under its name, as its checksum: it is compared byte for byte elsewhere.
 fn without_bodies(text: &str) -> String {
-    let mut kept = String::new();
+    let (mut kept, mut body) = (String::new(), None::<String>);
     for line in text.lines() {
-        match line.split_once(".json: ") {
-            Some((name, body)) if body.starts_with('"') => {
-                kept.push_str(&format!("{name}.json: (crc32 {:08x})\n", crc32fast::hash(body.as_bytes())));
-            }
+        match &mut body {
+            Some(body) if line.starts_with("    ") || line.is_empty() => body.push_str(line),
             _ => {
+                if let Some(body) = body.take() {
+                    kept.push_str(&format!("    (crc32 {:08x})\n", crc32fast::hash(body.as_bytes())));
+                }
                 kept.push_str(line);
                 kept.push('\n');
+                body = line.ends_with(".json: |").then(String::new);
             }
         }
     }
+    assert!(body.is_none(), "a dashboard is never the last");
     kept
 }
 
