@@ -25,13 +25,23 @@ impl Shard {
 impl FromStr for Shard {
     type Err = String;
 
+    /// `I/N`, or, for the pods of a Kubernetes StatefulSet, which differ in nothing but their names, `POD/N`. Pods are numbered
+    /// from 0; where there are more pods than shards, those whose numbers leave the same rest are replicas of one shard.
     fn from_str(text: &str) -> Result<Self, String> {
         let parse = || {
-            let (number, count) = text.split_once('/')?;
-            let (number, count) = (number.parse().ok()?, count.parse().ok()?);
+            let (which, count) = text.split_once('/')?;
+            let count: u32 = count.parse().ok()?;
+            let number = match which.rsplit_once('-') {
+                Some(("", _)) => return None,
+                Some((_, ordinal)) => ordinal.parse::<u32>().ok()?.checked_rem(count)? + 1,
+                None => which.parse().ok()?,
+            };
             (1..=count).contains(&number).then_some(Self { number, count })
         };
-        parse().ok_or_else(|| "a shard is written I/N, such as 1/3; I is from 1 to N".to_owned())
+        parse().ok_or_else(|| {
+            "a shard is written I/N, such as 1/3, where I is from 1 to N; or POD/N, such as exporter-0/3, where pods count from 0"
+                .to_owned()
+        })
     }
 }
 
@@ -54,6 +64,15 @@ mod tests {
             ("1/0", None),
             ("1", None),
             ("a/b", None),
+            ("exporter-0/3", Some(Shard { number: 1, count: 3 })),
+            ("token-expiry-exporter-2/3", Some(Shard { number: 3, count: 3 })),
+            ("exporter-3/3", Some(Shard { number: 1, count: 3 })),
+            ("exporter-11/3", Some(Shard { number: 3, count: 3 })),
+            ("exporter-0/0", None),
+            ("exporter-a/3", None),
+            ("exporter-/3", None),
+            ("-1/3", None),
+            ("exporter-4294967296/3", None),
         ] {
             assert_eq!(text.parse::<Shard>().ok(), expected, "{text}");
         }

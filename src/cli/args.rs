@@ -107,7 +107,8 @@ pub(super) struct ServeArgs {
     /// How it is served.
     #[command(flatten)]
     pub(super) web: WebArgs,
-    /// Collect only a part of the sources: the I-th of N instances, such as 1/3
+    /// Collect only a part of the sources: the I-th of N instances, such as 1/3; or the part of a pod of a StatefulSet, by its
+    /// name, such as exporter-0/3
     #[arg(long = "shard", value_name = "I/N", default_value = "1/1")]
     pub(super) shard: Shard,
 }

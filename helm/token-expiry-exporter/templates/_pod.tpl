@@ -1,0 +1,221 @@
+{{/* What `serve` and `check` have in common: the image, the files and the variables. */}}
+{{- define "tee.container" -}}
+image: {{ include "tee.image" . }}
+imagePullPolicy: {{ .Values.image.pullPolicy }}
+securityContext:
+  {{- toYaml .Values.securityContext | nindent 2 }}
+{{- if or .Values.env (gt (int .Values.shards) 1) }}
+env:
+  {{- if gt (int .Values.shards) 1 }}
+  - name: POD_NAME
+    valueFrom: {fieldRef: {fieldPath: metadata.name}}
+  {{- end }}
+  {{- with .Values.env }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+{{- end }}
+{{- with .Values.envFrom }}
+envFrom:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.resources }}
+resources:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}
+
+{{- define "tee.fileArguments" -}}
+- --config.file=/etc/token-expiry-exporter/config/config.yaml
+{{- if .Values.definitions }}
+- --providers.dir=/etc/token-expiry-exporter/providers
+{{- end }}
+{{- end -}}
+
+{{/* Folders, never single files: those of a ConfigMap are not renewed where they are mounted by subPath. */}}
+{{- define "tee.mounts" -}}
+- {name: config, mountPath: /etc/token-expiry-exporter/config, readOnly: true}
+{{- if .Values.definitions }}
+- {name: providers, mountPath: /etc/token-expiry-exporter/providers, readOnly: true}
+{{- end }}
+{{- if include "tee.projected" . }}
+- {name: credentials, mountPath: /run/secrets/token-expiry-exporter, readOnly: true}
+{{- end }}
+{{- range $name, $credential := .Values.credentials }}
+{{- if $credential.csi }}
+- {name: csi-{{ $name }}, mountPath: /run/secrets/csi/{{ $name }}, readOnly: true}
+{{- end }}
+{{- end }}
+{{- with .Values.extraVolumeMounts }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{- define "tee.volumes" -}}
+- name: config
+  configMap: {name: {{ include "tee.configMap" . }}}
+{{- if .Values.definitions }}
+- name: providers
+  configMap: {name: {{ include "tee.fullname" . }}-providers}
+{{- end }}
+{{- with include "tee.projected" . }}
+- name: credentials
+  projected:
+    defaultMode: 0440
+    sources:
+      {{- trim . | nindent 6 }}
+{{- end }}
+{{- range $name, $credential := .Values.credentials }}
+{{- with $credential.csi }}
+- name: csi-{{ $name }}
+  csi:
+    driver: {{ .driver | default "secrets-store.csi.k8s.io" }}
+    readOnly: true
+    volumeAttributes:
+      secretProviderClass: {{ .secretProviderClass }}
+{{- end }}
+{{- end }}
+{{- with .Values.extraVolumes }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{/* The credentials that become one file each, in one folder. */}}
+{{- define "tee.projected" -}}
+{{- range $name, $credential := .Values.credentials -}}
+{{- with $credential.secret }}
+- secret:
+    name: {{ .name }}
+    items: [{key: {{ .key | quote }}, path: {{ $name }}}]
+{{- end }}
+{{- with $credential.externalSecret }}
+- secret:
+    name: {{ include "tee.fullname" $ }}-{{ $name }}
+    items: [{key: value, path: {{ $name }}}]
+{{- end }}
+{{- with $credential.serviceAccountToken }}
+- serviceAccountToken:
+    path: {{ $name }}
+    {{- with .audience }}
+    audience: {{ . | quote }}
+    {{- end }}
+    expirationSeconds: {{ int (.expirationSeconds | default 3600) }}
+{{- end }}
+{{- end -}}
+{{- end -}}
+
+{{- define "tee.serveArguments" -}}
+- serve
+{{ include "tee.fileArguments" . }}
+- --storage.path=/var/lib/token-expiry-exporter
+- --web.listen-address=:{{ .Values.web.port }}
+- --web.probe-listen-address=:{{ .Values.probes.port }}
+- --web.telemetry-path={{ .Values.web.telemetryPath }}
+{{- if or (include "tee.web" .) .Values.web.existingSecret.name }}
+- --web.config.file=/etc/token-expiry-exporter/web/{{ ternary .Values.web.existingSecret.key "web.yaml" (ne .Values.web.existingSecret.name "") }}
+{{- end }}
+{{- if .Values.web.enableLifecycle }}
+- --web.enable-lifecycle
+{{- end }}
+- --log.level={{ .Values.log.level }}
+- --log.format={{ .Values.log.format }}
+{{- if gt (int .Values.shards) 1 }}
+- --shard=$(POD_NAME)/{{ .Values.shards }}
+{{- end }}
+{{- with .Values.extraArgs }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{- define "tee.restart" -}}
+{{- if .Values.restartOnChange }}
+checksum/config: {{ include "tee.config" . | sha256sum }}
+checksum/definitions: {{ include "tee.definitions" . | sha256sum }}
+{{- end }}
+{{- end -}}
+
+{{/* What stands for the pod as a whole, in the workload and in the test. */}}
+{{- define "tee.podSettings" -}}
+serviceAccountName: {{ include "tee.serviceAccount" . }}
+automountServiceAccountToken: {{ .Values.serviceAccount.automountToken }}
+{{- with .Values.image.pullSecrets }}
+imagePullSecrets:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+securityContext:
+  {{- toYaml .Values.podSecurityContext | nindent 2 }}
+{{- range $key := list "runtimeClassName" "priorityClassName" "nodeSelector" "tolerations" "affinity" "hostAliases" "dnsConfig" }}
+{{- with get $.Values $key }}
+{{ $key }}:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{- define "tee.pod" -}}
+metadata:
+  # Not the versions of chart and program: a new chart that changes nothing here starts no pod anew.
+  labels:
+    {{- toYaml (merge (include "tee.podSelector" . | fromYaml) .Values.podLabels .Values.commonLabels) | nindent 4 }}
+  annotations:
+    {{- $own := dict "kubectl.kubernetes.io/default-container" "exporter" }}
+    {{- toYaml (merge $own (include "tee.restart" . | fromYaml) .Values.podAnnotations .Values.commonAnnotations) | nindent 4 }}
+spec:
+  {{- include "tee.podSettings" . | nindent 2 }}
+  terminationGracePeriodSeconds: {{ .Values.terminationGracePeriodSeconds }}
+  {{- with .Values.topologySpreadConstraints }}
+  topologySpreadConstraints:
+    {{- range . }}
+    {{- $selector := dict "labelSelector" (dict "matchLabels" (include "tee.podSelector" $ | fromYaml)) }}
+    - {{ toYaml (merge (dict) . $selector) | indent 6 | trim }}
+    {{- end }}
+  {{- end }}
+  {{- with .Values.initContainers }}
+  initContainers:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  containers:
+    - name: exporter
+      {{- include "tee.container" . | nindent 6 }}
+      args:
+        {{- include "tee.serveArguments" . | nindent 8 }}
+      ports:
+        - {name: http-metrics, containerPort: {{ .Values.web.port }}}
+        - {name: probes, containerPort: {{ .Values.probes.port }}}
+      {{- range $probe, $path := dict "livenessProbe" "/-/healthy" "readinessProbe" "/-/ready" "startupProbe" "/-/healthy" }}
+      {{ $probe }}:
+        httpGet: {path: {{ $path }}, port: probes}
+        {{- toYaml (get $.Values.probes (trimSuffix "Probe" $probe)) | nindent 8 }}
+      {{- end }}
+      volumeMounts:
+        {{- include "tee.mounts" . | nindent 8 }}
+        - {name: storage, mountPath: /var/lib/token-expiry-exporter}
+        {{- if or (include "tee.web" .) .Values.web.existingSecret.name }}
+        - {name: web, mountPath: /etc/token-expiry-exporter/web, readOnly: true}
+        {{- end }}
+        {{- if include "tee.tlsSecret" . }}
+        - {name: tls, mountPath: /etc/token-expiry-exporter/tls, readOnly: true}
+        {{- end }}
+    {{- with .Values.extraContainers }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+  volumes:
+    {{- include "tee.volumes" . | nindent 4 }}
+    {{- if .Values.web.existingSecret.name }}
+    - name: web
+      secret: {secretName: {{ .Values.web.existingSecret.name }}, defaultMode: 0440}
+    {{- else if include "tee.web" . }}
+    - name: web
+      configMap: {name: {{ include "tee.fullname" . }}-web}
+    {{- end }}
+    {{- with include "tee.tlsSecret" . }}
+    - name: tls
+      secret: {secretName: {{ . }}, defaultMode: 0440}
+    {{- end }}
+    {{- if not .Values.persistence.enabled }}
+    - name: storage
+      emptyDir: {sizeLimit: {{ .Values.persistence.size }}}
+    {{- else if .Values.persistence.existingClaim }}
+    - name: storage
+      persistentVolumeClaim: {claimName: {{ .Values.persistence.existingClaim }}}
+    {{- end }}
+{{- end -}}

@@ -1,0 +1,35 @@
+{{/* The rules of alerts/token-expiry.rules.yaml, of which files/ holds a copy, with what the values change. */}}
+{{- define "tee.rules" -}}
+{{- $values := .Values.prometheusRule -}}
+{{- $text := .Files.Get "files/token-expiry.rules.yaml" -}}
+{{- with $values.runbookUrl }}{{ $text = replace "https://runbooks.example.com/" (printf "%s/" (trimSuffix "/" .)) $text }}{{ end -}}
+{{- with $values.grafanaUrl }}{{ $text = replace "https://grafana.example.com/" (printf "%s/" (trimSuffix "/" .)) $text }}{{ end -}}
+{{- $groups := list -}}
+{{- range $group := (fromYaml $text).groups -}}
+{{- $rules := list -}}
+{{- range $rule := $group.rules -}}
+{{- $change := get $values.alerts $rule.alert | default dict -}}
+{{- if ne (toString $change.enabled) "false" -}}
+{{- if not $values.runbookUrl }}{{ $_ := unset $rule.annotations "runbook_url" }}{{ end -}}
+{{- if not $values.grafanaUrl }}{{ $_ := unset $rule.annotations "dashboard_url" }}{{ end -}}
+{{- with $change.severity }}{{ $_ := set $rule.labels "severity" . }}{{ end -}}
+{{- with $change.for }}{{ $_ := set $rule "for" . }}{{ end -}}
+{{- with $change.keepFiringFor }}{{ $_ := set $rule "keep_firing_for" . }}{{ end -}}
+{{- $_ := set $rule "labels" (merge (dict) ($change.labels | default dict) $values.additionalLabels $rule.labels) -}}
+{{- $_ := set $rule "annotations" (merge (dict) ($change.annotations | default dict) $rule.annotations) -}}
+{{- $rules = append $rules $rule -}}
+{{- end -}}
+{{- end -}}
+{{- if $rules }}{{ $groups = append $groups (set $group "rules" $rules) }}{{ end -}}
+{{- end -}}
+{{- toYaml (dict "groups" (concat $groups $values.extraGroups)) -}}
+{{- end -}}
+
+{{/* The names of all alerts, in order. */}}
+{{- define "tee.alertNames" -}}
+{{- $names := list -}}
+{{- range (.Files.Get "files/token-expiry.rules.yaml" | fromYaml).groups -}}
+{{- range .rules }}{{ $names = append $names .alert }}{{ end -}}
+{{- end -}}
+{{- toJson $names -}}
+{{- end -}}
