@@ -12,7 +12,7 @@ demo: ## run the exporter on an invented organisation
 
 .PHONY: tools
 tools: ## install what the tests need beside Rust, pinned, into .tools/
-	tests/tools/install.sh prometheus openbao prism smtp
+	tests/tools/install.sh prometheus openbao prism smtp lint
 
 .PHONY: lint
 lint: ## formatting, and clippy without a warning

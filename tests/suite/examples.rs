@@ -93,6 +93,18 @@ fn each_example_connects_and_shows_the_provider_that_it_is_named_after() {
 }
 
 #[test]
+fn each_situation_connects() {
+    let situations = files("examples/situations", "yaml");
+    assert_eq!(
+        situations.iter().map(|path| stem(path)).collect::<Vec<_>>(),
+        ["atlassian", "gitlab-and-vault", "kubernetes", "laptop"]
+    );
+    for path in situations {
+        connected(&path.display().to_string(), &fs::read_to_string(&path).unwrap());
+    }
+}
+
+#[test]
 fn each_page_of_a_provider_has_a_configuration_that_connects() {
     for path in files("docs/providers", "md") {
         let page = fs::read_to_string(&path).unwrap();

@@ -12,6 +12,7 @@
 mod alerts;
 mod cli;
 mod collector;
+mod compose;
 mod config;
 mod dashboards;
 mod definitions;
