@@ -23,6 +23,24 @@ lint: ## formatting, and clippy without a warning
 .PHONY: test
 test: tools lint ## everything that must pass, real servers included
 	cargo test --locked
+	$(MAKE) ship
+
+.PHONY: ship
+ship: ## build image, archive and Debian package, and run them as their users do; needs root, or a Docker daemon
+	tests/tools/install.sh prometheus machine
+	tests/ship/with-docker.sh tests/ship/run.sh
+
+.PHONY: image
+image: ## the container image, as token-expiry-exporter:VERSION
+	tests/ship/with-docker.sh packaging/image.sh "token-expiry-exporter:$$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)"
+
+.PHONY: dist
+dist: ## archive, Debian package and checksums of this machine's architecture, into dist/
+	tests/ship/with-docker.sh packaging/dist.sh
+
+.PHONY: reproducible
+reproducible: ## build the image twice from nothing, and compare
+	tests/ship/with-docker.sh packaging/reproducible.sh
 
 .PHONY: golden
 golden: ## write the golden files and the generated pages anew; look at the diff before you commit it

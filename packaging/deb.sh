@@ -24,7 +24,13 @@ install -d -m 700 "$root/etc/$name/secrets"
 file packaging/deb/copyright usr/share/doc/$name/copyright
 file packaging/deb/lintian-overrides usr/share/lintian/overrides/$name
 file README.md usr/share/doc/$name/README.md
-packed CHANGELOG.md usr/share/doc/$name/changelog
+packed CHANGELOG.md usr/share/doc/$name/CHANGELOG.md
+# Debian wants its own form of a changelog; what has changed stands in the other.
+{
+  printf '%s (%s) stable; urgency=medium\n\n  * What has changed stands in CHANGELOG.md.gz.\n\n' "$name" "$VERSION"
+  printf ' -- %s  %s\n' "$(sed -n 's/^Maintainer: //p' packaging/deb/control)" "$(date -u -R --date="@$SOURCE_DATE_EPOCH")"
+} >"$work/changelog"
+packed "$work/changelog" usr/share/doc/$name/changelog
 packed packaging/man/$name.1 usr/share/man/man1/$name.1
 file packaging/completions/$name.bash usr/share/bash-completion/completions/$name
 file packaging/completions/_$name usr/share/zsh/vendor-completions/_$name

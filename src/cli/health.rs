@@ -4,6 +4,7 @@
 //! 401 is an answer of a program that lives, and so is the alert by which TLS turns plain words away.
 
 use std::io;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -23,7 +24,7 @@ const TLS_ALERT: &[u8] = &[21, 3];
 const ENOUGH: u64 = 12;
 
 pub(super) async fn run(args: HealthArgs) -> Result<u8, Fault> {
-    let address = args.address.reached();
+    let address = args.address;
     let answer = match timeout(PATIENCE, ask(address)).await {
         Ok(Ok(answer)) => judge(&answer),
         Ok(Err(error)) => Err(error.to_string()),
@@ -39,7 +40,7 @@ pub(super) async fn run(args: HealthArgs) -> Result<u8, Fault> {
 }
 
 /// The beginning of what is answered.
-async fn ask(address: std::net::SocketAddr) -> io::Result<Vec<u8>> {
+async fn ask(address: SocketAddr) -> io::Result<Vec<u8>> {
     let mut stream = TcpStream::connect(address).await?;
     let request = format!("GET {HEALTHY} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await?;

@@ -54,7 +54,16 @@ fn the_archive_runs_where_it_is_unpacked_and_brings_what_belongs_to_it() {
     let linked = String::from_utf8([linked.stdout, linked.stderr].concat()).unwrap();
     assert!(linked.contains("statically linked") || linked.contains("not a dynamic executable"), "{linked}");
     let examples = ["check", "--config.file", "examples/situations/laptop.yaml"];
-    assert_eq!(Command::new(archive.join("token-expiry-exporter")).args(examples).current_dir(&archive).env("GITLAB_TOKEN", "x").status().unwrap().code(), Some(0));
+    assert_eq!(
+        Command::new(archive.join("token-expiry-exporter"))
+            .args(examples)
+            .current_dir(&archive)
+            .env("GITLAB_TOKEN", "x")
+            .status()
+            .unwrap()
+            .code(),
+        Some(0)
+    );
 }
 
 #[test]
@@ -74,7 +83,8 @@ fn the_same_input_makes_the_same_bytes() {
     run("touch", &["--date=2001-01-01", program.to_str().unwrap()], root());
     for (script, end) in [("archive", ".tar.gz"), ("deb", ".deb")] {
         let again = folder.path().join(script);
-        let command = format!("umask 077 && packaging/{script}.sh {} {architecture} {}", program.display(), again.display());
+        let command =
+            format!("umask 077 && packaging/{script}.sh {} {architecture} {}", program.display(), again.display());
         run("bash", &["-c", &command], root());
         let name = dist(end);
         let made = fs::read(again.join(name.file_name().unwrap())).unwrap();

@@ -150,11 +150,7 @@ fn it_is_small_and_holds_what_it_must_and_nothing_else() {
     };
     assert_eq!(
         listed.lines().filter(own).collect::<Vec<_>>(),
-        [
-            "etc/ssl/certs/ca-certificates.crt",
-            "token-expiry-exporter",
-            "usr/share/doc/token-expiry-exporter/LICENSE",
-        ]
+        ["etc/ssl/certs/ca-certificates.crt", "token-expiry-exporter", "usr/share/doc/token-expiry-exporter/LICENSE",]
     );
 
     let version = docker(&["run", "--rm", "--network=none", IMAGE, "--version"]);

@@ -53,7 +53,8 @@ async fn a_provider_is_found_by_its_name_and_trusted_by_the_bundle() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).display().to_string();
     let url = format!("https://{NAME}:{}", provider.port());
-    let config = format!("sources: [{{name: vault, provider: vault, url: '{url}', auth: token, credential: {{env: KEY}}}}]\n");
+    let config =
+        format!("sources: [{{name: vault, provider: vault, url: '{url}', auth: token, credential: {{env: KEY}}}}]\n");
     fs::write(path("config.yaml"), config).unwrap();
     fs::write(path("authorities.pem"), authority.pem()).unwrap();
     fs::write(path("resolv.conf"), format!("nameserver {NAME_SERVER}\n")).unwrap();
@@ -77,7 +78,8 @@ async fn a_provider_is_found_by_its_name_and_trusted_by_the_bundle() {
     let requests = wait_for("the provider was asked", Duration::from_secs(30), || async {
         let text = client().get(format!("http://127.0.0.1:{port}/metrics")).send().await.ok()?.text().await.ok()?;
         let asked = samples(&text, "token_source_requests_total");
-        let failed: Vec<_> = samples(&text, "token_source_failures_total").into_iter().filter(|failure| failure.value > 0.0).collect();
+        let failed: Vec<_> =
+            samples(&text, "token_source_failures_total").into_iter().filter(|failure| failure.value > 0.0).collect();
         (!failed.is_empty()).then_some((asked, failed))
     })
     .await;

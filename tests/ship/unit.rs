@@ -67,7 +67,10 @@ async fn the_unit_runs_the_packaged_program_under_its_hardening() {
     machine.sh("dpkg -i /root/package.deb");
     assert_eq!(machine.sh("systemctl is-enabled token-expiry-exporter"), "enabled");
     machine.sh("systemctl start token-expiry-exporter");
-    assert_eq!(machine.sh("systemctl show -p ActiveState -p ConditionResult --value token-expiry-exporter"), "inactive\nno");
+    assert_eq!(
+        machine.sh("systemctl show -p ActiveState -p ConditionResult --value token-expiry-exporter"),
+        "inactive\nno"
+    );
     assert_eq!(machine.sh("systemctl --failed --quiet --plain --no-legend"), "");
 
     let score = machine.sh("systemd-analyze security --no-pager token-expiry-exporter | tail -n 1");
@@ -79,7 +82,9 @@ async fn the_unit_runs_the_packaged_program_under_its_hardening() {
         "interval: 1s\nsources:\n  - {{name: by-hand, provider: manual, file: tokens.csv}}\n  - {{name: vault, provider: vault, auth: token, \
          url: '{vault}', credential: {{file: /run/credentials/{UNIT}.service/secret_vault}}}}\n"
     );
-    let write = |path: &str, content: &str| machine.sh(&format!("umask 022; printf %s \"{}\" >{path}", content.replace('"', "\\\"")));
+    let write = |path: &str, content: &str| {
+        machine.sh(&format!("umask 022; printf %s \"{}\" >{path}", content.replace('"', "\\\"")))
+    };
     write("/etc/token-expiry-exporter/config.yaml", &config);
     write("/etc/token-expiry-exporter/tokens.csv", &table(&["one"]));
     machine.sh("umask 077; echo a-secret >/etc/token-expiry-exporter/secrets/vault");
@@ -96,7 +101,10 @@ async fn the_unit_runs_the_packaged_program_under_its_hardening() {
     };
     let text = tells(&["one"]).await;
     is_clean(&text);
-    assert!(text.contains("\nprocess_start_time_seconds "), "what the hardening hides must not be what is told:\n{text}");
+    assert!(
+        text.contains("\nprocess_start_time_seconds "),
+        "what the hardening hides must not be what is told:\n{text}"
+    );
     let header = told.recv_timeout(Duration::from_secs(20)).expect("the secret of LoadCredential reaches the provider");
     assert_eq!(header.to_ascii_lowercase(), "x-vault-token: a-secret");
 
@@ -122,7 +130,8 @@ async fn the_unit_runs_the_packaged_program_under_its_hardening() {
     machine.sh("systemctl reload token-expiry-exporter");
     tells(&["one", "two"]).await;
 
-    let took = machine.sh("begun=$(date +%s%N); systemctl stop token-expiry-exporter; echo $((($(date +%s%N) - begun) / 1000000))");
+    let took = machine
+        .sh("begun=$(date +%s%N); systemctl stop token-expiry-exporter; echo $((($(date +%s%N) - begun) / 1000000))");
     assert!(took.parse::<u64>().unwrap() < 2000, "stopped after {took} ms");
     assert_eq!(machine.sh("systemctl show -p Result --value token-expiry-exporter"), "success");
     let kept = machine.sh("cat /var/lib/token-expiry-exporter/inventory.json");
@@ -136,7 +145,10 @@ async fn the_unit_runs_the_packaged_program_under_its_hardening() {
 
     // Taken away with all that it made; what people wrote stays.
     machine.sh("dpkg --purge token-expiry-exporter");
-    assert_eq!(machine.sh("ls -d /var/lib/token-expiry-exporter /var/lib/private/token-expiry-exporter 2>/dev/null || true"), "");
+    assert_eq!(
+        machine.sh("ls -d /var/lib/token-expiry-exporter /var/lib/private/token-expiry-exporter 2>/dev/null || true"),
+        ""
+    );
     assert_eq!(machine.sh("ls /etc/token-expiry-exporter"), "config.yaml\nsecrets\ntokens.csv");
     assert!(!try_docker(&["exec", &machine.id, "systemctl", "cat", UNIT]).status.success(), "the unit is gone");
 }

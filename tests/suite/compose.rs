@@ -14,7 +14,8 @@ fn folder() -> PathBuf {
 }
 
 fn yaml(path: &Path) -> Value {
-    serde_saphyr::from_str(&fs::read_to_string(path).unwrap()).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    serde_saphyr::from_str(&fs::read_to_string(path).unwrap())
+        .unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
 fn compose() -> Value {
@@ -112,7 +113,8 @@ fn the_programs_find_each_other() {
     assert_eq!((&source["type"], &source["isDefault"]), (&"prometheus".into(), &true.into()));
     let provider = &yaml(&provisioning.join("dashboards/token-expiry.yaml"))["providers"][0];
     let path = provider["options"]["path"].as_str().unwrap();
-    let home = compose["services"]["grafana"]["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"].as_str().unwrap();
+    let home =
+        compose["services"]["grafana"]["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"].as_str().unwrap();
     assert!(root.path().join(home.trim_start_matches('/')).is_file(), "{home}");
     let boards = fs::read_dir(root.path().join(path.trim_start_matches('/'))).unwrap();
     assert_eq!(boards.filter(|board| board.as_ref().unwrap().path().extension().unwrap() == "json").count(), 3);

@@ -29,4 +29,6 @@ mod openbao;
 mod prism;
 mod providers;
 mod sample;
+mod shards;
 mod web;
+mod workflows;

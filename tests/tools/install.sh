@@ -85,13 +85,14 @@ docker() {
 }
 
 # A Debian of its own, for containers: with systemd, to start the unit; with lintian, to judge the package; with a C compiler,
-# to stand in for the image that the exporter is built in.
+# to stand in for the image that the exporter is built in. (debootstrap does not see that a library of lintian needs
+# perl-openssl-defaults under another name.)
 machine() {
   unpack debootstrap "$DEBOOTSTRAP"
   local tree=.tools/machine
   as_root rm -rf "$tree"
   as_root env DEBOOTSTRAP_DIR="$PWD/.tools/debootstrap/usr/share/debootstrap" .tools/debootstrap/usr/sbin/debootstrap \
-    --variant=minbase --include=ca-certificates,gcc,libc6-dev,lintian,systemd,systemd-sysv \
+    --variant=minbase --include=ca-certificates,gcc,libc6-dev,lintian,perl-openssl-defaults,systemd,systemd-sysv \
     bookworm "$tree" http://deb.debian.org/debian >&2
   as_root tar -C "$tree" --exclude=./var/cache/apt/archives/*.deb --exclude=./var/lib/apt/lists/* -c . >.tools/machine.tar
   as_root rm -rf "$tree" .tools/docker-data
