@@ -95,8 +95,13 @@ async fn without_any_right_it_collects_reloads_stops_and_remembers() {
     // Another container, and the source answers no more: what is told comes from the volume.
     fs::remove_file(folder.path().join("tokens.csv")).unwrap();
     let exporter = start();
-    let text = tells(&url, &["one", "two"]).await;
-    assert!(text.contains("token_source_up{source=\"by-hand\",provider=\"manual\"} 0\n"), "{text}");
+    wait_for("the source fails", Duration::from_secs(30), || async {
+        exposition(&url)
+            .await
+            .filter(|text| text.contains("token_source_up{source=\"by-hand\",provider=\"manual\"} 0\n"))
+    })
+    .await;
+    tells(&url, &["one", "two"]).await;
     drop(exporter);
     docker(&["volume", "rm", &volume]);
 }

@@ -36,7 +36,7 @@ fn it_asks_for_nothing_of_a_release_and_keeps_what_an_administrator_wrote() {
         MACHINE,
         "sh",
         "-ec",
-        "dpkg-deb --contents /deb/*.deb | awk '{print $1, $2, $6}' | grep -E 'secrets|bin/token|default/'",
+        "dpkg-deb --contents /deb/*.deb | awk '{print $1, $2, $6}' | grep -E 'secrets|bin/token|default/token'",
     ]);
     assert_eq!(
         listed,
