@@ -55,6 +55,11 @@ bench-rules: ## what the alerts cost Prometheus at 100,000 tokens; the table of 
 	tests/tools/install.sh prometheus
 	benches/rules.py
 
+.PHONY: bench-scale
+bench-scale: ## memory and time by the number of tokens; the table of docs/scaling.md
+	cargo build --release --locked
+	benches/scale.py target/release/token-expiry-exporter
+
 .PHONY: dashboards
 dashboards: ## draw the dashboards as Grafana draws them, into docs/images/; look at them before you commit them
 	tests/tools/install.sh prometheus chromium
