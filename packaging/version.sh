@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # To be sourced: what is packaged, and of when. Whoever builds from an archive without a history sets the last two.
 VERSION=$(sed -n 's/^version = "\(.*\)"$/\1/p' Cargo.toml | head -n 1)
 REVISION=${REVISION-$(git rev-parse HEAD 2>/dev/null || true)}

