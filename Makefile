@@ -50,6 +50,11 @@ golden: ## write the golden files and the generated pages anew; look at the diff
 bench: ## time and memory of a collection of 10,000 tokens, beside the floor of merely fetching them
 	cargo bench --locked --bench collect
 
+.PHONY: soak
+soak: ## half an hour of troubles, reloads and kills, and months of simulated time; the table of docs/reliability.md
+	tests/tools/install.sh prometheus
+	SOAK_TABLE=$(CURDIR)/docs/reliability.md cargo bench --locked --bench soak
+
 .PHONY: bench-rules
 bench-rules: ## what the alerts cost Prometheus at 100,000 tokens; the table of docs/alerts.md
 	tests/tools/install.sh prometheus
@@ -60,10 +65,20 @@ bench-scale: ## memory and time by the number of tokens; the table of docs/scali
 	cargo build --release --locked
 	benches/scale.py target/release/token-expiry-exporter
 
+.PHONY: bench-dashboards
+bench-dashboards: ## how long each query of the dashboards takes at 10,000 tokens; the table of docs/dashboards.md
+	tests/tools/install.sh prometheus
+	TOKENS=$${TOKENS:-10000} cargo test --locked --test suite dashboards::timing -- --ignored --nocapture
+
 .PHONY: dashboards
 dashboards: ## draw the dashboards as Grafana draws them, into docs/images/; look at them before you commit them
 	tests/tools/install.sh prometheus chromium
 	tests/dashboards/run.sh
+
+.PHONY: newest
+newest: ## the tests of the alerts on the newest Prometheus and Alertmanager that Debian has
+	tests/tools/install.sh prometheus newest smtp
+	TOOLS=.tools/newest/bin cargo test --locked --test suite alerts:: -- --skip every_mutant
 
 .PHONY: mutate
 mutate: ## break each alert in many ways; the tests must notice every one

@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_token_expiry_exporter_global_optspecs
-    string join \n config.file= providers.dir= storage.path= web.listen-address= web.telemetry-path= web.config.file= web.enable-lifecycle shard= log.level= log.format= h/help V/version
+    string join \n config.file= providers.dir= storage.path= web.listen-address= web.probe-listen-address= web.telemetry-path= web.config.file= web.enable-lifecycle shard= log.level= log.format= h/help V/version
 end
 
 function __fish_token_expiry_exporter_needs_command
@@ -27,7 +27,8 @@ end
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -l config.file -d 'The configuration' -r -F
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -l providers.dir -d 'Further provider definitions (*.yaml)' -r -F
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -l storage.path -d 'The folder in which the inventory is kept over a restart; it holds no secret. Without it, it is not kept' -r -F
-complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -l web.listen-address -d 'The address to listen at; by default port 10984 at every address of the machine' -r
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -l web.listen-address -d 'The address to listen at, such as :10984 or 127.0.0.1:10984; may be given several times' -r
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -l web.probe-listen-address -d 'A further address that answers /-/healthy and /-/ready alone, without TLS and users: for probes at a guarded door' -r
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -l web.telemetry-path -d 'The path of the metrics' -r
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -l web.config.file -d 'TLS, client certificates and users, in the exporter-toolkit\'s format' -r -F
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -l shard -d 'Collect only a part of the sources: the I-th of N instances, such as 1/3' -r
@@ -51,7 +52,8 @@ complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand serve" -l config.file -d 'The configuration' -r -F
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand serve" -l providers.dir -d 'Further provider definitions (*.yaml)' -r -F
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand serve" -l storage.path -d 'The folder in which the inventory is kept over a restart; it holds no secret. Without it, it is not kept' -r -F
-complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand serve" -l web.listen-address -d 'The address to listen at; by default port 10984 at every address of the machine' -r
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand serve" -l web.listen-address -d 'The address to listen at, such as :10984 or 127.0.0.1:10984; may be given several times' -r
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand serve" -l web.probe-listen-address -d 'A further address that answers /-/healthy and /-/ready alone, without TLS and users: for probes at a guarded door' -r
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand serve" -l web.telemetry-path -d 'The path of the metrics' -r
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand serve" -l web.config.file -d 'TLS, client certificates and users, in the exporter-toolkit\'s format' -r -F
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand serve" -l shard -d 'Collect only a part of the sources: the I-th of N instances, such as 1/3' -r

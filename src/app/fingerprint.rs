@@ -3,24 +3,23 @@
 use std::fmt::Write as _;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use crate::config::{Config, SourceConfig};
+use crate::config::Config;
 use crate::yaml::{self, Kind, Node};
 
 /// A fingerprint of each source, in the order of the configuration.
 ///
 /// It is the source's part of the file as it was understood: places, comments, anchors and the order of the keys do not
 /// count, and nor does what only the inventory needs to know, such as a rule or a lead elsewhere in the file. `stamp`
-/// stands for all that comes from other files.
+/// stands for the definitions. Credentials and certificates do not count: they are read anew at each collection.
 pub(super) fn fingerprints(config: &Config, stamp: &str) -> Vec<String> {
     let parts = sources(config);
     let whole = parts.len() == config.sources.len();
-    let fingerprint = |(number, source): (usize, &SourceConfig)| {
+    let fingerprint = |number: usize| {
         // Where the file cannot be taken apart, any change of it is a change of the source.
         let part = if whole { parts[number].clone() } else { config.text.content().to_owned() };
-        let tls = hash((&source.tls.ca, source.tls.identity.as_ref().map(|secret| secret.expose())));
-        format!("{part}\n{:?} {:?} {tls:x} {:x}", config.interval, config.timeout, hash(stamp))
+        format!("{part}\n{:?} {:?} {:x}", config.interval, config.timeout, hash(stamp))
     };
-    config.sources.iter().enumerate().map(fingerprint).collect()
+    (0..config.sources.len()).map(fingerprint).collect()
 }
 
 /// The list `sources` of the file, each as one text.

@@ -17,7 +17,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot, watch as channel};
 use tracing::{info, warn};
 
@@ -28,7 +27,8 @@ use crate::exposition::page::Page;
 use crate::exposition::program::{Build, Program};
 use crate::storage::Store;
 use crate::web::path::TelemetryPath;
-use crate::web::{self, Surface, guard::Guard};
+use crate::web::serve::Doors;
+use crate::web::{self, Desk, Surface, guard::Guard};
 use keep::Keeper;
 use reload::Reloader;
 use setup::{Places, Setup};
@@ -64,12 +64,24 @@ pub enum Fault {
     #[error(transparent)]
     Mistakes(#[from] Mistakes),
     /// The address cannot be listened at.
-    #[error("cannot listen at {address}: {error}; choose another with --web.listen-address")]
+    #[error("cannot listen at {address}: {error}; choose another with {flag}")]
     Listen {
         /// The address.
         address: SocketAddr,
+        /// The flag that names it.
+        flag: &'static str,
         /// Why.
         error: io::Error,
+    },
+    /// Another process keeps its inventory in the same place.
+    #[error(
+        "the storage path {} is in use by another token-expiry-exporter that runs; stop that one first, or give this one \
+         another --storage.path",
+        path.display()
+    )]
+    Taken {
+        /// The place.
+        path: PathBuf,
     },
     /// The listener broke down.
     #[error("the listener broke down: {0}")]
@@ -82,8 +94,12 @@ pub enum Fault {
 /// Runs until `shutdown` ends.
 ///
 /// # Errors
-/// Where the configuration is wrong at the start, or the listener breaks down.
-pub async fn run(flags: Flags, listener: TcpListener, shutdown: impl Future<Output = ()> + Send) -> Result<(), Fault> {
+/// Where the configuration is wrong at the start.
+pub async fn run(
+    flags: Flags,
+    doors: impl Into<Doors>,
+    shutdown: impl Future<Output = ()> + Send,
+) -> Result<(), Fault> {
     let clock = Arc::clone(&flags.surroundings.clock);
     let mut reloader = Reloader::new(flags.places.clone(), flags.shard, Arc::clone(&clock));
     let setup = reloader.load().await?;
@@ -92,19 +108,24 @@ pub async fn run(flags: Flags, listener: TcpListener, shutdown: impl Future<Outp
     let program = Arc::new(program.map_err(|error| Fault::Internal(error.to_string()))?);
     let inventory: SharedInventory = Arc::new(RwLock::new(Inventory::default()));
     let keeper = flags.storage.as_ref().map(|folder| Keeper {
-        store: Store::new(folder),
+        store: Arc::new(Store::new(folder)),
         inventory: Arc::clone(&inventory),
         program: Arc::clone(&program),
         clock: Arc::clone(&clock),
     });
-    if let Some(keeper) = &keeper {
-        keeper.restore(&setup);
+    let mut restored = false;
+    if let (Some(keeper), Some(path)) = (&keeper, &flags.storage) {
+        if keeper.is_taken() {
+            return Err(Fault::Taken { path: path.clone() });
+        }
+        restored = keeper.restore(&setup);
     }
+    // The first page is made of what was restored: whoever asks next finds it there.
+    let ready = Arc::new(AtomicBool::new(restored && is_known(&inventory)));
 
     let page = Page::new(Arc::clone(&inventory), setup.labels, Arc::clone(&program), Arc::clone(&clock))?;
     let page = Arc::new(page);
     let collector = Collector::new(Arc::clone(&inventory), flags.surroundings);
-    let ready = Arc::new(AtomicBool::new(false));
     let followers = [
         tokio::spawn(Arc::clone(&page).follow(collector.revision())),
         tokio::spawn(become_ready(Arc::clone(&inventory), collector.revision(), Arc::clone(&page), Arc::clone(&ready))),
@@ -112,6 +133,7 @@ pub async fn run(flags: Flags, listener: TcpListener, shutdown: impl Future<Outp
     let (stop_keeper, keeper_stops) = oneshot::channel();
     let keeper = keeper.map(|keeper| tokio::spawn(keeper.follow(collector.revision(), keeper_stops)));
     let (ask, asked) = mpsc::channel(1);
+    let stopping = Arc::new(AtomicBool::new(false));
     let surface = Arc::new(Surface {
         version: flags.build.version.to_owned(),
         inventory,
@@ -119,24 +141,27 @@ pub async fn run(flags: Flags, listener: TcpListener, shutdown: impl Future<Outp
         program: Arc::clone(&program),
         clock: Arc::clone(&clock),
         ready,
+        stopping: Arc::clone(&stopping),
+        desk: Desk::default(),
         reload: flags.lifecycle.then_some(ask),
         telemetry_path: flags.telemetry_path,
-        guard: guard.clone(),
+        guard,
     });
     let mut work = Work { collector, page, program, clock };
     work.take_over(setup).await;
 
     let (stop_server, server_stops) = oneshot::channel::<()>();
-    let server = web::serve::serve(listener, web::routes::routes(surface), guard, async {
+    // A task of its own: it answers also while the collector stops and the inventory is saved.
+    let mut server = tokio::spawn(web::serve::serve(doors.into(), surface, async {
         drop(server_stops.await);
-    });
-    tokio::pin!(server);
-    let ended = tokio::select! {
-        ended = &mut server => Some(ended),
-        () = reload::follow(&mut reloader, &mut work, asked, flags.look_every) => None,
-        () = shutdown => None,
+    }));
+    let broken = tokio::select! {
+        _ = &mut server => true,
+        () = reload::follow(&mut reloader, &mut work, asked, flags.look_every) => false,
+        () = shutdown => false,
     };
     info!("stopping");
+    stopping.store(true, Ordering::Release);
     work.collector.stop().await;
     drop(stop_keeper);
     if let Some(keeper) = keeper {
@@ -146,9 +171,8 @@ pub async fn run(flags: Flags, listener: TcpListener, shutdown: impl Future<Outp
         follower.abort();
     }
     drop(stop_server);
-    match ended {
-        Some(ended) => ended?,
-        None => server.await?,
+    if broken || server.await.is_err() {
+        return Err(Fault::Internal("the server broke off".to_owned()));
     }
     Ok(())
 }
@@ -168,6 +192,24 @@ impl Work {
         self.collector.apply(setup.orders, setup.policies, setup.rules).await;
         self.program.reloaded((self.clock)());
     }
+
+    /// Shows it: whoever has asked for a reload, and is told that it is done, must not find the sources of before.
+    async fn show(&self) {
+        render(Arc::clone(&self.page)).await;
+    }
+}
+
+/// Renders the page anew.
+async fn render(page: Arc<Page>) {
+    if let Ok(Err(error)) = tokio::task::spawn_blocking(move || page.render()).await {
+        warn!(%error, "the metrics could not be rendered");
+    }
+}
+
+/// Whether every source was attempted, by this process or an earlier one. The inventory must know the configuration.
+fn is_known(inventory: &SharedInventory) -> bool {
+    let inventory = inventory.read().unwrap_or_else(PoisonError::into_inner);
+    inventory.sources().all(|(_, source)| source.last_attempt.is_some())
 }
 
 /// Sets the flag once every source was attempted, or its tokens of before were restored. Then what is shown is as good as it
@@ -178,18 +220,14 @@ async fn become_ready(
     page: Arc<Page>,
     ready: Arc<AtomicBool>,
 ) {
+    if ready.load(Ordering::Acquire) {
+        return;
+    }
     // The first revision is the configuration's. Before it there is no source, and nothing is ready.
     while revision.changed().await.is_ok() {
-        let known = {
-            let inventory = inventory.read().unwrap_or_else(PoisonError::into_inner);
-            inventory.sources().all(|(_, source)| source.last_attempt.is_some())
-        };
-        if known {
+        if is_known(&inventory) {
             // Whoever is told "ready" asks for the metrics next, and must find there what was known now.
-            let rendered = tokio::task::spawn_blocking(move || page.render()).await;
-            if let Ok(Err(error)) = rendered {
-                warn!(%error, "the metrics could not be rendered");
-            }
+            render(page).await;
             ready.store(true, Ordering::Release);
             return;
         }

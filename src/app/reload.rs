@@ -77,6 +77,7 @@ pub(super) async fn follow(
         let result = match reloader.load().await {
             Ok(setup) => {
                 work.take_over(setup).await;
+                work.show().await;
                 info!("the configuration is loaded anew");
                 Ok(())
             }

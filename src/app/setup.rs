@@ -180,8 +180,7 @@ fn options(source: &SourceConfig) -> Options {
         longest_wait: Duration::from_secs(120),
         concurrency: 4,
         rate: None,
-        ca: source.tls.ca.clone(),
-        identity: source.tls.identity.clone(),
+        certificates: Arc::clone(&source.certificates),
         proxy: source.proxy.clone(),
     }
 }

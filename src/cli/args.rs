@@ -1,6 +1,6 @@
 //! The command line: every flag, in the ecosystem's own habits.
 
-use std::net::SocketAddr;
+use std::net::{Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
@@ -117,9 +117,12 @@ pub(super) struct ServeArgs {
 /// How metrics and pages are served.
 #[derive(Clone, Debug, Args)]
 pub(super) struct WebArgs {
-    /// The address to listen at; by default port 10984 at every address of the machine
-    #[arg(long = "web.listen-address", value_name = "ADDRESS")]
-    pub(super) listen: Option<ListenAddress>,
+    /// The address to listen at, such as :10984 or 127.0.0.1:10984; may be given several times
+    #[arg(long = "web.listen-address", value_name = "ADDRESS", default_value = ":10984")]
+    pub(super) listen: Vec<ListenAddress>,
+    /// A further address that answers /-/healthy and /-/ready alone, without TLS and users: for probes at a guarded door
+    #[arg(long = "web.probe-listen-address", value_name = "ADDRESS")]
+    pub(super) probes: Option<ListenAddress>,
     /// The path of the metrics
     #[arg(long = "web.telemetry-path", value_name = "PATH", default_value = "/metrics")]
     pub(super) telemetry_path: TelemetryPath,
@@ -201,17 +204,34 @@ pub(super) struct HealthArgs {
     pub(super) address: SocketAddr,
 }
 
-/// An address to listen at; `:10984` is every address of the machine.
+/// An address to listen at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct ListenAddress(pub(super) SocketAddr);
+pub(super) enum ListenAddress {
+    /// A port at every address of the machine: `:10984`.
+    Every(u16),
+    /// One address.
+    One(SocketAddr),
+}
+
+impl ListenAddress {
+    /// One address that stands for it.
+    pub(super) fn socket(self) -> SocketAddr {
+        match self {
+            Self::Every(port) => (Ipv6Addr::UNSPECIFIED, port).into(),
+            Self::One(address) => address,
+        }
+    }
+}
 
 impl std::str::FromStr for ListenAddress {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let whole = if text.starts_with(':') { format!("[::]{text}") } else { text.to_owned() };
-        let whole = whole.replacen("localhost:", "127.0.0.1:", 1);
-        whole.parse().map(Self).map_err(|_| "an address is written 127.0.0.1:10984, [::1]:10984 or :10984".to_owned())
+        let parsed = match text.strip_prefix(':') {
+            Some(port) => port.parse().ok().map(Self::Every),
+            None => text.replacen("localhost:", "127.0.0.1:", 1).parse().ok().map(Self::One),
+        };
+        parsed.ok_or_else(|| "an address is written 127.0.0.1:10984, [::1]:10984 or :10984".to_owned())
     }
 }
 
@@ -251,16 +271,17 @@ mod tests {
 
     #[test]
     fn addresses() {
+        let one = |address: &str| Some(ListenAddress::One(address.parse().unwrap()));
         for (text, expected) in [
-            ("127.0.0.1:10984", Some("127.0.0.1:10984")),
-            (":10984", Some("[::]:10984")),
-            ("localhost:1", Some("127.0.0.1:1")),
-            ("[::1]:10984", Some("[::1]:10984")),
+            ("127.0.0.1:10984", one("127.0.0.1:10984")),
+            (":10984", Some(ListenAddress::Every(10_984))),
+            ("localhost:1", one("127.0.0.1:1")),
+            ("[::1]:10984", one("[::1]:10984")),
+            (":65536", None),
             ("10984", None),
             ("example.com:1", None),
         ] {
-            let parsed = text.parse::<ListenAddress>().ok().map(|address| address.0.to_string());
-            assert_eq!(parsed.as_deref(), expected, "{text}");
+            assert_eq!(text.parse::<ListenAddress>().ok(), expected, "{text}");
         }
     }
 }

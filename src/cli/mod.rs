@@ -3,7 +3,7 @@
 //! | code | meaning |
 //! |---|---|
 //! | 0 | done |
-//! | 1 | `list --fail-within`: a token ends, or has ended; `check --online`: a listing is refused; `health`: no life; `serve`: it broke down |
+//! | 1 | `list --fail-within`: a token ends, or has ended; `check --online`: a listing is refused; `health`: no life; `serve`: it broke down, or its storage path is in use |
 //! | 2 | a mistake: in the flags, the configuration or a definition. `serve` and `check` tell the same |
 //! | 3 | `list`: not everything could be had; what is printed is not all |
 

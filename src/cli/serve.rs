@@ -10,16 +10,27 @@ use super::args::{ListenAddress, ServeArgs};
 use crate::app::setup::Places;
 use crate::app::{self, Fault, Flags};
 use crate::collector::Surroundings;
+use crate::exposition::program::Build;
+use crate::web::serve::Doors;
 
-/// The port that is this exporter's own.
-const PORT: u16 = 10984;
 /// How often the configuration is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
 
 pub(super) async fn run(args: ServeArgs) -> Result<u8, Fault> {
-    let listener = listen(args.web.listen).await?;
-    let address = listener.local_addr()?;
-    info!(version = super::BUILD.version, revision = super::BUILD.revision, %address, "token-expiry-exporter starts");
+    allow_more_open_files();
+    let mut doors = Doors { main: Vec::new(), probes: None };
+    for address in &args.web.listen {
+        let listener = listen(*address, "--web.listen-address").await?;
+        let address = listener.local_addr()?;
+        let Build { version, revision } = super::BUILD;
+        info!(version, revision, %address, "token-expiry-exporter starts");
+        doors.main.push(listener);
+    }
+    if let Some(address) = args.web.probes {
+        let listener = listen(address, "--web.probe-listen-address").await?;
+        info!(address = %listener.local_addr()?, "probes are answered");
+        doors.probes = Some(listener);
+    }
     let flags = Flags {
         places: Places { config: args.files.config, providers: args.files.providers },
         storage: args.storage,
@@ -31,21 +42,34 @@ pub(super) async fn run(args: ServeArgs) -> Result<u8, Fault> {
         surroundings: Surroundings::default(),
         build: super::BUILD,
     };
-    app::run(flags, listener, asked_to_stop()).await.map(|()| 0)
+    app::run(flags, doors, asked_to_stop()).await.map(|()| 0)
 }
 
-/// Listens at the address; without one at every address of the machine, IPv6 and IPv4 where the machine knows both.
-async fn listen(address: Option<ListenAddress>) -> Result<TcpListener, Fault> {
+/// Listens at an address; at every address of the machine it is IPv6 and IPv4 where the machine knows both.
+pub(super) async fn listen(address: ListenAddress, flag: &'static str) -> Result<TcpListener, Fault> {
     let bind = async |address: SocketAddr| {
         let bound = TcpListener::bind(address).await;
-        bound.map_err(|error| Fault::Listen { address, error })
+        bound.map_err(|error| Fault::Listen { address, flag, error })
     };
     match address {
-        Some(ListenAddress(address)) => bind(address).await,
-        None => match TcpListener::bind((Ipv6Addr::UNSPECIFIED, PORT)).await {
+        ListenAddress::One(address) => bind(address).await,
+        ListenAddress::Every(port) => match TcpListener::bind((Ipv6Addr::UNSPECIFIED, port)).await {
             Ok(listener) => Ok(listener),
-            Err(_) => bind((Ipv4Addr::UNSPECIFIED, PORT).into()).await,
+            Err(_) => bind((Ipv4Addr::UNSPECIFIED, port).into()).await,
         },
+    }
+}
+
+/// Takes as many open files as the system grants: service managers begin with 1,024 for the sake of programs that use
+/// `select`, and leave the rest to be asked for (<https://0pointer.net/blog/file-descriptor-limits.html>).
+fn allow_more_open_files() {
+    #[cfg(unix)]
+    {
+        use rustix::process::{Resource, getrlimit, setrlimit};
+        let mut limit = getrlimit(Resource::Nofile);
+        limit.current = limit.maximum;
+        // Where it is not granted, there is room for fewer connections.
+        let _ = setrlimit(Resource::Nofile, limit);
     }
 }
 

@@ -186,7 +186,7 @@ pub(super) const SOURCE: &[Key] = &[
     expired_retention(THE_FILES),
     token_limit(THE_FILES),
     policy(const { &bounds(THE_FILES, THE_FILES) }),
-    key("tls", Shape::Map(TLS), NOTHING, "certificates; read when the configuration is"),
+    key("tls", Shape::Map(TLS), NOTHING, "certificates; read again at each collection"),
     key(
         "proxy",
         Shape::Proxy,

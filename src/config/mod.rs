@@ -13,10 +13,11 @@ use url::Url;
 
 use self::credential::Origins;
 use self::rule::NamedProvider;
+use crate::core::certificates::SharedCertificates;
 use crate::core::lead::{Lead, LeadChange};
 use crate::core::mistake::{Mistake, Mistakes, Span, Text};
 use crate::core::rules::Rule;
-use crate::core::secret::{Secret, SharedCredentials};
+use crate::core::secret::SharedCredentials;
 use crate::yaml::{Key, Node};
 
 mod credential;
@@ -148,32 +149,22 @@ pub struct SourceConfig {
     pub token_limit: Option<usize>,
     /// Bounds of its own.
     pub policy: BoundsChange,
-    /// Certificates.
-    pub tls: Tls,
+    /// Certificates; read at each collection.
+    pub certificates: SharedCertificates,
     /// A proxy, instead of the environment's.
     pub proxy: Option<Url>,
 }
 
 impl fmt::Debug for SourceConfig {
     fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, provider, settings, interval, tls, .. } = self;
+        let Self { name, provider, settings, interval, .. } = self;
         to.debug_struct("SourceConfig")
             .field("name", &name.0)
             .field("provider", &provider.0)
             .field("settings", settings)
             .field("interval", interval)
-            .field("tls", tls)
             .finish_non_exhaustive()
     }
-}
-
-/// The certificates of a source, read when the configuration is.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Tls {
-    /// Certificates to trust beside the system's, PEM.
-    pub ca: Option<Vec<u8>>,
-    /// A client certificate and its key, PEM.
-    pub identity: Option<Secret>,
 }
 
 /// Reads a configuration. Relative paths in it stand under the folder of the text's name.

@@ -66,7 +66,7 @@ fn source(reading: &mut Reading, node: &Node, what: &str, lead: Lead) -> Option<
         Some(origins) => origins.clone(),
         None => Arc::new(NoCredential),
     };
-    let tls = tls::read(reading, values.map("tls"));
+    let certificates = tls::read(reading, values.map("tls"));
     let alert_lead = lead_change(values.map("alert_lead"));
     if values.given("alert_lead") {
         lead::check(reading, values.map("alert_lead"), lead.changed(alert_lead), "from the top of the file");
@@ -90,7 +90,7 @@ fn source(reading: &mut Reading, node: &Node, what: &str, lead: Lead) -> Option<
             max_lifetime: values.map("policy").bound("max_lifetime"),
             unused_after: values.map("policy").bound("unused_after"),
         },
-        tls,
+        certificates,
         proxy: values.proxy("proxy"),
     };
     Some((source, origins))

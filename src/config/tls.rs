@@ -1,49 +1,92 @@
-//! The certificates of a source, read when the configuration is.
+//! The certificates of a source: checked when the configuration is, and read anew at each collection.
 
-use super::Tls;
+use std::path::PathBuf;
+use std::sync::Arc;
+
 use super::reading::Reading;
+use super::surroundings::Surroundings;
 use super::values::Values;
+use crate::core::certificates::{Certificates, SharedCertificates, Trust};
+use crate::core::failure::{Failure, Reason};
 use crate::core::secret::Secret;
 
 const CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----";
 const KEY: &str = "PRIVATE KEY-----";
 const LOCKED_KEY: &str = "-----BEGIN ENCRYPTED PRIVATE KEY-----";
 
-/// Reads a source's `tls`.
-pub(super) fn read(reading: &mut Reading, values: &Values<'_>) -> Tls {
-    let ca = content(reading, values, "ca_file");
-    if let Some(ca) = &ca {
-        expect(reading, values, "ca_file", ca, CERTIFICATE, "a certificate");
-    }
-    Tls { ca: ca.map(String::into_bytes), identity: identity(reading, values) }
+/// The files of one source.
+struct Files {
+    ca: Option<PathBuf>,
+    certificate: Option<PathBuf>,
+    key: Option<PathBuf>,
+    surroundings: Arc<dyn Surroundings>,
 }
 
-/// The client certificate with its key.
-fn identity(reading: &mut Reading, values: &Values<'_>) -> Option<Secret> {
+impl Certificates for Files {
+    fn read(&self) -> Result<Trust, Failure> {
+        let ca = self.content("ca_file", self.ca.as_ref())?;
+        let certificate = self.content("cert_file", self.certificate.as_ref())?;
+        let key = self.content("key_file", self.key.as_ref())?;
+        let identity = certificate.map(|certificate| match key {
+            Some(key) => Secret::new(format!("{}\n{key}", certificate.trim_end())),
+            None => Secret::new(certificate),
+        });
+        Ok(Trust { ca: ca.map(String::into_bytes), identity })
+    }
+}
+
+impl Files {
+    fn content(&self, name: &str, path: Option<&PathBuf>) -> Result<Option<String>, Failure> {
+        let Some(path) = path else { return Ok(None) };
+        let problem = match self.surroundings.read_file(path).map(String::from_utf8) {
+            Ok(Ok(content)) => return Ok(Some(content)),
+            Ok(Err(_)) => "is no PEM text".to_owned(),
+            Err(error) => format!("cannot be read: {error}"),
+        };
+        Err(Failure::new(Reason::Tls, format!("tls.{name}: the file {} {problem}", path.display())))
+    }
+}
+
+/// Reads a source's `tls`, and checks what the files hold now.
+pub(super) fn read(reading: &mut Reading, values: &Values<'_>) -> SharedCertificates {
+    if let Some(ca) = content(reading, values, "ca_file") {
+        expect(reading, values, "ca_file", &ca, CERTIFICATE, "certificate");
+    }
+    check_identity(reading, values);
+    let path = |name| values.text(name).map(|written| reading.path(&written));
+    Arc::new(Files {
+        ca: path("ca_file"),
+        certificate: path("cert_file"),
+        key: path("key_file"),
+        surroundings: Arc::clone(reading.surroundings()),
+    })
+}
+
+/// Checks the client certificate with its key.
+fn check_identity(reading: &mut Reading, values: &Values<'_>) {
     if !values.given("cert_file") {
         if values.given("key_file") {
             let message = format!("{}: a key needs its certificate in `cert_file`", values.name("key_file"));
             reading.mistake(values.place("key_file"), message);
         }
-        return None;
+        return;
     }
-    let certificate = content(reading, values, "cert_file")?;
-    expect(reading, values, "cert_file", &certificate, CERTIFICATE, "a certificate");
+    let Some(certificate) = content(reading, values, "cert_file") else { return };
+    expect(reading, values, "cert_file", &certificate, CERTIFICATE, "certificate");
     if !values.given("key_file") {
         if !certificate.contains(KEY) {
             let message = format!("{}: a certificate needs its key in `key_file`", values.name("cert_file"));
             reading.mistake(values.place("cert_file"), message);
         }
-        return Some(Secret::new(certificate));
+        return;
     }
-    let key = content(reading, values, "key_file")?;
+    let Some(key) = content(reading, values, "key_file") else { return };
     if key.contains(LOCKED_KEY) || key.contains("Proc-Type: 4,ENCRYPTED") {
         let message = format!("{}: the key is locked with a passphrase; give one without", values.name("key_file"));
         reading.mistake(values.place("key_file"), message);
     } else {
-        expect(reading, values, "key_file", &key, KEY, "a private key");
+        expect(reading, values, "key_file", &key, KEY, "private key");
     }
-    Some(Secret::new(format!("{}\n{key}", certificate.trim_end())))
 }
 
 /// Reads the file that a key names.
@@ -63,7 +106,7 @@ fn content(reading: &mut Reading, values: &Values<'_>, key: &str) -> Option<Stri
 /// Notes that a file holds something else.
 fn expect(reading: &mut Reading, values: &Values<'_>, key: &str, content: &str, mark: &str, kind: &str) {
     if !content.contains(mark) {
-        let message = format!("{}: the file holds no {} in PEM form", values.name(key), kind.trim_start_matches("a "));
+        let message = format!("{}: the file holds no {kind} in PEM form", values.name(key));
         reading.mistake(values.place(key), message);
     }
 }

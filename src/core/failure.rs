@@ -20,7 +20,7 @@ pub enum Reason {
     ServerError,
     /// No answer, or no whole answer, in time; or 408.
     Timeout,
-    /// The name is unknown, the connection refused, reset or cut.
+    /// The name is unknown, the connection refused, reset or cut, or a proxy does not let through (407).
     Connect,
     /// The certificate is not trusted, or no common protocol.
     Tls,
@@ -30,7 +30,7 @@ pub enum Reason {
     TooLarge,
     /// No JSON where JSON was due, or not of the shape that the definition expects.
     Decode,
-    /// A row that the definition cannot read.
+    /// A row that the definition cannot read; a gap where it can read none.
     Mapping,
     /// Pages that repeat, or too many of them.
     Paging,

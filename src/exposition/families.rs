@@ -75,6 +75,9 @@ pub const FAMILIES: &[Family] = &[
     program::RELOAD_SUCCESS,
     program::STORAGE_FAILURES,
     program::HTTP_REQUESTS,
+    program::HTTP_CONNECTIONS,
+    program::HTTP_CLOSED,
+    program::WEB_CONFIG_SUCCESSFUL,
 ];
 
 /// What each label means, in the order of the documentation.
@@ -117,6 +120,11 @@ pub const LABELS: &[(&str, &str)] = &[
     ("version", "the version of the program"),
     ("revision", "the commit that it was built from"),
     ("shard", "which part of the sources this process collects, from 1"),
+    (
+        "cause",
+        "`full`: another needed the place, `handshake`: TLS failed, `slow_handshake`, `slow_request`, `slow_reader`: it took \
+         too long, `too_large`: far too many or too long headers, `malformed`: no HTTP; present at 0 from the start",
+    ),
     ("path", "the path of the request as the program knows it; `other` for any that it does not"),
 ];
 

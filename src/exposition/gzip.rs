@@ -8,6 +8,7 @@
 
 use std::io::{self, Write as _};
 
+use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::DeflateEncoder;
 
@@ -20,7 +21,7 @@ const END: [u8; 2] = [0x03, 0x00];
 /// A run of bytes as whole deflate blocks, none of them the last.
 #[derive(Debug)]
 pub(crate) struct Part {
-    deflated: Vec<u8>,
+    deflated: Bytes,
     crc: crc32fast::Hasher,
     length: u64,
 }
@@ -31,7 +32,7 @@ impl Part {
     /// # Errors
     /// None in practice: the compressor writes to memory.
     pub(crate) fn new(bytes: &[u8]) -> io::Result<Self> {
-        let mut packer = Packer::new();
+        let mut packer = Packer::new(Compression::default());
         packer.push(bytes)?;
         packer.finish()
     }
@@ -50,8 +51,8 @@ pub(crate) struct Packer {
 }
 
 impl Packer {
-    pub(crate) fn new() -> Self {
-        let encoder = DeflateEncoder::new(Vec::new(), Compression::default());
+    pub(crate) fn new(level: Compression) -> Self {
+        let encoder = DeflateEncoder::new(Vec::new(), level);
         Self { encoder, crc: crc32fast::Hasher::new(), length: 0 }
     }
 
@@ -75,26 +76,26 @@ impl Packer {
         // The encoder is not finished, but left: its end mark goes to the empty vector that takes the place of this one.
         let mut deflated = std::mem::take(self.encoder.get_mut());
         deflated.shrink_to_fit();
-        Ok(Part { deflated, crc: self.crc, length: self.length })
+        Ok(Part { deflated: deflated.into(), crc: self.crc, length: self.length })
     }
 }
 
-/// One gzip stream of all parts.
-pub(crate) fn join(parts: &[&Part]) -> Vec<u8> {
-    let size = parts.iter().map(|part| part.deflated.len()).sum::<usize>() + HEADER.len() + END.len() + 8;
-    let mut stream = Vec::with_capacity(size);
-    stream.extend(HEADER);
+/// One gzip stream of all parts, in pieces that share the parts' memory: a thousand who read slowly hold one page.
+pub(crate) fn join(parts: &[&Part]) -> Vec<Bytes> {
+    let mut stream = Vec::with_capacity(parts.len() + 2);
+    stream.push(Bytes::from_static(&HEADER));
     let mut crc = crc32fast::Hasher::new();
     let mut length = 0_u64;
     for part in parts {
-        stream.extend_from_slice(&part.deflated);
+        stream.push(part.deflated.clone());
         crc.combine(&part.crc);
         length += part.length;
     }
-    stream.extend(END);
-    stream.extend(crc.finalize().to_le_bytes());
+    let mut end = END.to_vec();
+    end.extend(crc.finalize().to_le_bytes());
     // The trailer's length is modulo 2^32.
-    stream.extend((length & u64::from(u32::MAX)).to_le_bytes().into_iter().take(4));
+    end.extend((length & u64::from(u32::MAX)).to_le_bytes().into_iter().take(4));
+    stream.push(end.into());
     stream
 }
 
@@ -111,7 +112,7 @@ mod tests {
 
     fn joined(texts: &[Vec<u8>]) -> Vec<u8> {
         let parts: Vec<Part> = texts.iter().map(|text| Part::new(text).expect("compresses")).collect();
-        join(&parts.iter().collect::<Vec<_>>())
+        join(&parts.iter().collect::<Vec<_>>()).concat()
     }
 
     proptest! {

@@ -4,11 +4,14 @@
 //! Prometheus servers ask for it every fifteen seconds; but it changes only when a collection ends, or a token enters a
 //! band, and both are known. It is not kept uncompressed: whoever asks without gzip waits for the decompression.
 
-use std::io::{self, Read as _};
+use std::collections::VecDeque;
+use std::io::{self, Read};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
+use bytes::{Buf as _, Bytes};
 use chrono::{DateTime, Utc};
+use flate2::Compression;
 use tokio::sync::watch;
 
 use super::gzip::{self, Part};
@@ -32,6 +35,8 @@ pub struct Page {
     clock: Clock,
     labels: Mutex<Labels>,
     rendered: Mutex<Arc<Rendered>>,
+    /// Held while the page is rendered: of two renderings, the one that has seen more must be the last.
+    rendering: Mutex<()>,
 }
 
 /// The page at one instant, without what the program says of itself.
@@ -53,8 +58,16 @@ impl Page {
         program: Arc<Program>,
         clock: Clock,
     ) -> io::Result<Self> {
-        let rendered = Rendered::of(&inventory, labels, clock())?;
-        Ok(Self { inventory, program, clock, labels: Mutex::new(labels), rendered: Mutex::new(Arc::new(rendered)) })
+        // Whoever asks after a start waits for the first page; it is a third larger, and replaced soon.
+        let rendered = Rendered::of(&inventory, labels, clock(), Compression::fast())?;
+        Ok(Self {
+            inventory,
+            program,
+            clock,
+            labels: Mutex::new(labels),
+            rendered: Mutex::new(Arc::new(rendered)),
+            rendering: Mutex::default(),
+        })
     }
 
     /// What of an owner may be shown.
@@ -73,7 +86,8 @@ impl Page {
     /// # Errors
     /// None in practice: the compressor writes to memory.
     pub fn render(&self) -> io::Result<()> {
-        let rendered = Rendered::of(&self.inventory, self.labels(), (self.clock)())?;
+        let _turn = held(&self.rendering);
+        let rendered = Rendered::of(&self.inventory, self.labels(), (self.clock)(), Compression::default())?;
         *held(&self.rendered) = Arc::new(rendered);
         Ok(())
     }
@@ -104,11 +118,11 @@ impl Page {
         }
     }
 
-    /// The page as gzip.
+    /// The page as gzip, in pieces of which all but the small ones are shared by whoever is handed them.
     ///
     /// # Errors
     /// None in practice: the compressor writes to memory.
-    pub fn compressed(&self, format: Format) -> io::Result<Vec<u8>> {
+    pub fn compressed(&self, format: Format) -> io::Result<Vec<Bytes>> {
         let rendered = Arc::clone(&held(&self.rendered));
         let program = Part::new(self.program.text(format).as_bytes())?;
         Ok(gzip::join(&[&rendered.gauges, rendered.counters(format), &program]))
@@ -124,17 +138,32 @@ impl Page {
         let parts = [&rendered.gauges, rendered.counters(format)];
         let length = parts.iter().map(|part| part.length()).sum::<u64>();
         let mut text = Vec::with_capacity(usize::try_from(length).unwrap_or_default() + program.len());
-        flate2::read::GzDecoder::new(&gzip::join(&parts)[..]).read_to_end(&mut text)?;
+        flate2::read::GzDecoder::new(Pieces(gzip::join(&parts).into())).read_to_end(&mut text)?;
         text.extend_from_slice(program.as_bytes());
         Ok(text)
     }
 }
 
+/// Reads pieces as one.
+struct Pieces(VecDeque<Bytes>);
+
+impl Read for Pieces {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        while self.0.front().is_some_and(Bytes::is_empty) {
+            self.0.pop_front();
+        }
+        let Some(piece) = self.0.front_mut() else { return Ok(0) };
+        let count = piece.len().min(into.len());
+        piece.copy_to_slice(&mut into[..count]);
+        Ok(count)
+    }
+}
+
 impl Rendered {
-    fn of(inventory: &RwLock<Inventory>, labels: Labels, now: DateTime<Utc>) -> io::Result<Self> {
-        let mut gauges = Writer::packing(Format::Text);
-        let mut counters = Writer::packing(Format::Text);
-        let mut openmetrics_counters = Writer::packing(Format::OpenMetrics);
+    fn of(inventory: &RwLock<Inventory>, labels: Labels, now: DateTime<Utc>, level: Compression) -> io::Result<Self> {
+        let mut gauges = Writer::packing(Format::Text, level);
+        let mut counters = Writer::packing(Format::Text, level);
+        let mut openmetrics_counters = Writer::packing(Format::OpenMetrics, level);
         let next_change = {
             let inventory = inventory.read().unwrap_or_else(PoisonError::into_inner);
             let known = Known::of(&inventory, now);

@@ -17,6 +17,60 @@ pub struct Build<'a> {
     pub revision: &'a str,
 }
 
+/// Why a client's connection was closed: the values of the label `cause`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Closed {
+    /// Another needed its place.
+    Full,
+    /// The TLS handshake failed: no certificate where one is demanded, nothing in common, or no TLS at all.
+    Handshake,
+    /// The TLS handshake took too long.
+    SlowHandshake,
+    /// A request's head took too long.
+    SlowRequest,
+    /// The answer was not taken.
+    SlowReader,
+    /// A request's head was far too large.
+    TooLarge,
+    /// What came was no HTTP.
+    Malformed,
+}
+
+impl Closed {
+    /// Every cause, in the order of the documentation.
+    pub const ALL: [Self; 7] = [
+        Self::Full,
+        Self::Handshake,
+        Self::SlowHandshake,
+        Self::SlowRequest,
+        Self::SlowReader,
+        Self::TooLarge,
+        Self::Malformed,
+    ];
+
+    /// The value of the label.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::Handshake => "handshake",
+            Self::SlowHandshake => "slow_handshake",
+            Self::SlowRequest => "slow_request",
+            Self::SlowReader => "slow_reader",
+            Self::TooLarge => "too_large",
+            Self::Malformed => "malformed",
+        }
+    }
+}
+
+/// A connection that is counted as open until this goes.
+pub struct Connected(IntGauge);
+
+impl Drop for Connected {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
 /// The program's own metrics.
 pub struct Program {
     registry: Registry,
@@ -24,6 +78,9 @@ pub struct Program {
     reload_success: Gauge,
     storage_failures: IntCounter,
     http_requests: IntCounterVec,
+    http_connections: IntGauge,
+    http_closed: IntCounterVec,
+    web_config_successful: IntGauge,
 }
 
 impl Program {
@@ -39,6 +96,13 @@ impl Program {
         shards.with_label_values(&[&shard.0.to_string()]).set(shard.1.into());
         #[cfg(target_os = "linux")]
         registry.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))?;
+        let http_closed =
+            registered(&registry, IntCounterVec::new(options(&program::HTTP_CLOSED), program::HTTP_CLOSED.labels)?)?;
+        for cause in Closed::ALL {
+            http_closed.with_label_values(&[cause.label()]).inc_by(0);
+        }
+        let web_config_successful = IntGauge::with_opts(options(&program::WEB_CONFIG_SUCCESSFUL))?;
+        web_config_successful.set(1);
         Ok(Self {
             reload_successful: registered(&registry, IntGauge::with_opts(options(&program::RELOAD_SUCCESSFUL))?)?,
             reload_success: registered(&registry, Gauge::with_opts(options(&program::RELOAD_SUCCESS))?)?,
@@ -47,6 +111,9 @@ impl Program {
                 &registry,
                 IntCounterVec::new(options(&program::HTTP_REQUESTS), program::HTTP_REQUESTS.labels)?,
             )?,
+            http_connections: registered(&registry, IntGauge::with_opts(options(&program::HTTP_CONNECTIONS))?)?,
+            http_closed,
+            web_config_successful: registered(&registry, web_config_successful)?,
             registry,
         })
     }
@@ -71,6 +138,22 @@ impl Program {
     /// Notes an answer. `path` is one of a closed list.
     pub fn answered(&self, path: &str, code: u16) {
         self.http_requests.with_label_values(&[path, &code.to_string()]).inc();
+    }
+
+    /// Notes a connection, for as long as what is handed out lives.
+    pub fn connected(&self) -> Connected {
+        self.http_connections.inc();
+        Connected(self.http_connections.clone())
+    }
+
+    /// Notes that a client's connection was closed.
+    pub fn closed(&self, cause: Closed) {
+        self.http_closed.with_label_values(&[cause.label()]).inc();
+    }
+
+    /// Notes whether the web configuration could be used when it was last looked at.
+    pub fn web_config_read(&self, successful: bool) {
+        self.web_config_successful.set(successful.into());
     }
 
     /// Writes it all. In OpenMetrics this is the end of the page.
@@ -141,6 +224,18 @@ mod tests {
         # HELP token_expiry_exporter_config_last_reload_successful 1 if the last reload of the configuration was successful, else 0: then the one of before still runs.
         # TYPE token_expiry_exporter_config_last_reload_successful gauge
         token_expiry_exporter_config_last_reload_successful 0
+        # HELP token_expiry_exporter_http_connections Connections that are open.
+        # TYPE token_expiry_exporter_http_connections gauge
+        token_expiry_exporter_http_connections 0
+        # HELP token_expiry_exporter_http_connections_closed_total Connections that this program closed because of what the client did or did not do.
+        # TYPE token_expiry_exporter_http_connections_closed_total counter
+        token_expiry_exporter_http_connections_closed_total{cause="full"} 0
+        token_expiry_exporter_http_connections_closed_total{cause="handshake"} 0
+        token_expiry_exporter_http_connections_closed_total{cause="malformed"} 0
+        token_expiry_exporter_http_connections_closed_total{cause="slow_handshake"} 0
+        token_expiry_exporter_http_connections_closed_total{cause="slow_reader"} 0
+        token_expiry_exporter_http_connections_closed_total{cause="slow_request"} 0
+        token_expiry_exporter_http_connections_closed_total{cause="too_large"} 0
         # HELP token_expiry_exporter_http_requests_total Requests that this program has answered.
         # TYPE token_expiry_exporter_http_requests_total counter
         token_expiry_exporter_http_requests_total{code="200",path="/metrics"} 1
@@ -151,6 +246,9 @@ mod tests {
         # HELP token_expiry_exporter_storage_failures_total How often the inventory could not be written to, or read from, the storage path.
         # TYPE token_expiry_exporter_storage_failures_total counter
         token_expiry_exporter_storage_failures_total 1
+        # HELP token_expiry_exporter_web_config_last_read_successful 1 if the web configuration could be used when it was last looked at, else 0: then the one of before still holds.
+        # TYPE token_expiry_exporter_web_config_last_read_successful gauge
+        token_expiry_exporter_web_config_last_read_successful 1
         "#);
     }
 
@@ -158,6 +256,6 @@ mod tests {
     fn in_openmetrics_a_counter_is_named_without_its_ending_and_the_end_is_marked() {
         let text = program().text(Format::OpenMetrics);
         assert!(text.contains("\n# TYPE process_cpu_seconds counter\nprocess_cpu_seconds_total "), "{text}");
-        assert!(text.ends_with("token_expiry_exporter_storage_failures_total 1\n# EOF\n"), "{text}");
+        assert!(text.ends_with("token_expiry_exporter_web_config_last_read_successful 1\n# EOF\n"), "{text}");
     }
 }

@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 use std::io;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use flate2::Compression;
 
 use super::families::{Family, Kind};
 use super::gzip::{Packer, Part};
@@ -77,8 +78,8 @@ impl Writer {
     }
 
     /// A writer whose text is compressed on the way: tens of megabytes are never held as a whole.
-    pub(crate) fn packing(format: Format) -> Self {
-        Self { packer: Some(Packer::new()), ..Self::new(format) }
+    pub(crate) fn packing(format: Format, level: Compression) -> Self {
+        Self { packer: Some(Packer::new(level)), ..Self::new(format) }
     }
 
     /// Begins a family; the samples that follow are its own.

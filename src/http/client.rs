@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, Utc};
 use http::header::HeaderMap;
@@ -17,6 +17,7 @@ use super::fault::Fault;
 use super::limit::Limits;
 use super::transport::Transport;
 use super::{quota, redirect, retry, shown};
+use crate::core::certificates::Trust;
 use crate::core::failure::{Failure, Reason};
 use crate::core::outcome::RateLimit;
 
@@ -32,8 +33,14 @@ pub struct Client {
     clock: Clock,
     chance: Chance,
     limits: Limits,
-    transport: Transport,
+    connections: Mutex<Connections>,
     usage: Mutex<Usage>,
+}
+
+/// The connections, and what they were made with.
+struct Connections {
+    trust: Trust,
+    transport: Arc<Transport>,
 }
 
 /// What a client has cost its provider.
@@ -51,9 +58,11 @@ impl Client {
     /// # Errors
     /// A sentence, where certificates or the proxy cannot be used.
     pub fn new(options: Options, clock: Clock) -> Result<Self, String> {
+        let trust = options.certificates.read().map_err(|failure| failure.what)?;
+        let transport = Arc::new(Transport::new(&options, &trust)?);
         Ok(Self {
             limits: Limits::new(options.concurrency, options.rate),
-            transport: Transport::new(&options)?,
+            connections: Mutex::new(Connections { trust, transport }),
             usage: Mutex::default(),
             chance: Box::new(rand::random::<f64>),
             options,
@@ -66,6 +75,21 @@ impl Client {
     pub fn with_chance(mut self, chance: impl Fn() -> f64 + Send + Sync + 'static) -> Self {
         self.chance = Box::new(chance);
         self
+    }
+
+    /// Reads the certificates anew. Where they are others than before, connections are made with them from now on.
+    ///
+    /// # Errors
+    /// Reason `tls`, where they cannot be read or used. Then nothing has changed.
+    pub fn renew_certificates(&self) -> Result<(), Failure> {
+        let trust = self.options.certificates.read()?;
+        let mut connections = held(&self.connections);
+        if connections.trust != trust {
+            let made = Transport::new(&self.options, &trust);
+            let transport = Arc::new(made.map_err(|sentence| Failure::new(Reason::Tls, sentence))?);
+            *connections = Connections { trust, transport };
+        }
+        Ok(())
     }
 
     /// Sends a request, and again as often as manners allow, but never past the deadline.
@@ -145,8 +169,9 @@ impl Client {
     ) -> Result<Answer, Fault> {
         let _turn = self.limits.turn(deadline).await?;
         let until = Instant::now() + self.options.request_timeout;
-        let client = self.transport.to(url);
-        let exchange = exchange(client, &request.method, url, headers, request.body.bytes(), self.options.body_limit);
+        let transport = Arc::clone(&held(&self.connections).transport);
+        let exchange =
+            exchange(transport.to(url), &request.method, url, headers, request.body.bytes(), self.options.body_limit);
         let came = timeout_at(until.min(deadline), exchange).await.unwrap_or_else(|_| Err(self.late(until < deadline)));
         self.count(&came);
         came
@@ -166,9 +191,14 @@ impl Client {
         }
     }
 
-    fn usage(&self) -> std::sync::MutexGuard<'_, Usage> {
-        self.usage.lock().unwrap_or_else(PoisonError::into_inner)
+    fn usage(&self) -> MutexGuard<'_, Usage> {
+        held(&self.usage)
     }
+}
+
+/// What a lock guards, also after a panic elsewhere: each value is replaced whole, never left half done.
+fn held<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
+    lock.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Answer {

@@ -68,6 +68,8 @@ fn refusal(status: u16, headers: &HeaderMap) -> Option<Reason> {
         403 if quota::exhausted(headers) => Reason::RateLimited,
         403 => Reason::Forbidden,
         404 | 410 => Reason::NotFound,
+        // A proxy's word, not the provider's: behind HTTPS the same proxy ends the connection.
+        407 => Reason::Connect,
         408 => Reason::Timeout,
         429 => Reason::RateLimited,
         500..=599 => Reason::ServerError,
@@ -188,7 +190,7 @@ mod tests {
             (403, &[("x-ratelimit-remaining", "0")], Some(Reason::RateLimited)),
             (403, &[("retry-after", "60")], Some(Reason::RateLimited)),
             (404, &[], Some(Reason::NotFound)),
-            (407, &[], Some(Reason::Internal)),
+            (407, &[], Some(Reason::Connect)),
             (408, &[], Some(Reason::Timeout)),
             (410, &[], Some(Reason::NotFound)),
             (422, &[], Some(Reason::Internal)),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use url::Url;
 
 use super::shown;
-use crate::core::secret::Secret;
+use crate::core::certificates::SharedCertificates;
 
 /// How a client behaves.
 #[derive(Clone)]
@@ -25,10 +25,8 @@ pub struct Options {
     pub concurrency: usize,
     /// So many requests in so long a time.
     pub rate: Option<(u32, Duration)>,
-    /// Certificates to trust beside the system's, PEM.
-    pub ca: Option<Vec<u8>>,
-    /// A client certificate and its key, PEM.
-    pub identity: Option<Secret>,
+    /// Whom to trust beside the system's authorities, and as whom to come.
+    pub certificates: SharedCertificates,
     /// A proxy, instead of the environment's. Its URL may carry a name and a password.
     pub proxy: Option<Url>,
 }
@@ -43,9 +41,7 @@ impl fmt::Debug for Options {
             .field("longest_wait", &self.longest_wait)
             .field("concurrency", &self.concurrency)
             .field("rate", &self.rate)
-            .field("ca", &self.ca.as_ref().map(Vec::len))
-            .field("identity", &self.identity)
             .field("proxy", &self.proxy.as_ref().map(shown::url))
-            .finish()
+            .finish_non_exhaustive()
     }
 }

@@ -4,6 +4,7 @@ use url::{Host, Url};
 
 use super::fault::cause;
 use super::options::Options;
+use crate::core::certificates::Trust;
 
 /// The name under which requests come.
 const USER_AGENT: &str = concat!("token-expiry-exporter/", env!("CARGO_PKG_VERSION"));
@@ -21,15 +22,18 @@ impl Transport {
     ///
     /// # Errors
     /// A sentence, where certificates or the proxy cannot be used.
-    pub(super) fn new(options: &Options) -> Result<Self, String> {
+    pub(super) fn new(options: &Options, trust: &Trust) -> Result<Self, String> {
         // It is an error only where it was done before.
         let _ = rustls::crypto::ring::default_provider().install_default();
         Ok(match &options.proxy {
             Some(proxy) => {
-                let clients = build(builder(options)?.proxy(through(proxy)?))?;
+                let clients = build(builder(options, trust)?.proxy(through(proxy)?))?;
                 Self { loopback: clients.clone(), clients }
             }
-            None => Self { loopback: build(builder(options)?.no_proxy())?, clients: build(builder(options)?)? },
+            None => Self {
+                loopback: build(builder(options, trust)?.no_proxy())?,
+                clients: build(builder(options, trust)?)?,
+            },
         })
     }
 
@@ -39,7 +43,7 @@ impl Transport {
     }
 }
 
-fn builder(options: &Options) -> Result<reqwest::ClientBuilder, String> {
+fn builder(options: &Options, trust: &Trust) -> Result<reqwest::ClientBuilder, String> {
     let mut builder = reqwest::Client::builder()
         .user_agent(USER_AGENT)
         .connect_timeout(options.connect_timeout)
@@ -47,7 +51,7 @@ fn builder(options: &Options) -> Result<reqwest::ClientBuilder, String> {
         // What is sent again is decided, counted and waited for in `client`.
         .retry(reqwest::retry::never())
         .referer(false);
-    if let Some(pem) = &options.ca {
+    if let Some(pem) = &trust.ca {
         let certificates = reqwest::Certificate::from_pem_bundle(pem)
             .map_err(|error| format!("the certificates to trust cannot be read as PEM: {}", cause(&error)))?;
         if certificates.is_empty() {
@@ -55,7 +59,7 @@ fn builder(options: &Options) -> Result<reqwest::ClientBuilder, String> {
         }
         builder = builder.tls_certs_merge(certificates);
     }
-    if let Some(pem) = &options.identity {
+    if let Some(pem) = &trust.identity {
         let identity = reqwest::Identity::from_pem(pem.expose().as_bytes())
             .map_err(|error| format!("the client certificate and its key cannot be read as PEM: {}", cause(&error)))?;
         builder = builder.identity(identity);

@@ -14,6 +14,10 @@ use crate::core::outcome::OddRow;
 use crate::http::client;
 use crate::http::page::Trail;
 
+/// The most rows of one walk through pages: as many as the most pages have where each has a hundred. What pages bring is held
+/// until the last has come.
+const MOST_ROWS: u64 = 1_000_000;
+
 /// The most characters of a provider's own words.
 const LONGEST_WORDS: usize = 200;
 
@@ -85,6 +89,7 @@ impl Pages<'_> {
         let Some(body) = self.judge(&request, &reply, &mut variables)? else { return Ok(None) };
         let rows = rows(&self.request.rows, &variables, &body)
             .map_err(|what| Failure::new(Reason::Decode, format!("{}: {what}", title(&request))))?;
+        within_limit(self.before + rows.len() as u64).map_err(named)?;
         variables.rows = Val::from(rows.len());
         let answered = Answered {
             url: &reply.url,
@@ -129,6 +134,10 @@ impl Pages<'_> {
         if let Some(reason) = reply.refusal() {
             return Err(refused(reason, &format!("{} after {}", reply.status, attempts(reply.attempts))));
         }
+        if value::has_too_many(&reply.body) {
+            let what = format!("the answer has more than {} values", value::MOST_VALUES);
+            return Err(refused(Reason::TooLarge, &what));
+        }
         let Some(body) = &body else {
             return Err(Failure::new(Reason::Decode, format!("{}: {}", title(request), no_json(&reply.headers))));
         };
@@ -162,6 +171,14 @@ impl Pages<'_> {
         }
         (taken, odd)
     }
+}
+
+/// Whether a walk may have so many rows.
+fn within_limit(rows: u64) -> Result<(), Failure> {
+    if rows <= MOST_ROWS {
+        return Ok(());
+    }
+    Err(Failure::new(Reason::TooLarge, format!("the listing has not ended after {MOST_ROWS} rows")))
 }
 
 /// What a message calls a request. The query stays out: what it holds can be long, and stands in the definition.
@@ -217,4 +234,20 @@ fn headers(headers: &http::HeaderMap) -> Val {
             headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
         (value::val(name.as_str()), value::val(&values.join(", ")))
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn rows_end() {
+        assert_eq!(within_limit(MOST_ROWS), Ok(()));
+        let failure = within_limit(MOST_ROWS + 1).unwrap_err();
+        assert_eq!(
+            (failure.reason, failure.what.as_str()),
+            (Reason::TooLarge, "the listing has not ended after 1000000 rows")
+        );
+    }
 }

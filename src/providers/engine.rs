@@ -164,13 +164,14 @@ impl Engine {
         })
     }
 
-    /// Reads the credential, and logs in with it where that must be.
+    /// Reads the certificates and the credential, and logs in with it where that must be.
     async fn round(&self, now: DateTime<Utc>, deadline: Instant) -> Result<Round<'_>, Failure> {
         let scheme: &Scheme = self
             .provider
             .schemes
             .get(self.scheme)
             .ok_or_else(|| Failure::new(Reason::Internal, "the definition has no such scheme"))?;
+        self.client.renew_certificates()?;
         let session =
             Session::open(&self.auth, &self.provider, scheme, &self.settings, &self.client, &self.clock, deadline)?;
         session.log_in().await?;

@@ -104,12 +104,13 @@ impl<'e> Tables<'e> {
         });
     }
 
-    /// Whether a value was had within so many times the time for which it is used again.
+    /// Whether a value was had within so many times the time for which it is used again. One from the future is as old: the
+    /// clock was set back.
     fn is_fresh(&self, number: usize, known: &Known, now: DateTime<Utc>, times: u32) -> bool {
         match self.maps.get(number).map(|map| &map.fill) {
             Some(Fill::LookUp { keep, .. }) => {
                 let keep = TimeDelta::from_std(keep.saturating_mul(times)).unwrap_or(TimeDelta::MAX);
-                now.signed_duration_since(known.at) < keep
+                now.signed_duration_since(known.at).abs() < keep
             }
             Some(Fill::Sweep(_)) | None => false,
         }

@@ -81,12 +81,21 @@ fn json_number(number: &Num) -> Option<Number> {
     }
 }
 
-/// Reads JSON.
+/// The most values of one answer. Within the size that an answer may have there is room for thirty million, and each takes
+/// some hundred bytes once it is read; a hundred thousand tokens with ten fields each come in pages.
+pub(super) const MOST_VALUES: usize = 1_000_000;
+
+/// Whether a body has more values than are read. Marks within texts count too: it is an upper bound.
+pub(super) fn has_too_many(body: &[u8]) -> bool {
+    body.iter().filter(|byte| matches!(byte, b',' | b'[' | b'{')).count() > MOST_VALUES
+}
+
+/// Reads JSON, unless it has too many values.
 ///
 /// By the strict reader, which bounds the depth: jq's own would overflow the stack on a hostile answer, and takes comments,
 /// `NaN` and binary texts. Whole numbers keep 64 bits, so that an id beyond 2^53 stays what it is.
 pub(super) fn decode(body: &[u8]) -> Option<Val> {
-    serde_json::from_slice(body).ok()
+    if has_too_many(body) { None } else { serde_json::from_slice(body).ok() }
 }
 
 /// A JSON value as jq's.
@@ -131,6 +140,14 @@ mod tests {
         for not_json in ["", "NaN", "# a comment\n1", "<!doctype html>", "{} {}", "[1,]"] {
             assert!(decode(not_json.as_bytes()).is_none(), "{not_json}");
         }
+    }
+
+    #[test]
+    fn not_more_values_are_read_than_memory_has_room_for() {
+        let list = |count: usize| format!("[{}0]", "0,".repeat(count - 1)).into_bytes();
+        assert!(decode(&list(MOST_VALUES)).is_some());
+        assert!(decode(&list(MOST_VALUES + 1)).is_none());
+        assert!(has_too_many(&b"[],".repeat(MOST_VALUES)));
     }
 
     #[test]

@@ -195,13 +195,28 @@ async fn scopes(round: &Round<'_>, running: &Running<'_>, branches: Vec<Branch<'
     }
     let asked = each(round, labelled, "more scopes", |(branch, path, label)| async move {
         match scope(round, running, &branch, &path).await {
-            Ok(answer) => Ok(Scope { path, tokens: answer.tokens, odd: answer.odd, is_step: false }),
+            Ok(answer) => Ok((Scope { path, tokens: answer.tokens, odd: answer.odd, is_step: false }, label)),
             Err(failure) => Err(gap(round, running.listing, request, path, label, failure)),
         }
     });
     let (scopes, gaps) = asked.await;
-    listed.scopes.extend(scopes);
     listed.gaps.extend(gaps);
+    // One odd row among others is the row's fault. Where none can be read, the vendor's answers have changed.
+    let none_is_read = scopes.iter().all(|(scope, _)| scope.tokens.is_empty());
+    for (scope, label) in scopes {
+        match unreadable(&scope.odd).filter(|_| none_is_read) {
+            Some(failure) => listed.gaps.push(gap(round, running.listing, request, scope.path, label, failure)),
+            None => listed.scopes.push(scope),
+        }
+    }
+}
+
+/// What is said of an answer of which these rows, and no others, came.
+fn unreadable(odd: &[OddRow]) -> Option<Failure> {
+    let (count, field) = (odd.len(), odd.first()?.field);
+    let what =
+        format!("no row can be read, of {count}; the first for its `{field}`: the definition expects another answer");
+    Some(Failure::new(Reason::Mapping, what))
 }
 
 /// One scope, to its last page; or its answer of before, where that may be used again.

@@ -16,7 +16,7 @@ use ring::digest;
 use super::Surface;
 use super::filter::Filter;
 use super::html::web_link;
-use super::routes::{fault, text};
+use super::routes::text;
 use super::tokens::soonest;
 use super::words::exact;
 use crate::core::inventory::View;
@@ -31,9 +31,10 @@ pub(super) async fn answer(State(surface): State<Arc<Surface>>, RawQuery(query):
         Ok(filter) => filter,
         Err(why) => return text(StatusCode::BAD_REQUEST, format!("{why}\n")),
     };
-    match tokio::task::spawn_blocking(move || calendar(&surface, &filter)).await {
+    let writing = Arc::clone(&surface);
+    match surface.desk.write("the calendar", move || Ok(calendar(&writing, &filter).into_bytes())).await {
         Ok(calendar) => ([(CONTENT_TYPE, "text/calendar; charset=utf-8")], calendar).into_response(),
-        Err(error) => fault("the calendar could not be written", &error),
+        Err(refusal) => refusal,
     }
 }
 

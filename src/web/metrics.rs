@@ -1,6 +1,5 @@
 //! `/metrics`.
 
-use std::io;
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -9,6 +8,7 @@ use axum::http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE
 use axum::response::{IntoResponse, Response};
 
 use super::Surface;
+use super::body::Ready;
 use super::routes::fault;
 use crate::exposition::text::Format;
 
@@ -16,17 +16,19 @@ use crate::exposition::text::Format;
 pub(super) async fn answer(State(surface): State<Arc<Surface>>, headers: HeaderMap) -> Response {
     let format = Format::accepted(&joined(&headers, &ACCEPT));
     let gzip = accepts_gzip(&joined(&headers, &ACCEPT_ENCODING));
-    let page = Arc::clone(&surface.page);
     let body = if gzip {
-        page.compressed(format)
+        surface
+            .page
+            .compressed(format)
+            .map(|pieces| Ready::body(pieces, None))
+            .map_err(|error| fault("the metrics could not be written", &error))
     } else {
-        tokio::task::spawn_blocking(move || page.plain(format))
-            .await
-            .unwrap_or_else(|error| Err(io::Error::other(error)))
+        let page = Arc::clone(&surface.page);
+        surface.desk.write("the metrics", move || page.plain(format)).await
     };
     let mut response = match body {
         Ok(body) => ([(CONTENT_TYPE, format.content_type()), (VARY, "Accept, Accept-Encoding")], body).into_response(),
-        Err(error) => return fault("the metrics could not be written", &error),
+        Err(refusal) => return refusal,
     };
     if gzip {
         response.headers_mut().insert(CONTENT_ENCODING, axum::http::HeaderValue::from_static("gzip"));

@@ -1,17 +1,26 @@
 //! What the program answers over HTTP.
 //!
-//! [`routes`] lists the paths, [`serve`] answers on a listener, [`guard`] says who may ask (`--web.config.file`).
+//! [`routes`] lists the paths, [`guard`] says who may ask (`--web.config.file`), [`serve`] answers at the addresses, and
+//! [`limits`] says what of each client is borne.
 
+mod body;
 mod calendar;
+mod connection;
+mod crowd;
+mod desk;
 pub mod filter;
 pub mod guard;
 mod html;
 mod lifecycle;
+pub mod limits;
 mod metrics;
 pub mod path;
+mod policy;
+mod pulse;
 pub mod routes;
 pub mod serve;
 mod status;
+mod stream;
 pub(crate) mod tokens;
 pub(crate) mod words;
 
@@ -26,6 +35,7 @@ use crate::exposition::program::Program;
 use guard::Guard;
 use path::TelemetryPath;
 
+pub use desk::Desk;
 pub use lifecycle::Reload;
 
 /// What all answers are made of.
@@ -42,6 +52,10 @@ pub struct Surface {
     pub clock: Clock,
     /// Whether the first collection has ended, or an inventory was restored.
     pub ready: Arc<AtomicBool>,
+    /// Whether the program stops.
+    pub stopping: Arc<AtomicBool>,
+    /// Where pages are written.
+    pub desk: Desk,
     /// Where to ask for a reload; none without `--web.enable-lifecycle`.
     pub reload: Option<mpsc::Sender<Reload>>,
     /// The path of the metrics.

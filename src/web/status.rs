@@ -2,18 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
 use axum::extract::State;
-use axum::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE};
+use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
 use chrono::{DateTime, Utc};
-use ring::digest;
 
 use super::html::{Escaped, web_link};
-use super::routes::fault;
 use super::tokens::soonest;
 use super::words::{exact, relative};
 use super::{Surface, path};
@@ -25,24 +21,13 @@ use crate::exposition::Labels;
 /// Rows of the table of ends.
 const MOST_ENDS: usize = 50;
 
-const STYLE: &str = include_str!("status.css");
-
-/// Nothing may be loaded or run but this one style.
-static CONTENT_POLICY: LazyLock<String> = LazyLock::new(|| {
-    let style = BASE64_STANDARD.encode(digest::digest(&digest::SHA256, STYLE.as_bytes()));
-    format!(
-        "default-src 'none'; style-src 'sha256-{style}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    )
-});
+pub(super) const STYLE: &str = include_str!("status.css");
 
 pub(super) async fn answer(State(surface): State<Arc<Surface>>) -> Response {
-    match tokio::task::spawn_blocking(move || page(&surface)).await {
-        Ok(page) => {
-            let headers =
-                [(CONTENT_TYPE, "text/html; charset=utf-8"), (CONTENT_SECURITY_POLICY, CONTENT_POLICY.as_str())];
-            (headers, page).into_response()
-        }
-        Err(error) => fault("the status page could not be written", &error),
+    let writing = Arc::clone(&surface);
+    match surface.desk.write("the status page", move || Ok(page(&writing).into_bytes())).await {
+        Ok(page) => ([(CONTENT_TYPE, "text/html; charset=utf-8")], page).into_response(),
+        Err(refusal) => refusal,
     }
 }
 

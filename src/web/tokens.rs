@@ -13,6 +13,7 @@
 
 use std::sync::Arc;
 
+use axum::body::Body;
 use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
@@ -22,7 +23,6 @@ use serde_json::{Value, json};
 
 use super::Surface;
 use super::filter::Filter;
-use super::routes::fault;
 use super::words::exact;
 use crate::core::inventory::View;
 use crate::core::token::{LastUse, Owner};
@@ -53,16 +53,18 @@ pub(super) async fn answer(State(surface): State<Arc<Surface>>, RawQuery(query):
     });
     let filter = match filter {
         Ok(filter) => filter,
-        Err(why) => return respond(StatusCode::BAD_REQUEST, &json!({"error": why})),
+        Err(why) => return respond(StatusCode::BAD_REQUEST, format!("{}\n", json!({"error": why})).into()),
     };
-    match tokio::task::spawn_blocking(move || found(&surface, &filter, &window)).await {
-        Ok(found) => respond(StatusCode::OK, &found),
-        Err(error) => fault("the tokens could not be listed", &error),
+    let writing = Arc::clone(&surface);
+    let write = move || Ok(format!("{}\n", found(&writing, &filter, &window)).into_bytes());
+    match surface.desk.write("the list of tokens", write).await {
+        Ok(found) => respond(StatusCode::OK, found),
+        Err(refusal) => refusal,
     }
 }
 
-fn respond(status: StatusCode, body: &Value) -> Response {
-    (status, [(CONTENT_TYPE, "application/json")], format!("{body}\n")).into_response()
+fn respond(status: StatusCode, body: Body) -> Response {
+    (status, [(CONTENT_TYPE, "application/json")], body).into_response()
 }
 
 fn found(surface: &Surface, filter: &Filter, window: &Window) -> Value {

@@ -18,7 +18,13 @@ exporter=target/debug/token-expiry-exporter
 
 free_port() { node -e 'const s = require("net").createServer().listen(0, "127.0.0.1", () => { console.log(s.address().port); s.close(); })'; }
 wait_for() { for _ in $(seq 600); do curl -sf --noproxy '*' -o /dev/null "$1" && return; sleep 0.1; done; echo "no answer: $1" >&2; exit 1; }
-control() { curl -sf --noproxy '*' -X POST "http://127.0.0.1:$control$1"; }
+control() { curl -sf --noproxy '*' -o /dev/null -X POST "http://127.0.0.1:$control$1"; }
+# Does something (rotate, revoke) to so many tokens that tell a story, so that the lines over time have something to tell too.
+some() {
+  curl -sf --noproxy '*' "http://127.0.0.1:$control/tokens" |
+    node -e 'const [story, count] = process.argv.slice(1); for (const { id } of JSON.parse(require("fs").readFileSync(0)).filter((token) => token.story === story && token.kind === "api-token").slice(0, count)) console.log(id)' "$2" "$3" |
+    while read -r id; do control "/tokens/$id/$1"; done
+}
 demo=$(free_port) control=$(free_port) replica=$(free_port) prometheus=$(free_port)
 
 $exporter demo --log.level=error --web.listen-address="127.0.0.1:$demo" --control.listen-address="127.0.0.1:$control" >"$work/demo.log" 2>&1 &
@@ -40,11 +46,18 @@ YAML
 started+=($!)
 wait_for "http://127.0.0.1:$prometheus/-/ready"
 
-echo "scraping for $seconds seconds; the provider vault stops in between" >&2
-sleep $((seconds * 2 / 5))
+echo "scraping for $seconds seconds; people renew some tokens, and the provider vault stops for a while" >&2
+sleep $((seconds / 5))
+some rotate warning 4
+sleep $((seconds / 5))
+some revoke unused 3
 control /providers/vault/stop
-sleep $((seconds * 2 / 5))
+sleep $((seconds / 5))
+some revoke orphan 1
+some rotate critical 2
+sleep $((seconds / 5))
 control /providers/vault/start
+some revoke unused 2
 sleep $((seconds / 5))
 
 (cd $here && node shoot.mjs "http://127.0.0.1:$prometheus" "$work/pictures" $(((seconds + 59) / 60)))

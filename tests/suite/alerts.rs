@@ -2,7 +2,9 @@
 
 mod contract;
 mod delivery;
+mod hours;
 mod inhibitions;
+mod links;
 mod page;
 mod routes;
 mod runbooks;
@@ -106,11 +108,13 @@ fn worded() -> Vec<(String, usize)> {
 }
 
 #[test]
-fn every_alert_is_seen_to_fire_word_for_word() {
+fn every_alert_is_seen_to_fire_word_for_word_and_to_keep_silent() {
     let worded = worded();
     for rule in rules() {
         let fires = worded.iter().any(|(alert, fires)| *alert == rule.alert && *fires > 0);
         assert!(fires, "no case of alerts/tests shows {} with its labels and annotations", rule.alert);
+        let silent = worded.iter().any(|(alert, fires)| *alert == rule.alert && *fires == 0);
+        assert!(silent, "no case of alerts/tests shows that {} keeps silent", rule.alert);
     }
 }
 

@@ -63,6 +63,7 @@ fn every_flag_of_the_contract_is_there() {
         "--storage.path",
         "--providers.dir",
         "--web.listen-address",
+        "--web.probe-listen-address",
         "--web.telemetry-path",
         "--web.config.file",
         "--web.enable-lifecycle",

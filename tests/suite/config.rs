@@ -159,7 +159,8 @@ fn everything_that_can_be_said_is_read() {
     assert_eq!((vault.expired_retention, vault.token_limit), (Some(TimeDelta::zero()), Some(10)));
     let bounds = Bounds { max_lifetime: None, unused_after: Some(TimeDelta::days(30)) };
     assert_eq!(config.policy.with(vault.policy), bounds);
-    assert!(vault.tls.ca.as_ref().unwrap().starts_with(b"-----BEGIN") && vault.tls.identity.is_none());
+    let trust = vault.certificates.read().unwrap();
+    assert!(trust.ca.unwrap().starts_with(b"-----BEGIN") && trust.identity.is_none());
     assert_eq!(vault.proxy.as_ref().unwrap().as_str(), "http://proxy.example.com:3128/");
 
     let rule = &config.rules[0];

@@ -115,6 +115,9 @@ fn seen(text: &str, sources: impl Iterator<Item = String>) -> Value {
     let kinds = counts(text, "token_info", "token_kind");
     let bands = counts(text, "token_due_timestamp_seconds", "band");
     let findings = counts(text, "token_finding", "finding");
+    let of_source = |family: &str, source: &str| {
+        samples(text, family).into_iter().filter(|(labels, _)| labels["source"] == source).collect::<Vec<_>>()
+    };
     let of = |counts: &BTreeMap<String, BTreeMap<String, u64>>, source: &str| {
         counts.get(source).cloned().unwrap_or_default()
     };
@@ -134,6 +137,12 @@ fn seen(text: &str, sources: impl Iterator<Item = String>) -> Value {
             "bands": of(&bands, &source),
             "findings": of(&findings, &source),
             "gaps": gaps,
+            "filtered": of_source("token_source_filtered_tokens", &source).iter().map(|(_, count)| *count as u64).sum::<u64>(),
+            "adjustments": of_source("token_source_adjustments", &source)
+                .into_iter()
+                .filter(|(_, count)| *count > 0.0)
+                .map(|(labels, count)| (labels["adjustment"].clone(), count as u64))
+                .collect::<BTreeMap<_, _>>(),
         });
         (source, value)
     });

@@ -11,9 +11,10 @@ use std::time::{Duration, Instant};
 use reqwest::Client;
 use serde_json::{Value, json};
 
-/// A tool that `tests/tools/install.sh` has brought.
+/// A tool that `tests/tools/install.sh` has brought. `make newest` looks for them in another folder.
 pub fn tool(name: &str) -> PathBuf {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(".tools/bin").join(name);
+    let folder = std::env::var("TOOLS").unwrap_or_else(|_| ".tools/bin".to_owned());
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder).join(name);
     assert!(path.exists(), "{name} is not installed: run `make tools` first");
     path
 }
@@ -87,6 +88,11 @@ impl Server {
         );
     }
 
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// What it has printed.
     pub fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()
@@ -150,10 +156,17 @@ impl Sample {
     }
 }
 
-/// What an instant query yields.
+/// What an instant query yields now.
 pub async fn query(prometheus: &Server, query: &str) -> Vec<Sample> {
+    query_at(prometheus, query, None).await
+}
+
+/// What an instant query yields at this Unix time; none: now.
+pub async fn query_at(prometheus: &Server, query: &str, at: Option<f64>) -> Vec<Sample> {
     let url = format!("{}/api/v1/query", prometheus.url);
-    let reply = client().post(url).form(&[("query", query)]).send().await.unwrap();
+    let time = at.map(|at| ("time", at.to_string()));
+    let form: Vec<_> = time.into_iter().chain([("query", query.to_owned())]).collect();
+    let reply = client().post(url).form(&form).send().await.unwrap();
     let answer: Value = serde_json::from_str(&reply.text().await.unwrap()).unwrap();
     assert_eq!(answer["status"], "success", "{query}: {answer}");
     let samples = answer["data"]["result"].as_array().unwrap();

@@ -8,6 +8,7 @@ use std::{fs, io};
 
 use chrono::DateTime;
 use token_expiry_exporter::config::{self, Surroundings};
+use token_expiry_exporter::core::certificates::Trust;
 use token_expiry_exporter::core::mistake::Text;
 use token_expiry_exporter::http::client::Options;
 use token_expiry_exporter::providers::{Catalogue, Wanted};
@@ -47,8 +48,7 @@ fn connected(name: &str, content: &str) -> BTreeSet<String> {
         longest_wait: Duration::ZERO,
         concurrency: 1,
         rate: None,
-        ca: None,
-        identity: None,
+        certificates: Arc::new(Trust::default()),
         proxy: None,
     };
     let mut used = BTreeSet::new();

@@ -154,7 +154,7 @@ fn the_compressed_page_is_the_plain_one_in_both_formats() {
     let rendered = render(&inventory.read().unwrap(), Labels::default(), sample::now());
     for format in [Format::Text, Format::OpenMetrics] {
         let plain = String::from_utf8(page.plain(format).unwrap()).unwrap();
-        assert_eq!(without_process(&unzipped(&page.compressed(format).unwrap())), without_process(&plain));
+        assert_eq!(without_process(&unzipped(&page.compressed(format).unwrap().concat())), without_process(&plain));
         assert_eq!(format == Format::Text, plain.starts_with(&rendered));
         assert_eq!(format == Format::OpenMetrics, plain.ends_with("# EOF\n"));
         assert_eq!(
@@ -173,7 +173,7 @@ async fn the_page_follows_the_revision_and_the_clock() {
     let (revision, follow) = watch::channel(0_u64);
     let following = tokio::spawn(Arc::clone(&page).follow(follow));
     let band_of = |id: &str| {
-        let text = unzipped(&page.compressed(Format::Text).unwrap());
+        let text = unzipped(&page.compressed(Format::Text).unwrap().concat());
         let start = format!("token_due_timestamp_seconds{{source=\"gitlab\",provider=\"gitlab\",token_id=\"{id}\"");
         let line = text.lines().find(|line| line.starts_with(&start));
         line.and_then(|line| parse(line).1.into_iter().find(|(name, _)| name == "band")).map(|(_, band)| band)

@@ -74,13 +74,8 @@ pub fn listed(name: &str, tokens: Vec<Token>) -> Listed {
 /// The inventory with one of everything.
 pub fn inventory() -> Inventory {
     let mut inventory = Inventory::default();
-    let sources = BTreeMap::from([
-        ("gitlab".to_owned(), policy("gitlab", &["group", "personal"])),
-        ("vault".to_owned(), policy("vault", &["token"])),
-        ("small".to_owned(), Policy { token_limit: 2, ..policy("manual", &["manual"]) }),
-        ("new \"one\"".to_owned(), policy("cloudflare", &["token"])),
-    ]);
-    inventory.set_policy(sources, rules());
+    let (sources, rules) = configuration();
+    inventory.set_policy(sources, rules);
     let started = now() - TimeDelta::milliseconds(61_250);
     let done = now() - TimeDelta::seconds(60);
     inventory.record("gitlab", gitlab(), started, done);
@@ -88,6 +83,17 @@ pub fn inventory() -> Inventory {
     let many = (1..=5).map(|day| token(&format!("m{day}"), "", ends(100 + day))).collect();
     inventory.record("small", Outcome { listings: vec![listed("manual", many)], ..Outcome::default() }, started, done);
     inventory
+}
+
+/// What its configuration says of its sources.
+pub fn configuration() -> (BTreeMap<String, Policy>, Arc<[Rule]>) {
+    let sources = BTreeMap::from([
+        ("gitlab".to_owned(), policy("gitlab", &["group", "personal"])),
+        ("vault".to_owned(), policy("vault", &["token"])),
+        ("small".to_owned(), Policy { token_limit: 2, ..policy("manual", &["manual"]) }),
+        ("new \"one\"".to_owned(), policy("cloudflare", &["token"])),
+    ]);
+    (sources, rules())
 }
 
 fn rules() -> Arc<[Rule]> {

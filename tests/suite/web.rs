@@ -1,8 +1,18 @@
 //! What people and programs see over HTTP, asked over real connections.
 
+mod addresses;
 pub mod certificates;
 mod guard;
+#[cfg(unix)]
+mod limits;
+mod login;
+mod policy;
+mod program;
+mod renewal;
 mod server;
+#[cfg(unix)]
+mod stopping;
+mod tls;
 
 use std::sync::atomic::Ordering;
 

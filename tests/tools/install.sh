@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
 # Installs what the tests need beside Rust, pinned, into .tools/ at the top of the checkout. Nothing outside of it is
-# changed, except the list of packages that `apt-get update` brings, and a browser where one is asked for. Each tool is
-# installed once.
+# changed, except the list of packages that `apt-get update` brings, the templates of Alertmanager, and a browser where
+# one is asked for. Each tool is installed once.
 #
-#   tests/tools/install.sh TOOL…      prometheus | openbao | prism | smtp | chromium | docker | machine | lint
+#   tests/tools/install.sh TOOL…      prometheus | newest | openbao | prism | smtp | chromium | docker | machine | lint
 set -euo pipefail
 script=$(realpath "$0")
 cd "$(dirname "$script")/../.."
 mkdir -p .tools/bin .tools/stamps
 
-# The Debian packages of these two hold one static program each; unpacked, not installed, so that no service starts.
+# Unpacked, not installed, so that no service starts: the Debian packages of these two need nothing but the C library.
 PROMETHEUS=2.42.0+ds-5+deb12u1
 ALERTMANAGER=0.25.0-1+b4
 OPENBAO=2.7.2
@@ -23,6 +23,9 @@ HADOLINT=2.15.1
 ZIZMOR=1.32.0
 SHELLCHECK=0.11.0.1
 CHECK_JSONSCHEMA=0.39.0
+
+# Debian's Alertmanager reads its own templates from here, and from nowhere else.
+TEMPLATES=/usr/share/prometheus/alertmanager
 
 say() { printf 'tools: %s\n' "$*" >&2; }
 
@@ -41,17 +44,36 @@ venv() { [ -x .tools/python/bin/pip ] || python3 -m venv .tools/python; }
 prometheus() {
   unpack prometheus "$PROMETHEUS"
   unpack prometheus-alertmanager "$ALERTMANAGER"
-  ln -sf ../prometheus/usr/bin/prometheus ../prometheus/usr/bin/promtool .tools/bin/
-  # Alertmanager reads its own templates from where Debian installs them. In its unpacked place it shall find them there:
-  # the path in the program becomes relative, of the same length, and it is started in its own folder.
-  sed -i 's#/usr/share/prometheus/alertmanager#usr//share/prometheus/alertmanager#g' \
-    .tools/prometheus-alertmanager/usr/bin/prometheus-alertmanager
-  rm -f .tools/bin/alertmanager
-  printf '%s\n' '#!/bin/sh' 'cd "$(dirname "$0")/../prometheus-alertmanager" && exec usr/bin/prometheus-alertmanager "$@"' \
-    >.tools/bin/alertmanager
-  chmod +x .tools/bin/alertmanager
-  ln -sf ../prometheus-alertmanager/usr/bin/amtool .tools/bin/amtool
+  # Where the package is installed, its own are there.
+  [ -e "$TEMPLATES/default.tmpl" ] || as_root install -D -m 644 -t "$TEMPLATES" ".tools/prometheus-alertmanager$TEMPLATES"/*.tmpl
+  ln -sf ../prometheus/usr/bin/{prometheus,promtool} ../prometheus-alertmanager/usr/bin/amtool .tools/bin/
+  ln -sf ../prometheus-alertmanager/usr/bin/prometheus-alertmanager .tools/bin/alertmanager
   .tools/bin/promtool --version >&2 && .tools/bin/amtool --version >&2
+}
+
+# The newest that Debian has, from its branch `testing`, which keeps one version of each: it cannot be pinned, so no test that
+# must pass needs it. Its list of packages is kept apart from this machine's.
+newest() {
+  local mirror apt package
+  mirror() { apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Origin: Debian' 'Label: Debian' | head -n 1; }
+  [ -n "$(mirror)" ] || as_root apt-get update -qq
+  rm -rf .tools/newest && mkdir -p .tools/newest/bin .tools/newest/apt/{lists,cache/archives}/partial
+  echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $(mirror) testing main" >.tools/newest/apt/sources.list
+  apt=(apt-get -qq -o "Dir::Etc::SourceList=$PWD/.tools/newest/apt/sources.list" -o Dir::Etc::SourceParts=-
+    -o "Dir::State::Lists=$PWD/.tools/newest/apt/lists" -o "Dir::Cache=$PWD/.tools/newest/apt/cache")
+  "${apt[@]}" update
+  for package in prometheus promtool prometheus-alertmanager; do
+    (cd .tools/newest && "${apt[@]}" download "$package" && dpkg-deb -x "${package}"_*.deb . && rm -f ./*.deb)
+  done
+  ln -sf ../usr/bin/{prometheus,promtool,amtool} .tools/newest/bin/
+  # Beside the older one: it sees its own templates, by a mount that nobody else sees.
+  cat >.tools/newest/bin/alertmanager <<EOF
+#!/bin/sh
+exec unshare --mount --map-root-user sh -c 'mount --bind "\$0" $TEMPLATES && exec "\$@"' \
+  "$PWD/.tools/newest$TEMPLATES" "$PWD/.tools/newest/usr/bin/prometheus-alertmanager" "\$@"
+EOF
+  chmod +x .tools/newest/bin/alertmanager
+  .tools/newest/bin/promtool --version >&2 && .tools/newest/bin/amtool --version >&2
 }
 
 openbao() {
@@ -113,12 +135,13 @@ chromium() {
   command chromium --version >&2
 }
 
+# Whether this very script has installed it, also on this machine. A changed version installs anew.
+installed() { cmp -s "$script" ".tools/stamps/$1" && { [ "$1" != prometheus ] || [ -e "$TEMPLATES/default.tmpl" ]; }; }
+
 for tool in "$@"; do
-  case $tool in prometheus | openbao | prism | smtp | chromium | docker | machine | lint) ;; *) say "no tool is called $tool" && exit 2 ;; esac
-  # The stamp is the script itself: a changed version installs anew.
-  stamp=.tools/stamps/$tool
-  if cmp -s "$script" "$stamp"; then continue; fi
+  case $tool in prometheus | newest | openbao | prism | smtp | chromium | docker | machine | lint) ;; *) say "no tool is called $tool" && exit 2 ;; esac
+  if installed "$tool"; then continue; fi
   say "installing $tool into .tools/"
   "$tool"
-  cp "$script" "$stamp"
+  cp "$script" ".tools/stamps/$tool"
 done

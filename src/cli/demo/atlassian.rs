@@ -32,8 +32,10 @@ pub(super) const OWN_KEY: &str = "prometheus";
 
 /// No page has more rows, whatever is asked for, so that a small company has several pages too.
 const MOST_ROWS: usize = 100;
-/// What each answer tells of the rate limit, so that the demo shows these metrics too.
-const RATE_LIMIT: [(&str, &str); 2] = [("x-ratelimit-limit", "500"), ("x-ratelimit-remaining", "477")];
+/// So many requests an organisation may make in each `WINDOW`.
+const RATE_LIMIT: i64 = 500;
+/// After so many seconds the rate limit begins anew.
+const WINDOW: i64 = 300;
 /// The sizes that the list of keys accepts.
 const KEY_PAGES: [usize; 10] = [5, 10, 20, 25, 40, 50, 60, 75, 80, 100];
 
@@ -102,7 +104,7 @@ async fn api_tokens(
     if !(1..=1000).contains(&paging.page_size.unwrap_or(20)) {
         return Err(Refused(StatusCode::BAD_REQUEST, "INVALID_PAGE_SIZE", "The page size must be from 1 to 1000"));
     }
-    page(&world, listing, &paging)
+    page(&world, &org, listing, &paging)
 }
 
 async fn api_keys(
@@ -117,7 +119,7 @@ async fn api_keys(
     if !KEY_PAGES.contains(&paging.page_size.unwrap_or(20)) {
         return Err(Refused(StatusCode::BAD_REQUEST, "INVALID_PAGE_SIZE", "The page size is not one of those allowed"));
     }
-    page(&world, API_KEYS, &paging)
+    page(&world, &org, API_KEYS, &paging)
 }
 
 async fn bot_tokens(
@@ -148,7 +150,15 @@ fn bots(world: &World, org: &str, headers: &HeaderMap, listing: Listing) -> Resu
 /// A place in a list that is sorted by the time of making.
 type Place = (DateTime<Utc>, String);
 
-fn page(world: &World, listing: Listing, paging: &Paging) -> Result<Response, Refused> {
+/// What each answer tells of the rate limit. Others of the organisation use it up too, a little every second, so that
+/// something can be seen; however often the demo is asked, nobody is refused.
+fn rate_limit(org: &str, now: DateTime<Utc>) -> [(&'static str, String); 2] {
+    let passed = now.timestamp().rem_euclid(WINDOW);
+    let used = if org == SANDBOX { passed / 3 } else { passed };
+    [("x-ratelimit-limit", RATE_LIMIT.to_string()), ("x-ratelimit-remaining", (RATE_LIMIT - used).to_string())]
+}
+
+fn page(world: &World, org: &str, listing: Listing, paging: &Paging) -> Result<Response, Refused> {
     if !matches!(paging.sort.as_deref(), None | Some("createdAt")) {
         return Err(Refused(StatusCode::BAD_REQUEST, "INVALID_SORT", "This list sorts by createdAt"));
     }
@@ -164,12 +174,13 @@ fn page(world: &World, listing: Listing, paging: &Paging) -> Result<Response, Re
     let state = world.read();
     let tokens = state.organisation.of(listing);
     let from = after.map_or(0, |last| tokens.partition_point(|token| place(token) <= last));
-    let mut listed = tokens[from..].iter().filter(|token| token.is_listed(now)).peekable();
+    let leaving = world.leaving_time();
+    let mut listed = tokens[from..].iter().filter(|token| token.is_listed(leaving)).peekable();
     let rows: Vec<&Invented> = listed.by_ref().take(size).collect();
     let next = rows.last().filter(|_| listed.peek().is_some()).map(|last| encode(&place(last)));
     let data: Vec<Value> = rows.iter().map(|token| row(token, now)).collect();
     let answer = Json(json!({"data": data, "links": {"self": paging.cursor, "next": next, "prev": null}}));
-    Ok((RATE_LIMIT, answer).into_response())
+    Ok((rate_limit(org, now), answer).into_response())
 }
 
 fn place(token: &Invented) -> Place {

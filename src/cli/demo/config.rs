@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::atlassian::{ORGANISATION, OWN_KEY, SANDBOX};
-use super::organisation::ROTATE_AFTER;
+use super::organisation::{ROTATE_AFTER, SESSION};
 use super::people::TEAMS;
 use super::story::Story;
 
@@ -44,6 +44,7 @@ pub(super) fn text(places: &Places<'_>, interval: Duration, now: DateTime<Utc>) 
         .replace("@ORGANISATION@", ORGANISATION)
         .replace("@SANDBOX@", SANDBOX)
         .replace("@OWN_KEY@", OWN_KEY)
+        .replace("@SESSION@", SESSION)
         .replace("@ROTATE_AFTER@", &format!("{ROTATE_AFTER}d"))
         .replace("@BY_HAND@", &by_hand(now))
         .replace("@TEAMS@", &teams())

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::organisation::{DEPARTURE, Organisation};
 use super::story::Story;
+use crate::core::inventory::Adjustment;
 
 type Counts = BTreeMap<&'static str, u64>;
 
@@ -43,6 +44,10 @@ pub struct ExpectedSource {
     pub gaps: BTreeMap<&'static str, &'static str>,
     /// Rows that cannot be read.
     pub odd_rows: u64,
+    /// Tokens that a rule leaves out.
+    pub filtered: u64,
+    /// What must be adjusted to be shown.
+    pub adjustments: Counts,
 }
 
 impl Expected {
@@ -66,13 +71,19 @@ impl Expected {
 
     fn add(&mut self, source: &'static str, kind: &'static str, story: Story) {
         let source = self.sources.entry(source).or_default();
+        let count = |counts: &mut Counts, label| *counts.entry(label).or_default() += 1;
         let Some(sense) = story.sense() else {
-            source.odd_rows += 1;
+            match story {
+                Story::Session => source.filtered += 1,
+                _ => source.odd_rows += 1,
+            }
             return;
         };
+        if story == Story::Scrawled {
+            count(&mut source.adjustments, Adjustment::CleanedValue.label());
+        }
         self.tokens += 1;
         source.tokens += 1;
-        let count = |counts: &mut Counts, label| *counts.entry(label).or_default() += 1;
         count(&mut source.states, sense.state.label());
         count(&mut source.expiries, sense.expiry);
         count(&mut source.kinds, kind);

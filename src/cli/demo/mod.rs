@@ -169,7 +169,7 @@ fn write(folder: &Path, config: &str, keys: &Keys) -> io::Result<()> {
 }
 
 async fn listen(address: SocketAddr) -> Result<TcpListener, Fault> {
-    TcpListener::bind(address).await.map_err(|error| Fault::Listen { address, error })
+    TcpListener::bind(address).await.map_err(|error| Fault::Listen { address, flag: "--web.listen-address", error })
 }
 
 /// A server of the demo. It ends when it is dropped.
@@ -195,8 +195,8 @@ impl Drop for Server {
 
 pub(super) async fn run(args: DemoArgs) -> Result<u8, Fault> {
     let mut options = Options {
-        listen: args.listen.0,
-        control: args.control.0,
+        listen: args.listen.socket(),
+        control: args.control.socket(),
         tokens: args.tokens.and_then(|tokens| usize::try_from(tokens).ok()),
         interval: Duration::from_secs(args.interval.into()),
     };

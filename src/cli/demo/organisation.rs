@@ -14,6 +14,9 @@ pub(super) const DEPARTURE: TimeDelta = TimeDelta::seconds(4);
 /// The configuration wants a token without end renewed when it is so many days old.
 pub(super) const ROTATE_AFTER: i64 = 365;
 
+/// So the names of people's sessions begin.
+pub(super) const SESSION: &str = "session-";
+
 /// How long a renewed token lives.
 const SHORT: TimeDelta = TimeDelta::hours(1);
 
@@ -77,6 +80,8 @@ const PLAN: &[(Listing, Story, usize)] = &[
     (SECRET_IDS, Story::Warning, 2),
     (SECRET_IDS, Story::Critical, 1),
     (SECRET_IDS, Story::LivesTooLong, 1),
+    (API_TOKENS, Story::Scrawled, 3),
+    (VAULT_TOKENS, Story::Session, 7),
 ];
 
 /// When an invented token ends.
@@ -224,7 +229,11 @@ impl Organisation {
             listing,
             story,
             id: self.dice.id(listing),
-            name,
+            name: match story {
+                Story::Scrawled => format!("{name}\n"),
+                Story::Session => format!("{SESSION}{name}"),
+                _ => name,
+            },
             owner: (story != Story::Orphan).then_some(person),
             created_at,
             end,
@@ -252,7 +261,7 @@ impl Organisation {
         let warning = (30 * 24).min(whole / 3);
         let critical = (7 * 24).min(whole / 10);
         let left = match story {
-            Story::Healthy | Story::Orphan | Story::Odd | Story::Disabled => {
+            Story::Healthy | Story::Orphan | Story::Odd | Story::Disabled | Story::Scrawled | Story::Session => {
                 self.dice.between(warning * 3 / 2, whole - 24)
             }
             Story::Unused => self.dice.between(warning * 3 / 2, whole - 160 * 24),

@@ -40,9 +40,13 @@ pub(super) enum Story {
     LivesTooLong,
     /// A row without an identifier.
     Odd,
+    /// Its name was pasted with a line break behind it.
+    Scrawled,
+    /// A session of a person, which a rule of the configuration leaves out.
+    Session,
 }
 
-/// What a story must come to.
+/// What a story must come to, where a token is to be seen.
 pub(super) struct Sense {
     pub(super) state: State,
     pub(super) expiry: &'static str,
@@ -51,12 +55,12 @@ pub(super) struct Sense {
 }
 
 impl Story {
-    /// What the exporter must make of it; nothing of an odd row.
+    /// What the exporter must make of it; nothing of an odd row and of what a rule leaves out.
     pub(super) fn sense(self) -> Option<Sense> {
         let active = Sense { state: State::Active, expiry: "at", band: None, finding: None };
         let found = |finding| Some(Sense { finding: Some(finding), ..active });
         match self {
-            Self::Healthy | Self::ShortLived => Some(active),
+            Self::Healthy | Self::ShortLived | Self::Scrawled => Some(active),
             Self::Warning => Some(Sense { band: Some(Band::Warning), ..active }),
             Self::Critical => Some(Sense { band: Some(Band::Critical), ..active }),
             Self::Expired | Self::Departing => {
@@ -70,7 +74,7 @@ impl Story {
             Self::Unused => found(Finding::Unused),
             Self::Orphan => found(Finding::NoOwner),
             Self::LivesTooLong => found(Finding::LivesTooLong),
-            Self::Odd => None,
+            Self::Odd | Self::Session => None,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What the demo's servers share: the company, its credentials, and whether a provider has stopped.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use chrono::{DateTime, Utc};
 
@@ -37,6 +37,10 @@ struct Shared {
     state: RwLock<State>,
     keys: Keys,
     clock: Clock,
+    /// When the company was invented.
+    invented_at: DateTime<Utc>,
+    /// When somebody first asked what a listing holds.
+    first_asked_at: OnceLock<DateTime<Utc>>,
 }
 
 /// What changes.
@@ -49,11 +53,19 @@ pub(super) struct State {
 impl World {
     pub(super) fn new(organisation: Organisation, keys: Keys, clock: Clock) -> Self {
         let state = RwLock::new(State { organisation, stopped: BTreeSet::new() });
-        Self { shared: Arc::new(Shared { state, keys, clock }) }
+        let invented_at = clock();
+        Self { shared: Arc::new(Shared { state, keys, clock, invented_at, first_asked_at: OnceLock::new() }) }
     }
 
     pub(super) fn now(&self) -> DateTime<Utc> {
         (self.shared.clock)()
+    }
+
+    /// The time by which tokens leave a listing: it stands still until somebody asks. So those that depart are listed once,
+    /// however long the exporter takes to start.
+    pub(super) fn leaving_time(&self) -> DateTime<Utc> {
+        let now = self.now();
+        self.shared.invented_at + (now - *self.shared.first_asked_at.get_or_init(|| now))
     }
 
     pub(super) fn keys(&self) -> &Keys {
@@ -75,14 +87,14 @@ impl World {
 
     /// What a listing holds now, in the order of its making.
     pub(super) fn listed(&self, listing: Listing) -> Vec<Invented> {
-        let now = self.now();
+        let now = self.leaving_time();
         let state = self.read();
         state.organisation.of(listing).iter().filter(|token| token.is_listed(now)).cloned().collect()
     }
 
     /// A token that a listing holds now.
     pub(super) fn find(&self, listing: Listing, id: &str) -> Option<Invented> {
-        let now = self.now();
+        let now = self.leaving_time();
         let state = self.read();
         state.organisation.find(id).filter(|token| token.listing == listing && token.is_listed(now)).cloned()
     }

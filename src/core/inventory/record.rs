@@ -124,6 +124,19 @@ impl Held {
         (before - self.entries.len()) as u64
     }
 
+    /// What the last answer had to adjust, without what rules have added to it since.
+    pub(super) fn adjusted(&self) -> BTreeMap<Adjustment, u64> {
+        let mut adjustments = self.source.adjustments.clone();
+        adjustments.insert(Adjustment::RefusedAddress, self.refused);
+        adjustments
+    }
+
+    /// Takes in what an earlier process has told by [`Self::adjusted`]. [`Self::hold`] follows.
+    pub(super) fn adjust(&mut self, adjustments: &BTreeMap<Adjustment, u64>) {
+        self.source.adjustments.extend(adjustments);
+        self.refused = adjustments.get(&Adjustment::RefusedAddress).copied().unwrap_or_default();
+    }
+
     /// Brings in order what follows from all tokens together.
     fn settle(&mut self) {
         replaced::mark(&mut self.entries, &self.source.policy.without_replacement);

@@ -9,13 +9,15 @@ use serde::{Deserialize, Serialize};
 
 use super::entry::Entry;
 use super::record::Held;
-use super::source::ListingHealth;
+use super::source::{Adjustment, ListingHealth};
 use crate::core::outcome::{Path, RateLimit};
 use crate::core::rules::Rule;
 use crate::core::token::Expiry;
 
 /// The content of the stored inventory: tokens as their providers listed them, and how each source was doing. What rules and
 /// policies make of it is worked out anew; counters begin anew with the process.
+///
+/// A field that a later version added has a default, so that the files of the versions before are read.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Snapshot<'a> {
     sources: BTreeMap<Cow<'a, str>, Stored<'a>>,
@@ -31,12 +33,19 @@ struct Stored<'a> {
     credential: Option<Expiry>,
     rate_limit: Option<RateLimit>,
     listings: Cow<'a, BTreeMap<String, ListingHealth>>,
+    /// Since version 2, as all that follows but the tokens: an alert on what was left out must not end with the process.
+    #[serde(default)]
+    dropped: u64,
+    #[serde(default)]
+    filtered: u64,
+    #[serde(default)]
+    adjustments: BTreeMap<Adjustment, u64>,
     tokens: Cow<'a, [Entry]>,
 }
 
 impl<'a> Snapshot<'a> {
-    /// The version of this content's form. To be stored beside it, and raised when the form changes.
-    pub const VERSION: u32 = 1;
+    /// The version of this content's form. It is stored beside it, and raised when the form changes.
+    pub const VERSION: u32 = 2;
 
     /// Whether there is nothing in it: no token, and no source that was ever attempted.
     pub fn is_empty(&self) -> bool {
@@ -71,6 +80,9 @@ impl<'a> Stored<'a> {
             credential: source.credential,
             rate_limit: source.rate_limit,
             listings: Cow::Borrowed(&source.listings),
+            dropped: source.dropped,
+            filtered: source.filtered,
+            adjustments: held.adjusted(),
             tokens: Cow::Borrowed(&held.entries),
         }
     }
@@ -87,6 +99,9 @@ impl<'a> Stored<'a> {
                 *known = health.completed();
             }
         }
+        source.dropped = self.dropped;
+        source.filtered = self.filtered;
+        held.adjust(&self.adjustments);
         held.hold(sound(self.tokens.into_owned()), name, rules);
     }
 }

@@ -36,7 +36,8 @@ pub struct Policy {
 }
 
 /// What was done to a provider's words so that they can be shown. Each is counted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Adjustment {
     /// Another row of the source had the same id: the first counts.
     DuplicateId,

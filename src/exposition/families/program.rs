@@ -85,3 +85,42 @@ pub const HTTP_REQUESTS: Family = Family {
         "sum by (path, code) (rate(token_expiry_exporter_http_requests_total[5m]))",
     )],
 };
+
+/// Connections that are open.
+pub const HTTP_CONNECTIONS: Family = Family {
+    name: "token_expiry_exporter_http_connections",
+    kind: Kind::Gauge,
+    unit: "connections",
+    labels: &[],
+    help: "Connections that are open.",
+    about: "At most 2,000: see [the limits](web.md#limits).",
+    queries: &[("Open connections", "token_expiry_exporter_http_connections")],
+};
+
+/// Connections that were closed for the client's sake.
+pub const HTTP_CLOSED: Family = Family {
+    name: "token_expiry_exporter_http_connections_closed_total",
+    kind: Kind::Counter,
+    unit: "connections",
+    labels: &["cause"],
+    help: "Connections that this program closed because of what the client did or did not do.",
+    about: "[The limits](web.md#limits) say when. A refusal that was answered is counted by its code instead.",
+    queries: &[(
+        "Connections that were closed, by cause, per second",
+        "sum by (cause) (rate(token_expiry_exporter_http_connections_closed_total[5m]))",
+    )],
+};
+
+/// Whether the web configuration can be used.
+pub const WEB_CONFIG_SUCCESSFUL: Family = Family {
+    name: "token_expiry_exporter_web_config_last_read_successful",
+    kind: Kind::Gauge,
+    unit: "0 or 1",
+    labels: &[],
+    help: "1 if the web configuration could be used when it was last looked at, else 0: then the one of before still holds.",
+    about: "Certificates and keys belong to it: at 0 one that was renewed may not be in use. 1 without `--web.config.file`.",
+    queries: &[(
+        "Exporters that refuse their web configuration or certificate",
+        "token_expiry_exporter_web_config_last_read_successful == 0",
+    )],
+};

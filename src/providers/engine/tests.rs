@@ -10,6 +10,7 @@ use axum::response::Response;
 use chrono::TimeDelta;
 
 use super::*;
+use crate::core::certificates::Trust;
 use crate::core::mistake::Text;
 use crate::core::secret::{Credential, Credentials, Secret};
 use crate::core::time::parse_instant;
@@ -111,8 +112,7 @@ fn source(definition: &str, origin: &str, credential: Changing) -> Box<dyn Sourc
         longest_wait: Duration::ZERO,
         concurrency: 2,
         rate: None,
-        ca: None,
-        identity: None,
+        certificates: Arc::new(Trust::default()),
         proxy: None,
     };
     connect(Arc::new(provider), wanted, options, Arc::new(noon)).unwrap_or_else(|mistakes| panic!("{mistakes}"))
@@ -362,4 +362,40 @@ listings: [{name: key, kind: key, get: /keys, rows: ., token: {id: .hint, expire
     let outcome = collect(&*source(definition, &origin, Changing::new("npm_aBxyz7890")), noon()).await;
     let end = Expiry::At(parse_instant("2027-02-01").unwrap());
     assert_eq!(outcome.own, crate::core::outcome::Own::Ends(end));
+}
+
+#[tokio::test]
+async fn a_listing_of_which_no_row_can_be_read_is_a_gap_and_one_odd_row_is_not() {
+    let definition = "auth: bearer
+listings: [{name: key, kind: key, get: /keys, rows: ., token: {id: .id, expires_at: .ends}}]
+";
+    for (rows, gap) in [
+        (r"[]", None),
+        (r#"[{"id": 1}, {"key": 2}]"#, None),
+        (r#"[{"key": 1}, 2, null]"#, Some("no row can be read, of 3; the first for its `id`")),
+        (r#"[{"key": 1}]"#, Some("no row can be read, of 1; the first for its `id`")),
+    ] {
+        let (origin, _) = serve(move |_| (200, rows.to_owned())).await;
+        let outcome = collect(&*source(definition, &origin, Changing::new("c")), noon()).await;
+        let told = outcome.listings[0].gaps.first().map(|gap| (gap.failure.reason, gap.failure.what.as_str()));
+        let expected = gap.map(|gap| format!("{gap}: the definition expects another answer"));
+        assert_eq!(told, expected.as_deref().map(|what| (Reason::Mapping, what)), "{rows}");
+    }
+}
+
+#[tokio::test]
+async fn a_value_that_was_looked_up_is_not_kept_for_longer_when_the_clock_is_set_back() {
+    let (origin, asked) = serve(|asked| match asked.split(' ').nth(1).unwrap() {
+        "/keys" => (200, r#"[{"id": 1, "team": "t"}]"#.into()),
+        "/users" => (200, "[]".into()),
+        _ => (200, r#"{"name": "Team"}"#.into()),
+    })
+    .await;
+    let source = source(MAPS, &origin, Changing::new("c"));
+    let far = noon() + TimeDelta::days(4000);
+    for (now, is_asked) in [(far, true), (far - TimeDelta::hours(1), false), (noon(), true), (noon(), false)] {
+        collect(&*source, now).await;
+        let looked_up = asked.take().iter().any(|asked| asked.contains("/teams/t"));
+        assert_eq!(looked_up, is_asked, "{now}");
+    }
 }

@@ -11,7 +11,7 @@ use super::users::{Hash, Hashes};
 use crate::core::mistake::{Mistakes, Span, Text, did_you_mean};
 use crate::core::secret::Secret;
 use crate::core::time::parse_duration;
-use crate::yaml::{self, Fields, Node, Reader};
+use crate::yaml::{self, Fields, Kind, Node, Reader};
 
 /// What the file says.
 #[derive(Debug)]
@@ -112,7 +112,8 @@ fn read(reader: &mut Reader, root: &Node) -> Settings {
         return settings;
     }
     let mut fields = reader.map(root, "");
-    if let Some(node) = fields.optional("tls_server_config") {
+    // As in exporter-toolkit, where nothing is set there is no TLS.
+    if let Some(node) = fields.optional("tls_server_config").filter(|node| !is_empty(node)) {
         settings.tls = read_tls(reader, node);
     }
     if let Some(node) = fields.optional("http_server_config") {
@@ -133,6 +134,10 @@ fn read(reader: &mut Reader, root: &Node) -> Settings {
     }
     fields.finish(reader);
     settings
+}
+
+fn is_empty(node: &Node) -> bool {
+    node.is_null() || matches!(&node.kind, Kind::Map(keys) if keys.is_empty())
 }
 
 fn read_users(reader: &mut Reader, node: &Node) -> Hashes {

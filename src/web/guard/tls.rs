@@ -85,8 +85,10 @@ fn provider(tls: &Tls) -> Result<CryptoProvider, String> {
     if !tls.cipher_suites.is_empty() {
         let (newer, older): (Vec<_>, Vec<_>) =
             provider.cipher_suites.into_iter().partition(|suite| suite.tls13().is_some());
-        // As in Go, the list is of TLS 1.2: the suites of 1.3 are not to be chosen.
-        let chosen = chosen("cipher_suites", &tls.cipher_suites, &older, suite_name)?;
+        // As in Go, the list is of TLS 1.2: the suites of 1.3 may be named, but are not to be chosen.
+        let named: Vec<String> =
+            tls.cipher_suites.iter().filter(|name| !NAMES_IN_TLS13.contains(&name.as_str())).cloned().collect();
+        let chosen = chosen("cipher_suites", &named, &older, suite_name)?;
         provider.cipher_suites = newer.into_iter().chain(chosen).collect();
     }
     if !tls.curves.is_empty() {
@@ -94,6 +96,9 @@ fn provider(tls: &Tls) -> Result<CryptoProvider, String> {
     }
     Ok(provider)
 }
+
+/// Go's names of the suites of TLS 1.3: <https://pkg.go.dev/crypto/tls#pkg-constants>.
+const NAMES_IN_TLS13: [&str; 3] = ["TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256"];
 
 fn suite_name(suite: SupportedCipherSuite) -> &'static str {
     suite.suite().as_str().unwrap_or_default()

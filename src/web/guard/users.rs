@@ -2,7 +2,11 @@
 //!
 //! bcrypt is slow on purpose, 70 ms and more, and a scrape must not pay for it each time: a password that was right is
 //! remembered as a keyed digest, for as long as the process lives and the hash in the file stays the same. One that was
-//! wrong is not, or anybody could fill the memory. An unknown user costs as much time as a known one.
+//! wrong is not, or anybody could fill the memory.
+//!
+//! The time of a refusal tells nothing: an unknown user, and one whose hash is cheaper than another's, cost as much as the
+//! dearest hash. Those who wait for a hash are few, so that a flood of guesses is refused and does not pile up; whoever is
+//! remembered does not wait.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, PoisonError};
@@ -12,6 +16,9 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use ring::hmac;
 use ring::rand::SystemRandom;
+use tokio::sync::Semaphore;
+
+use crate::web::limits::LOGINS;
 
 /// Users' names and bcrypt hashes.
 pub(super) type Hashes = BTreeMap<String, Hash>;
@@ -37,52 +44,75 @@ impl std::fmt::Debug for Hash {
     }
 }
 
+/// What comes of a login.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Admission {
+    Granted,
+    Refused,
+    /// Too many are waiting.
+    Crowded,
+}
+
 /// Who was let in before.
 pub(super) struct Users {
     key: hmac::Key,
     known: Mutex<HashMap<String, hmac::Tag>>,
     /// One bcrypt at a time, so that a flood of guesses takes one core and not all.
     turn: tokio::sync::Mutex<()>,
+    waiting: Semaphore,
 }
 
 impl Users {
     pub(super) fn new() -> Result<Self, String> {
         let key = hmac::Key::generate(hmac::HMAC_SHA256, &SystemRandom::new())
             .map_err(|_| "the system has no random numbers".to_owned())?;
-        Ok(Self { key, known: Mutex::default(), turn: tokio::sync::Mutex::default() })
+        let waiting = Semaphore::new(LOGINS);
+        Ok(Self { key, known: Mutex::default(), turn: tokio::sync::Mutex::default(), waiting })
     }
 
     /// Whether a request with this header `Authorization` may be answered.
-    pub(super) async fn admit(&self, hashes: &Hashes, authorization: Option<&HeaderValue>) -> bool {
-        if hashes.is_empty() {
-            return true;
+    pub(super) async fn admit(&self, hashes: &Hashes, authorization: Option<&HeaderValue>) -> Admission {
+        // Without users there is no question.
+        let Some(dearest) = hashes.values().map(|hash| hash.cost).max() else { return Admission::Granted };
+        let Some((user, password)) = authorization.and_then(credentials) else { return Admission::Refused };
+        let hash = hashes.get(&user);
+        let claim = hash.map(|hash| claim(&user, &hash.text, &password));
+        if claim.as_ref().is_some_and(|claim| self.remembers(&user, claim)) {
+            return Admission::Granted;
         }
-        let Some((user, password)) = authorization.and_then(credentials) else { return false };
-        let known = hashes.get(&user);
-        // A stranger is measured against the slowest hash, and then refused.
-        let Some(hash) = known.or_else(|| hashes.values().max_by_key(|hash| hash.cost)) else { return false };
-        let claim = claim(&user, &hash.text, &password);
-        if known.is_some() && self.remembers(&user, &claim) {
-            return true;
-        }
-        let right = self.verify(password, hash.text.clone()).await && known.is_some();
-        if right {
-            let tag = hmac::sign(&self.key, &claim);
-            self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(user, tag);
-        }
-        right
+        let Ok(_place) = self.waiting.try_acquire() else { return Admission::Crowded };
+        let _turn = self.turn.lock().await;
+        let hash = hash.cloned();
+        let verified = tokio::task::spawn_blocking(move || verify(&password, hash.as_ref(), dearest)).await;
+        let (Ok(true), Some(claim)) = (verified, claim) else { return Admission::Refused };
+        let tag = hmac::sign(&self.key, &claim);
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(user, tag);
+        Admission::Granted
     }
 
     fn remembers(&self, user: &str, claim: &[u8]) -> bool {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.get(user).is_some_and(|tag| hmac::verify(&self.key, claim, tag.as_ref()).is_ok())
     }
+}
 
-    async fn verify(&self, password: String, hash: String) -> bool {
-        let _turn = self.turn.lock().await;
-        let verified = tokio::task::spawn_blocking(move || bcrypt::verify(password, &hash)).await;
-        matches!(verified, Ok(Ok(true)))
+/// Whether the password is right. Where it is not, it has taken as long as a hash of the highest cost: each step of the cost
+/// doubles the time, so that 2^c and 2^c, 2^(c+1) … 2^(d-1) come to 2^d.
+fn verify(password: &str, hash: Option<&Hash>, dearest: u32) -> bool {
+    let Some(hash) = hash else {
+        spend(password, dearest);
+        return false;
+    };
+    let right = bcrypt::verify(password, &hash.text).unwrap_or(false);
+    if !right {
+        (hash.cost..dearest).for_each(|cost| spend(password, cost));
     }
+    right
+}
+
+fn spend(password: &str, cost: u32) {
+    // The result is of no use; the time is.
+    drop(std::hint::black_box(bcrypt::hash_with_salt(password, cost, [0; 16])));
 }
 
 /// What is remembered, in digest. The lengths keep apart what would read the same when put together.
@@ -122,29 +152,51 @@ mod tests {
         let hashes = hashes("secret:with:colons");
         for _ in 0..2 {
             for (claim, admitted) in [
-                ("jane:secret:with:colons", true),
-                ("jane:secret", false),
-                ("jane:", false),
-                ("john:secret:with:colons", false),
-                ("jane", false),
+                ("jane:secret:with:colons", Admission::Granted),
+                ("jane:secret", Admission::Refused),
+                ("jane:", Admission::Refused),
+                ("john:secret:with:colons", Admission::Refused),
+                ("jane", Admission::Refused),
             ] {
                 assert_eq!(users.admit(&hashes, Some(&header(claim))).await, admitted, "{claim}");
             }
         }
-        assert!(!users.admit(&hashes, None).await);
-        assert!(!users.admit(&hashes, Some(&HeaderValue::from_static("Bearer x"))).await);
-        assert!(users.admit(&Hashes::new(), None).await, "without users there is no question");
+        assert_eq!(users.admit(&hashes, None).await, Admission::Refused);
+        assert_eq!(users.admit(&hashes, Some(&HeaderValue::from_static("Bearer x"))).await, Admission::Refused);
+        assert_eq!(users.admit(&Hashes::new(), None).await, Admission::Granted, "without users there is no question");
     }
 
     #[tokio::test]
     async fn a_changed_hash_is_not_outlived_by_what_is_remembered() {
         let users = Users::new().unwrap();
-        assert!(users.admit(&hashes("old"), Some(&header("jane:old"))).await);
+        let granted =
+            async |hashes: &Hashes, claim| users.admit(hashes, Some(&header(claim))).await == Admission::Granted;
+        assert!(granted(&hashes("old"), "jane:old").await);
         assert_eq!(users.known.lock().unwrap().len(), 1);
         let changed = hashes("new");
-        assert!(!users.admit(&changed, Some(&header("jane:old"))).await);
-        assert!(users.admit(&changed, Some(&header("jane:new"))).await);
+        assert!(!granted(&changed, "jane:old").await);
+        assert!(granted(&changed, "jane:new").await);
         assert_eq!(users.known.lock().unwrap().len(), 1, "what is remembered does not grow");
+    }
+
+    #[tokio::test]
+    async fn guesses_do_not_pile_up_and_whoever_is_known_does_not_wait() {
+        let users = Users::new().unwrap();
+        let hashes = hashes("right");
+        let granted = header("jane:right");
+        assert_eq!(users.admit(&hashes, Some(&granted)).await, Admission::Granted);
+        let turn = users.turn.lock().await;
+        let guess = header("jane:wrong");
+        let mut guesses: Vec<_> = (0..LOGINS).map(|_| Box::pin(users.admit(&hashes, Some(&guess)))).collect();
+        for guess in &mut guesses {
+            assert_eq!(futures_util::future::poll_immediate(guess).await, None);
+        }
+        assert_eq!(users.admit(&hashes, Some(&guess)).await, Admission::Crowded);
+        assert_eq!(users.admit(&hashes, Some(&granted)).await, Admission::Granted);
+        drop(turn);
+        for guess in guesses {
+            assert_eq!(guess.await, Admission::Refused);
+        }
     }
 
     #[test]

@@ -44,8 +44,9 @@ async function main() {
   const known = variables(dashboard, Object.fromEntries(chosen));
   const minutes = Number(asked.get('minutes') ?? 5);
   const to = Number(asked.get('to') ?? Date.now());
-  const range = { from: to - minutes * 60_000, to, step: Math.max(1, Math.round(minutes / 8)) };
-  const times = { __rate_interval: '1m', __interval: '5s', __range: `${minutes}m` };
+  // Grafana asks for no finer step than its data source's "scrape interval", 15 s unless set otherwise.
+  const range = { from: to - minutes * 60_000, to, step: Math.max(15, Math.round(minutes / 8)) };
+  const times = { __rate_interval: '1m', __interval: '15s', __range: `${minutes}m` };
   const replace = (text) => interpolated(text, known, times);
   const panels = await Promise.all(dashboard.panels.map((panel) => drawn(panel, range, theme, replace)));
 

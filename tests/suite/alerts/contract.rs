@@ -12,8 +12,19 @@ use super::{file, files, read, rules};
 use crate::equipment::{metrics, prometheus, query, target, wait_for};
 
 /// Labels that come from Prometheus, from an installation, or from the rules.
-const OTHERS: &[&str] =
-    &["alertname", "severity", "job", "instance", "pod", "node", "host", "cluster", "namespace", "exported_source"];
+const OTHERS: &[&str] = &[
+    "alertname",
+    "severity",
+    "job",
+    "instance",
+    "pod",
+    "node",
+    "host",
+    "cluster",
+    "namespace",
+    "exported_source",
+    "exported_team",
+];
 
 /// Metrics that come from Prometheus.
 const ITS_OWN: &[&str] = &["up"];

@@ -16,7 +16,7 @@ use super::sink::{Hooks, Mail, Mailbox};
 use super::{RULES, assert_golden, file, read};
 use crate::equipment::{self, Server, client, free_port, target, tool, wait_for};
 
-const SOON: Duration = Duration::from_secs(90);
+pub(super) const SOON: Duration = Duration::from_secs(90);
 
 /// The demo, as its user starts it, and the address where things are made to happen.
 pub(super) struct Demo {
@@ -91,9 +91,17 @@ fn rules(dir: &Path) -> std::path::PathBuf {
     path
 }
 
-/// Alertmanager with the example configuration.
-async fn alertmanager(dir: &Path, mailbox: &Mailbox, hooks: &Hooks) -> Server {
-    let port = free_port();
+/// When it is working time in a test.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Hours {
+    Always,
+    Never,
+}
+
+/// The example configuration, as a test needs it.
+pub(super) fn configuration(mailbox: &Mailbox, hooks: &Hooks, hours: Hours) -> String {
+    let weekdays = "weekdays: \\[monday:friday\\]";
+    let when = if hours == Hours::Always { "weekdays: [sunday:saturday]" } else { "years: ['2000']" };
     let mut text = read("alerts/alertmanager.yaml");
     for (pattern, instead) in [
         (r"127\.0\.0\.1:2525", format!("127.0.0.1:{}", mailbox.port)),
@@ -101,15 +109,21 @@ async fn alertmanager(dir: &Path, mailbox: &Mailbox, hooks: &Hooks) -> Server {
         (r"templates/\*", file("alerts/templates/*").display().to_string()),
         (r"group_wait: \w+", "group_wait: 4s".to_owned()),
         (r"group_interval: \w+", "group_interval: 2s".to_owned()),
-        ("monday:friday", "sunday:saturday".to_owned()),
+        (weekdays, when.to_owned()),
         (r#"start_time: "08:00", end_time: "18:00""#, r#"start_time: "00:00", end_time: "24:00""#.to_owned()),
     ] {
         let changed = Regex::new(pattern).unwrap().replace_all(&text, instead.as_str()).into_owned();
         assert_ne!(changed, text, "the example has no {pattern}");
         text = changed;
     }
+    text
+}
+
+/// Alertmanager with this configuration, which stands in `alertmanager.yaml`.
+pub(super) async fn alertmanager(dir: &Path, configuration: &str) -> Server {
+    let port = free_port();
     let config = dir.join("alertmanager.yaml");
-    std::fs::write(&config, text).unwrap();
+    std::fs::write(&config, configuration).unwrap();
     let mut command = Command::new(tool("alertmanager"));
     command.arg(format!("--config.file={}", config.display()));
     command.arg(format!("--storage.path={}", dir.join("alertmanager").display()));
@@ -173,7 +187,7 @@ async fn an_end_that_comes_near_reaches_its_owner_and_on_call_and_goes_again() {
     let dir = tempfile::tempdir().unwrap();
     let (mailbox, hooks) = (Mailbox::start(dir.path()), Hooks::start().await);
     let demo = demo(dir.path()).await;
-    let alertmanager = alertmanager(dir.path(), &mailbox, &hooks).await;
+    let alertmanager = alertmanager(dir.path(), &configuration(&mailbox, &hooks, Hours::Always)).await;
     let [first, second] = demo.two_of_one_owner().await;
     let owner = first.owner.clone().unwrap();
     let address = format!("{}@example.com", owner.to_lowercase().replace(' ', "."));

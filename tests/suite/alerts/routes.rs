@@ -30,7 +30,7 @@ fn every_alert_goes_where_the_table_says() {
     for (labels, receivers) in table() {
         let mut amtool = Command::new(tool("amtool"));
         amtool.args(["config", "routes", "test"]).arg(format!("--config.file={}", file(CONFIG).display()));
-        amtool.args(labels.iter().map(|(name, value)| format!("{name}={value}")));
+        amtool.args(labels.iter().map(|(name, value)| format!("{name}={value:?}")));
         let said = run(&mut amtool).unwrap_or_else(|said| panic!("{labels:?}: {said}"));
         // Beside its answer, amtool warns of a configuration of its own, if there is one.
         assert_eq!(said.lines().next(), Some(receivers.join(",").as_str()), "{labels:?}");

@@ -6,7 +6,7 @@ use regex::Regex;
 use serde_json::Value;
 use token_expiry_exporter::exposition::families::{FAMILIES, LABELS};
 
-use super::board::{Board, boards, text};
+use super::board::{Board, boards, folder, text};
 
 /// The metrics that Prometheus, and the library that tells of the process, add to the exporter's own.
 const FROM_OUTSIDE: &[&str] =
@@ -26,6 +26,7 @@ const FUNCTIONS: &[&str] = &[
     "bottomk",
     "count_values",
     "floor",
+    "round",
     "clamp_max",
     "time",
     "rate",
@@ -114,7 +115,9 @@ fn variables_choose_several_or_all_and_follow_the_time() {
         let known: Vec<String> = board.variables().iter().map(|variable| text(&variable["name"])).collect();
         let expected: &[&str] = match board.name.as_str() {
             "token-expiry-exporter" => &["datasource", "job", "instance", "provider", "source"],
-            "token-expiry-tokens" => &["datasource", "job", "instance", "provider", "source", "team", "owner", "rows"],
+            "token-expiry-tokens" => {
+                &["datasource", "job", "instance", "provider", "source", "team", "owner", "state", "rows"]
+            }
             _ => &["datasource", "job", "instance", "provider", "source", "team", "owner", "finding", "rows"],
         };
         assert_eq!(known, expected, "{}", board.name);
@@ -241,6 +244,23 @@ fn links_lead_somewhere() {
             }
         }
         assert_eq!(renew, if board.name == "token-expiry-tokens" { 2 } else { 0 }, "links to the page of renewal");
+    }
+}
+
+#[test]
+fn alerts_lead_to_dashboards_that_can_be_filtered_so() {
+    let rules = std::fs::read_to_string(folder().join("../alerts/token-expiry.rules.yaml")).unwrap();
+    let boards = boards();
+    let links: Vec<&str> = rules.split("/d/").skip(1).map(|rest| rest.split("\n\n").next().unwrap()).collect();
+    assert_eq!(links.len(), 4, "tokens, policy, exporter, source: the other alerts refer to these");
+    for link in links {
+        let uid = link.split(|next: char| next != '-' && !next.is_ascii_lowercase()).next().unwrap();
+        let board = boards.iter().find(|board| board.name == uid).unwrap_or_else(|| panic!("no dashboard: {link}"));
+        for variable in found(r"[?&]var-(\w+)=", link) {
+            assert!(board.variable(variable).is_some(), "{uid} has no {variable}: {link}");
+            let label = format!("var-{variable}={{{{ $labels.{variable} | urlquery");
+            assert!(link.contains(&label), "{variable} of the alert: {link}");
+        }
     }
 }
 

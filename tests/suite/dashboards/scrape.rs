@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::board::Board;
-use crate::equipment::{self, Sample, Server, client, free_port, query, wait_for};
+use crate::equipment::{self, Sample, Server, client, free_port, query, query_at, wait_for};
 
 /// The invented company, with the exporter that collects it.
 pub struct Demo {
@@ -73,12 +73,15 @@ pub struct Shown<'a> {
     pub board: &'a Board,
     pub prometheus: &'a Server,
     pub chosen: &'a [(&'a str, &'a str)],
+    /// The Unix time at which it is asked; none: now.
+    pub at: Option<f64>,
 }
 
 impl Shown<'_> {
     /// The answer to the query of this panel.
     pub async fn rows(&self, panel: &str, reference: &str) -> Vec<Sample> {
-        query(self.prometheus, &self.board.filled(&self.board.query(panel, reference), self.chosen)).await
+        let text = self.board.filled(&self.board.query(panel, reference), self.chosen);
+        query_at(self.prometheus, &text, self.at).await
     }
 
     /// The only number of a panel; none where its text for no data shows.
@@ -105,19 +108,4 @@ pub async fn offered(prometheus: &Server, board: &Board, variable: &str, chosen:
     let reply: Value = serde_json::from_str(&client().get(url).send().await.unwrap().text().await.unwrap()).unwrap();
     assert_eq!(reply["status"], "success", "{asked}: {reply}");
     serde_json::from_value(reply["data"].clone()).unwrap()
-}
-
-/// What a query yields at this time: the values by their labels.
-pub async fn query_at(prometheus: &Server, query: &str, at: f64) -> Vec<(BTreeMap<String, String>, String)> {
-    let form = [("query", query.to_owned()), ("time", at.to_string())];
-    let reply = client().post(format!("{}/api/v1/query", prometheus.url)).form(&form).send().await.unwrap();
-    let answer: Value = serde_json::from_str(&reply.text().await.unwrap()).unwrap();
-    assert_eq!(answer["status"], "success", "{query}: {answer}");
-    let samples = answer["data"]["result"].as_array().unwrap();
-    let mut samples: Vec<_> = samples
-        .iter()
-        .map(|sample| (serde_json::from_value(sample["metric"].clone()).unwrap(), sample["value"][1].to_string()))
-        .collect();
-    samples.sort();
-    samples
 }

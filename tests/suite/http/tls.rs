@@ -10,6 +10,7 @@ use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, 
 use rustls::RootCertStore;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::server::WebPkiClientVerifier;
+use token_expiry_exporter::core::certificates::Trust;
 use token_expiry_exporter::core::failure::Reason;
 use token_expiry_exporter::core::secret::Secret;
 use token_expiry_exporter::http::client::Options;
@@ -39,6 +40,11 @@ impl Authority {
         params.extended_key_usages = vec![purpose];
         let key = KeyPair::generate().unwrap();
         (params.signed_by(&key, &self.issuer).unwrap(), key)
+    }
+
+    /// Trust in it.
+    fn trust(&self) -> Trust {
+        Trust { ca: Some(self.pem.clone().into_bytes()), identity: None }
     }
 
     /// A client's certificate and key, as a configuration has them.
@@ -84,7 +90,7 @@ async fn an_unknown_authority_is_not_trusted_and_a_configured_one_is() {
     let words = "no trusted connection: invalid peer certificate: UnknownIssuer after 1 attempt";
     assert_eq!(failure.what, format!("GET {url}: {words}"));
 
-    let trusting = Options { ca: Some(authority.pem.into_bytes()), ..options() };
+    let trusting = Options { certificates: Arc::new(authority.trust()), ..options() };
     assert_eq!(ask(&client(trusting), url).await.unwrap().body, b"[]");
 }
 
@@ -92,7 +98,7 @@ async fn an_unknown_authority_is_not_trusted_and_a_configured_one_is() {
 async fn a_certificate_for_another_name_is_not_trusted() {
     let authority = Authority::new();
     let url = authority.serve("h.example", None);
-    let trusting = Options { ca: Some(authority.pem.into_bytes()), ..options() };
+    let trusting = Options { certificates: Arc::new(authority.trust()), ..options() };
     assert_eq!(ask(&client(trusting), url).await.unwrap_err().reason, Reason::Tls);
 }
 
@@ -113,12 +119,13 @@ async fn what_speaks_no_tls_is_not_trusted() {
 async fn a_client_certificate_lets_in() {
     let (authority, clients) = (Authority::new(), Authority::new());
     let url = authority.serve("127.0.0.1", Some(&clients));
-    let without = Options { ca: Some(authority.pem.clone().into_bytes()), ..options() };
+    let without = Options { certificates: Arc::new(authority.trust()), ..options() };
 
     let failure = ask(&client(without.clone()), url.clone()).await.unwrap_err();
     assert_eq!(failure.reason, Reason::Tls, "{failure}");
 
-    let with = Options { identity: Some(clients.identity()), ..without };
+    let trust = Trust { identity: Some(clients.identity()), ..authority.trust() };
+    let with = Options { certificates: Arc::new(trust), ..without };
     assert!(!format!("{with:?}").contains("PRIVATE KEY"));
     assert_eq!(ask(&client(with), url).await.unwrap().body, b"[]");
 }

@@ -3,6 +3,9 @@
 use std::path::Path;
 
 use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair};
+use reqwest::{Certificate, Client, Identity};
+
+use super::server::choose_cryptography;
 
 /// A certificate authority.
 pub struct Authority {
@@ -32,5 +35,16 @@ impl Authority {
         let (certificate, key) = self.issue("localhost");
         std::fs::write(directory.join("server.pem"), certificate).unwrap();
         std::fs::write(directory.join("server.key"), key).unwrap();
+    }
+
+    /// A client that trusts this authority alone, and shows a certificate where it has one.
+    pub fn client(&self, identity: Option<(String, String)>) -> Client {
+        choose_cryptography();
+        let ca = Certificate::from_pem(self.pem.as_bytes()).unwrap();
+        let mut builder = Client::builder().no_proxy().tls_certs_only([ca]);
+        if let Some((certificate, key)) = identity {
+            builder = builder.identity(Identity::from_pem(format!("{certificate}{key}").as_bytes()).unwrap());
+        }
+        builder.build().unwrap()
     }
 }

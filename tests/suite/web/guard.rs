@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use reqwest::{Certificate, Client, Identity, StatusCode};
+use reqwest::{Client, StatusCode};
 use token_expiry_exporter::web::guard::Guard;
 
 use super::certificates::Authority;
@@ -142,87 +142,4 @@ fn what_the_tls_library_cannot_do_is_told() {
     insta::assert_snapshot!(with(", curve_preferences: [CurveP521]", &key).unwrap(), @r#"
     DIR/web.yaml: tls_server_config.curve_preferences: `CurveP521` is not supported; there are X25519, CurveP256, CurveP384
     "#);
-}
-
-/// A client that trusts the authority, and shows a certificate where it has one.
-fn trusting(authority: &Authority, identity: Option<(String, String)>) -> Client {
-    let ca = Certificate::from_pem(authority.pem.as_bytes()).unwrap();
-    let mut builder = Client::builder().no_proxy().tls_certs_only([ca]);
-    if let Some((certificate, key)) = identity {
-        builder = builder.identity(Identity::from_pem(format!("{certificate}{key}").as_bytes()).unwrap());
-    }
-    builder.build().unwrap()
-}
-
-async fn is_healthy(client: &Client, server: &Server) -> bool {
-    let answer = client.get(format!("https://localhost:{}/-/healthy", server.address.port())).send().await;
-    answer.is_ok_and(|answer| answer.status() == StatusCode::OK)
-}
-
-#[tokio::test]
-async fn a_certificate_is_asked_of_clients() {
-    choose_cryptography();
-    let (ours, theirs) = (Authority::new(), Authority::new());
-    let cases = [
-        ("NoClientCert", "", [true, true, true, true]),
-        ("RequestClientCert", "", [true, true, true, true]),
-        ("RequireAnyClientCert", "", [false, true, true, true]),
-        ("VerifyClientCertIfGiven", ", client_ca_file: ca.pem", [true, true, true, false]),
-        ("RequireAndVerifyClientCert", ", client_ca_file: ca.pem", [false, true, true, false]),
-        (
-            "RequireAndVerifyClientCert",
-            ", client_ca_file: ca.pem, client_allowed_sans: [prometheus]",
-            [false, true, false, false],
-        ),
-        ("RequireAnyClientCert", ", client_allowed_sans: [prometheus]", [false, true, false, true]),
-    ];
-    for (kind, more, expected) in cases {
-        let directory = configured(&format!(
-            "tls_server_config: {{cert_file: server.pem, key_file: server.key, client_auth_type: {kind}{more}}}\n"
-        ));
-        ours.issue_to(directory.path());
-        std::fs::write(directory.path().join("ca.pem"), &ours.pem).unwrap();
-        let server = start(directory.path()).await;
-        let shown =
-            [None, Some(ours.issue("prometheus")), Some(ours.issue("grafana")), Some(theirs.issue("prometheus"))];
-        for (number, (identity, expected)) in shown.into_iter().zip(expected).enumerate() {
-            let client = trusting(&ours, identity);
-            assert_eq!(is_healthy(&client, &server).await, expected, "{kind}{more}: client {number}");
-        }
-        assert!(server.client().get(format!("http://{}/", server.address)).send().await.is_err(), "plain HTTP");
-    }
-}
-
-#[tokio::test]
-async fn changes_hold_without_a_restart_and_bad_ones_do_not() {
-    choose_cryptography();
-    let (before, after) = (Authority::new(), Authority::new());
-    let tls = "tls_server_config: {cert_file: server.pem, key_file: server.key}\n";
-    let directory = configured(tls);
-    before.issue_to(directory.path());
-    let server = start(directory.path()).await;
-    // A client each time: TLS is agreed upon once for each connection.
-    assert!(is_healthy(&trusting(&before, None), &server).await);
-
-    let guard = server.surface.guard.as_ref().unwrap();
-    assert!(!guard.reload().unwrap(), "nothing has changed");
-    after.issue_to(directory.path());
-    assert!(guard.reload().unwrap());
-    assert!(is_healthy(&trusting(&after, None), &server).await);
-    assert!(!is_healthy(&trusting(&before, None), &server).await);
-
-    std::fs::write(directory.path().join("server.key"), "broken").unwrap();
-    std::fs::write(directory.path().join("web.yaml"), format!("{tls}{}", users("secret"))).unwrap();
-    guard.reload().unwrap_err();
-    assert!(is_healthy(&trusting(&after, None), &server).await, "what cannot be used changes nothing");
-
-    after.issue_to(directory.path());
-    assert!(guard.reload().unwrap());
-    assert!(!is_healthy(&trusting(&after, None), &server).await);
-    let url = format!("https://localhost:{}/-/healthy", server.address.port());
-    let answer = trusting(&after, None).get(url).basic_auth("jane", Some("secret")).send().await.unwrap();
-    assert_eq!(answer.status(), StatusCode::OK);
-
-    std::fs::write(directory.path().join("web.yaml"), users("secret")).unwrap();
-    assert!(guard.reload().unwrap_err().to_string().ends_with("TLS can be switched on or off by a restart only"));
 }

@@ -12,9 +12,8 @@ use token_expiry_exporter::exposition::Labels;
 use token_expiry_exporter::exposition::page::Page;
 use token_expiry_exporter::exposition::program::{Build, Program};
 use token_expiry_exporter::web::path::TelemetryPath;
-use token_expiry_exporter::web::routes::routes;
 use token_expiry_exporter::web::serve::serve;
-use token_expiry_exporter::web::{Reload, Surface};
+use token_expiry_exporter::web::{Desk, Reload, Surface};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 
@@ -83,22 +82,19 @@ impl Server {
             reload: Some(ask),
             telemetry_path: TelemetryPath::default(),
             guard: None,
+            stopping: Arc::new(AtomicBool::new(false)),
+            desk: Desk::default(),
         };
         change(&mut surface);
         let surface = Arc::new(surface);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
-        let (router, guard) = (routes(Arc::clone(&surface)), surface.guard.clone());
-        tokio::spawn(serve(listener, router, guard, async {
+        tokio::spawn(serve(listener.into(), Arc::clone(&surface), async {
             let _ = stopped.await;
         }));
         let client = reqwest::Client::builder().no_proxy().no_gzip().build().unwrap();
         Self { surface, address, reloads: Some(reloads), client, _stop: stop }
-    }
-
-    pub fn client(&self) -> &reqwest::Client {
-        &self.client
     }
 
     pub async fn get(&self, path: &str) -> Answer {

@@ -4,10 +4,10 @@ use chrono::TimeDelta;
 
 use super::{answer, day, gap, ids, inventory, inventory_with, outcome, policy, record, scope, states, token, view};
 use crate::core::failure::Reason;
-use crate::core::inventory::{Inventory, Policy, Snapshot};
+use crate::core::inventory::{Adjustment, Inventory, Policy, Snapshot};
 use crate::core::outcome::{Outcome, Own, RateLimit};
-use crate::core::rules::Rule;
-use crate::core::token::{Expiry, State, Token};
+use crate::core::rules::{Match, Rule};
+use crate::core::token::{Expiry, Owner, State, Token};
 
 /// What the next process knows, under this policy, of what this one knew.
 fn restarted(inventory: &Inventory, policy: Policy, rules: Vec<Rule>) -> Inventory {
@@ -108,6 +108,27 @@ fn a_file_out_of_order_is_put_in_order() {
     assert_eq!(after.sources().next().unwrap().1.listings["tokens"].gaps.len(), Reason::ALL.len());
     answer(&mut after, vec![token("1", 100), token("2", 3)], day(2));
     assert_eq!(ids(&after, day(2)), ["1", "2"]);
+}
+
+#[test]
+fn what_was_left_out_is_still_told_after_a_restart() {
+    let one = Policy { token_limit: 1, ..policy() };
+    let mut before = inventory_with(
+        one.clone(),
+        vec![Rule {
+            matches: Match { id: Some(regex::Regex::new("^3$").unwrap()), ..Match::default() },
+            drop: true,
+            ..Rule::default()
+        }],
+    );
+    let refused = Owner { email: Some("no address".into()), ..Owner::default() };
+    let tokens = vec![Token { owner: Some(refused), ..token("1", 5) }, token("2", 9), token("3", 9), token("1", 5)];
+    answer(&mut before, tokens, day(1));
+    let after = restarted(&before, one, vec![]);
+    let (old, new) = (before.sources().next().unwrap().1, after.sources().next().unwrap().1);
+    assert_eq!((old.dropped, old.filtered, old.adjustments[&Adjustment::DuplicateId]), (1, 1, 1));
+    assert_eq!(old.adjustments[&Adjustment::RefusedAddress], 1);
+    assert_eq!((new.dropped, new.filtered, &new.adjustments), (old.dropped, old.filtered, &old.adjustments));
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use token_expiry_exporter::core::certificates::Trust;
 use token_expiry_exporter::core::failure::Failure;
 use token_expiry_exporter::core::secret::{Credential, Credentials, Secret};
 use token_expiry_exporter::http::client::Options;
@@ -87,8 +88,7 @@ pub(crate) fn connect(provider: &Arc<Provider>, scenario: &Scenario, origin: &st
         longest_wait: Duration::ZERO,
         concurrency: 4,
         rate: None,
-        ca: None,
-        identity: None,
+        certificates: Arc::new(Trust::default()),
         proxy: None,
     };
     let now = scenario.now;

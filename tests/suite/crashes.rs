@@ -1,0 +1,71 @@
+//! kill -9 at any moment: what is stored is sound, and the killed process has lost its last collection at most.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use chrono::Utc;
+use token_expiry_exporter::storage::decode;
+
+use crate::equipment::{exporter, metrics, samples, wait_for};
+use crate::stub::{Org, Stub};
+
+const KILLS: u64 = 30;
+const TOKENS: usize = 400;
+
+/// The list that the names of the tokens tell of, which is the same for all.
+fn list(names: impl Iterator<Item = String>) -> Option<u64> {
+    let lists: std::collections::BTreeSet<u64> =
+        names.map(|name| name.rsplit(' ').next().unwrap().parse().unwrap()).collect();
+    assert!(lists.len() <= 1, "tokens of several lists: {lists:?}");
+    lists.first().copied()
+}
+
+/// What the stored inventory holds: how many tokens, and of which list.
+fn stored(file: &Path) -> (usize, Option<u64>) {
+    let Ok(bytes) = fs::read(file) else { return (0, None) };
+    let content: serde_json::Value = decode(&bytes).expect("the stored inventory is sound after every kill");
+    let tokens = content["sources"]["main"]["tokens"].as_array().unwrap();
+    (tokens.len(), list(tokens.iter().map(|entry| entry["token"]["name"].as_str().unwrap().to_owned())))
+}
+
+#[tokio::test]
+async fn a_kill_at_any_moment_costs_at_most_the_last_collection() {
+    let org = Org::with(TOKENS as u32, Utc::now().timestamp()).numbered();
+    let stub = Stub::start([("main", org)]).await;
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("key"), "a-key").unwrap();
+    let storage = format!("--storage.path={}", dir.path().join("inventory").display());
+    let file = dir.path().join("inventory/inventory.json");
+    let config = format!("sources: [{}]\n", stub.source("main", "1s"));
+    let mut saved = 0;
+    for kill in 0..KILLS {
+        let earlier = stub.org("main", |org| org.lists);
+        let exporter = exporter(dir.path(), &config, &[&storage]).await;
+        let shown = async || {
+            let shown = samples(&metrics(&exporter).await, "token_expiry_timestamp_seconds");
+            (shown.len(), list(shown.iter().map(|token| token.label("token_name").to_owned())))
+        };
+        let first = shown().await;
+        assert_eq!(first.0, if kill == 0 { first.0 } else { TOKENS }, "all tokens are there from the first answer on");
+        wait_for("tokens", Duration::from_secs(60), || async { (shown().await.0 == TOKENS).then_some(()) }).await;
+        // No two kills come at the same moment of the second between two collections.
+        tokio::time::sleep(Duration::from_millis(kill * 37 % 400)).await;
+        let (_, before) = shown().await;
+        drop(exporter); // It is killed.
+        let (tokens, after) = stored(&file);
+        if kill > 0 || after.is_some() {
+            assert_eq!(tokens, TOKENS, "after kill {kill}");
+            let (before, after) = (before.unwrap(), after.unwrap());
+            assert!(Some(after) >= first.1, "kill {kill}: list {after} is stored, and {:?} was", first.1);
+            // Of the lists that this process has collected itself.
+            let lost = before.saturating_sub(after.max(earlier));
+            assert!(lost <= 1, "kill {kill}: list {before} was shown, {after} is stored, {earlier} was before");
+            saved += u64::from(lost == 0);
+        }
+    }
+    assert!(saved > KILLS / 4, "collections are saved at once: {saved} of {KILLS} last ones were");
+    let left: Vec<_> =
+        fs::read_dir(dir.path().join("inventory")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert!(left.len() <= 3, "what kills left half written is cleaned: {left:?}");
+}

@@ -1,0 +1,52 @@
+//! Looks at an exporter again and again until every source under a fault is through with it.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::time::{Duration, Instant};
+
+use super::subject::{Seen, Subject};
+use crate::equipment::{Server, metrics, samples};
+
+/// Looks until all are done, or for so long.
+pub(super) async fn look<F: Future<Output = BTreeMap<String, Seen>>>(
+    subjects: &mut [Subject],
+    within: Duration,
+    sources: impl Fn() -> F,
+) {
+    let begun = Instant::now();
+    while !subjects.iter().all(Subject::is_done) && begun.elapsed() < within {
+        let mut seen = sources().await;
+        for subject in subjects.iter_mut() {
+            subject.look(seen.remove(&subject.name).unwrap_or_default());
+        }
+        tokio::time::sleep(Duration::from_millis(400)).await;
+    }
+}
+
+/// What an exporter's metrics say of each source.
+pub(super) async fn scrape(exporter: &Server) -> BTreeMap<String, Seen> {
+    let exposition = metrics(exporter).await;
+    let mut all: BTreeMap<String, Seen> = BTreeMap::new();
+    let lines: Vec<&str> = exposition.lines().collect();
+    let of = |metric: &str| {
+        // Only the lines of the metric: there are tens of thousands of others.
+        let start = format!("{metric}{{");
+        let own: Vec<&str> = lines.iter().copied().filter(|line| line.starts_with(&start)).collect();
+        samples(&own.join("\n"), metric)
+    };
+    for sample in of("token_info") {
+        all.entry(sample.label("source").into()).or_default().tokens.insert(sample.label("token_id").into());
+    }
+    for sample in of("token_source_up") {
+        all.entry(sample.label("source").into()).or_default().up = Some(sample.value);
+    }
+    for sample in of("token_source_gaps").iter().filter(|sample| sample.value > 0.0) {
+        let gaps = &mut all.entry(sample.label("source").into()).or_default().gaps;
+        *gaps.entry(sample.label("reason").into()).or_default() += sample.value;
+    }
+    for sample in of("token_source_failures_total") {
+        let failures = &mut all.entry(sample.label("source").into()).or_default().failures;
+        failures.insert(sample.label("reason").into(), sample.value);
+    }
+    all
+}

@@ -1,0 +1,237 @@
+//! TLS as the web configuration sets it, tried by clients that can do this or that only.
+
+use std::sync::Arc;
+
+use reqwest::{Client, StatusCode, Version};
+use rustls::crypto::ring;
+use rustls::pki_types::{CertificateDer, ServerName, pem::PemObject as _};
+use rustls::{CipherSuite, ClientConfig, NamedGroup, ProtocolVersion, RootCertStore};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+
+use super::certificates::Authority;
+use super::program::{Program, Start};
+
+const FILES: &str = "cert_file: server.pem, key_file: server.key";
+
+async fn start(authority: &Authority, tls: &str, more: &str) -> Program {
+    let start = Start::new().guarded(&format!("tls_server_config: {{{tls}}}\n{more}")).file("ca.pem", &authority.pem);
+    authority.issue_to(start.folder());
+    start.go().await
+}
+
+/// What a client can do; empty lists are all that the library can.
+#[derive(Clone, Copy, Default)]
+struct Able<'a> {
+    versions: &'a [&'static rustls::SupportedProtocolVersion],
+    suites: &'a [CipherSuite],
+    groups: &'a [NamedGroup],
+    alpn: &'a [&'a str],
+}
+
+/// What was agreed upon.
+#[derive(Debug, PartialEq)]
+struct Agreed {
+    version: ProtocolVersion,
+    suite: CipherSuite,
+    group: NamedGroup,
+    alpn: String,
+}
+
+/// A handshake; none where there is nothing in common.
+async fn shake(program: &Program, authority: &Authority, able: Able<'_>) -> Option<Agreed> {
+    let mut provider = ring::default_provider();
+    if !able.suites.is_empty() {
+        let all = provider.cipher_suites.clone();
+        provider.cipher_suites =
+            able.suites.iter().filter_map(|name| all.iter().find(|suite| suite.suite() == *name).copied()).collect();
+    }
+    if !able.groups.is_empty() {
+        provider.kx_groups.retain(|group| able.groups.contains(&group.name()));
+    }
+    let versions = if able.versions.is_empty() { rustls::ALL_VERSIONS } else { able.versions };
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_slice(authority.pem.as_bytes()).unwrap()).unwrap();
+    let mut config = ClientConfig::builder_with_provider(Arc::new(provider))
+        .with_protocol_versions(versions)
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = able.alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
+    let stream = TcpStream::connect(program.address()).await.unwrap();
+    let name = ServerName::try_from("localhost").unwrap();
+    let mut stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await.ok()?;
+    if able.alpn != ["h2"] {
+        stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    }
+    let session = stream.get_ref().1;
+    Some(Agreed {
+        version: session.protocol_version().unwrap(),
+        suite: session.negotiated_cipher_suite().unwrap().suite(),
+        group: session.negotiated_key_exchange_group().unwrap().name(),
+        alpn: session.alpn_protocol().map(|name| String::from_utf8(name.to_vec()).unwrap()).unwrap_or_default(),
+    })
+}
+
+const TLS12: Able<'static> = Able { versions: &[&rustls::version::TLS12], suites: &[], groups: &[], alpn: &[] };
+const TLS13: Able<'static> = Able { versions: &[&rustls::version::TLS13], suites: &[], groups: &[], alpn: &[] };
+const AES128: CipherSuite = CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256;
+const AES256: CipherSuite = CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384;
+const CHACHA: CipherSuite = CipherSuite::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256;
+
+#[tokio::test]
+async fn versions() {
+    let authority = Authority::new();
+    let (older, newer) = (Some(ProtocolVersion::TLSv1_2), Some(ProtocolVersion::TLSv1_3));
+    for (settings, with_12, with_13, with_both) in [
+        ("", older, newer, newer),
+        (", min_version: TLS12, max_version: TLS13", older, newer, newer),
+        (", min_version: TLS13", None, newer, newer),
+        (", max_version: TLS12", older, None, older),
+        (", min_version: TLS12, max_version: TLS12", older, None, older),
+    ] {
+        let program = start(&authority, &format!("{FILES}{settings}"), "").await;
+        for (able, expected) in [(TLS12, with_12), (TLS13, with_13), (Able::default(), with_both)] {
+            let agreed = shake(&program, &authority, able).await.map(|agreed| agreed.version);
+            assert_eq!(agreed, expected, "{settings}");
+        }
+        // Whoever can only speak what is not spoken here is counted.
+        let failed = u64::from(with_12.is_none()) + u64::from(with_13.is_none());
+        let url = format!("https://localhost:{}/metrics", program.address().port());
+        let metrics = authority.client(None).get(url).send().await.unwrap().text().await.unwrap();
+        assert_eq!(super::program::sample(&metrics, "http_connections_closed_total{cause=\"handshake\"}"), failed);
+    }
+}
+
+#[tokio::test]
+async fn cipher_suites_and_whose_order_counts() {
+    let authority = Authority::new();
+    let list = |names: &str, more: &str| format!("{FILES}, cipher_suites: [{names}]{more}");
+    let one = list("TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256", "");
+    let two = "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256, TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, TLS_AES_128_GCM_SHA256";
+    let ours = list(two, "");
+    let theirs = list(two, ", prefer_server_cipher_suites: false");
+    for (settings, offered, expected) in [
+        (FILES, &[AES256, AES128][..], Some(AES256)),
+        (&one, &[AES256, AES128], Some(AES128)),
+        (&one, &[AES256], None),
+        (&ours, &[AES128, CHACHA], Some(CHACHA)),
+        (&theirs, &[AES128, CHACHA], Some(AES128)),
+        (&theirs, &[AES256], None),
+    ] {
+        let program = start(&authority, settings, "").await;
+        let agreed = shake(&program, &authority, Able { suites: offered, ..TLS12 }).await;
+        assert_eq!(agreed.map(|agreed| agreed.suite), expected, "{settings}: {offered:?}");
+        assert!(shake(&program, &authority, TLS13).await.is_some(), "the list is of TLS 1.2: {settings}");
+    }
+}
+
+#[tokio::test]
+async fn curves() {
+    use NamedGroup::{X25519, secp256r1, secp384r1};
+    let authority = Authority::new();
+    for (settings, offered, expected) in [
+        ("", &[X25519][..], Some(X25519)),
+        (", curve_preferences: [CurveP384]", &[], Some(secp384r1)),
+        (", curve_preferences: [CurveP384]", &[X25519, secp256r1], None),
+        (", curve_preferences: [CurveP256, X25519]", &[X25519], Some(X25519)),
+        (", curve_preferences: [CurveP256, X25519]", &[secp256r1, secp384r1], Some(secp256r1)),
+    ] {
+        let program = start(&authority, &format!("{FILES}{settings}"), "").await;
+        for version in [TLS12, TLS13] {
+            let agreed = shake(&program, &authority, Able { groups: offered, ..version }).await;
+            assert_eq!(agreed.map(|agreed| agreed.group), expected, "{settings}: {offered:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn http2_on_and_off() {
+    let authority = Authority::new();
+    let both = Able { alpn: &["h2", "http/1.1"], ..Able::default() };
+    let only = Able { alpn: &["h2"], ..Able::default() };
+    for (settings, version, with_both, with_only) in [
+        ("", Version::HTTP_2, "h2", Some("h2")),
+        ("http_server_config: {http2: true}", Version::HTTP_2, "h2", Some("h2")),
+        ("http_server_config: {http2: false}", Version::HTTP_11, "http/1.1", None),
+    ] {
+        let program = start(&authority, FILES, settings).await;
+        let url = format!("https://localhost:{}", program.address().port());
+        let client = authority.client(None);
+        let answer = client.get(format!("{url}/metrics")).send().await.unwrap();
+        assert_eq!((answer.status(), answer.version()), (StatusCode::OK, version), "{settings}");
+        assert!(answer.text().await.unwrap().contains("token_id=\"t0\""));
+        let agreed = shake(&program, &authority, only).await.map(|agreed| agreed.alpn);
+        assert_eq!(agreed.as_deref(), with_only, "{settings}");
+        if version == Version::HTTP_11 {
+            assert_eq!(shake(&program, &authority, both).await.unwrap().alpn, with_both);
+        } else {
+            let many = (0..64).map(|_| client.get(format!("{url}/-/healthy")).send());
+            for answer in futures_util::future::join_all(many).await {
+                assert_eq!(answer.unwrap().status(), StatusCode::OK);
+            }
+            let refused = client.post(format!("{url}/metrics")).body("x").send().await.unwrap();
+            assert_eq!(refused.status(), StatusCode::PAYLOAD_TOO_LARGE);
+            assert!(refused.headers()["content-security-policy"].to_str().unwrap().starts_with("default-src 'none'"));
+            let large = client.get(&url).header("x", "x".repeat(17 * 1_024)).send().await.unwrap();
+            assert_eq!(large.status(), StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
+        }
+    }
+}
+
+async fn is_healthy(client: &Client, program: &Program) -> bool {
+    let answer = client.get(format!("https://localhost:{}/-/healthy", program.address().port())).send().await;
+    answer.is_ok_and(|answer| answer.status() == StatusCode::OK)
+}
+
+#[tokio::test]
+async fn a_certificate_is_asked_of_clients() {
+    let (ours, theirs) = (Authority::new(), Authority::new());
+    let shown = [None, Some(ours.issue("prometheus")), Some(ours.issue("192.0.2.7")), Some(theirs.issue("prometheus"))];
+    for (settings, expected) in [
+        ("", [true, true, true, true]),
+        ("client_auth_type: NoClientCert", [true, true, true, true]),
+        ("client_auth_type: RequestClientCert", [true, true, true, true]),
+        ("client_auth_type: RequireAnyClientCert", [false, true, true, true]),
+        ("client_auth_type: RequireClientCert", [false, true, true, true]),
+        ("client_auth_type: VerifyClientCertIfGiven, client_ca_file: ca.pem", [true, true, true, false]),
+        ("client_auth_type: RequireAndVerifyClientCert, client_ca_file: ca.pem", [false, true, true, false]),
+        (
+            "client_auth_type: RequireAndVerifyClientCert, client_ca_file: ca.pem, client_allowed_sans: [prometheus]",
+            [false, true, false, false],
+        ),
+        (
+            "client_auth_type: RequireAndVerifyClientCert, client_ca_file: ca.pem, client_allowed_sans: [x, 192.0.2.7]",
+            [false, false, true, false],
+        ),
+        ("client_auth_type: RequireAnyClientCert, client_allowed_sans: [prometheus]", [false, true, false, true]),
+    ] {
+        let program = start(&ours, &format!("{FILES}, {settings}"), "").await;
+        for (number, (identity, expected)) in shown.iter().zip(expected).enumerate() {
+            let client = ours.client(identity.clone());
+            assert_eq!(is_healthy(&client, &program).await, expected, "{settings}: client {number}");
+        }
+        let plain = reqwest::get(format!("http://{}/", program.address())).await;
+        assert!(plain.is_err(), "plain HTTP");
+    }
+}
+
+#[tokio::test]
+async fn certificates_may_stand_in_the_file_itself() {
+    let authority = Authority::new();
+    let (certificate, key) = authority.issue("localhost");
+    let block = |name: &str, pem: &str| format!("  {name}: |\n    {}\n", pem.trim().replace('\n', "\n    "));
+    let content = format!(
+        "tls_server_config:\n{}{}{}  client_auth_type: RequireAndVerifyClientCert\n",
+        block("cert", &certificate),
+        block("key", &key),
+        block("client_ca", &authority.pem),
+    );
+    let program = Start::new().guarded(&content).go().await;
+    assert!(is_healthy(&authority.client(Some(authority.issue("prometheus"))), &program).await);
+    assert!(!is_healthy(&authority.client(None), &program).await);
+}
