@@ -12,7 +12,7 @@ demo: ## run the exporter on an invented organisation
 
 .PHONY: tools
 tools: ## install what the tests need beside Rust, pinned, into .tools/
-	tests/tools/install.sh prometheus openbao prism smtp readers deny sbom helm kubernetes-validate
+	tests/tools/install.sh prometheus openbao prism smtp readers deny sbom helm kubernetes-validate lint
 
 .PHONY: lint
 lint: ## formatting, and clippy without a warning
@@ -23,6 +23,24 @@ lint: ## formatting, and clippy without a warning
 .PHONY: test
 test: tools lint deny sbom ## everything that must pass, real servers included
 	cargo test --locked
+	$(MAKE) ship
+
+.PHONY: ship
+ship: ## build image, archive and Debian package, and run them as their users do; needs root, or a Docker daemon
+	tests/tools/install.sh prometheus machine
+	tests/ship/with-docker.sh tests/ship/run.sh
+
+.PHONY: image
+image: ## the container image, as token-expiry-exporter:VERSION
+	tests/ship/with-docker.sh packaging/image.sh "token-expiry-exporter:$$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)"
+
+.PHONY: dist
+dist: ## archive, Debian package and checksums of this machine's architecture, into dist/
+	tests/ship/with-docker.sh packaging/dist.sh
+
+.PHONY: reproducible
+reproducible: ## build the image twice from nothing, and compare
+	tests/ship/with-docker.sh packaging/reproducible.sh
 
 .PHONY: deny
 deny: ## licences, sources and banned crates of all dependencies, by deny.toml
@@ -61,6 +79,11 @@ soak: ## half an hour of troubles, reloads and kills, and months of simulated ti
 bench-rules: ## what the alerts cost Prometheus at 100,000 tokens; the table of docs/alerts.md
 	tests/tools/install.sh prometheus
 	benches/rules.py
+
+.PHONY: bench-scale
+bench-scale: ## memory and time by the number of tokens; the table of docs/scaling.md
+	cargo build --release --locked
+	benches/scale.py target/release/token-expiry-exporter
 
 .PHONY: bench-dashboards
 bench-dashboards: ## how long each query of the dashboards takes at 10,000 tokens; the table of docs/dashboards.md

@@ -47,6 +47,8 @@ pub(super) enum Command {
     Providers(ProvidersArgs),
     /// Print a JSON Schema of the configuration, for editors
     Schema(SchemaArgs),
+    /// Ask a running exporter whether it lives; exits with 0 if it does, with 1 if not
+    Health(HealthArgs),
     /// Watch an invented company: the real exporter over HTTP, no account and no configuration needed
     Demo(DemoArgs),
 }
@@ -193,6 +195,14 @@ pub(super) struct SchemaArgs {
     /// Further provider definitions (*.yaml)
     #[arg(long = "providers.dir", value_name = "FOLDER")]
     pub(super) providers: Option<PathBuf>,
+}
+
+/// Flags of `health`.
+#[derive(Clone, Debug, Args)]
+pub(super) struct HealthArgs {
+    /// Where the exporter listens, on this machine: the door or the one for probes
+    #[arg(value_name = "ADDRESS", default_value = "127.0.0.1:10984")]
+    pub(super) address: SocketAddr,
 }
 
 /// An address to listen at.

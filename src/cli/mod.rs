@@ -3,15 +3,19 @@
 //! | code | meaning |
 //! |---|---|
 //! | 0 | done |
-//! | 1 | `list --fail-within`: a token ends, or has ended; `check --online`: a listing is refused; `serve`: it broke down, or its storage path is in use |
+//! | 1 | `list --fail-within`: a token ends, or has ended; `check --online`: a listing is refused; `health`: no life; `serve`: it broke down, or its storage path is in use |
 //! | 2 | a mistake: in the flags, the configuration or a definition. `serve` and `check` tell the same |
 //! | 3 | `list`: not everything could be had; what is printed is not all |
 
 mod args;
 mod check;
 pub mod demo;
+mod health;
 mod list;
 mod log;
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod pages;
 mod print;
 mod process;
 mod providers;
@@ -47,6 +51,7 @@ pub async fn main() -> ExitCode {
         Some(Command::Serve(args)) => serve::run(args).await,
         Some(Command::Check(args)) => check::run(args).await,
         Some(Command::List(args)) => list::run(args).await,
+        Some(Command::Health(args)) => health::run(args).await,
         Some(Command::Demo(args)) => demo::run(args).await,
         Some(Command::Providers(args)) => providers::run(&args),
         Some(Command::Schema(args)) => schema::run(&args),

@@ -74,7 +74,7 @@ fn every_flag_of_the_contract_is_there() {
         assert!(help.contains(flag), "{flag}:\n{help}");
     }
     let (_, help, _) = run(&["--help"]);
-    for command in ["serve", "check", "list", "providers", "schema", "demo"] {
+    for command in ["serve", "check", "list", "providers", "schema", "health", "demo"] {
         assert!(help.contains(&format!("\n  {command}")), "{command}:\n{help}");
     }
 }

@@ -77,6 +77,17 @@ impl Server {
         server
     }
 
+    /// Asks it to stop, as service managers do, and waits until it has.
+    pub fn stop(mut self) {
+        let asked = Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
+        assert!(
+            asked.success() && self.child.wait().unwrap().success(),
+            "{} did not stop well:\n{}",
+            self.name,
+            self.log()
+        );
+    }
+
     /// Its process.
     pub fn pid(&self) -> u32 {
         self.child.id()

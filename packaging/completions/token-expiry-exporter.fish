@@ -1,0 +1,137 @@
+# Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
+function __fish_token_expiry_exporter_global_optspecs
+    string join \n config.file= providers.dir= storage.path= web.listen-address= web.probe-listen-address= web.telemetry-path= web.config.file= web.enable-lifecycle shard= log.level= log.format= h/help V/version
+end
+
+function __fish_token_expiry_exporter_needs_command
+    # Figure out if the current invocation already has a command.
+    set -l cmd (commandline -opc)
+    set -e cmd[1]
+    argparse -s (__fish_token_expiry_exporter_global_optspecs) -- $cmd 2>/dev/null
+    or return
+    if set -q argv[1]
+        # Also print the command, so this can be used to figure out what it is.
+        echo $argv[1]
+        return 1
+    end
+    return 0
+end
+
+function __fish_token_expiry_exporter_using_subcommand
+    set -l cmd (__fish_token_expiry_exporter_needs_command)
+    test -z "$cmd"
+    and return 1
+    contains -- $cmd[1] $argv
+end
+
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -l config.file -d 'The configuration' -r -F
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -l providers.dir -d 'Further provider definitions (*.yaml)' -r -F
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -l storage.path -d 'The folder in which the inventory is kept over a restart; it holds no secret. Without it, it is not kept' -r -F
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -l web.listen-address -d 'The address to listen at, such as :10984 or 127.0.0.1:10984; may be given several times' -r
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -l web.probe-listen-address -d 'A further address that answers /-/healthy and /-/ready alone, without TLS and users: for probes at a guarded door' -r
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -l web.telemetry-path -d 'The path of the metrics' -r
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -l web.config.file -d 'TLS, client certificates and users, in the exporter-toolkit\'s format' -r -F
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -l shard -d 'Collect only a part of the sources: the I-th of N instances, such as 1/3' -r
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -l log.level -d 'The least important messages that are logged' -r -f -a "debug\t'Everything'
+info\t'One line a collection, and all below'
+warn\t'What needs attention'
+error\t'What has failed'"
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -l log.format -d 'How messages are written' -r -f -a "logfmt\t'Pairs of key and value'
+json\t'One JSON object a line'"
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -l web.enable-lifecycle -d 'Allow a reload by POST /-/reload'
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -s V -l version -d 'Print version'
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -f -a "serve" -d 'Collect in the background and serve metrics, the status page and the calendar (the default)'
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -f -a "check" -d 'Check the configuration and the definitions, offline; with --online ask each provider too'
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -f -a "list" -d 'Collect once and print every token'
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -f -a "providers" -d 'Show the providers that the program knows, or what one of them needs'
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -f -a "schema" -d 'Print a JSON Schema of the configuration, for editors'
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -f -a "health" -d 'Ask a running exporter whether it lives; exits with 0 if it does, with 1 if not'
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -f -a "demo" -d 'Watch an invented company: the real exporter over HTTP, no account and no configuration needed'
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand serve" -l config.file -d 'The configuration' -r -F
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand serve" -l providers.dir -d 'Further provider definitions (*.yaml)' -r -F
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand serve" -l storage.path -d 'The folder in which the inventory is kept over a restart; it holds no secret. Without it, it is not kept' -r -F
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand serve" -l web.listen-address -d 'The address to listen at, such as :10984 or 127.0.0.1:10984; may be given several times' -r
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand serve" -l web.probe-listen-address -d 'A further address that answers /-/healthy and /-/ready alone, without TLS and users: for probes at a guarded door' -r
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand serve" -l web.telemetry-path -d 'The path of the metrics' -r
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand serve" -l web.config.file -d 'TLS, client certificates and users, in the exporter-toolkit\'s format' -r -F
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand serve" -l shard -d 'Collect only a part of the sources: the I-th of N instances, such as 1/3' -r
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand serve" -l log.level -d 'The least important messages that are logged' -r -f -a "debug\t'Everything'
+info\t'One line a collection, and all below'
+warn\t'What needs attention'
+error\t'What has failed'"
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand serve" -l log.format -d 'How messages are written' -r -f -a "logfmt\t'Pairs of key and value'
+json\t'One JSON object a line'"
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand serve" -l web.enable-lifecycle -d 'Allow a reload by POST /-/reload'
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand serve" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand check" -l config.file -d 'The configuration' -r -F
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand check" -l providers.dir -d 'Further provider definitions (*.yaml)' -r -F
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand check" -l log.level -d 'The least important messages that are logged' -r -f -a "debug\t'Everything'
+info\t'One line a collection, and all below'
+warn\t'What needs attention'
+error\t'What has failed'"
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand check" -l log.format -d 'How messages are written' -r -f -a "logfmt\t'Pairs of key and value'
+json\t'One JSON object a line'"
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand check" -l online -d 'Ask each provider for the first page of each listing, and name the permission that is missing'
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand check" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand list" -l config.file -d 'The configuration' -r -F
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand list" -l providers.dir -d 'Further provider definitions (*.yaml)' -r -F
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand list" -l source -d 'Only these sources' -r
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand list" -l output -d 'How the tokens are printed' -r -f -a "table\t'For people'
+json\t'As `/api/v1/tokens` has it'
+csv\t'For a spreadsheet'
+prom\t'As `/metrics` has it'"
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand list" -l fail-within -d 'Exit with 1 if an active token ends within this time, or has ended: 7d, 12h' -r
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand list" -l log.level -d 'The least important messages that are logged' -r -f -a "debug\t'Everything'
+info\t'One line a collection, and all below'
+warn\t'What needs attention'
+error\t'What has failed'"
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand list" -l log.format -d 'How messages are written' -r -f -a "logfmt\t'Pairs of key and value'
+json\t'One JSON object a line'"
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand list" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand providers" -l providers.dir -d 'Further provider definitions (*.yaml)' -r -F
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand providers" -l log.level -d 'The least important messages that are logged' -r -f -a "debug\t'Everything'
+info\t'One line a collection, and all below'
+warn\t'What needs attention'
+error\t'What has failed'"
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand providers" -l log.format -d 'How messages are written' -r -f -a "logfmt\t'Pairs of key and value'
+json\t'One JSON object a line'"
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand providers" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand schema" -l providers.dir -d 'Further provider definitions (*.yaml)' -r -F
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand schema" -l log.level -d 'The least important messages that are logged' -r -f -a "debug\t'Everything'
+info\t'One line a collection, and all below'
+warn\t'What needs attention'
+error\t'What has failed'"
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand schema" -l log.format -d 'How messages are written' -r -f -a "logfmt\t'Pairs of key and value'
+json\t'One JSON object a line'"
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand schema" -l definitions -d 'Print the schema of provider definitions instead of the configuration\'s'
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand schema" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand health" -l log.level -d 'The least important messages that are logged' -r -f -a "debug\t'Everything'
+info\t'One line a collection, and all below'
+warn\t'What needs attention'
+error\t'What has failed'"
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand health" -l log.format -d 'How messages are written' -r -f -a "logfmt\t'Pairs of key and value'
+json\t'One JSON object a line'"
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand health" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand demo" -l web.listen-address -d 'The address to listen at' -r
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand demo" -l control.listen-address -d 'Where things are made to happen; port 0 takes a free one' -r
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand demo" -l tokens -d 'About how many tokens the company has, instead of a few hundred' -r
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand demo" -l interval -d 'Seconds between two collections' -r
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand demo" -l log.level -d 'The least important messages that are logged' -r -f -a "debug\t'Everything'
+info\t'One line a collection, and all below'
+warn\t'What needs attention'
+error\t'What has failed'"
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand demo" -l log.format -d 'How messages are written' -r -f -a "logfmt\t'Pairs of key and value'
+json\t'One JSON object a line'"
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand demo" -l print-config -d 'Print the configuration that the demo would run, and end'
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand demo" -l expect -d 'Print as JSON what must be seen, and end'
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand demo" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve check list providers schema health demo help" -f -a "serve" -d 'Collect in the background and serve metrics, the status page and the calendar (the default)'
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve check list providers schema health demo help" -f -a "check" -d 'Check the configuration and the definitions, offline; with --online ask each provider too'
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve check list providers schema health demo help" -f -a "list" -d 'Collect once and print every token'
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve check list providers schema health demo help" -f -a "providers" -d 'Show the providers that the program knows, or what one of them needs'
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve check list providers schema health demo help" -f -a "schema" -d 'Print a JSON Schema of the configuration, for editors'
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve check list providers schema health demo help" -f -a "health" -d 'Ask a running exporter whether it lives; exits with 0 if it does, with 1 if not'
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve check list providers schema health demo help" -f -a "demo" -d 'Watch an invented company: the real exporter over HTTP, no account and no configuration needed'
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve check list providers schema health demo help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'

@@ -1,0 +1,67 @@
+#!/usr/bin/env bash
+# Runs a command with a Docker daemon: the one that answers, or else one of its own, in .tools/, which needs root. In the
+# latter nothing can be pulled where no registry is reached; the base image then has a stand-in.
+#
+#   tests/ship/with-docker.sh COMMAND…
+set -euo pipefail
+cd "$(dirname "$(realpath "$0")")/../.."
+tools=$PWD/.tools
+
+say() { printf 'ship: %s\n' "$*" >&2; }
+
+if docker info >/dev/null 2>&1; then exec "$@"; fi
+if [ "$(id -u)" != 0 ]; then
+  say "no Docker daemon answers, and one of its own needs root"
+  if [ "${CI-}" = true ]; then exit 1; fi
+  say "NOT DONE: $*"
+  exit 0
+fi
+
+tests/tools/install.sh docker machine
+export PATH=$tools/docker/usr/bin:$tools/docker/usr/sbin:$PATH
+libraries=("$tools"/docker/usr/lib/*-linux-gnu "$tools"/docker/lib/*-linux-gnu)
+LD_LIBRARY_PATH=$(IFS=: && echo "${libraries[*]}")
+export LD_LIBRARY_PATH
+
+work=$(mktemp -d)
+export DOCKER_HOST=unix://$work/docker.sock
+# Containers of a run that was broken off would be restored; images and layers are what is worth keeping.
+rm -rf "$tools/docker-data/containers"
+dockerd --host "$DOCKER_HOST" --data-root "$tools/docker-data" --exec-root "$work/exec" --pidfile "$work/docker.pid" \
+  --bridge none --iptables=false >"$work/dockerd.log" 2>&1 &
+daemon=$!
+end() {
+  docker ps --all --quiet | xargs --no-run-if-empty docker rm --force --volumes >/dev/null 2>&1 || true
+  kill "$daemon" 2>/dev/null && wait "$daemon" || true
+  rm -rf "$work"
+}
+trap end EXIT
+for _ in $(seq 150); do
+  if docker version >/dev/null 2>&1; then break; fi
+  if ! kill -0 "$daemon" 2>/dev/null; then cat "$work/dockerd.log" >&2 && exit 1; fi
+  sleep 0.2
+done
+
+# There is no bridge: a build reaches the registry of crates over the machine's own network.
+export IMAGE_FLAGS="--network host"
+
+base=$(sed -n 's/^FROM \(rust:[^ ]*\).*/\1/p' Dockerfile)
+if ! docker image inspect "$base" >/dev/null 2>&1 && ! docker pull --quiet "$base" >/dev/null 2>&1; then
+  # A Debian with a C compiler, this machine's own Rust, and its authorities: whoever keeps registries away may also stand
+  # between.
+  say "no registry is reached: making a stand-in for $base"
+  docker image inspect machine >/dev/null 2>&1 || docker import "$tools/machine.tar" machine >/dev/null
+  tree=$work/base
+  mkdir -p "$tree/usr/local/rustup" "$tree/usr/local/cargo/bin" "$tree/etc/ssl/certs"
+  cp -a "$(rustc --print sysroot)/bin" "$(rustc --print sysroot)/lib" "$tree/usr/local/rustup/"
+  for program in cargo rustc; do ln -s "../../rustup/bin/$program" "$tree/usr/local/cargo/bin/"; done
+  cp -L /etc/ssl/certs/ca-certificates.crt "$tree/etc/ssl/certs/"
+  container=$(docker create machine true)
+  tar -C "$tree" -c . | docker cp - "$container:/"
+  docker commit --change 'ENV CARGO_HOME=/usr/local/cargo RUSTUP_HOME=/usr/local/rustup PATH=/usr/local/cargo/bin:/usr/sbin:/usr/bin:/sbin:/bin' \
+    "$container" "$base" >/dev/null
+  docker rm "$container" >/dev/null
+  rm -rf "$tree"
+fi
+
+"$@"
