@@ -33,6 +33,8 @@ daemon=$!
 end() {
   docker ps --all --quiet | xargs --no-run-if-empty docker rm --force --volumes >/dev/null 2>&1 || true
   kill "$daemon" 2>/dev/null && wait "$daemon" || true
+  # The daemon leaves the network namespace of its containers mounted.
+  umount "$work"/exec/netns/* 2>/dev/null || true
   rm -rf "$work"
 }
 trap end EXIT

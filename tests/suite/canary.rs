@@ -307,7 +307,8 @@ async fn served(yard: &Yard, format: &str, sources: usize) -> Vec<Place> {
             .post(format!("{}/-/reload", running.url))
             .basic_auth("prometheus", Some(secret("web-password")));
         let refused = reload.send().await.unwrap();
-        assert!(refused.status().is_server_error() || refused.status().is_client_error());
+        let status = refused.status();
+        assert!(status.is_server_error() || status.is_client_error(), "{status} for {broken}");
         places.push(Place { name: "/-/reload".into(), content: refused.text().await.unwrap().into_bytes() });
     }
     std::fs::write(&yard.config, config).unwrap();
@@ -350,7 +351,8 @@ fn mistaken() -> Vec<String> {
 async fn no_secret_stands_anywhere_after_every_success_and_every_fault() {
     let yard = Yard::new(".name", &FAULTS).await;
     let sources = sources(yard.vendor, &FAULTS).len();
-    let (logfmt, json) = tokio::join!(served(&yard, "logfmt", sources), served(&yard, "json", sources));
+    // One after the other: each breaks the configuration that both read.
+    let (logfmt, json) = (served(&yard, "logfmt", sources).await, served(&yard, "json", sources).await);
     let mut places: Vec<Place> = logfmt.into_iter().chain(json).collect();
     for arguments in [
         &["check"][..],
@@ -421,6 +423,9 @@ fn the_program_starts_no_other() {
         for path in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
             if path.is_dir() {
                 folders.push(path);
+                continue;
+            }
+            if path.file_name().is_some_and(|name| name == "tests.rs") {
                 continue;
             }
             let code = std::fs::read_to_string(&path).unwrap_or_default();
