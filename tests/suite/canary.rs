@@ -301,7 +301,7 @@ async fn served(yard: &Yard, format: &str, sources: usize) -> Vec<Place> {
     places.extend(running.process());
     let config = std::fs::read_to_string(&yard.config).unwrap();
     for broken in mistaken() {
-        std::fs::write(&yard.config, broken).unwrap();
+        std::fs::write(&yard.config, &broken).unwrap();
         let reload = running
             .client
             .post(format!("{}/-/reload", running.url))
