@@ -31,7 +31,7 @@ complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -l web.probe-listen-address -d 'A further address that answers /-/healthy and /-/ready alone, without TLS and users: for probes at a guarded door' -r
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -l web.telemetry-path -d 'The path of the metrics' -r
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -l web.config.file -d 'TLS, client certificates and users, in the exporter-toolkit\'s format' -r -F
-complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -l shard -d 'Collect only a part of the sources: the I-th of N instances, such as 1/3' -r
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -l shard -d 'Collect only a part of the sources: the I-th of N instances, such as 1/3; or the part of a pod of a StatefulSet, by its name, such as exporter-0/3' -r
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -l log.level -d 'The least important messages that are logged' -r -f -a "debug\t'Everything'
 info\t'One line a collection, and all below'
 warn\t'What needs attention'
@@ -56,7 +56,7 @@ complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcomm
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand serve" -l web.probe-listen-address -d 'A further address that answers /-/healthy and /-/ready alone, without TLS and users: for probes at a guarded door' -r
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand serve" -l web.telemetry-path -d 'The path of the metrics' -r
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand serve" -l web.config.file -d 'TLS, client certificates and users, in the exporter-toolkit\'s format' -r -F
-complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand serve" -l shard -d 'Collect only a part of the sources: the I-th of N instances, such as 1/3' -r
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand serve" -l shard -d 'Collect only a part of the sources: the I-th of N instances, such as 1/3; or the part of a pod of a StatefulSet, by its name, such as exporter-0/3' -r
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand serve" -l log.level -d 'The least important messages that are logged' -r -f -a "debug\t'Everything'
 info\t'One line a collection, and all below'
 warn\t'What needs attention'
