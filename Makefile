@@ -18,6 +18,7 @@ tools: ## install what the tests need beside Rust, pinned, into .tools/
 lint: ## formatting, and clippy without a warning
 	cargo fmt --all -- --check
 	cargo clippy --locked --all-targets -- --deny warnings
+	cargo clippy --locked --test ship -- --deny warnings
 	RUSTDOCFLAGS='--deny warnings --allow rustdoc::private-intra-doc-links' cargo doc --locked --no-deps --document-private-items --quiet
 
 .PHONY: test

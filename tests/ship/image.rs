@@ -6,8 +6,8 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::docker::{Container, IMAGE, docker, field, inspect, try_docker};
-use crate::equipment::{client, free_port, wait_for};
-use crate::{BY_HAND, is_clean, table, tokens};
+use crate::equipment::{client, free_port, promtool_has_nothing_to_say, wait_for};
+use crate::{BY_HAND, table, tokens};
 
 const MOST_BYTES: u64 = 20_000_000;
 const STOPS_WITHIN: Duration = Duration::from_secs(1);
@@ -66,7 +66,7 @@ async fn without_any_right_it_collects_reloads_stops_and_remembers() {
 
     let exporter = start();
     let text = tells(&url, &["one"]).await;
-    is_clean(&text);
+    promtool_has_nothing_to_say(&text);
     assert!(text.contains("token_expiry_exporter_storage_failures_total 0\n"), "{text}");
 
     let status = exporter.status();

@@ -6,8 +6,8 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use crate::docker::{Container, MACHINE, dist, docker, field, try_docker};
-use crate::equipment::{client, free_port, wait_for};
-use crate::{is_clean, table, tokens};
+use crate::equipment::{client, free_port, promtool_has_nothing_to_say, wait_for};
+use crate::{table, tokens};
 
 const UNIT: &str = "token-expiry-exporter";
 
@@ -104,7 +104,7 @@ async fn the_unit_runs_the_packaged_program_under_its_hardening() {
     };
     machine.sh("sleep 1; systemctl is-active token-expiry-exporter || { journalctl --no-pager -u token-expiry-exporter; false; }");
     let text = tells(&["one"]).await;
-    is_clean(&text);
+    promtool_has_nothing_to_say(&text);
     assert!(
         text.contains("\nprocess_start_time_seconds "),
         "what the hardening hides must not be what is told:\n{text}"

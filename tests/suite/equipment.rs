@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::future::Future;
+use std::io::Write as _;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -220,4 +221,19 @@ fn sample(line: &str, metric: &str) -> Option<Sample> {
         },
     };
     Some(Sample { labels, value: value.split(' ').next()?.parse().ok()? })
+}
+
+/// `promtool check metrics` reads an exposition from its standard input.
+pub fn promtool_has_nothing_to_say(exposition: &str) {
+    let mut promtool = Command::new(tool("promtool"))
+        .args(["check", "metrics"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    promtool.stdin.take().unwrap().write_all(exposition.as_bytes()).unwrap();
+    let said = promtool.wait_with_output().unwrap();
+    let words = format!("{}{}", String::from_utf8_lossy(&said.stdout), String::from_utf8_lossy(&said.stderr));
+    assert!(said.status.success() && words.is_empty(), "promtool: {words}");
 }

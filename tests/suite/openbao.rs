@@ -1,9 +1,8 @@
 //! A real Vault-API server, the exporter under its documented policy, and a real Prometheus that scrapes it.
 
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -12,7 +11,8 @@ use serde_json::{Value, json};
 use token_expiry_exporter::providers::Catalogue;
 
 use crate::equipment::{
-    Sample, Server, client, exporter, free_port, metrics, prometheus, query, target, tool, wait_for,
+    Sample, Server, client, exporter, free_port, metrics, prometheus, promtool_has_nothing_to_say, query, target, tool,
+    wait_for,
 };
 
 const TOKENS: usize = 2_000;
@@ -219,19 +219,4 @@ fn assert_same(known: &BTreeMap<String, Option<i64>>, held: &BTreeMap<String, Op
     let missing: Vec<_> = held.iter().filter(|(id, end)| known.get(*id) != Some(end)).take(5).collect();
     let invented: Vec<_> = known.iter().filter(|(id, _)| !held.contains_key(*id)).take(5).collect();
     assert!(missing.is_empty() && invented.is_empty(), "missing or wrong: {missing:?}; invented: {invented:?}");
-}
-
-/// `promtool check metrics` reads an exposition from its standard input.
-pub fn promtool_has_nothing_to_say(exposition: &str) {
-    let mut promtool = Command::new(tool("promtool"))
-        .args(["check", "metrics"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    promtool.stdin.take().unwrap().write_all(exposition.as_bytes()).unwrap();
-    let said = promtool.wait_with_output().unwrap();
-    let words = format!("{}{}", String::from_utf8_lossy(&said.stdout), String::from_utf8_lossy(&said.stderr));
-    assert!(said.status.success() && words.is_empty(), "promtool: {words}");
 }

@@ -11,11 +11,12 @@ use axum::Router;
 use axum::routing::get;
 use axum_server::tls_rustls::RustlsConfig;
 use chrono::Utc;
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
-use rustls::pki_types::PrivateKeyDer;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::equipment::{Sample, Server, client, exporter, free_port, metrics, samples, wait_for};
 use crate::stub::{Org, Stub, Trouble};
+use crate::web::certificates::Authority;
 
 /// The files are looked at every ten seconds.
 const SOON: Duration = Duration::from_secs(60);
@@ -158,36 +159,19 @@ async fn a_file_with_a_mistake_changes_nothing_and_is_told_in_metrics_log_and_an
     assert_eq!(standing(&exporter, "main").await, before);
 }
 
-/// An authority, and a provider that shows its certificate.
-struct Authority {
-    pem: String,
-    issuer: Issuer<'static, KeyPair>,
-}
-
-impl Authority {
-    fn new() -> Self {
-        let mut params = CertificateParams::default();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let key = KeyPair::generate().unwrap();
-        Self { pem: params.self_signed(&key).unwrap().pem(), issuer: Issuer::new(params, key) }
-    }
-
-    fn config(&self) -> Arc<rustls::ServerConfig> {
-        let key = KeyPair::generate().unwrap();
-        let certificate =
-            CertificateParams::new(["127.0.0.1".to_owned()]).unwrap().signed_by(&key, &self.issuer).unwrap();
-        let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let builder =
-            rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-        Arc::new(builder.with_no_client_auth().with_single_cert(vec![certificate.der().clone()], key).unwrap())
-    }
+/// A provider with a certificate of this authority. It does not offer HTTP/2, whose connections outlive an answer.
+fn shows(authority: &Authority) -> Arc<rustls::ServerConfig> {
+    let (certificate, key) = authority.issue("127.0.0.1");
+    let certificate = CertificateDer::from_pem_slice(certificate.as_bytes()).unwrap();
+    let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).unwrap();
+    let builder = rustls::ServerConfig::builder().with_no_client_auth();
+    Arc::new(builder.with_single_cert(vec![certificate], key).unwrap())
 }
 
 #[tokio::test]
 async fn a_rotated_authority_is_trusted_without_a_reload_and_a_missing_one_costs_no_token() {
     let (old, new) = (Authority::new(), Authority::new());
-    let running = RustlsConfig::from_config(old.config());
+    let running = RustlsConfig::from_config(shows(&old));
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     listener.set_nonblocking(true).unwrap();
     let address = listener.local_addr().unwrap();
@@ -215,7 +199,7 @@ async fn a_rotated_authority_is_trusted_without_a_reload_and_a_missing_one_costs
         })
     };
     up(1.0, "trust in the old authority").await;
-    running.reload_from_config(new.config());
+    running.reload_from_config(shows(&new));
     up(0.0, "no trust in the new one").await;
     fs::write(&ca, &new.pem).unwrap();
     up(1.0, "trust in the new authority").await;

@@ -15,6 +15,7 @@ pub struct Authority {
 
 impl Authority {
     pub fn new() -> Self {
+        choose_cryptography();
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new(Vec::<String>::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -39,7 +40,6 @@ impl Authority {
 
     /// A client that trusts this authority alone, and shows a certificate where it has one.
     pub fn client(&self, identity: Option<(String, String)>) -> Client {
-        choose_cryptography();
         let ca = Certificate::from_pem(self.pem.as_bytes()).unwrap();
         let mut builder = Client::builder().no_proxy().tls_certs_only([ca]);
         if let Some((certificate, key)) = identity {
