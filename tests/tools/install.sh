@@ -46,10 +46,15 @@ as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi; }
 # unpack PACKAGE [VERSION]: the files of a Debian package, under .tools/PACKAGE.
 unpack() {
   local package=$1 wanted=$1${2:+=$2}
-  if ! apt-cache show "$wanted" >/dev/null 2>&1; then as_root apt-get update -qq; fi
+  # A new machine's list of packages is empty, or older than the version that is wanted.
+  known "$wanted" || as_root apt-get update -qq
+  known "$wanted" || { say "Debian has no $wanted (any more): $(apt-cache madison "$package" | head -n 1)" && return 1; }
   rm -rf ".tools/$package" && mkdir -p ".tools/$package"
   (cd ".tools/$package" && apt-get download -qq "$wanted" && dpkg-deb -x ./*.deb . && rm -f ./*.deb)
 }
+
+# Whether a package is in the list. `apt-cache show` says so also of a version that is not.
+known() { apt-get download --print-uris -qq "$1" >/dev/null 2>&1; }
 
 # pip_install PACKAGE…: by the interpreter of this checkout. The script `pip` names its folder by an absolute path, and would
 # install into another checkout, where .tools/ was copied from there.
