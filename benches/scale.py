@@ -150,4 +150,5 @@ def main():
         measure(program, tokens)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -6,17 +6,22 @@
 //! (an empty last block), and gzip's trailer (RFC 1952): the length, and the CRC-32, which can be computed from the CRCs
 //! of the parts. One member, because not every reader goes on after the first.
 
-use std::io::{self, Write as _};
+use std::io;
 
 use bytes::Bytes;
-use flate2::Compression;
-use flate2::write::DeflateEncoder;
+use flate2::{Compress, Compression, FlushCompress};
 
 /// Magic number, deflate, no flags, no time, no hint, unknown system.
 const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];
 
 /// An empty block with fixed codes, marked as the last.
 const END: [u8; 2] = [0x03, 0x00];
+
+/// What a sync flush ends with: the length of an empty stored block, and its complement.
+const FLUSHED: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
+
+/// The least room that the compressor is given at a time, in bytes.
+const ROOM: usize = 16 * 1024;
 
 /// A run of bytes as whole deflate blocks, none of them the last.
 #[derive(Debug)]
@@ -44,16 +49,18 @@ impl Part {
 }
 
 /// A part that comes into being piece by piece, so that its uncompressed whole is never held.
+///
+/// `flate2`'s own encoder would be shorter, but its flush asks for a sync flush once, and gives up on it where the output
+/// does not fit into its buffer: the part would end in the middle of a block, and the page would be unreadable.
 pub(crate) struct Packer {
-    encoder: DeflateEncoder<Vec<u8>>,
+    compress: Compress,
+    deflated: Vec<u8>,
     crc: crc32fast::Hasher,
-    length: u64,
 }
 
 impl Packer {
     pub(crate) fn new(level: Compression) -> Self {
-        let encoder = DeflateEncoder::new(Vec::new(), level);
-        Self { encoder, crc: crc32fast::Hasher::new(), length: 0 }
+        Self { compress: Compress::new(level, false), deflated: Vec::new(), crc: crc32fast::Hasher::new() }
     }
 
     /// Compresses the next piece.
@@ -61,10 +68,8 @@ impl Packer {
     /// # Errors
     /// None in practice: the compressor writes to memory.
     pub(crate) fn push(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.encoder.write_all(bytes)?;
         self.crc.update(bytes);
-        self.length += bytes.len() as u64;
-        Ok(())
+        self.run(bytes, FlushCompress::None)
     }
 
     /// Ends at a byte boundary.
@@ -72,11 +77,27 @@ impl Packer {
     /// # Errors
     /// None in practice: the compressor writes to memory.
     pub(crate) fn finish(mut self) -> io::Result<Part> {
-        self.encoder.flush()?;
-        // The encoder is not finished, but left: its end mark goes to the empty vector that takes the place of this one.
-        let mut deflated = std::mem::take(self.encoder.get_mut());
-        deflated.shrink_to_fit();
-        Ok(Part { deflated: deflated.into(), crc: self.crc, length: self.length })
+        self.run(&[], FlushCompress::Sync)?;
+        if !self.deflated.ends_with(&FLUSHED) {
+            return Err(io::Error::other("the compressor did not end its block"));
+        }
+        self.deflated.shrink_to_fit();
+        Ok(Part { deflated: self.deflated.into(), crc: self.crc, length: self.compress.total_in() })
+    }
+
+    /// Until all is read, and the compressor has nothing more to write: it has then left some of its room free.
+    /// <https://zlib.net/manual.html> (`deflate`) demands the same kind of flush at each call until then.
+    fn run(&mut self, mut bytes: &[u8], flush: FlushCompress) -> io::Result<()> {
+        loop {
+            self.deflated.reserve(ROOM);
+            let before = self.compress.total_in();
+            self.compress.compress_vec(bytes, &mut self.deflated, flush)?;
+            let read = usize::try_from(self.compress.total_in() - before).unwrap_or(usize::MAX);
+            bytes = bytes.get(read..).unwrap_or_default();
+            if bytes.is_empty() && self.deflated.len() < self.deflated.capacity() {
+                return Ok(());
+            }
+        }
     }
 }
 
@@ -103,7 +124,7 @@ pub(crate) fn join(parts: &[&Part]) -> Vec<Bytes> {
 mod tests {
     #![allow(clippy::expect_used, clippy::unwrap_used)]
 
-    use std::io::Read as _;
+    use std::io::{Read as _, Write as _};
     use std::process::{Command, Stdio};
 
     use proptest::prelude::*;
@@ -126,6 +147,41 @@ mod tests {
             // The decoder of a single member: it would stop short at a second one.
             flate2::read::GzDecoder::new(&stream[..]).read_to_end(&mut read).expect("gzip");
             prop_assert_eq!(read, texts.concat());
+        }
+    }
+
+    /// What cannot be compressed: the last block of a part is then as large as it gets.
+    fn noise(length: usize) -> Vec<u8> {
+        let mut state = 1_u64;
+        let mut next = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            state.to_be_bytes()[0]
+        };
+        (0..length).map(|_| next()).collect()
+    }
+
+    #[test]
+    fn a_part_of_any_size_level_and_noise_is_whole_and_another_follows_it() {
+        let whole = noise(400_000);
+        // Also as a page is: of few letters, in lines that are alike.
+        let lines: String =
+            (0..20_000).map(|n: u32| format!("token_info{{id=\"{:x}\"}} 1\n", n.wrapping_mul(2_654_435_761))).collect();
+        for level in 0..=9 {
+            for (length, piece) in
+                [(1, 1), (31_000, 31_000), (65_536, 65_536), (100_000, 65_536), (400_000, 65_536), (400_000, 400_000)]
+            {
+                for text in [&whole[..length], &lines.as_bytes()[..length]] {
+                    let mut packer = Packer::new(Compression::new(level));
+                    text.chunks(piece).for_each(|piece| packer.push(piece).expect("compresses"));
+                    let parts = [packer.finish().expect("ends"), Part::new(b"the next\n").expect("compresses")];
+                    assert_eq!(parts[0].length(), length as u64);
+                    let mut read = Vec::new();
+                    let stream = join(&parts.iter().collect::<Vec<_>>()).concat();
+                    let done = flate2::read::GzDecoder::new(&stream[..]).read_to_end(&mut read);
+                    assert!(done.is_ok(), "level {level}, {length} bytes by {piece}: {done:?}");
+                    assert!(read == [text, b"the next\n"].concat(), "level {level}, {length} bytes by {piece}");
+                }
+            }
         }
     }
 

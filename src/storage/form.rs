@@ -65,7 +65,9 @@ pub(super) fn read<T: DeserializeOwned>(from: impl Read, size: u64) -> Result<T,
     if header.length != rest {
         return Err(format!("it should hold {} bytes, and holds {rest}", header.length));
     }
+    // Its size is that of the file. To grow to it step by step would be to move tens of megabytes again and again.
     let mut body = Vec::new();
+    body.try_reserve_exact(usize::try_from(rest).unwrap_or(usize::MAX)).map_err(|error| unreadable(error.into()))?;
     from.take(rest).read_to_end(&mut body).map_err(unreadable)?;
     if header.crc32 != checksum(&body) {
         return Err("its checksum does not match its content".to_owned());
