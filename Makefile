@@ -102,6 +102,6 @@ newest: ## the tests of the alerts on the newest Prometheus and Alertmanager tha
 	TOOLS=.tools/newest/bin cargo test --locked --test suite alerts:: -- --skip every_mutant
 
 .PHONY: mutate
-mutate: ## break each alert in many ways; the tests must notice every one
+mutate: ## break each alert, or those of ALERT=NAME, in many ways; the tests must notice every one
 	tests/tools/install.sh prometheus
-	tests/mutate
+	.tools/python/bin/python3 tests/mutate $(ALERT)

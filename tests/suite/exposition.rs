@@ -132,7 +132,11 @@ proptest! {
 }
 
 fn page(clock: Clock) -> (Arc<RwLock<Inventory>>, Arc<Page>) {
-    let inventory = Arc::new(RwLock::new(sample::inventory()));
+    page_of(sample::inventory(), clock)
+}
+
+fn page_of(inventory: Inventory, clock: Clock) -> (Arc<RwLock<Inventory>>, Arc<Page>) {
+    let inventory = Arc::new(RwLock::new(inventory));
     let program = Program::new(Build { version: "1.2.3", revision: "abc" }, (1, 1)).unwrap();
     let page = Page::new(Arc::clone(&inventory), Labels::default(), Arc::new(program), clock).unwrap();
     (inventory, Arc::new(page))
@@ -162,6 +166,27 @@ fn the_compressed_page_is_the_plain_one_in_both_formats() {
             plain.contains("# TYPE token_source_failures counter\ntoken_source_failures_total{")
         );
         assert!(plain.contains("token_expiry_exporter_build_info{revision=\"abc\",version=\"1.2.3\"} 1\n"));
+    }
+}
+
+/// The first page is compressed in haste, and the more so does its end depend on how much of it there is.
+#[test]
+fn the_first_page_and_the_next_are_whole_however_many_tokens_there_are() {
+    let ids = |count: u64| (1..=count).map(|n| format!("{:016x}", n.wrapping_mul(0x9e37_79b9_7f4a_7c15)));
+    for count in [1, 30, 100, 300, 1_000, 3_000, 10_000] {
+        let tokens = ids(count).map(|id| sample::token(&id, &format!("of {id}"), sample::ends(3))).collect();
+        let mut inventory = Inventory::default();
+        inventory.set_policy([("s".to_owned(), sample::policy("p", &["l"]))].into(), Arc::new([]));
+        let outcome = Outcome { listings: vec![sample::listed("l", tokens)], ..Outcome::default() };
+        inventory.record("s", outcome, sample::now(), sample::now());
+        let rendered = render(&inventory, Labels::default(), sample::now());
+        let (_, page) = page_of(inventory, Arc::new(sample::now));
+        assert!(unzipped(&page.compressed(Format::Text).unwrap().concat()).starts_with(&rendered), "{count} tokens");
+        page.render().unwrap();
+        assert!(
+            unzipped(&page.compressed(Format::Text).unwrap().concat()).starts_with(&rendered),
+            "{count} tokens, again"
+        );
     }
 }
 

@@ -70,6 +70,8 @@ prometheus() {
   [ -e "$TEMPLATES/default.tmpl" ] || as_root install -D -m 644 -t "$TEMPLATES" ".tools/prometheus-alertmanager$TEMPLATES"/*.tmpl
   ln -sf ../prometheus/usr/bin/{prometheus,promtool} ../prometheus-alertmanager/usr/bin/amtool .tools/bin/
   ln -sf ../prometheus-alertmanager/usr/bin/prometheus-alertmanager .tools/bin/alertmanager
+  # For tests/mutate.
+  pip_install "PyYAML==$PYYAML"
   .tools/bin/promtool --version >&2 && .tools/bin/amtool --version >&2
 }
 

@@ -177,18 +177,18 @@ impl Subject {
 
     /// What is wrong with it, if anything is.
     pub(super) fn complaint(&self) -> Option<String> {
-        let Self { name, phase, expected, last, .. } = self;
+        let Self { name, row, phase, expected, last, .. } = self;
         if *phase != Phase::Done {
             let (up, tokens, gaps) = (last.up, last.tokens.len(), &last.gaps);
             let (failures, struck) = (counted(&last.failures), self.switch.struck());
             return Some(format!(
-                "{name}: {phase:?} for {:?}, {expected:?} expected: up {up:?}, {tokens} tokens, gaps {gaps:?}, failures \
+                "{row} ({name}): {phase:?} for {:?}, {expected:?} expected: up {up:?}, {tokens} tokens, gaps {gaps:?}, failures \
                  {failures:?}, struck {struck}",
                 self.since.elapsed()
             ));
         }
         let lost = self.tokens_before() - self.least;
-        (lost > 0).then(|| format!("{name}: {lost} of {} tokens were lost", self.tokens_before()))
+        (lost > 0).then(|| format!("{row} ({name}): {lost} of {} tokens were lost", self.tokens_before()))
     }
 }
 
