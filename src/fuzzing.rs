@@ -19,14 +19,15 @@ use http::header::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Value, json};
 use url::Url;
 
+use super::http::{page_guard, quota, retry};
+use super::providers::language::{provider, value};
+use super::providers::native::files;
+use super::schema::diagnostic::{Mistakes, Text};
 use crate::config::{self, Surroundings};
 use crate::core::failure::Reason;
 use crate::core::inventory::Snapshot;
-use crate::core::mistake::{Mistakes, Text};
 use crate::core::time::{Reading, Unit, parse_duration, parse_instant};
 use crate::core::token::Expiry;
-use crate::http::{page, quota, retry};
-use crate::providers::{files, provider, value};
 use crate::storage;
 use crate::web::guard::settings::Settings;
 
@@ -157,8 +158,8 @@ fn headers(input: &[u8]) -> HeaderMap {
 /// A next page stays at home.
 fn link(input: &[u8]) {
     let Ok(base) = Url::parse("https://api.example.com:8443/v1/tokens?page=1") else { return };
-    let Some(next) = page::next_link(&headers(input), &base) else { return };
-    if let Ok(url) = page::same_origin(&base, &next) {
+    let Some(next) = page_guard::next_link(&headers(input), &base) else { return };
+    if let Ok(url) = page_guard::same_origin(&base, &next) {
         assert_eq!(url.origin(), base.origin());
         assert!(url.username().is_empty() && url.password().is_none());
     }

@@ -55,12 +55,13 @@ pub mod cli;
 pub mod collector;
 pub mod config;
 pub mod core;
+pub mod demo;
 pub mod exposition;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod http;
 pub mod providers;
+pub mod schema;
 pub mod storage;
 pub mod web;
-pub mod yaml;

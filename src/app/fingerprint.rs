@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use crate::config::Config;
-use crate::yaml::{self, Kind, Node};
+use crate::schema::yaml;
+use crate::schema::yaml::{Kind, Node};
 
 /// A fingerprint of each source, in the order of the configuration.
 ///
@@ -65,7 +66,7 @@ mod tests {
 
     use super::*;
     use crate::config;
-    use crate::core::mistake::Text;
+    use crate::schema::diagnostic::Text;
 
     fn of(file: &str) -> Vec<String> {
         let config = config::parse(Text::new("test.yaml", file), Arc::new(config::Real)).unwrap();

@@ -3,7 +3,7 @@
 //! [`run`] takes a bound listener and a future that ends when the program shall stop, so that tests bring their own.
 
 mod fingerprint;
-mod keep;
+mod persistence;
 mod reload;
 pub mod setup;
 mod shard;
@@ -20,16 +20,16 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch as channel};
 use tracing::{info, warn};
 
+use super::schema::diagnostic::Mistakes;
 use crate::collector::{Clock, Collector, SharedInventory, Surroundings};
 use crate::core::inventory::Inventory;
-use crate::core::mistake::Mistakes;
 use crate::exposition::page::Page;
 use crate::exposition::program::{Build, Program};
 use crate::storage::Store;
 use crate::web::path::TelemetryPath;
 use crate::web::serve::Doors;
 use crate::web::{self, Desk, Surface, guard::Guard};
-use keep::Keeper;
+use persistence::Keeper;
 use reload::Reloader;
 use setup::{Places, Setup};
 

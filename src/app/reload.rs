@@ -12,7 +12,7 @@ use super::setup::{Places, Setup};
 use super::shard::Shard;
 use super::watch::Look;
 use crate::collector::Clock;
-use crate::core::mistake::{Mistake, Mistakes};
+use crate::schema::diagnostic::{Mistake, Mistakes};
 use crate::web::Reload;
 
 /// Reads the configuration, and knows whether its files have changed since.

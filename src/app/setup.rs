@@ -16,11 +16,11 @@ use crate::collector::{Clock, Order};
 use crate::config::{self, Config, SourceConfig};
 use crate::core::inventory::Policy;
 use crate::core::lead::Lead;
-use crate::core::mistake::{Mistake, Mistakes, Text};
 use crate::core::rules::Rule;
 use crate::exposition::Labels;
 use crate::http::options::Options;
 use crate::providers::{Catalogue, Source, Wanted};
+use crate::schema::diagnostic::{Mistake, Mistakes, Text};
 
 /// Where the files are.
 #[derive(Clone, Debug)]

@@ -7,9 +7,9 @@ use std::sync::LazyLock;
 use chrono::TimeDelta;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use super::demo::DemoArgs;
 use crate::app::Shard;
 use crate::core::time::parse_duration;
+use crate::demo::DemoArgs;
 use crate::exposition::program::Build;
 use crate::web::path::TelemetryPath;
 
@@ -207,7 +207,7 @@ pub(super) struct HealthArgs {
 
 /// An address to listen at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum ListenAddress {
+pub(crate) enum ListenAddress {
     /// A port at every address of the machine: `:10984`.
     Every(u16),
     /// One address.
@@ -216,7 +216,7 @@ pub(super) enum ListenAddress {
 
 impl ListenAddress {
     /// One address that stands for it.
-    pub(super) fn socket(self) -> SocketAddr {
+    pub(crate) fn socket(self) -> SocketAddr {
         match self {
             Self::Every(port) => (Ipv6Addr::UNSPECIFIED, port).into(),
             Self::One(address) => address,

@@ -12,7 +12,7 @@ use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
 use super::args::{Level, LogArgs, LogFormat};
-use crate::core::legible::is_unfit;
+use crate::core::sanitize::is_unfit;
 
 /// Sets the log up for the whole process. A second call changes nothing.
 pub(super) fn start(args: &LogArgs) {

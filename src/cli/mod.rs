@@ -7,20 +7,19 @@
 //! | 2 | a mistake: in the flags, the configuration or a definition. `serve` and `check` tell the same |
 //! | 3 | `list`: not everything could be had; what is printed is not all |
 
-mod args;
+pub(crate) mod args;
 mod check;
-pub mod demo;
 mod health;
 mod list;
 mod log;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod pages;
-mod print;
+pub(crate) mod print;
 mod process;
 mod providers;
 mod schema;
-mod serve;
+pub(crate) mod serve;
 
 use std::process::ExitCode;
 
@@ -33,7 +32,7 @@ use crate::exposition::program::Build;
 use args::{Cli, Command, Files};
 
 /// What was built. `TOKEN_EXPIRY_EXPORTER_REVISION` is the commit, where whoever builds says so.
-const BUILD: Build<'static> = Build {
+pub(crate) const BUILD: Build<'static> = Build {
     version: env!("CARGO_PKG_VERSION"),
     revision: match option_env!("TOKEN_EXPIRY_EXPORTER_REVISION") {
         Some(revision) => revision,
@@ -52,7 +51,7 @@ pub async fn main() -> ExitCode {
         Some(Command::Check(args)) => check::run(args).await,
         Some(Command::List(args)) => list::run(args).await,
         Some(Command::Health(args)) => health::run(args).await,
-        Some(Command::Demo(args)) => demo::run(args).await,
+        Some(Command::Demo(args)) => crate::demo::run(args).await,
         Some(Command::Providers(args)) => providers::run(&args),
         Some(Command::Schema(args)) => schema::run(&args),
     };

@@ -5,10 +5,10 @@ use std::io::{self, IsTerminal, Write};
 
 use comfy_table::{Table, presets};
 
-use crate::core::legible::shown;
+use crate::core::sanitize::shown;
 
 /// Writes what was asked for. Whoever reads may stop early (`| head`): that is no fault.
-pub(super) fn output(text: &str) {
+pub(crate) fn output(text: &str) {
     let mut out = io::stdout().lock();
     drop(out.write_all(tame(text).as_bytes()).and_then(|()| out.flush()));
 }

@@ -6,9 +6,9 @@ use super::args::ProvidersArgs;
 use super::print;
 use crate::app::Fault;
 use crate::app::setup::catalogue;
-use crate::core::mistake::{Mistake, did_you_mean};
-use crate::providers::provider::Setting;
+use crate::providers::language::provider::Setting;
 use crate::providers::{Catalogue, Entry, ListingEntry};
+use crate::schema::diagnostic::{Mistake, did_you_mean};
 
 pub(super) fn run(args: &ProvidersArgs) -> Result<u8, Fault> {
     let catalogue = catalogue(args.providers.as_deref())?;

@@ -5,8 +5,8 @@ use super::print;
 use crate::app::Fault;
 use crate::app::setup::catalogue;
 use crate::config::{self, ProviderSchema, SettingSchema, SettingShape};
-use crate::providers::definition::definition_schema;
-use crate::providers::provider::{Setting, Shape};
+use crate::providers::language::definition::definition_schema;
+use crate::providers::language::provider::{Setting, Shape};
 use crate::providers::{Catalogue, Entry};
 
 pub(super) fn run(args: &SchemaArgs) -> Result<u8, Fault> {

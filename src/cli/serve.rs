@@ -74,7 +74,7 @@ fn allow_more_open_files() {
 }
 
 /// Waits for Ctrl-C, or for the signal by which service managers and Kubernetes stop a program.
-pub(super) async fn asked_to_stop() {
+pub(crate) async fn asked_to_stop() {
     let interrupt = async {
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;

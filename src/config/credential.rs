@@ -10,9 +10,9 @@ use super::secrets;
 use super::surroundings::Surroundings;
 use super::values::under;
 use crate::core::failure::{Failure, Reason};
-use crate::core::mistake::{Span, did_you_mean};
 use crate::core::secret::{Credential, Credentials, Secret};
-use crate::yaml::{Key, Kind, Node};
+use crate::schema::diagnostic::{Span, did_you_mean};
+use crate::schema::yaml::{Key, Kind, Node};
 
 /// The secrets of one source.
 pub(super) struct Origins {

@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 
 use super::reading::Reading;
 use crate::core::time::parse_duration;
-use crate::yaml::{Kind, Node};
+use crate::schema::yaml::{Kind, Node};
 
 /// The way out.
 const HOW: &str = "a duration is written such as `15m`, `12h` or `7d`";

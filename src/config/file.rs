@@ -9,8 +9,9 @@ use super::surroundings::Surroundings;
 use super::values::Values;
 use super::{Bounds, Config, Labels, hidden, lead, secrets, source};
 use crate::core::lead::Lead;
-use crate::core::mistake::{Mistake, Mistakes, Text};
-use crate::yaml::{self, Node};
+use crate::schema::diagnostic::{Mistake, Mistakes, Text};
+use crate::schema::yaml;
+use crate::schema::yaml::Node;
 
 /// Reads a configuration: what it says, where it is one at all, and every mistake.
 pub(super) fn read(text: Text, surroundings: Arc<dyn Surroundings>) -> (Option<Config>, Mistakes) {

@@ -5,7 +5,7 @@ use regex::Regex;
 use super::pattern;
 use super::reading::Reading;
 use super::values::under;
-use crate::yaml::{Kind, Node};
+use crate::schema::yaml::{Kind, Node};
 
 /// Labels that the exporter's own series have, that Prometheus gives to a target, or that its functions give a meaning
 /// to. One that clashes would be renamed, or would make two series the same.

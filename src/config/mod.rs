@@ -13,12 +13,12 @@ use url::Url;
 
 use self::credential::Origins;
 use self::rule::NamedProvider;
+use super::schema::diagnostic::{Mistake, Mistakes, Span, Text};
+use super::schema::yaml::{Key, Node};
 use crate::core::certificates::SharedCertificates;
 use crate::core::lead::{Lead, LeadChange};
-use crate::core::mistake::{Mistake, Mistakes, Span, Text};
 use crate::core::rules::Rule;
 use crate::core::secret::SharedCredentials;
-use crate::yaml::{Key, Node};
 
 mod credential;
 mod duration;

@@ -3,8 +3,8 @@
 use regex::Regex;
 
 use super::reading::Reading;
-use crate::core::mistake::Span;
-use crate::yaml::Node;
+use crate::schema::diagnostic::Span;
+use crate::schema::yaml::Node;
 
 /// Reads a regular expression.
 pub(super) fn read(reading: &mut Reading, node: &Node, what: &str) -> Option<Regex> {

@@ -3,7 +3,7 @@
 use url::Url;
 
 use super::reading::Reading;
-use crate::yaml::Node;
+use crate::schema::yaml::Node;
 
 const SCHEMES: [&str; 4] = ["http", "https", "socks5", "socks5h"];
 

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use super::hidden;
 use super::surroundings::Surroundings;
-use crate::core::legible::is_legible;
-use crate::core::mistake::{Mistakes, Span, Text};
-use crate::yaml::{Node, Reader};
+use crate::core::sanitize::is_legible;
+use crate::schema::diagnostic::{Mistakes, Span, Text};
+use crate::schema::yaml::{Node, Reader};
 
 /// The longest text that is shown to people, in characters; a provider's words are cut there.
 const LONGEST: usize = 200;

@@ -6,10 +6,10 @@ use super::source::lead_change;
 use super::values::Values;
 use super::{SourceConfig, lead};
 use crate::core::lead::Lead;
-use crate::core::mistake::{Span, did_you_mean};
 use crate::core::rules::{Match, Rule};
 use crate::core::token::Owner;
-use crate::yaml::Node;
+use crate::schema::diagnostic::{Span, did_you_mean};
+use crate::schema::yaml::Node;
 
 /// What the rules are checked against.
 pub(super) struct Known<'a> {

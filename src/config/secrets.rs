@@ -6,7 +6,7 @@
 use super::reading::Reading;
 use super::source;
 use super::values::under;
-use crate::yaml::{Kind, Node};
+use crate::schema::yaml::{Kind, Node};
 
 /// Names under which nothing but a secret stands. A provider's setting is never called so: a definition has
 /// `{credential}` for it.

@@ -5,8 +5,8 @@ use super::reading::Reading;
 use super::values::{Value, Values};
 use super::{duration, labels, pattern, proxy};
 use crate::core::address;
-use crate::core::mistake::Span;
-use crate::yaml::{Kind, Node};
+use crate::schema::diagnostic::Span;
+use crate::schema::yaml::{Kind, Node};
 
 impl Key {
     /// Whether a value is as good as none. Null switches a bound off, and is nothing elsewhere.

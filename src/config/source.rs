@@ -9,7 +9,7 @@ use super::values::Values;
 use super::{BoundsChange, SourceConfig, lead, secrets, tls};
 use crate::core::lead::{Lead, LeadChange};
 use crate::core::secret::{NoCredential, SharedCredentials};
-use crate::yaml::{Kind, Node};
+use crate::schema::yaml::{Kind, Node};
 
 /// What messages call a source: by its name, or by its number where it has none.
 pub(super) fn called(node: &Node, index: usize) -> String {

@@ -8,8 +8,9 @@ use url::Url;
 
 use super::keys::{Key, Standard};
 use super::reading::Reading;
-use crate::core::mistake::{Span, did_you_mean};
-use crate::yaml::{self, Kind, Node};
+use crate::schema::diagnostic::{Span, did_you_mean};
+use crate::schema::yaml;
+use crate::schema::yaml::{Kind, Node};
 
 /// What stands under a key.
 #[derive(Debug)]

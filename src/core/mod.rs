@@ -1,15 +1,14 @@
 //! What a token is and what is known of it. No input or output, no clock, no async: `now` is an argument.
 
 pub mod address;
+pub mod cache_ttl;
 pub mod certificates;
 pub mod failure;
 pub mod inventory;
 pub mod lead;
-pub(crate) mod legible;
-pub mod mistake;
 pub mod outcome;
-pub mod recheck;
 pub mod rules;
+pub(crate) mod sanitize;
 pub mod secret;
 pub mod time;
 pub mod token;

@@ -12,11 +12,11 @@ use url::Url;
 pub use super::message::{Body, Reply, Request};
 pub use super::options::Options;
 
+use super::error::Fault;
 use super::exchange::{Answer, exchange};
-use super::fault::Fault;
 use super::limit::Limits;
 use super::transport::Transport;
-use super::{quota, redirect, retry, shown};
+use super::{quota, redact, redirect, retry};
 use crate::core::certificates::Trust;
 use crate::core::failure::{Failure, Reason};
 use crate::core::outcome::RateLimit;
@@ -113,7 +113,7 @@ impl Client {
                 let last = before.filter(|_| unsent).unwrap_or(reply);
                 return last.map_err(|fault| told(request, &fault, attempts));
             };
-            tracing::debug!(url = shown::url(&request.url), attempts, ?wait, "to be sent again");
+            tracing::debug!(url = redact::url(&request.url), attempts, ?wait, "to be sent again");
             before = Some(reply);
             sleep(wait).await;
         }
@@ -211,7 +211,7 @@ impl Answer {
 fn told(request: &Request, fault: &Fault, attempts: u32) -> Failure {
     match attempts {
         0 => request.failure(fault.reason, &fault.what),
-        _ => request.failure(fault.reason, &format!("{} after {}", fault.what, shown::attempts(attempts))),
+        _ => request.failure(fault.reason, &format!("{} after {}", fault.what, redact::attempts(attempts))),
     }
 }
 

@@ -3,7 +3,7 @@
 use http::header::HeaderMap;
 use url::Url;
 
-use super::fault::Fault;
+use super::error::Fault;
 use crate::core::failure::Reason;
 
 /// An answer of any status.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-use super::fault::Fault;
+use super::error::Fault;
 use crate::core::failure::Reason;
 
 /// The limits of one client.

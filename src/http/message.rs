@@ -5,7 +5,7 @@ use std::fmt;
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use url::Url;
 
-use super::{quota, shown};
+use super::{quota, redact};
 use crate::core::failure::{Failure, Reason};
 use crate::core::secret::Secret;
 
@@ -109,7 +109,7 @@ impl Request {
 
     /// A failure of this request: `GET https://h/p: what`.
     pub(super) fn failure(&self, reason: Reason, what: &str) -> Failure {
-        Failure::new(reason, format!("{} {}: {what}", self.method, shown::url(&self.url)))
+        Failure::new(reason, format!("{} {}: {what}", self.method, redact::url(&self.url)))
     }
 }
 
@@ -138,7 +138,7 @@ impl fmt::Debug for Request {
     fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
         to.debug_struct("Request")
             .field("method", &self.method)
-            .field("url", &shown::url(&self.url))
+            .field("url", &redact::url(&self.url))
             .finish_non_exhaustive()
     }
 }
@@ -157,7 +157,7 @@ impl fmt::Debug for Reply {
     fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
         to.debug_struct("Reply")
             .field("status", &self.status)
-            .field("url", &shown::url(&self.url))
+            .field("url", &redact::url(&self.url))
             .field("attempts", &self.attempts)
             .field("bytes", &self.body.len())
             .finish_non_exhaustive()

@@ -5,15 +5,15 @@
 //! (`fault`) or is refused decides when to try again (`retry`, from what `quota` reads). `page` judges next pages.
 
 pub mod client;
+mod error;
 mod exchange;
-mod fault;
 mod limit;
 pub mod message;
 pub mod options;
 mod origin;
-pub mod page;
+pub mod page_guard;
 pub(crate) mod quota;
+pub(crate) mod redact;
 mod redirect;
 pub(crate) mod retry;
-mod shown;
 mod transport;

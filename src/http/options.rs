@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use url::Url;
 
-use super::shown;
+use super::redact;
 use crate::core::certificates::SharedCertificates;
 
 /// How a client behaves.
@@ -41,7 +41,7 @@ impl fmt::Debug for Options {
             .field("longest_wait", &self.longest_wait)
             .field("concurrency", &self.concurrency)
             .field("rate", &self.rate)
-            .field("proxy", &self.proxy.as_ref().map(shown::url))
+            .field("proxy", &self.proxy.as_ref().map(redact::url))
             .finish_non_exhaustive()
     }
 }

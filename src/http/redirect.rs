@@ -3,7 +3,7 @@
 use http::header::{HeaderMap, LOCATION};
 use url::Url;
 
-use super::fault::Fault;
+use super::error::Fault;
 use super::origin::{self, Astray};
 use crate::core::failure::Reason;
 

@@ -2,7 +2,7 @@
 
 use url::{Host, Url};
 
-use super::fault::cause;
+use super::error::cause;
 use super::options::Options;
 use crate::core::certificates::Trust;
 

@@ -7,12 +7,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::native::{self, Native};
-use super::provider::{Provider, Setting, compile};
-use super::{Source, Wanted, builtin, definition, engine};
-use crate::core::mistake::{Mistakes, Span, Text, did_you_mean};
+use super::engine::source;
+use super::language::definition;
+use super::language::provider::{Provider, Setting, compile};
+use super::native::local;
+use super::native::local::Native;
+use super::{Source, Wanted, builtin};
 use crate::http::client::{Clock, Options};
-use crate::yaml;
+use crate::schema::diagnostic::{Mistakes, Span, Text, did_you_mean};
+use crate::schema::yaml;
 
 /// The providers, by name.
 pub struct Catalogue {
@@ -88,7 +91,7 @@ impl Catalogue {
     /// Mistakes in the built-in definitions. The program's own tests hold that there are none.
     pub fn builtin() -> Result<Self, Mistakes> {
         let mut catalogue = Self { rows: BTreeMap::new() };
-        for native in native::all() {
+        for native in local::all() {
             let row = Row { kind: Kind::Native(native), builtin: true };
             catalogue.rows.insert(row.name().to_owned(), row);
         }
@@ -178,7 +181,7 @@ impl Catalogue {
         clock: Clock,
     ) -> Result<Box<dyn Source>, Mistakes> {
         match self.row(provider.0).map(|(_, row)| &row.kind) {
-            Some(Kind::Defined(definition)) => engine::connect(Arc::clone(definition), wanted, http, clock),
+            Some(Kind::Defined(definition)) => source::connect(Arc::clone(definition), wanted, http, clock),
             Some(Kind::Native(native)) => (native.connect)(wanted),
             None => {
                 let known = self.rows.iter().flat_map(|(name, row)| [name].into_iter().chain(row.aliases()));

@@ -1,34 +1,10 @@
 //! Providers: the definitions, the engine that runs them, and the few sources that are no HTTP API.
 
-mod ask;
-mod auth;
 mod builtin;
 mod catalogue;
-mod census;
-mod compose;
-pub mod definition;
 pub mod engine;
-pub mod expression;
-pub(crate) mod files;
-mod functions;
-mod kept;
-mod manual;
-mod map;
-mod names;
+pub mod language;
 pub mod native;
-mod own;
-mod paging;
-mod patience;
-mod probe;
-pub mod provider;
-mod round;
-mod scalar;
-pub mod settings;
-mod signers;
-pub mod template;
-mod token;
-pub(crate) mod value;
-mod walk;
 
 pub use catalogue::{Catalogue, Entry, ListingEntry};
 
@@ -36,10 +12,10 @@ use chrono::{DateTime, Utc};
 use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 
-use crate::core::mistake::{Span, Text};
+use super::schema::diagnostic::{Span, Text};
+use super::schema::yaml;
 use crate::core::outcome::{Gap, Outcome};
 use crate::core::secret::SharedCredentials;
-use crate::yaml;
 
 /// What a source's configuration hands to its provider.
 pub struct Wanted {

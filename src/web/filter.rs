@@ -4,9 +4,9 @@
 
 use crate::core::inventory::{Finding, View};
 use crate::core::lead::Band;
-use crate::core::mistake::did_you_mean;
 use crate::core::token::State;
 use crate::exposition::Labels;
+use crate::schema::diagnostic::did_you_mean;
 
 /// The parameters that every filter knows.
 const NAMES: [&str; 7] = ["source", "provider", "kind", "band", "state", "finding", "owner"];

@@ -21,7 +21,7 @@ use vendor::{DEFINITION, FAULTS, SCHEMES};
 const SOON: Duration = Duration::from_secs(120);
 
 /// The key of no App at all, made for the tests of the signer.
-const APP_KEY: &str = include_str!("../../src/providers/signers/github_app/test-key.pem");
+const APP_KEY: &str = include_str!("../../src/providers/engine/signers/github_app/test-key.pem");
 
 /// The secret of this name. Headers can carry it, and each way of writing it differs.
 fn secret(name: &str) -> String {

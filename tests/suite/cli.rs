@@ -7,7 +7,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use token_expiry_exporter::cli::demo::{Demo, Options};
+use token_expiry_exporter::demo::{Demo, Options};
 
 fn program(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_token-expiry-exporter"));

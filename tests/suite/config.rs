@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 use token_expiry_exporter::config::{self, Bounds, Labels, ProviderSchema, SettingSchema, SettingShape, Surroundings};
 use token_expiry_exporter::core::failure::Reason;
 use token_expiry_exporter::core::lead::{Lead, LeadChange};
-use token_expiry_exporter::core::mistake::{Mistakes, Text};
-use token_expiry_exporter::yaml;
+use token_expiry_exporter::schema::diagnostic::{Mistakes, Text};
+use token_expiry_exporter::schema::yaml;
 
 /// No message may hold this: it stands wherever a golden file has a secret.
 const SECRET: &str = "DO-NOT-LEAK";

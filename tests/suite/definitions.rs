@@ -4,10 +4,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use token_expiry_exporter::core::mistake::Text;
-use token_expiry_exporter::providers::definition::{definition_schema, key_tables};
-use token_expiry_exporter::providers::provider::compile;
-use token_expiry_exporter::yaml;
+use token_expiry_exporter::providers::language::definition::{definition_schema, key_tables};
+use token_expiry_exporter::providers::language::provider::compile;
+use token_expiry_exporter::schema::diagnostic::Text;
+use token_expiry_exporter::schema::yaml;
 
 /// A case: its name, the definition that it edits, and what is written instead of what.
 type Case = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
@@ -152,7 +152,7 @@ fn the_documentation_has_the_tables_of_keys() {
 #[test]
 fn the_schema_accepts_what_the_reader_accepts() {
     let schema = jsonschema::validator_for(&definition_schema()).expect("a JSON Schema");
-    let providers = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/providers");
+    let providers = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/providers/definitions");
     let definitions = fs::read_dir(providers).expect("the folder").map(|entry| entry.expect("an entry").path());
     let yaml = definitions.filter(|path| path.extension().is_some_and(|extension| extension == "yaml"));
     let mut seen = 0;

@@ -9,9 +9,9 @@ use std::{fs, io};
 use chrono::DateTime;
 use token_expiry_exporter::config::{self, Surroundings};
 use token_expiry_exporter::core::certificates::Trust;
-use token_expiry_exporter::core::mistake::Text;
 use token_expiry_exporter::http::client::Options;
 use token_expiry_exporter::providers::{Catalogue, Wanted};
+use token_expiry_exporter::schema::diagnostic::Text;
 
 /// A machine on which every file that an example names is there.
 struct Machine;
@@ -19,8 +19,8 @@ struct Machine;
 impl Surroundings for Machine {
     fn read_file(&self, path: &Path) -> io::Result<Vec<u8>> {
         let pem: &[u8] = match path.extension().and_then(|end| end.to_str()) {
-            Some("key") => include_bytes!("../../src/providers/signers/github_app/test-key.pem"),
-            Some("pem" | "crt") => include_bytes!("../../src/providers/files/test-certificate.pem"),
+            Some("key") => include_bytes!("../../src/providers/engine/signers/github_app/test-key.pem"),
+            Some("pem" | "crt") => include_bytes!("../../src/providers/native/files/test-certificate.pem"),
             _ => b"a secret",
         };
         Ok(pem.to_vec())

@@ -15,10 +15,10 @@ use crate::app::setup::Setup;
 use crate::app::{Fault, Shard};
 use crate::collector::{Clock, collect};
 use crate::core::inventory::{Inventory, View};
-use crate::core::mistake::{Mistake, did_you_mean};
 use crate::core::outcome::Outcome;
 use crate::core::token::State;
 use crate::exposition;
+use crate::schema::diagnostic::{Mistake, did_you_mean};
 use crate::web::words::relative;
 
 /// Not everything could be had.

@@ -3,9 +3,9 @@
 //! The rules by which an answer changes what is known stand in `record`; what a token is at an instant, in `view`. Time only
 //! ever comes in as an argument: a token passes from band to band, ends and is forgotten without anything being done here.
 
-mod clean;
 mod entry;
 mod limit;
+mod normalize;
 mod record;
 mod replaced;
 mod snapshot;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use super::clean::Counts;
 use super::entry::Entry;
+use super::normalize::Counts;
 use super::source::{Adjustment, Policy, Source};
 use super::{limit, replaced};
 use crate::core::outcome::{Outcome, Path};

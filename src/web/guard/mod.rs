@@ -24,8 +24,8 @@ use tokio::time::Instant;
 
 use super::desk::busy;
 use super::routes::text;
-use crate::core::mistake::{Mistake, Mistakes, Text};
 use crate::exposition::program::Program;
+use crate::schema::diagnostic::{Mistake, Mistakes, Text};
 use limit::Limit;
 use settings::Settings;
 use tls::Files;

@@ -8,10 +8,11 @@ use rustls::version::{TLS12, TLS13};
 
 use super::limit::Rate;
 use super::users::{Hash, Hashes};
-use crate::core::mistake::{Mistakes, Span, Text, did_you_mean};
 use crate::core::secret::Secret;
 use crate::core::time::parse_duration;
-use crate::yaml::{self, Fields, Kind, Node, Reader};
+use crate::schema::diagnostic::{Mistakes, Span, Text, did_you_mean};
+use crate::schema::yaml;
+use crate::schema::yaml::{Fields, Kind, Node, Reader};
 
 /// What the file says.
 #[derive(Debug)]

@@ -13,11 +13,11 @@ use token_expiry_exporter::collector::{Clock, Collector, Order, SharedInventory,
 use token_expiry_exporter::core::certificates::Trust;
 use token_expiry_exporter::core::failure::Failure;
 use token_expiry_exporter::core::inventory::Inventory;
-use token_expiry_exporter::core::mistake::Text;
 use token_expiry_exporter::core::secret::{Credential, Credentials, Secret};
 use token_expiry_exporter::http::options::Options;
 use token_expiry_exporter::providers::{Catalogue, Wanted};
-use token_expiry_exporter::yaml::{Kind, parse};
+use token_expiry_exporter::schema::diagnostic::Text;
+use token_expiry_exporter::schema::yaml::{Kind, parse};
 
 use super::door::{Door, Speaks};
 use super::fault::{At, Expected, Fault};

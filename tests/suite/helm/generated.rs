@@ -50,9 +50,10 @@ fn listed(folder: &Path, end: &str) -> Vec<PathBuf> {
 
 /// The addresses that definitions have by default: where a provider is asked if the configuration names no place.
 fn hosts() -> String {
-    let mut text =
-        String::from("# Where providers are by default, from src/providers/*.yaml: written by `make golden`.\n");
-    for path in listed(&file("src/providers"), "yaml") {
+    let mut text = String::from(
+        "# Where providers are by default, from src/providers/definitions/*.yaml: written by `make golden`.\n",
+    );
+    for path in listed(&file("src/providers/definitions"), "yaml") {
         let definition = super::yaml(&fs::read_to_string(&path).unwrap());
         let settings = definition["settings"].as_object().cloned().unwrap_or_default();
         let addresses: Vec<String> = settings

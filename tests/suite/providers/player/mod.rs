@@ -12,10 +12,10 @@ use std::time::Duration;
 
 use serde_json::Value;
 use token_expiry_exporter::core::failure::Reason;
-use token_expiry_exporter::core::mistake::Text;
 use token_expiry_exporter::core::outcome::Outcome;
-use token_expiry_exporter::providers::expression::Expression;
-use token_expiry_exporter::providers::provider::{Provider, Request, Step, compile};
+use token_expiry_exporter::providers::language::expression::Expression;
+use token_expiry_exporter::providers::language::provider::{Provider, Request, Step, compile};
+use token_expiry_exporter::schema::diagnostic::Text;
 use tokio::time::Instant;
 
 use scenario::Scenario;
@@ -38,7 +38,7 @@ pub(crate) fn play_all() -> Played {
     let mut played = Played { count: 0, failed: Vec::new(), unreached: Vec::new() };
     for folder in sorted(&root.join("tests/providers")).into_iter().filter(|path| path.is_dir()) {
         let name = file_name(&folder);
-        let definition = root.join(format!("src/providers/{name}.yaml"));
+        let definition = root.join(format!("src/providers/definitions/{name}.yaml"));
         if !definition.exists() {
             continue; // a provider in Rust, or the player itself
         }

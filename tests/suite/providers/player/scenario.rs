@@ -4,9 +4,10 @@ use std::path::Path;
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
-use token_expiry_exporter::core::mistake::Text;
 use token_expiry_exporter::core::time::parse_instant;
-use token_expiry_exporter::yaml::{self, Kind, Node};
+use token_expiry_exporter::schema::diagnostic::Text;
+use token_expiry_exporter::schema::yaml;
+use token_expiry_exporter::schema::yaml::{Kind, Node};
 
 use super::Object;
 

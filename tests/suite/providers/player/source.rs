@@ -8,15 +8,16 @@ use token_expiry_exporter::core::certificates::Trust;
 use token_expiry_exporter::core::failure::Failure;
 use token_expiry_exporter::core::secret::{Credential, Credentials, Secret};
 use token_expiry_exporter::http::client::Options;
-use token_expiry_exporter::providers::provider::{Means, Provider, Shape};
-use token_expiry_exporter::providers::{Source, Wanted, engine};
-use token_expiry_exporter::yaml::{Key, Kind, Node};
+use token_expiry_exporter::providers::engine::source;
+use token_expiry_exporter::providers::language::provider::{Means, Provider, Shape};
+use token_expiry_exporter::providers::{Source, Wanted};
+use token_expiry_exporter::schema::yaml::{Key, Kind, Node};
 
 use super::scenario::Scenario;
 use super::server::VENDOR;
 
 /// A key of no App at all, made for these tests.
-const APP_KEY: &str = include_str!("../../../../src/providers/signers/github_app/test-key.pem");
+const APP_KEY: &str = include_str!("../../../../src/providers/engine/signers/github_app/test-key.pem");
 
 struct Fixed(Credential);
 
@@ -92,7 +93,7 @@ pub(crate) fn connect(provider: &Arc<Provider>, scenario: &Scenario, origin: &st
         proxy: None,
     };
     let now = scenario.now;
-    engine::connect(provider.clone(), wanted, options, Arc::new(move || now)).map_err(|mistakes| mistakes.to_string())
+    source::connect(provider.clone(), wanted, options, Arc::new(move || now)).map_err(|mistakes| mistakes.to_string())
 }
 
 fn at_server(node: &Node, origin: &str) -> Node {

@@ -1,0 +1,401 @@
+//! What takes more than one collection, more than one listing or more time than a scenario tells of.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::to_bytes;
+use axum::extract::Request;
+use axum::response::Response;
+use chrono::TimeDelta;
+
+use super::*;
+use crate::core::certificates::Trust;
+use crate::core::secret::{Credential, Credentials, Secret};
+use crate::core::time::parse_instant;
+use crate::core::token::Expiry;
+use crate::providers::Probed;
+use crate::providers::language::provider::compile;
+use crate::schema::diagnostic::Text;
+use crate::schema::yaml::{Key, Kind, Node, parse};
+
+/// What was asked for, as `GET /path?query`, with the value of `Authorization` where there is one.
+#[derive(Clone, Default)]
+struct Asked(Arc<Mutex<Vec<String>>>);
+
+impl Asked {
+    /// What was asked for since this was last asked, in alphabetical order.
+    fn take(&self) -> Vec<String> {
+        let mut asked = std::mem::take(&mut *self.0.lock().unwrap());
+        asked.sort();
+        asked
+    }
+}
+
+/// A provider on this machine: status and body for each request. A status of 0 is no answer at all.
+async fn serve(answer: impl Fn(&str) -> (u16, String) + Clone + Send + Sync + 'static) -> (String, Asked) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let origin = format!("http://{}", listener.local_addr().unwrap());
+    let asked = Asked::default();
+    let noted = asked.clone();
+    let router = Router::new().fallback(move |request: Request| {
+        let (noted, answer) = (noted.clone(), answer.clone());
+        async move {
+            let (head, body) = request.into_parts();
+            let authorization =
+                head.headers.get("authorization").and_then(|value| value.to_str().ok()).unwrap_or_default();
+            let body = String::from_utf8(to_bytes(body, 1 << 20).await.unwrap().to_vec()).unwrap();
+            let line = format!("{} {} {authorization} {body}", head.method, head.uri);
+            let line = line.trim_end().to_owned();
+            noted.0.lock().unwrap().push(line.clone());
+            let (status, body) = answer(&line);
+            if status == 0 {
+                std::future::pending::<()>().await;
+            }
+            let response = Response::builder().status(status).header("content-type", "application/json");
+            response.body(axum::body::Body::from(body)).unwrap()
+        }
+    });
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    (origin, asked)
+}
+
+/// A credential that can change.
+#[derive(Clone)]
+struct Changing(Arc<Mutex<Result<&'static str, Failure>>>);
+
+impl Changing {
+    fn new(secret: &'static str) -> Self {
+        Self(Arc::new(Mutex::new(Ok(secret))))
+    }
+
+    fn set(&self, secret: Result<&'static str, Failure>) {
+        *self.0.lock().unwrap() = secret;
+    }
+}
+
+impl Credentials for Changing {
+    fn read(&self) -> Result<Credential, Failure> {
+        self.0.lock().unwrap().clone().map(|secret| Credential::single(Secret::new(secret)))
+    }
+
+    fn parts(&self) -> Vec<String> {
+        vec![String::new()]
+    }
+}
+
+/// A source of this definition, which lacks only what all have in common.
+fn source(definition: &str, origin: &str, credential: Changing) -> Box<dyn Source> {
+    let head = "format: 1\nprovider: test\ntitle: Test\ndocs: https://example.com\nexpiry: an instant\n\
+                permission: everything\nsettings: {url: {type: url, help: where it is}}\n";
+    let definition = Text::new("test.yaml", format!("{head}{definition}"));
+    let provider = compile(&definition).unwrap_or_else(|mistakes| panic!("{mistakes}"));
+    let text = Text::new("config.yaml", format!("url: {origin}"));
+    let node: Node = parse(&text).unwrap();
+    let Kind::Map(settings) = node.kind else { panic!("a map") };
+    let settings: Vec<(Key, Node)> = settings;
+    let wanted = Wanted {
+        text,
+        at: node.at,
+        name: "test".into(),
+        auth: None,
+        listings: None,
+        settings,
+        credentials: Arc::new(credential),
+        credential_at: None,
+    };
+    let options = Options {
+        connect_timeout: Duration::from_secs(5),
+        request_timeout: Duration::from_secs(5),
+        body_limit: 1 << 20,
+        retries: 0,
+        longest_wait: Duration::ZERO,
+        concurrency: 2,
+        rate: None,
+        certificates: Arc::new(Trust::default()),
+        proxy: None,
+    };
+    connect(Arc::new(provider), wanted, options, Arc::new(noon)).unwrap_or_else(|mistakes| panic!("{mistakes}"))
+}
+
+fn noon() -> DateTime<Utc> {
+    parse_instant("2026-11-23T12:00:00Z").unwrap()
+}
+
+async fn collect(source: &dyn Source, now: DateTime<Utc>) -> Outcome {
+    source.collect(now, Instant::now() + Duration::from_secs(5)).await
+}
+
+fn ids(outcome: &Outcome) -> Vec<&str> {
+    let scopes = outcome.listings.iter().flat_map(|listed| &listed.scopes);
+    scopes.flat_map(|scope| &scope.tokens).map(|token| token.id.as_str()).collect()
+}
+
+/// Each gap as `scope: reason`.
+fn gaps(outcome: &Outcome) -> Vec<String> {
+    let gaps = outcome.listings.iter().flat_map(|listed| &listed.gaps);
+    gaps.map(|gap| format!("{}: {}", gap.scope, gap.failure.reason)).collect()
+}
+
+const EACH: &str = "auth: bearer
+error: .message
+listings:
+  - name: key
+    kind: key
+    for_each: {get: /keys, rows: ., as: one}
+    get: /keys/{one}
+    none: {status: 404}
+    recheck: 24h
+    row: .
+    token: {id: .id, expires_at: .ends}
+";
+
+#[tokio::test]
+async fn an_answer_is_used_again_until_it_is_time_to_look() {
+    let (origin, asked) = serve(|asked| match asked.split(' ').nth(1).unwrap() {
+        "/keys" => (200, r#"["far", "near", "none"]"#.into()),
+        "/keys/far" => (200, r#"{"id": "far", "ends": "2027-11-23T12:00:00Z"}"#.into()),
+        "/keys/near" => (200, r#"{"id": "near", "ends": "2026-11-23T16:00:00Z"}"#.into()),
+        _ => (404, String::new()),
+    })
+    .await;
+    let source = source(EACH, &origin, Changing::new("c"));
+    assert_eq!(ids(&collect(&*source, noon()).await), ["far", "near"]);
+    assert_eq!(asked.take().len(), 4);
+    let later = collect(&*source, noon() + TimeDelta::hours(1)).await;
+    assert_eq!((ids(&later), later.listings[0].scopes.len(), later.is_complete()), (vec!["far", "near"], 3, true));
+    assert_eq!(asked.take(), ["GET /keys Bearer c"]);
+    // Half of what remained of it is over.
+    collect(&*source, noon() + TimeDelta::hours(3)).await;
+    assert_eq!(asked.take(), ["GET /keys Bearer c", "GET /keys/near Bearer c"]);
+    collect(&*source, noon() + TimeDelta::hours(25)).await;
+    assert_eq!(asked.take().len(), 4);
+}
+
+#[tokio::test]
+async fn what_is_not_done_in_time_is_one_gap() {
+    let (origin, _) = serve(|asked| match asked.split(' ').nth(1).unwrap() {
+        "/keys" => (200, format!("{:?}", (0..100).map(|number| number.to_string()).collect::<Vec<_>>())),
+        "/keys/0" => (200, r#"{"id": "0", "ends": null}"#.into()),
+        _ => (0, String::new()),
+    })
+    .await;
+    let source = source(EACH, &origin, Changing::new("c"));
+    let outcome = source.collect(noon(), Instant::now() + Duration::from_millis(400)).await;
+    assert_eq!(ids(&outcome), ["0"]);
+    assert_eq!(gaps(&outcome), ["99 more scopes: timeout"]);
+    assert!(outcome.listings[0].gaps[0].path.covers(&Path::root().join("/keys").join("/keys/1")));
+}
+
+#[tokio::test]
+async fn a_provider_that_is_down_is_not_asked_for_every_scope() {
+    let (origin, asked) = serve(|asked| match asked.split(' ').nth(1).unwrap() {
+        "/keys" => (200, format!("{:?}", (0..1000).map(|number| number.to_string()).collect::<Vec<_>>())),
+        _ => (503, String::new()),
+    })
+    .await;
+    let source = source(EACH, &origin, Changing::new("c"));
+    let outcome = collect(&*source, noon()).await;
+    let asked = asked.take().len() - 1;
+    assert!((50..=52).contains(&asked), "{asked}");
+    assert_eq!(outcome.listings[0].gaps.len(), asked + 1);
+    assert_eq!(gaps(&outcome).pop().unwrap(), format!("{} more scopes: server_error", 1000 - asked));
+}
+
+#[tokio::test]
+async fn one_scope_that_refuses_is_a_gap_with_the_provider_s_words() {
+    let words = format!("no\\u0000t\\n{} allowed", "so ".repeat(100));
+    let (origin, _) = serve(move |asked| match asked.split(' ').nth(1).unwrap() {
+        "/keys" => (200, r#"["a", "b", ".."]"#.into()),
+        "/keys/a" => (403, format!(r#"{{"message": "{words}"}}"#)),
+        _ => (403, r#"{"message": "SECRET is not allowed"}"#.into()),
+    })
+    .await;
+    let outcome = collect(&*source(EACH, &origin, Changing::new("SECRET")), noon()).await;
+    assert_eq!(
+        gaps(&outcome),
+        ["/keys/a: forbidden", "/keys/b: forbidden", "what cannot be asked for, of ..: mapping"]
+    );
+    let says: Vec<_> = outcome.listings[0].gaps.iter().map(|gap| gap.failure.says.clone()).collect();
+    let told = says[0].as_deref().unwrap();
+    assert!(told.starts_with("no t so so") && told.ends_with('…') && told.chars().count() == 201, "{told}");
+    assert_eq!(says[1..], [None, None]);
+    let first = &outcome.listings[0].gaps[0];
+    assert_eq!(first.failure.what, format!("GET {origin}/keys/a: 403 after 1 attempt"));
+    assert_eq!(first.needs.as_deref(), Some("everything"));
+}
+
+const LOGIN: &str = "auth:
+  login: {post: /login, form: {secret: '{credential}'}, token: .token, lifetime: .seconds}
+  bearer: '{login}'
+listings:
+  - {name: a, kind: key, get: /a, rows: ., token: {id: .id, expires_at: .ends}}
+  - {name: b, kind: key, get: /b, rows: ., token: {id: .id, expires_at: .ends}}
+";
+
+#[tokio::test]
+async fn a_login_is_used_again_and_renewed_once_when_it_is_refused() {
+    let logins = Arc::new(Mutex::new(0));
+    let valid = Arc::new(Mutex::new("t1".to_owned()));
+    let (count, accepted) = (logins.clone(), valid.clone());
+    let (origin, asked) = serve(move |asked| {
+        if asked.starts_with("POST /login") {
+            let mut count = count.lock().unwrap();
+            *count += 1;
+            return (201, format!(r#"{{"token": "t{count}", "seconds": 3600}}"#));
+        }
+        let is_valid = asked.ends_with(&format!("Bearer {}", accepted.lock().unwrap()));
+        if is_valid { (200, "[]".into()) } else { (401, String::new()) }
+    })
+    .await;
+    let credential = Changing::new("c");
+    let source = source(LOGIN, &origin, credential.clone());
+    assert!(collect(&*source, noon()).await.is_complete());
+    assert_eq!(asked.take(), ["GET /a Bearer t1", "GET /b Bearer t1", "POST /login  secret=c"]);
+    assert!(collect(&*source, noon()).await.is_complete());
+    assert_eq!(asked.take(), ["GET /a Bearer t1", "GET /b Bearer t1"]);
+    // The provider has forgotten the session.
+    *valid.lock().unwrap() = "t2".into();
+    assert!(collect(&*source, noon()).await.is_complete());
+    assert_eq!(*logins.lock().unwrap(), 2);
+    // It accepts none.
+    *valid.lock().unwrap() = "none".into();
+    assert_eq!(gaps(&collect(&*source, noon()).await), ["/a: unauthorized", "/b: unauthorized"]);
+    assert_eq!(*logins.lock().unwrap(), 3);
+    // Another credential needs another login.
+    asked.take();
+    *valid.lock().unwrap() = "t4".into();
+    credential.set(Ok("d"));
+    assert!(collect(&*source, noon()).await.is_complete());
+    assert_eq!(asked.take().last().unwrap(), "POST /login  secret=d");
+}
+
+#[tokio::test]
+async fn without_a_credential_or_a_login_nothing_is_asked() {
+    let (origin, asked) = serve(|_| (400, r#"{"error": "invalid_client"}"#.into())).await;
+    let credential = Changing::new("c");
+    let source = source(LOGIN, &origin, credential.clone());
+    let outcome = collect(&*source, noon()).await;
+    assert_eq!(gaps(&outcome), ["all: unauthorized", "all: unauthorized"]);
+    assert_eq!(asked.take(), ["POST /login  secret=c"]);
+    assert_eq!(outcome.requests.get(&400), Some(&1));
+    credential.set(Err(Failure::new(Reason::Credential, "/run/secrets/x: not there")));
+    assert_eq!(gaps(&collect(&*source, noon()).await), ["all: credential", "all: credential"]);
+    assert_eq!(asked.take(), Vec::<String>::new());
+}
+
+const MAPS: &str = "auth: bearer
+maps:
+  users: {get: /users, rows: ., key: .id, value: .name}
+  teams: {for: .team, get: '/teams/{key}', value: .name}
+listings:
+  - name: key
+    kind: key
+    get: /keys
+    rows: .
+    token: {id: .id, expires_at: .ends, name: '$maps.teams[.team]', owner: '$maps.users[.user]'}
+";
+
+#[tokio::test]
+async fn a_map_that_fails_keeps_what_it_held_and_is_counted() {
+    let is_down = Arc::new(Mutex::new(false));
+    let down = is_down.clone();
+    let (origin, asked) = serve(move |asked| match asked.split(' ').nth(1).unwrap() {
+        "/keys" => {
+            (200, r#"[{"id": 1, "user": "u", "team": "t"}, {"id": 2, "user": "u", "team": "t"}, {"id": 3}]"#.into())
+        }
+        _ if *down.lock().unwrap() => (500, String::new()),
+        "/users" => (200, r#"[{"id": "u", "name": "Ada"}]"#.into()),
+        _ => (200, r#"{"name": "Team"}"#.into()),
+    })
+    .await;
+    let source = source(MAPS, &origin, Changing::new("c"));
+    let told = |outcome: &Outcome| -> Vec<(String, Option<String>)> {
+        let tokens = &outcome.listings[0].scopes[0].tokens;
+        tokens
+            .iter()
+            .map(|token| (token.name.clone(), token.owner.as_ref().and_then(|owner| owner.name.clone())))
+            .collect()
+    };
+    let expected = [("Team".into(), Some("Ada".into())), ("Team".into(), Some("Ada".into())), (String::new(), None)];
+    let first = collect(&*source, noon()).await;
+    assert_eq!(told(&first), expected);
+    assert_eq!(asked.take().iter().filter(|asked| asked.contains("/teams/t")).count(), 1);
+    *is_down.lock().unwrap() = true;
+    let second = collect(&*source, noon() + TimeDelta::days(40)).await;
+    assert_eq!(told(&second), expected);
+    assert!(second.is_complete());
+    let failed: Vec<_> = second.failures.iter().map(|failure| failure.what.as_str()).collect();
+    assert_eq!(
+        failed,
+        [
+            format!("the map `users`: GET {origin}/users: 500 after 1 attempt"),
+            format!("the map `teams`: GET {origin}/teams/t: 500 after 1 attempt"),
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_probe_looks_at_one_element_and_one_page() {
+    let (origin, asked) = serve(|asked| match asked.split(' ').nth(1).unwrap() {
+        "/keys" => (200, r#"["a", "b"]"#.into()),
+        _ => (200, r#"{"id": "a", "ends": null}"#.into()),
+    })
+    .await;
+    let probes = source(EACH, &origin, Changing::new("c")).probe(noon(), Instant::now() + Duration::from_secs(5)).await;
+    assert!(matches!(probes[0].result, Ok(Probed::Rows(1))));
+    assert_eq!(asked.take(), ["GET /keys Bearer c", "GET /keys/a Bearer c"]);
+}
+
+#[tokio::test]
+async fn the_own_credential_is_found_by_how_it_begins_and_ends() {
+    let definition = "auth: bearer
+self: {listing: key, hint: '.hint | split(\"...\")[]'}
+listings: [{name: key, kind: key, get: /keys, rows: ., token: {id: .hint, expires_at: .ends}}]
+";
+    let (origin, _) = serve(|_| {
+        let rows = r#"[{"hint": "npm_aB...7890", "ends": "2027-03-01"}, {"hint": "npm_aB...0000", "ends": "2027-01-01"},
+            {"hint": "npm_aB", "ends": "2027-02-01"}, {"hint": null, "ends": "2026-12-01"}]"#;
+        (200, rows.into())
+    })
+    .await;
+    let outcome = collect(&*source(definition, &origin, Changing::new("npm_aBxyz7890")), noon()).await;
+    let end = Expiry::At(parse_instant("2027-02-01").unwrap());
+    assert_eq!(outcome.own, crate::core::outcome::Own::Ends(end));
+}
+
+#[tokio::test]
+async fn a_listing_of_which_no_row_can_be_read_is_a_gap_and_one_odd_row_is_not() {
+    let definition = "auth: bearer
+listings: [{name: key, kind: key, get: /keys, rows: ., token: {id: .id, expires_at: .ends}}]
+";
+    for (rows, gap) in [
+        (r"[]", None),
+        (r#"[{"id": 1}, {"key": 2}]"#, None),
+        (r#"[{"key": 1}, 2, null]"#, Some("no row can be read, of 3; the first for its `id`")),
+        (r#"[{"key": 1}]"#, Some("no row can be read, of 1; the first for its `id`")),
+    ] {
+        let (origin, _) = serve(move |_| (200, rows.to_owned())).await;
+        let outcome = collect(&*source(definition, &origin, Changing::new("c")), noon()).await;
+        let told = outcome.listings[0].gaps.first().map(|gap| (gap.failure.reason, gap.failure.what.as_str()));
+        let expected = gap.map(|gap| format!("{gap}: the definition expects another answer"));
+        assert_eq!(told, expected.as_deref().map(|what| (Reason::Mapping, what)), "{rows}");
+    }
+}
+
+#[tokio::test]
+async fn a_value_that_was_looked_up_is_not_kept_for_longer_when_the_clock_is_set_back() {
+    let (origin, asked) = serve(|asked| match asked.split(' ').nth(1).unwrap() {
+        "/keys" => (200, r#"[{"id": 1, "team": "t"}]"#.into()),
+        "/users" => (200, "[]".into()),
+        _ => (200, r#"{"name": "Team"}"#.into()),
+    })
+    .await;
+    let source = source(MAPS, &origin, Changing::new("c"));
+    let far = noon() + TimeDelta::days(4000);
+    for (now, is_asked) in [(far, true), (far - TimeDelta::hours(1), false), (noon(), true), (noon(), false)] {
+        collect(&*source, now).await;
+        let looked_up = asked.take().iter().any(|asked| asked.contains("/teams/t"));
+        assert_eq!(looked_up, is_asked, "{now}");
+    }
+}

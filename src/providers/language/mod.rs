@@ -1,0 +1,11 @@
+//! The language of provider definitions: keys, expressions, templates, and their compilation. No I/O.
+
+pub mod definition;
+pub mod expression;
+pub mod expression_index;
+pub mod provider;
+pub mod scalar_span;
+pub mod settings;
+pub mod template;
+pub mod template_vars;
+pub mod value;

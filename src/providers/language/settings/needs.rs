@@ -1,0 +1,83 @@
+//! What a scheme or a listing cannot do without: only what is certain, since a setting may well be left out.
+
+use crate::providers::language::provider::{
+    Body, JsonTemplate, Listing, Login, Means, Parameter, Request, Scheme, Step,
+};
+use crate::providers::language::template::Template;
+
+/// The parts of the credential that a scheme uses; the single secret's name is empty.
+pub(super) fn parts(scheme: &Scheme) -> Vec<String> {
+    let mut parts = Vec::new();
+    for name in templates(scheme).into_iter().flat_map(Template::names).filter(|name| name.head == "credential") {
+        let part = name.fields.join(".");
+        if !parts.contains(&part) {
+            parts.push(part);
+        }
+    }
+    parts
+}
+
+/// The names without which a scheme sends nothing of use.
+pub(super) fn scheme(scheme: &Scheme) -> impl Iterator<Item = String> {
+    names(templates(scheme))
+}
+
+/// The names without which a listing that certainly runs cannot send its first request.
+pub(super) fn listing(listing: &Listing) -> impl Iterator<Item = String> {
+    let first = match (&listing.when, listing.for_each.first()) {
+        (Some(_), _) | (None, Some(Step::In { .. })) => None,
+        (None, Some(Step::Ask { request, .. })) => Some(&**request),
+        (None, None) => Some(&listing.request),
+    };
+    names(first.map(|request| &request.path).into_iter().collect())
+}
+
+fn names(templates: Vec<&Template>) -> impl Iterator<Item = String> {
+    let names: Vec<String> = templates.into_iter().flat_map(Template::names).map(|name| name.head.clone()).collect();
+    names.into_iter()
+}
+
+/// All templates of a scheme whose names must have values.
+fn templates(scheme: &Scheme) -> Vec<&Template> {
+    let mut templates = match &scheme.means {
+        Means::Bearer(token) => vec![token],
+        Means::Basic { user, password } => vec![user, password],
+        Means::Headers(headers) => headers.iter().map(|(_, value)| value).collect(),
+        Means::GithubApp { app_id, private_key, organization } => vec![app_id, private_key, organization],
+    };
+    if let Some(Login { request, basic, .. }) = &scheme.login {
+        templates.extend(basic.iter().flat_map(|(user, password)| [user, password]));
+        templates.extend(sent(request));
+    }
+    templates
+}
+
+/// What a login's request says.
+fn sent(request: &Request) -> Vec<&Template> {
+    let mut templates = vec![&request.path];
+    // A header that is nothing but a setting is left out where that is not set.
+    let is_needed = |value: &&Template| value.only().is_none_or(|name| name.head == "credential");
+    templates.extend(request.headers.iter().map(|(_, value)| value).filter(is_needed));
+    for (_, parameter) in &request.query {
+        let values = match parameter {
+            Parameter::One(value) => std::slice::from_ref(value),
+            Parameter::Several(values) => values,
+        };
+        templates.extend(values.iter().filter(is_needed));
+    }
+    match &request.body {
+        Some(Body::Form(form)) => templates.extend(form.iter().map(|(_, value)| value)),
+        Some(Body::Json(json)) => within(json, &mut templates),
+        None => {}
+    }
+    templates
+}
+
+fn within<'a>(json: &'a JsonTemplate, templates: &mut Vec<&'a Template>) {
+    match json {
+        JsonTemplate::Plain(_) => {}
+        JsonTemplate::Text(template) => templates.push(template),
+        JsonTemplate::List(list) => list.iter().for_each(|element| within(element, templates)),
+        JsonTemplate::Map(map) => map.iter().for_each(|(_, value)| within(value, templates)),
+    }
+}

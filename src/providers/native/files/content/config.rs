@@ -1,0 +1,50 @@
+//! Kubeconfigs and Docker's `config.json`: YAML or JSON with credentials at known places.
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+
+use super::{Credential, certificate, secret};
+use crate::schema::diagnostic::Text;
+
+/// The credentials of such a file; none where it is neither.
+pub(super) fn read(text: &str, now: DateTime<Utc>) -> Option<Vec<Credential>> {
+    let root = crate::schema::yaml::parse(&Text::new("", text)).ok()?.to_json();
+    if let Some(users) = root.get("users").and_then(Value::as_array) {
+        return Some(users.iter().flat_map(|user| kubernetes_user(user, now)).collect());
+    }
+    let auths = root.get("auths").and_then(Value::as_object)?;
+    Some(auths.iter().flat_map(|(registry, auth)| docker_login(registry, auth, now)).collect())
+}
+
+/// A user's client certificate and token. What is in other files, or fetched by a plug-in, has its end elsewhere.
+/// <https://kubernetes.io/docs/reference/config-api/kubeconfig.v1/>
+fn kubernetes_user(entry: &Value, now: DateTime<Utc>) -> Vec<Credential> {
+    let name = entry.get("name").and_then(Value::as_str).unwrap_or_default();
+    let Some(user) = entry.get("user") else { return Vec::new() };
+    let mut found = Vec::new();
+    if let Some(data) = user.get("client-certificate-data").and_then(Value::as_str) {
+        let pem = BASE64_STANDARD.decode(data.trim()).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+        let first = pem.and_then(|pem| certificate::read(&pem).ok()).and_then(|found| found.into_iter().next());
+        found.push(first.unwrap_or_else(|| Credential::unknown("certificate")).at(name));
+    }
+    if let Some(token) = user.get("token").and_then(Value::as_str) {
+        let part = if found.is_empty() { name.to_owned() } else { format!("{name} token") };
+        found.push(secret(token, now).at(part));
+    }
+    found
+}
+
+/// A registry's login: `user:password` in base64, or a token.
+/// <https://docs.docker.com/reference/cli/docker/login/>
+fn docker_login(registry: &str, auth: &Value, now: DateTime<Utc>) -> Option<Credential> {
+    let text = |name: &str| auth.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
+    let password = text("auth").and_then(|auth| {
+        let pair = String::from_utf8(BASE64_STANDARD.decode(auth.trim()).ok()?).ok()?;
+        pair.split_once(':').map(|(_, password)| password.to_owned())
+    });
+    let token = text("identitytoken").or_else(|| text("registrytoken")).map(str::to_owned);
+    let secret = secret(&token.or(password)?, now);
+    Some(secret.at(registry))
+}

@@ -1,0 +1,146 @@
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+use std::io::Write;
+
+use super::*;
+use crate::core::secret::NoCredential;
+use crate::core::time::parse_instant;
+use crate::core::token::{Expiry, Owner};
+use crate::providers::Probed;
+
+/// The source that this configuration of it makes.
+fn source(content: &str) -> Result<Box<dyn Source>, String> {
+    let text = Text::new("config.yaml", content);
+    let Kind::Map(settings) = parse(&text).unwrap().kind else { panic!("a map") };
+    let wanted = Wanted {
+        text,
+        at: crate::schema::diagnostic::Span::default(),
+        name: "hand".into(),
+        auth: None,
+        listings: None,
+        settings,
+        credentials: std::sync::Arc::new(NoCredential),
+        credential_at: None,
+    };
+    connect(wanted).map_err(|mistakes| mistakes.to_string())
+}
+
+async fn listed(source: &dyn Source) -> Listed {
+    let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(5);
+    source.collect(DateTime::UNIX_EPOCH, deadline).await.listings.remove(0)
+}
+
+fn file(ending: &str, content: &str) -> tempfile::NamedTempFile {
+    let mut file = tempfile::Builder::new().suffix(ending).tempfile().unwrap();
+    file.write_all(content.as_bytes()).unwrap();
+    file
+}
+
+fn at(text: &str) -> Expiry {
+    Expiry::At(parse_instant(text).unwrap())
+}
+
+#[tokio::test]
+async fn tokens_of_the_configuration() {
+    let source = source(
+        "tokens:
+  - {name: deploy, expires: 2027-01-31, kind: api-key, owner: Team A, created: 2026-01-31, labels: {site: x}}
+  - {id: 7, name: eternal, expires: never, owner: {email: a@example.com}, manage_url: https://x.example/keys}",
+    );
+    let listed = listed(&*source.unwrap()).await;
+    let [scope] = &listed.scopes[..] else { panic!("one scope") };
+    let [deploy, eternal] = &scope.tokens[..] else { panic!("two tokens") };
+    assert_eq!((deploy.id.as_str(), deploy.kind.as_str(), deploy.expires), ("deploy", "api-key", at("2027-01-31")));
+    assert_eq!(deploy.owner, Some(Owner { name: Some("Team A".into()), ..Owner::default() }));
+    assert_eq!((deploy.created_at, deploy.labels["site"].as_str()), (parse_instant("2026-01-31"), "x"));
+    assert_eq!((eternal.id.as_str(), eternal.kind.as_str(), eternal.expires), ("7", "manual", Expiry::Never));
+}
+
+#[test]
+fn a_mistake_in_the_configuration_is_told_with_its_place() {
+    let told = source(
+        "tokens:
+  - {name: a, expires: soon}
+  - {name: b, expire: 2027-01-31}
+  - {expires: 2027-01-31, manage_url: 'javascript:x'}
+fil: x",
+    );
+    insta::assert_snapshot!(told.err().unwrap(), @"
+    config.yaml:2:24: not a time: write a date such as 2027-01-31, an instant such as 2027-01-31T12:00:00Z, or never
+    2 |   - {name: a, expires: soon}
+      |                        ^^^^
+
+    config.yaml:3:5: `expires` is missing: a date, an instant, or never
+    3 |   - {name: b, expire: 2027-01-31}
+      |     ^
+
+    config.yaml:3:15: unknown key `expire`; did you mean `expires`?
+    3 |   - {name: b, expire: 2027-01-31}
+      |               ^^^^^^
+
+    config.yaml:4:5: `name` is missing
+    4 |   - {expires: 2027-01-31, manage_url: 'javascript:x'}
+      |     ^
+
+    config.yaml:4:39: not a web address: it begins with https:// or http://
+    4 |   - {expires: 2027-01-31, manage_url: 'javascript:x'}
+      |                                       ^^^^^^^^^^^^^^
+
+    config.yaml:5:1: unknown key `fil`; did you mean `file`?
+    5 | fil: x
+      | ^^^
+    ");
+    assert!(source("{}").err().unwrap().contains("needs `tokens`, or a `file`"));
+}
+
+#[tokio::test]
+async fn a_yaml_file_is_read_at_each_collection_and_an_odd_entry_holds_no_other_up() {
+    let file = file(".yaml", "- {name: a, expires: 2027-01-31}\n- {name: b, expires: soon}\n");
+    let source = source(&format!("file: {}", file.path().display())).unwrap();
+    let first = listed(&*source).await;
+    assert_eq!(first.scopes[0].tokens.len(), 1);
+    assert_eq!(first.scopes[0].odd, [OddRow { position: 2, id: Some("b".into()), field: "expires" }]);
+    std::fs::write(file.path(), "tokens: [{name: c, expires: never}]").unwrap();
+    assert_eq!(listed(&*source).await.scopes[0].tokens[0].id, "c");
+    drop(file);
+    let gone = listed(&*source).await;
+    assert_eq!((gone.scopes.len(), gone.gaps[0].failure.reason), (0, Reason::NotFound));
+}
+
+#[tokio::test]
+async fn a_csv_file_has_the_same_fields() {
+    let content = "\u{feff}name,expires,owner,owner_email,created,team\n\
+        \"a, b\",2027-01-31,Jane,jane@example.com,2026-01-31,blue\nc,never,,,,\nd,,,,,\n";
+    let file = file(".csv", content);
+    let listed = listed(&*source(&format!("file: {}", file.path().display())).unwrap()).await;
+    let scope = &listed.scopes[0];
+    assert_eq!(scope.tokens[0].name, "a, b");
+    assert_eq!(scope.tokens[0].owner.as_ref().unwrap().email.as_deref(), Some("jane@example.com"));
+    assert_eq!(scope.tokens[0].labels["team"], "blue");
+    assert_eq!((scope.tokens[1].expires, scope.tokens[1].owner.clone()), (Expiry::Never, None));
+    assert_eq!(scope.odd, [OddRow { position: 3, id: Some("d".into()), field: "expires" }]);
+}
+
+#[tokio::test]
+async fn what_is_no_list_of_tokens_is_a_gap_that_names_file_and_line() {
+    let cases = [
+        (".yaml", "a: {b: 1\nc: 2\n", ":2:"),
+        (".yaml", "name: x", "expected a list of tokens"),
+        (".csv", "name,when\nx,y\n", "must name the columns"),
+        (".csv", "name,expires\nx,never\nDO-NOT-LEAK\n", "line 3: the row has not as many columns"),
+    ];
+    for (ending, content, words) in cases {
+        let file = file(ending, content);
+        let listed = listed(&*source(&format!("file: {}", file.path().display())).unwrap()).await;
+        let failure = &listed.gaps[0].failure;
+        assert_eq!(failure.reason, Reason::Decode);
+        assert!(failure.what.contains(words) && !failure.what.contains("LEAK"), "{}", failure.what);
+    }
+}
+
+#[tokio::test]
+async fn a_probe_counts_what_can_be_read() {
+    let source = source("tokens: [{name: a, expires: never}]").unwrap();
+    let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(5);
+    let probes = source.probe(DateTime::UNIX_EPOCH, deadline).await;
+    assert!(matches!(probes[0].result, Ok(Probed::Rows(1))));
+}
