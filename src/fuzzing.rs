@@ -22,11 +22,11 @@ use url::Url;
 use super::http::{page_guard, quota, retry};
 use super::providers::language::{provider, value};
 use super::providers::native::files;
-use super::schema::diagnostic::{Mistakes, Text};
-use crate::config::{self, Surroundings};
+use super::schema::diagnostic::{Diagnostics, SourceText};
+use crate::config::{self, Environment};
 use crate::core::failure::Reason;
 use crate::core::inventory::Snapshot;
-use crate::core::time::{Reading, Unit, parse_duration, parse_instant};
+use crate::core::time::{TimeFormat, Unit, parse_duration, parse_instant};
 use crate::core::token::Expiry;
 use crate::storage;
 use crate::web::guard::settings::Settings;
@@ -70,12 +70,12 @@ fn now() -> DateTime<Utc> {
     DateTime::from_timestamp(1_772_352_000, 0).unwrap_or_default()
 }
 
-fn text(input: &[u8]) -> Option<Text> {
-    Some(Text::new("input.yaml", std::str::from_utf8(input).ok()?))
+fn text(input: &[u8]) -> Option<SourceText> {
+    Some(SourceText::new("input.yaml", std::str::from_utf8(input).ok()?))
 }
 
 /// Messages have a place, and can be written.
-fn tell(mistakes: &Mistakes) {
+fn tell(mistakes: &Diagnostics) {
     assert!(mistakes.iter().count() > 0, "a refusal without a reason");
     assert!(!mistakes.to_string().is_empty());
 }
@@ -91,7 +91,7 @@ fn answer(input: &[u8]) {
 /// A machine on which every file and variable holds the same.
 struct Same;
 
-impl Surroundings for Same {
+impl Environment for Same {
     fn read_file(&self, _: &Path) -> io::Result<Vec<u8>> {
         Ok(SECRET.into())
     }
@@ -119,7 +119,7 @@ fn configuration(input: &[u8]) {
     }
     let inline = String::from_utf8_lossy(input).into_owned()
         + "\nsources: [{name: a, provider: b, credential: canary-of-the-fuzzer}]\n";
-    if let Err(mistakes) = config::parse(Text::new("input.yaml", inline), Arc::new(Same)) {
+    if let Err(mistakes) = config::parse(SourceText::new("input.yaml", inline), Arc::new(Same)) {
         assert!(is_quoted || !mistakes.to_string().contains(SECRET), "a secret in the file is shown:\n{mistakes}");
     }
 }
@@ -211,7 +211,7 @@ fn time(input: &[u8]) {
     parse_duration(&text);
     let values = [json!(text), serde_json::from_slice(input).unwrap_or_default()];
     for unit in [Unit::None, Unit::EpochSeconds, Unit::EpochMilliseconds, Unit::SecondsFromNow] {
-        let reading = Reading { unit, rfc_2822: true, end_of_day: true, ..Reading::default() };
+        let reading = TimeFormat { unit, rfc_2822: true, end_of_day: true, ..TimeFormat::default() };
         for value in &values {
             if let Expiry::At(at) = reading.expiry(value, now()) {
                 assert!((31_536_000..253_402_387_200).contains(&at.timestamp()), "{value} is {at}");

@@ -11,11 +11,11 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
-use token_expiry_exporter::collector::{Collector, Order, SharedInventory, Surroundings};
+use token_expiry_exporter::collector::{Collector, SharedInventory, SourceJob, Timing};
 use token_expiry_exporter::core::failure::{Failure, Reason};
 use token_expiry_exporter::core::inventory::{Inventory, Policy, Snapshot};
 use token_expiry_exporter::core::lead::{Band, Lead};
-use token_expiry_exporter::core::outcome::{Gap, Listed, Outcome, Path, Scope};
+use token_expiry_exporter::core::outcome::{Gap, ListingResult, Outcome, Path, ScopeResult};
 use token_expiry_exporter::core::token::{Expiry, LastUse, Token};
 use token_expiry_exporter::providers::{Probe, Source};
 use token_expiry_exporter::storage::{decode, encode};
@@ -41,7 +41,7 @@ struct Known {
 }
 
 /// A provider, and what must be known of it.
-struct World {
+struct DemoState {
     chance: StdRng,
     tokens: BTreeMap<u64, i64>,
     known: BTreeMap<u64, Known>,
@@ -51,7 +51,7 @@ struct World {
     failures: u64,
 }
 
-impl World {
+impl DemoState {
     fn new(seed: u64, tokens: u64, now: i64) -> Self {
         let mut world = Self {
             chance: StdRng::seed_from_u64(seed),
@@ -126,7 +126,7 @@ fn token(number: u64, end: i64) -> Token {
         owner: None,
         created_at: Some(at(end - 360 * DAY)),
         expires: Expiry::At(at(end)),
-        last_used: LastUse::Untold,
+        last_used: LastUse::NotReported,
         scopes: Vec::new(),
         disabled: false,
         lifetime: None,
@@ -139,7 +139,7 @@ fn token(number: u64, end: i64) -> Token {
 /// A provider as the collector sees it.
 struct Provider {
     listings: [String; 1],
-    world: Mutex<World>,
+    world: Mutex<DemoState>,
 }
 
 impl Source for Provider {
@@ -183,7 +183,7 @@ impl Provider {
     fn answer(&self, scopes: &[u64], failed: Option<Reason>, now: DateTime<Utc>) -> Outcome {
         let mut world = self.world.lock().unwrap();
         let path = |scope: u64| Path::root().join(&scope.to_string());
-        let answered = scopes.iter().map(|&scope| Scope {
+        let answered = scopes.iter().map(|&scope| ScopeResult {
             path: path(scope),
             tokens: world.told(scope, now.timestamp()),
             odd: Vec::new(),
@@ -196,7 +196,7 @@ impl Provider {
             failure: Failure::new(reason, MEANT),
             needs: None,
         });
-        let listed = Listed { name: self.listings[0].clone(), scopes: scopes_answered, gaps: gaps.collect() };
+        let listed = ListingResult { name: self.listings[0].clone(), scopes: scopes_answered, gaps: gaps.collect() };
         Outcome { listings: vec![listed], requests: BTreeMap::from([(200, 1)]), ..Outcome::default() }
     }
 }
@@ -263,8 +263,8 @@ fn compare(inventory: &Inventory, providers: &[(String, Arc<Provider>)], now: Da
     found.invented += shown.len() as u64;
 }
 
-fn orders(providers: &[(String, Arc<Provider>)]) -> Vec<Order> {
-    let order = |((name, provider), (_, _, minutes)): (&(String, Arc<Provider>), &(&str, u64, u64))| Order {
+fn orders(providers: &[(String, Arc<Provider>)]) -> Vec<SourceJob> {
+    let order = |((name, provider), (_, _, minutes)): (&(String, Arc<Provider>), &(&str, u64, u64))| SourceJob {
         name: name.clone(),
         source: Arc::clone(provider) as Arc<dyn Source>,
         interval: Duration::from_secs(minutes * 60),
@@ -282,13 +282,13 @@ async fn simulate(seed: u64, days: u64) -> (Found, u64, u64) {
     let providers: Vec<(String, Arc<Provider>)> = (0..)
         .zip(&SOURCES)
         .map(|(index, (name, tokens, _))| {
-            let world = World::new(seed.wrapping_add(index), *tokens, wall.timestamp());
+            let world = DemoState::new(seed.wrapping_add(index), *tokens, wall.timestamp());
             ((*name).to_owned(), Arc::new(Provider { listings: ["tokens".to_owned()], world: Mutex::new(world) }))
         })
         .collect();
     let mut chance = StdRng::seed_from_u64(seed.wrapping_add(1_000));
     let jitter = Mutex::new(StdRng::seed_from_u64(seed.wrapping_add(2_000)));
-    let surroundings = Surroundings {
+    let surroundings = Timing {
         clock: clock.clone(),
         chance: Arc::new(move || jitter.lock().unwrap().random_range(0.0..1.0)),
         spread: Duration::from_secs(5),
@@ -316,7 +316,8 @@ async fn simulate(seed: u64, days: u64) -> (Found, u64, u64) {
             found.restarts += 1;
         }
     }
-    let sum = |of: fn(&World) -> u64| providers.iter().map(|(_, provider)| of(&provider.world.lock().unwrap())).sum();
+    let sum =
+        |of: fn(&DemoState) -> u64| providers.iter().map(|(_, provider)| of(&provider.world.lock().unwrap())).sum();
     (found, sum(|world| world.collections), sum(|world| world.failures))
 }
 

@@ -66,10 +66,10 @@ mod tests {
 
     use super::*;
     use crate::config;
-    use crate::schema::diagnostic::Text;
+    use crate::schema::diagnostic::SourceText;
 
     fn of(file: &str) -> Vec<String> {
-        let config = config::parse(Text::new("test.yaml", file), Arc::new(config::Real)).unwrap();
+        let config = config::parse(SourceText::new("test.yaml", file), Arc::new(config::SystemEnvironment)).unwrap();
         fingerprints(&config, "")
     }
 

@@ -20,25 +20,25 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch as channel};
 use tracing::{info, warn};
 
-use super::schema::diagnostic::Mistakes;
-use crate::collector::{Clock, Collector, SharedInventory, Surroundings};
+use super::schema::diagnostic::Diagnostics;
+use crate::collector::{Clock, Collector, SharedInventory, Timing};
 use crate::core::inventory::Inventory;
 use crate::exposition::page::Page;
-use crate::exposition::program::{Build, Program};
+use crate::exposition::program::{Build, ExporterMetrics};
 use crate::storage::Store;
 use crate::web::path::TelemetryPath;
 use crate::web::serve::Doors;
 use crate::web::{self, Desk, Surface, guard::Guard};
-use persistence::Keeper;
+use persistence::Persistence;
 use reload::Reloader;
-use setup::{Places, Setup};
+use setup::{ConfigPaths, Setup};
 
 pub use shard::Shard;
 
 /// What the command line says.
-pub struct Flags {
+pub struct RunOptions {
     /// Where the configuration and further definitions are.
-    pub places: Places,
+    pub places: ConfigPaths,
     /// The folder in which the inventory is kept; none: it is not kept.
     pub storage: Option<PathBuf>,
     /// The path of the metrics.
@@ -52,17 +52,17 @@ pub struct Flags {
     /// How often the files are looked at.
     pub look_every: Duration,
     /// Clock and chance.
-    pub surroundings: Surroundings,
+    pub surroundings: Timing,
     /// What was built.
     pub build: Build<'static>,
 }
 
 /// Why the program could not start, or had to end.
 #[derive(Debug, thiserror::Error)]
-pub enum Fault {
+pub enum RunError {
     /// What a person has written is wrong.
     #[error(transparent)]
-    Mistakes(#[from] Mistakes),
+    Diagnostics(#[from] Diagnostics),
     /// The address cannot be listened at.
     #[error("cannot listen at {address}: {error}; choose another with {flag}")]
     Listen {
@@ -96,18 +96,18 @@ pub enum Fault {
 /// # Errors
 /// Where the configuration is wrong at the start.
 pub async fn run(
-    flags: Flags,
+    flags: RunOptions,
     doors: impl Into<Doors>,
     shutdown: impl Future<Output = ()> + Send,
-) -> Result<(), Fault> {
+) -> Result<(), RunError> {
     let clock = Arc::clone(&flags.surroundings.clock);
     let mut reloader = Reloader::new(flags.places.clone(), flags.shard, Arc::clone(&clock));
     let setup = reloader.load().await?;
     let guard = flags.web_config.as_ref().map(Guard::open).transpose()?;
-    let program = Program::new(flags.build, (flags.shard.number, flags.shard.count));
-    let program = Arc::new(program.map_err(|error| Fault::Internal(error.to_string()))?);
+    let program = ExporterMetrics::new(flags.build, (flags.shard.number, flags.shard.count));
+    let program = Arc::new(program.map_err(|error| RunError::Internal(error.to_string()))?);
     let inventory: SharedInventory = Arc::new(RwLock::new(Inventory::default()));
-    let keeper = flags.storage.as_ref().map(|folder| Keeper {
+    let keeper = flags.storage.as_ref().map(|folder| Persistence {
         store: Arc::new(Store::new(folder)),
         inventory: Arc::clone(&inventory),
         program: Arc::clone(&program),
@@ -116,7 +116,7 @@ pub async fn run(
     let mut restored = false;
     if let (Some(keeper), Some(path)) = (&keeper, &flags.storage) {
         if keeper.is_taken() {
-            return Err(Fault::Taken { path: path.clone() });
+            return Err(RunError::Taken { path: path.clone() });
         }
         restored = keeper.restore(&setup);
     }
@@ -147,7 +147,7 @@ pub async fn run(
         telemetry_path: flags.telemetry_path,
         guard,
     });
-    let mut work = Work { collector, page, program, clock };
+    let mut work = Runtime { collector, page, program, clock };
     work.take_over(setup).await;
 
     let (stop_server, server_stops) = oneshot::channel::<()>();
@@ -172,20 +172,20 @@ pub async fn run(
     }
     drop(stop_server);
     if broken || server.await.is_err() {
-        return Err(Fault::Internal("the server broke off".to_owned()));
+        return Err(RunError::Internal("the server broke off".to_owned()));
     }
     Ok(())
 }
 
 /// What a configuration sets to work.
-struct Work {
+struct Runtime {
     collector: Collector,
     page: Arc<Page>,
-    program: Arc<Program>,
+    program: Arc<ExporterMetrics>,
     clock: Clock,
 }
 
-impl Work {
+impl Runtime {
     /// Lets a configuration hold from now on.
     async fn take_over(&mut self, setup: Setup) {
         self.page.set_labels(setup.labels);

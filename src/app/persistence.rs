@@ -11,8 +11,8 @@ use tracing::{error, info, warn};
 use super::setup::Setup;
 use crate::collector::{Clock, SharedInventory};
 use crate::core::inventory::Snapshot;
-use crate::exposition::program::Program;
-use crate::storage::{Claimed, Loaded, Store, encode};
+use crate::exposition::program::ExporterMetrics;
+use crate::storage::{Loaded, Lock, Store, encode};
 
 /// After a save, so many times what it took is not saved again, so that at most a twentieth of the time goes into saving,
 /// however large the file and slow the disk. A change is saved at once otherwise: what is on disk must never be older than
@@ -31,21 +31,21 @@ const AGAIN: Duration = Duration::from_secs(60);
 
 /// Keeps the inventory.
 #[derive(Clone)]
-pub(super) struct Keeper {
+pub(super) struct Persistence {
     pub(super) store: Arc<Store>,
     pub(super) inventory: SharedInventory,
-    pub(super) program: Arc<Program>,
+    pub(super) program: Arc<ExporterMetrics>,
     pub(super) clock: Clock,
 }
 
-impl Keeper {
+impl Persistence {
     /// Claims the place for this process. Whether another has it. A place that cannot be used is a warning: there is work to
     /// do without it, and saving tries again.
     pub(super) fn is_taken(&self) -> bool {
         match self.store.claim() {
-            Ok(Claimed::Taken) => return true,
-            Ok(Claimed::Ours) => {}
-            Ok(Claimed::Unguarded(why)) => {
+            Ok(Lock::Taken) => return true,
+            Ok(Lock::Ours) => {}
+            Ok(Lock::Unguarded(why)) => {
                 let file = self.store.file();
                 warn!(file = %file.display(), "the storage path cannot be locked, so nothing keeps a second process away: {why}");
             }
@@ -71,7 +71,7 @@ impl Keeper {
                 return true;
             }
             Ok(Loaded::Nothing) => info!(%file, "there is no inventory of before"),
-            Ok(Loaded::SetAside { why, to }) => {
+            Ok(Loaded::Quarantined { why, to }) => {
                 self.program.storage_failed();
                 warn!(%file, to = %to.display(), "the inventory of before cannot be used and was set aside: {why}");
             }
@@ -208,16 +208,16 @@ mod tests {
         }
     }
 
-    fn keeper(folder: &Path) -> Keeper {
-        Keeper {
+    fn keeper(folder: &Path) -> Persistence {
+        Persistence {
             store: Arc::new(Store::new(folder)),
             inventory: Arc::new(RwLock::new(Inventory::default())),
-            program: Arc::new(Program::new(Build { version: "", revision: "" }, (1, 1)).unwrap()),
+            program: Arc::new(ExporterMetrics::new(Build { version: "", revision: "" }, (1, 1)).unwrap()),
             clock: Arc::new(Utc::now),
         }
     }
 
-    fn attempt(keeper: &Keeper) {
+    fn attempt(keeper: &Persistence) {
         let failed = Outcome::failed(&["l".to_owned()], &Failure::new(Reason::Connect, "x"));
         keeper.inventory.write().unwrap().record("s", failed, Utc::now(), Utc::now());
     }

@@ -7,30 +7,30 @@ use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 use tracing::{error, info};
 
-use super::Work;
-use super::setup::{Places, Setup};
+use super::Runtime;
+use super::setup::{ConfigPaths, Setup};
 use super::shard::Shard;
-use super::watch::Look;
+use super::watch::FileHashes;
 use crate::collector::Clock;
-use crate::schema::diagnostic::{Mistake, Mistakes};
+use crate::schema::diagnostic::{Diagnostic, Diagnostics};
 use crate::web::Reload;
 
 /// Reads the configuration, and knows whether its files have changed since.
 pub(super) struct Reloader {
-    places: Places,
+    places: ConfigPaths,
     shard: Shard,
     clock: Clock,
-    seen: Look,
+    seen: FileHashes,
 }
 
 impl Reloader {
-    pub(super) fn new(places: Places, shard: Shard, clock: Clock) -> Self {
+    pub(super) fn new(places: ConfigPaths, shard: Shard, clock: Clock) -> Self {
         let seen = look(&places);
         Self { places, shard, clock, seen }
     }
 
     /// Reads the configuration as it is now.
-    pub(super) async fn load(&mut self) -> Result<Setup, Mistakes> {
+    pub(super) async fn load(&mut self) -> Result<Setup, Diagnostics> {
         // Before the files are read: what changes meanwhile is then seen as a change.
         self.seen = look(&self.places);
         let (places, shard, clock) = (self.places.clone(), self.shard, Clock::clone(&self.clock));
@@ -38,7 +38,7 @@ impl Reloader {
             Ok(loaded) => loaded,
             Err(_) => {
                 let file = self.places.config.display().to_string();
-                Err(Mistake::in_file(file, "the loading broke off: a fault of this program").into())
+                Err(Diagnostic::in_file(file, "the loading broke off: a fault of this program").into())
             }
         }
     }
@@ -55,15 +55,15 @@ impl Reloader {
     }
 }
 
-fn look(places: &Places) -> Look {
-    Look::at(&places.config, places.providers.as_deref())
+fn look(places: &ConfigPaths) -> FileHashes {
+    FileHashes::at(&places.config, places.providers.as_deref())
 }
 
 /// Takes the configuration over anew whenever it has changed, or somebody asks for it. What is wrong runs no further than the
 /// log, and whoever has asked.
 pub(super) async fn follow(
     reloader: &mut Reloader,
-    work: &mut Work,
+    work: &mut Runtime,
     mut asked: mpsc::Receiver<Reload>,
     look_every: Duration,
 ) {
@@ -94,7 +94,7 @@ pub(super) async fn follow(
     }
 }
 
-fn refuse(mistakes: &Mistakes) {
+fn refuse(mistakes: &Diagnostics) {
     for mistake in mistakes.iter() {
         error!("{mistake}");
     }
@@ -102,20 +102,20 @@ fn refuse(mistakes: &Mistakes) {
 }
 
 /// The hang-up signals, each of which asks for a reload.
-struct Hangups(#[cfg(unix)] Option<tokio::signal::unix::Signal>);
+struct Sighup(#[cfg(unix)] Option<tokio::signal::unix::Signal>);
 
 /// Catches them from now on. Where that is not possible, there are none.
-fn hangups() -> Hangups {
+fn hangups() -> Sighup {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};
-        Hangups(signal(SignalKind::hangup()).inspect_err(|error| error!(%error, "SIGHUP cannot be caught")).ok())
+        Sighup(signal(SignalKind::hangup()).inspect_err(|error| error!(%error, "SIGHUP cannot be caught")).ok())
     }
     #[cfg(not(unix))]
-    Hangups()
+    Sighup()
 }
 
-impl Hangups {
+impl Sighup {
     /// The next one.
     async fn next(&mut self) {
         #[cfg(unix)]

@@ -12,19 +12,19 @@ use chrono::TimeDelta;
 use super::fingerprint::fingerprints;
 use super::shard::Shard;
 use super::watch::definitions;
-use crate::collector::{Clock, Order};
+use crate::collector::{Clock, SourceJob};
 use crate::config::{self, Config, SourceConfig};
 use crate::core::inventory::Policy;
 use crate::core::lead::Lead;
 use crate::core::rules::Rule;
 use crate::exposition::Labels;
 use crate::http::options::Options;
-use crate::providers::{Catalogue, Source, Wanted};
-use crate::schema::diagnostic::{Mistake, Mistakes, Text};
+use crate::providers::{Catalogue, Source, SourceSpec};
+use crate::schema::diagnostic::{Diagnostic, Diagnostics, SourceText};
 
 /// Where the files are.
 #[derive(Clone, Debug)]
-pub struct Places {
+pub struct ConfigPaths {
     /// The configuration.
     pub config: PathBuf,
     /// Further definitions.
@@ -34,7 +34,7 @@ pub struct Places {
 /// What a configuration comes to.
 pub struct Setup {
     /// The sources of this shard, ready to be collected.
-    pub orders: Vec<Order>,
+    pub orders: Vec<SourceJob>,
     /// What the configuration says of them.
     pub policies: BTreeMap<String, Policy>,
     /// The rules.
@@ -49,7 +49,7 @@ impl Setup {
     /// # Errors
     /// Every mistake in the configuration, in the definitions, and in what the sources ask of their providers; a credential
     /// that cannot be read is one too. One that goes bad later is a failure of its source, and of no other.
-    pub fn load(places: &Places, shard: Shard, clock: &Clock) -> Result<Self, Mistakes> {
+    pub fn load(places: &ConfigPaths, shard: Shard, clock: &Clock) -> Result<Self, Diagnostics> {
         let catalogue = catalogue(places.providers.as_deref());
         let (config, mut mistakes) = config::load(&places.config);
         match (catalogue, config) {
@@ -68,11 +68,11 @@ impl Setup {
     fn of(
         catalogue: &Catalogue,
         mut config: Config,
-        mut mistakes: Mistakes,
+        mut mistakes: Diagnostics,
         stamp: &str,
         shard: Shard,
         clock: &Clock,
-    ) -> Result<Self, Mistakes> {
+    ) -> Result<Self, Diagnostics> {
         let in_file = mistakes.clone();
         let own_name = |name: &str| catalogue.get(name).map(|entry| entry.name.to_owned());
         if let Err(found) = config.resolve_providers(own_name) {
@@ -90,7 +90,7 @@ impl Setup {
                     let interval = interval(&config, config_of, catalogue);
                     policies
                         .insert(config_of.name.0.clone(), policy(&config, config_of, catalogue, &*source, interval));
-                    orders.push(Order {
+                    orders.push(SourceJob {
                         name: config_of.name.0.clone(),
                         source: Arc::from(source),
                         interval,
@@ -112,7 +112,7 @@ impl Setup {
 }
 
 /// Whether one of these mistakes stands in the lines of a source.
-fn is_mistaken(config: &Config, number: usize, mistakes: &Mistakes) -> bool {
+fn is_mistaken(config: &Config, number: usize, mistakes: &Diagnostics) -> bool {
     let line = |source: &SourceConfig| config.text.mistake(source.at, "").order().1;
     let from = config.sources.get(number).map(line);
     let to = config.sources.get(number + 1).map_or(usize::MAX, line);
@@ -123,18 +123,18 @@ fn is_mistaken(config: &Config, number: usize, mistakes: &Mistakes) -> bool {
 ///
 /// # Errors
 /// Every mistake in them.
-pub fn catalogue(folder: Option<&Path>) -> Result<Catalogue, Mistakes> {
+pub fn catalogue(folder: Option<&Path>) -> Result<Catalogue, Diagnostics> {
     let mut catalogue = Catalogue::builtin()?;
     let Some(folder) = folder else { return Ok(catalogue) };
-    let mut mistakes = Mistakes::default();
+    let mut mistakes = Diagnostics::default();
     if let Err(error) = fs::read_dir(folder) {
-        mistakes.push(Mistake::in_file(folder.display().to_string(), format!("the folder cannot be read: {error}")));
+        mistakes.push(Diagnostic::in_file(folder.display().to_string(), format!("the folder cannot be read: {error}")));
     }
     for path in definitions(folder) {
         let name = path.display().to_string();
         let added = fs::read_to_string(&path)
-            .map_err(|error| Mistake::in_file(&*name, format!("the definition cannot be read: {error}")).into())
-            .and_then(|content| catalogue.add(Text::new(&*name, content)));
+            .map_err(|error| Diagnostic::in_file(&*name, format!("the definition cannot be read: {error}")).into())
+            .and_then(|content| catalogue.add(SourceText::new(&*name, content)));
         if let Err(found) = added {
             mistakes.extend(found);
         }
@@ -156,8 +156,8 @@ fn connect(
     config: &Config,
     source: &SourceConfig,
     clock: &Clock,
-) -> Result<Box<dyn Source>, Mistakes> {
-    let wanted = Wanted {
+) -> Result<Box<dyn Source>, Diagnostics> {
+    let wanted = SourceSpec {
         text: config.text.clone(),
         at: source.at,
         name: source.name.0.clone(),

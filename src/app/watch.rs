@@ -11,9 +11,9 @@ use std::path::{Path, PathBuf};
 
 /// What the files held when they were looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Look(BTreeMap<PathBuf, Option<u64>>);
+pub(super) struct FileHashes(BTreeMap<PathBuf, Option<u64>>);
 
-impl Look {
+impl FileHashes {
     /// Looks at a file, and at the definitions in a folder.
     pub(super) fn at(file: &Path, folder: Option<&Path>) -> Self {
         let files = std::iter::once(file.to_owned()).chain(folder.map(definitions).into_iter().flatten());
@@ -52,7 +52,7 @@ mod tests {
     fn content_counts_and_nothing_else() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("config.yaml");
-        let look = || Look::at(&file, Some(folder.path()));
+        let look = || FileHashes::at(&file, Some(folder.path()));
         let missing = look();
         fs::write(&file, "a").unwrap();
         let a = look();
@@ -77,9 +77,9 @@ mod tests {
         }
         std::os::unix::fs::symlink(at("one"), at("..data")).unwrap();
         let file = at("..data").join("config.yaml");
-        let before = Look::at(&file, None);
+        let before = FileHashes::at(&file, None);
         std::os::unix::fs::symlink(at("two"), at("new")).unwrap();
         fs::rename(at("new"), at("..data")).unwrap();
-        assert_ne!(before, Look::at(&file, None));
+        assert_ne!(before, FileHashes::at(&file, None));
     }
 }

@@ -9,14 +9,14 @@ use tokio::time::Instant;
 
 use super::args::CheckArgs;
 use super::print::{self, Progress};
-use crate::app::{Fault, Shard};
-use crate::collector::{Clock, Order};
-use crate::providers::{Probe, Probed};
+use crate::app::{RunError, Shard};
+use crate::collector::{Clock, SourceJob};
+use crate::providers::{Probe, ProbeResult};
 
 /// Sources that are asked at once.
 const AT_ONCE: usize = 16;
 
-pub(super) async fn run(args: CheckArgs) -> Result<u8, Fault> {
+pub(super) async fn run(args: CheckArgs) -> Result<u8, RunError> {
     let file = args.files.config.display().to_string();
     let clock: Clock = Arc::new(Utc::now);
     let setup = super::load(args.files, Shard::WHOLE, &clock).await?;
@@ -39,7 +39,7 @@ pub(super) async fn run(args: CheckArgs) -> Result<u8, Fault> {
 }
 
 /// Asks every source, several at once, and gives the answers in the order of the configuration.
-async fn ask(orders: &[Order], now: DateTime<Utc>) -> Vec<(String, Probe)> {
+async fn ask(orders: &[SourceJob], now: DateTime<Utc>) -> Vec<(String, Probe)> {
     let progress = Progress::new();
     let mut answers: Vec<(usize, Vec<Probe>)> = Vec::new();
     let mut waiting = orders.iter().enumerate().map(|(number, order)| async move {
@@ -64,9 +64,9 @@ async fn ask(orders: &[Order], now: DateTime<Utc>) -> Vec<(String, Probe)> {
 
 fn row(source: &str, probe: &Probe) -> Vec<String> {
     let (result, needs, says) = match &probe.result {
-        Ok(Probed::Rows(1)) => ("ok: 1 token on the first page".to_owned(), String::new(), String::new()),
-        Ok(Probed::Rows(rows)) => (format!("ok: {rows} tokens on the first page"), String::new(), String::new()),
-        Ok(Probed::Nothing) => ("ok: nothing is listed".to_owned(), String::new(), String::new()),
+        Ok(ProbeResult::Rows(1)) => ("ok: 1 token on the first page".to_owned(), String::new(), String::new()),
+        Ok(ProbeResult::Rows(rows)) => (format!("ok: {rows} tokens on the first page"), String::new(), String::new()),
+        Ok(ProbeResult::Empty) => ("ok: nothing is listed".to_owned(), String::new(), String::new()),
         Err(gap) => {
             let says = gap.failure.says.clone().unwrap_or_else(|| gap.failure.what.clone());
             (gap.failure.reason.to_string(), gap.needs.clone().unwrap_or_default().trim_end().to_owned(), says)
@@ -87,8 +87,8 @@ mod tests {
             Failure { says: Some("no".into()), ..Failure::new(Reason::Forbidden, "GET …: 403 after 1 attempt") };
         let gap = Gap { path: Path::root(), scope: "all".into(), failure, needs: Some("read:keys:admin\n".into()) };
         for (result, expected) in [
-            (Ok(Probed::Rows(3)), ["ok: 3 tokens on the first page", "", ""]),
-            (Ok(Probed::Nothing), ["ok: nothing is listed", "", ""]),
+            (Ok(ProbeResult::Rows(3)), ["ok: 3 tokens on the first page", "", ""]),
+            (Ok(ProbeResult::Empty), ["ok: nothing is listed", "", ""]),
             (Err(gap), ["forbidden", "read:keys:admin", "no"]),
         ] {
             let row = row("a", &Probe { listing: "keys".into(), result });

@@ -13,7 +13,7 @@ use tokio::time::timeout;
 
 use super::args::HealthArgs;
 use super::print;
-use crate::app::Fault;
+use crate::app::RunError;
 use crate::web::path::HEALTHY;
 
 /// For the whole of it. Less than what Docker and Kubernetes wait by default.
@@ -23,7 +23,7 @@ const TLS_ALERT: &[u8] = &[21, 3];
 /// So many bytes of an answer tell enough: `HTTP/1.1 200`.
 const ENOUGH: u64 = 12;
 
-pub(super) async fn run(args: HealthArgs) -> Result<u8, Fault> {
+pub(super) async fn run(args: HealthArgs) -> Result<u8, RunError> {
     let address = args.address;
     let answer = match timeout(PATIENCE, ask(address)).await {
         Ok(Ok(answer)) => judge(&answer),

@@ -9,12 +9,12 @@
 
 pub(crate) mod args;
 mod check;
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod generated_docs;
 mod health;
 mod list;
 mod log;
-#[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod pages;
 pub(crate) mod print;
 mod process;
 mod providers;
@@ -25,8 +25,8 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::app::setup::{Places, Setup};
-use crate::app::{Fault, Shard};
+use crate::app::setup::{ConfigPaths, Setup};
+use crate::app::{RunError, Shard};
 use crate::collector::Clock;
 use crate::exposition::program::Build;
 use args::{Cli, Command, Files};
@@ -59,16 +59,16 @@ pub async fn main() -> ExitCode {
         Ok(code) => ExitCode::from(code),
         Err(fault) => {
             print::error(&fault);
-            ExitCode::from(if let Fault::Mistakes(_) = fault { 2 } else { 1 })
+            ExitCode::from(if let RunError::Diagnostics(_) = fault { 2 } else { 1 })
         }
     }
 }
 
 /// Reads the configuration and the definitions.
-async fn load(files: Files, shard: Shard, clock: &Clock) -> Result<Setup, Fault> {
-    let places = Places { config: files.config, providers: files.providers };
+async fn load(files: Files, shard: Shard, clock: &Clock) -> Result<Setup, RunError> {
+    let places = ConfigPaths { config: files.config, providers: files.providers };
     let clock = Clock::clone(clock);
     let loaded = tokio::task::spawn_blocking(move || Setup::load(&places, shard, &clock)).await;
-    let loaded = loaded.map_err(|_| Fault::Internal("the loading of the configuration broke off".to_owned()))?;
-    loaded.map_err(Fault::from)
+    let loaded = loaded.map_err(|_| RunError::Internal("the loading of the configuration broke off".to_owned()))?;
+    loaded.map_err(RunError::from)
 }

@@ -4,13 +4,13 @@ use std::fmt::Write as _;
 
 use super::args::ProvidersArgs;
 use super::print;
-use crate::app::Fault;
+use crate::app::RunError;
 use crate::app::setup::catalogue;
 use crate::providers::language::provider::Setting;
 use crate::providers::{Catalogue, Entry, ListingEntry};
-use crate::schema::diagnostic::{Mistake, did_you_mean};
+use crate::schema::diagnostic::{Diagnostic, did_you_mean};
 
-pub(super) fn run(args: &ProvidersArgs) -> Result<u8, Fault> {
+pub(super) fn run(args: &ProvidersArgs) -> Result<u8, RunError> {
     let catalogue = catalogue(args.providers.as_deref())?;
     let Some(name) = &args.name else {
         print::output(&all(&catalogue));
@@ -24,7 +24,7 @@ pub(super) fn run(args: &ProvidersArgs) -> Result<u8, Fault> {
         None => {
             let hint = did_you_mean(name, catalogue.names(), |name| format!("`{name}`"));
             let message = format!("no provider is called `{name}`{hint}");
-            Err(Fault::Mistakes(Mistake::in_file("providers", message).into()))
+            Err(RunError::Diagnostics(Diagnostic::in_file("providers", message).into()))
         }
     }
 }

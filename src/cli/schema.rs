@@ -2,14 +2,14 @@
 
 use super::args::SchemaArgs;
 use super::print;
-use crate::app::Fault;
+use crate::app::RunError;
 use crate::app::setup::catalogue;
 use crate::config::{self, ProviderSchema, SettingSchema, SettingShape};
 use crate::providers::language::definition::definition_schema;
-use crate::providers::language::provider::{Setting, Shape};
+use crate::providers::language::provider::{Setting, SettingType};
 use crate::providers::{Catalogue, Entry};
 
-pub(super) fn run(args: &SchemaArgs) -> Result<u8, Fault> {
+pub(super) fn run(args: &SchemaArgs) -> Result<u8, RunError> {
     let schema = if args.definitions {
         definition_schema()
     } else {
@@ -39,11 +39,11 @@ fn shown(setting: &Setting, native: bool) -> SettingSchema {
     let shape = match setting.shape {
         // What a native provider reads has more shapes than a definition can name.
         _ if native => SettingShape::Any,
-        Shape::Text => SettingShape::Text,
-        Shape::Url => SettingShape::Url,
-        Shape::Flag => SettingShape::Flag,
-        Shape::Number => SettingShape::Number,
-        Shape::List => SettingShape::List,
+        SettingType::Text => SettingShape::Text,
+        SettingType::Url => SettingShape::Url,
+        SettingType::Flag => SettingShape::Flag,
+        SettingType::Number => SettingShape::Number,
+        SettingType::List => SettingShape::List,
     };
     SettingSchema { name: setting.name.clone(), shape, default: setting.default.clone(), help: setting.help.clone() }
 }

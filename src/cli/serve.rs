@@ -7,16 +7,16 @@ use tokio::net::TcpListener;
 use tracing::info;
 
 use super::args::{ListenAddress, ServeArgs};
-use crate::app::setup::Places;
-use crate::app::{self, Fault, Flags};
-use crate::collector::Surroundings;
+use crate::app::setup::ConfigPaths;
+use crate::app::{self, RunError, RunOptions};
+use crate::collector::Timing;
 use crate::exposition::program::Build;
 use crate::web::serve::Doors;
 
 /// How often the configuration is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
 
-pub(super) async fn run(args: ServeArgs) -> Result<u8, Fault> {
+pub(super) async fn run(args: ServeArgs) -> Result<u8, RunError> {
     allow_more_open_files();
     let mut doors = Doors { main: Vec::new(), probes: None };
     for address in &args.web.listen {
@@ -31,25 +31,25 @@ pub(super) async fn run(args: ServeArgs) -> Result<u8, Fault> {
         info!(address = %listener.local_addr()?, "probes are answered");
         doors.probes = Some(listener);
     }
-    let flags = Flags {
-        places: Places { config: args.files.config, providers: args.files.providers },
+    let flags = RunOptions {
+        places: ConfigPaths { config: args.files.config, providers: args.files.providers },
         storage: args.storage,
         telemetry_path: args.web.telemetry_path,
         web_config: args.web.guard,
         lifecycle: args.web.lifecycle,
         shard: args.shard,
         look_every: LOOK_EVERY,
-        surroundings: Surroundings::default(),
+        surroundings: Timing::default(),
         build: super::BUILD,
     };
     app::run(flags, doors, asked_to_stop()).await.map(|()| 0)
 }
 
 /// Listens at an address; at every address of the machine it is IPv6 and IPv4 where the machine knows both.
-pub(super) async fn listen(address: ListenAddress, flag: &'static str) -> Result<TcpListener, Fault> {
+pub(super) async fn listen(address: ListenAddress, flag: &'static str) -> Result<TcpListener, RunError> {
     let bind = async |address: SocketAddr| {
         let bound = TcpListener::bind(address).await;
-        bound.map_err(|error| Fault::Listen { address, flag, error })
+        bound.map_err(|error| RunError::Listen { address, flag, error })
     };
     match address {
         ListenAddress::One(address) => bind(address).await,

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
-use super::{Clock, Order};
+use super::{Clock, SourceJob};
 use crate::core::failure::{Failure, Reason};
 use crate::core::outcome::Outcome;
 
@@ -24,11 +24,11 @@ pub struct Attempt {
 }
 
 /// Collects a source once. A panic comes back as gaps with the reason `internal`, a hang as gaps with the reason `timeout`.
-pub async fn collect(order: &Order, clock: &Clock) -> Attempt {
+pub async fn collect(order: &SourceJob, clock: &Clock) -> Attempt {
     let started = clock();
     let deadline = Instant::now() + order.timeout;
     let source = order.source.clone();
-    let mut task = Abandoned(tokio::spawn(async move { source.collect(started, deadline).await }));
+    let mut task = AbortOnDrop(tokio::spawn(async move { source.collect(started, deadline).await }));
     let outcome = match timeout_at(deadline + GRACE, &mut task.0).await {
         Ok(Ok(outcome)) => outcome,
         // The panic's own words may quote what it has read; the panic hook has told where it was.
@@ -38,14 +38,14 @@ pub async fn collect(order: &Order, clock: &Clock) -> Attempt {
     Attempt { outcome, started, ended: clock().max(started) }
 }
 
-fn failed(order: &Order, reason: Reason, what: String) -> Outcome {
+fn failed(order: &SourceJob, reason: Reason, what: String) -> Outcome {
     Outcome::failed(order.source.listings(), &Failure::new(reason, what))
 }
 
 /// A task that ends with whoever waits for it.
-struct Abandoned(JoinHandle<Outcome>);
+struct AbortOnDrop(JoinHandle<Outcome>);
 
-impl Drop for Abandoned {
+impl Drop for AbortOnDrop {
     fn drop(&mut self) {
         self.0.abort();
     }

@@ -37,7 +37,7 @@ pub type SharedInventory = Arc<RwLock<Inventory>>;
 
 /// A source that is to be collected.
 #[derive(Clone)]
-pub struct Order {
+pub struct SourceJob {
     /// Its name.
     pub name: String,
     /// Whom to ask.
@@ -52,7 +52,7 @@ pub struct Order {
 
 /// What the collector depends on beside its sources.
 #[derive(Clone)]
-pub struct Surroundings {
+pub struct Timing {
     /// The wall time.
     pub clock: Clock,
     /// Chance.
@@ -62,7 +62,7 @@ pub struct Surroundings {
     pub spread: Duration,
 }
 
-impl Default for Surroundings {
+impl Default for Timing {
     fn default() -> Self {
         Self { clock: Arc::new(Utc::now), chance: Arc::new(rand::random::<f64>), spread: Duration::from_secs(5) }
     }
@@ -71,24 +71,24 @@ impl Default for Surroundings {
 /// Collects sources until it is stopped.
 pub struct Collector {
     shared: Arc<Shared>,
-    tasks: BTreeMap<String, Running>,
+    tasks: BTreeMap<String, CollectorTask>,
 }
 
 struct Shared {
     /// A `std` lock: it is held for the time of a copy, never across a wait.
     inventory: SharedInventory,
     revision: watch::Sender<u64>,
-    surroundings: Surroundings,
+    surroundings: Timing,
 }
 
-struct Running {
+struct CollectorTask {
     fingerprint: String,
     task: JoinHandle<()>,
 }
 
 impl Collector {
     /// A collector without sources, over an inventory that may hold what a former process knew.
-    pub fn new(inventory: SharedInventory, surroundings: Surroundings) -> Self {
+    pub fn new(inventory: SharedInventory, surroundings: Timing) -> Self {
         let (revision, _) = watch::channel(0);
         Self { shared: Arc::new(Shared { inventory, revision, surroundings }), tasks: BTreeMap::new() }
     }
@@ -100,7 +100,7 @@ impl Collector {
 
     /// Takes a configuration over, at the start and at each reload. Sources that stay what they were are not disturbed;
     /// new and changed ones are collected at once; those that are gone are stopped before they are forgotten.
-    pub async fn apply(&mut self, orders: Vec<Order>, policies: BTreeMap<String, Policy>, rules: Arc<[Rule]>) {
+    pub async fn apply(&mut self, orders: Vec<SourceJob>, policies: BTreeMap<String, Policy>, rules: Arc<[Rule]>) {
         let fingerprints: BTreeMap<&str, &str> =
             orders.iter().map(|order| (order.name.as_str(), order.fingerprint.as_str())).collect();
         let stale: Vec<String> = self
@@ -119,7 +119,7 @@ impl Collector {
             if !self.tasks.contains_key(&order.name) {
                 let (name, fingerprint) = (order.name.clone(), order.fingerprint.clone());
                 let task = tokio::spawn(run(Arc::clone(&self.shared), order));
-                self.tasks.insert(name, Running { fingerprint, task });
+                self.tasks.insert(name, CollectorTask { fingerprint, task });
             }
         }
     }
@@ -158,8 +158,8 @@ impl Shared {
 }
 
 /// One source's life.
-async fn run(shared: Arc<Shared>, order: Order) {
-    let Surroundings { clock, chance, spread } = shared.surroundings.clone();
+async fn run(shared: Arc<Shared>, order: SourceJob) {
+    let Timing { clock, chance, spread } = shared.surroundings.clone();
     let mut report = report::Report::new(&order.name);
     let mut failures = 0;
     let mut next = Instant::now() + schedule::first(order.interval, spread, chance());
@@ -167,7 +167,7 @@ async fn run(shared: Arc<Shared>, order: Order) {
         sleep_until(next).await;
         let Attempt { outcome, started, ended } = collect(&order, &clock).await;
         let verdict = schedule::verdict(&outcome);
-        failures = if verdict == schedule::Verdict::MayHeal { failures + 1 } else { 0 };
+        failures = if verdict == schedule::RetryClass::Retryable { failures + 1 } else { 0 };
         let pause = schedule::pause(failures, order.interval, chance());
         report.tell(&outcome, ended - started, pause);
         shared.change(|inventory| inventory.record(&order.name, outcome, started, ended));

@@ -7,7 +7,7 @@ use chrono::TimeDelta;
 use tracing::{debug, info, warn};
 
 use crate::core::failure::Reason;
-use crate::core::outcome::{Gap, OddRow, Outcome};
+use crate::core::outcome::{Gap, MalformedRow, Outcome};
 
 /// New gaps, and new odd rows, of one collection that are told one by one; a fan-out may have thousands.
 const MOST: usize = 20;
@@ -84,7 +84,7 @@ impl Report {
                 if !self.before.contains(&known) {
                     new += 1;
                     if new <= MOST {
-                        let OddRow { position, id, field } = row;
+                        let MalformedRow { position, id, field } = row;
                         warn!(source, listing, row = position, id, field, "a row cannot be read, and does not count");
                     }
                 }
@@ -146,7 +146,7 @@ mod tests {
 
     use super::*;
     use crate::core::failure::Failure;
-    use crate::core::outcome::{Listed, Path, Scope};
+    use crate::core::outcome::{ListingResult, Path, ScopeResult};
 
     #[derive(Clone, Default)]
     struct Written(Arc<Mutex<Vec<u8>>>);
@@ -181,7 +181,7 @@ mod tests {
         text.lines().map(|line| line.trim().to_owned()).collect()
     }
 
-    fn outcome(scopes: &[&str], odd: Vec<OddRow>) -> Outcome {
+    fn outcome(scopes: &[&str], odd: Vec<MalformedRow>) -> Outcome {
         let gap = |scope: &&str| Gap {
             path: Path::root(),
             scope: (*scope).to_owned(),
@@ -191,8 +191,9 @@ mod tests {
             },
             needs: Some("Owner of the group\n".into()),
         };
-        let scope = Scope { path: Path::root(), tokens: Vec::new(), odd, is_step: false };
-        let listed = Listed { name: "group".into(), scopes: vec![scope], gaps: scopes.iter().map(gap).collect() };
+        let scope = ScopeResult { path: Path::root(), tokens: Vec::new(), odd, is_step: false };
+        let listed =
+            ListingResult { name: "group".into(), scopes: vec![scope], gaps: scopes.iter().map(gap).collect() };
         Outcome { listings: vec![listed], requests: [(200, 2), (403, 1)].into(), ..Outcome::default() }
     }
 
@@ -229,7 +230,7 @@ mod tests {
 
     #[test]
     fn an_odd_row_is_told_once() {
-        let odd = |position| OddRow { position, id: None, field: "id" };
+        let odd = |position| MalformedRow { position, id: None, field: "id" };
         let lines = log(&[outcome(&[], vec![odd(7)]), outcome(&[], vec![odd(8)])]);
         assert_eq!(lines.iter().filter(|line| line.contains("cannot be read")).count(), 1, "{lines:#?}");
     }

@@ -16,25 +16,25 @@ const SHORTEST: Duration = Duration::from_secs(10);
 
 /// What an outcome means for the next collection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(super) enum RetryClass {
     /// Nothing is missing.
     Complete,
     /// Something is missing, and another try may bring it.
-    MayHeal,
+    Retryable,
     /// Something is missing until a person gives a permission, a credential or another setting.
-    NeedsSomebody,
+    NeedsOperator,
 }
 
 /// Judges an outcome by its gaps.
-pub(super) fn verdict(outcome: &Outcome) -> Verdict {
+pub(super) fn verdict(outcome: &Outcome) -> RetryClass {
     let gaps = || outcome.listings.iter().flat_map(|listing| &listing.gaps);
     let lasting = |reason| matches!(reason, Reason::Forbidden | Reason::Unauthorized | Reason::NotFound);
     if gaps().next().is_none() {
-        Verdict::Complete
+        RetryClass::Complete
     } else if gaps().all(|gap| lasting(gap.failure.reason)) {
-        Verdict::NeedsSomebody
+        RetryClass::NeedsOperator
     } else {
-        Verdict::MayHeal
+        RetryClass::Retryable
     }
 }
 
@@ -59,7 +59,7 @@ pub(super) fn pause(failures: u32, interval: Duration, chance: f64) -> Duration 
 mod tests {
     use super::*;
     use crate::core::failure::Failure;
-    use crate::core::outcome::{Gap, Listed, Path};
+    use crate::core::outcome::{Gap, ListingResult, Path};
 
     fn secs(seconds: u64) -> Duration {
         Duration::from_secs(seconds)
@@ -75,18 +75,21 @@ mod tests {
                 needs: None,
             })
             .collect();
-        Outcome { listings: vec![Listed { name: "tokens".into(), scopes: Vec::new(), gaps }], ..Outcome::default() }
+        Outcome {
+            listings: vec![ListingResult { name: "tokens".into(), scopes: Vec::new(), gaps }],
+            ..Outcome::default()
+        }
     }
 
     #[test]
     fn what_a_person_must_heal_is_told_from_what_heals_by_itself() {
         for (reasons, expected) in [
-            (&[][..], Verdict::Complete),
-            (&[Reason::Forbidden], Verdict::NeedsSomebody),
-            (&[Reason::Unauthorized, Reason::NotFound], Verdict::NeedsSomebody),
-            (&[Reason::Forbidden, Reason::Timeout], Verdict::MayHeal),
-            (&[Reason::ServerError], Verdict::MayHeal),
-            (&[Reason::Credential], Verdict::MayHeal),
+            (&[][..], RetryClass::Complete),
+            (&[Reason::Forbidden], RetryClass::NeedsOperator),
+            (&[Reason::Unauthorized, Reason::NotFound], RetryClass::NeedsOperator),
+            (&[Reason::Forbidden, Reason::Timeout], RetryClass::Retryable),
+            (&[Reason::ServerError], RetryClass::Retryable),
+            (&[Reason::Credential], RetryClass::Retryable),
         ] {
             assert_eq!(verdict(&outcome(reasons)), expected, "{reasons:?}");
         }
@@ -95,7 +98,7 @@ mod tests {
     #[test]
     fn a_failure_beside_the_listings_hurries_nothing() {
         let outcome = Outcome { failures: vec![Failure::new(Reason::Timeout, "owners")], ..outcome(&[]) };
-        assert_eq!(verdict(&outcome), Verdict::Complete);
+        assert_eq!(verdict(&outcome), RetryClass::Complete);
     }
 
     #[test]

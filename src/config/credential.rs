@@ -4,10 +4,10 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::config_reader::ConfigReader;
+use super::environment::Environment;
 use super::keys::ORIGIN;
-use super::reading::Reading;
 use super::secrets;
-use super::surroundings::Surroundings;
 use super::values::under;
 use crate::core::failure::{Failure, Reason};
 use crate::core::secret::{Credential, Credentials, Secret};
@@ -17,7 +17,7 @@ use crate::schema::yaml::{Key, Kind, Node};
 /// The secrets of one source.
 pub(super) struct Origins {
     parts: Vec<Part>,
-    surroundings: Arc<dyn Surroundings>,
+    surroundings: Arc<dyn Environment>,
 }
 
 /// One secret; the name of a single one is empty.
@@ -51,7 +51,7 @@ impl Origin {
     ///
     /// # Errors
     /// What is wrong, as the end of a sentence that begins with the origin.
-    fn read(&self, surroundings: &dyn Surroundings) -> Result<Secret, String> {
+    fn read(&self, surroundings: &dyn Environment) -> Result<Secret, String> {
         let text = match self {
             Self::File(path) => {
                 let content = surroundings.read_file(path).map_err(|error| format!("cannot be read: {error}"))?;
@@ -111,7 +111,7 @@ impl Origins {
 }
 
 /// Reads what stands under `credential`.
-pub(super) fn read(reading: &mut Reading, node: &Node, what: &str) -> Option<Arc<Origins>> {
+pub(super) fn read(reading: &mut ConfigReader, node: &Node, what: &str) -> Option<Arc<Origins>> {
     let entries = match &node.kind {
         Kind::Map(entries) if !entries.is_empty() => entries,
         Kind::Map(_) => {
@@ -149,14 +149,14 @@ fn is_origin(key: &Key) -> bool {
 }
 
 /// Whether what stands in braces is the secret: what a person means by `{SECRET}` is a key without a value in YAML.
-fn is_itself(reading: &mut Reading, entries: &[(Key, Node)], what: &str) -> bool {
+fn is_itself(reading: &mut ConfigReader, entries: &[(Key, Node)], what: &str) -> bool {
     let Some((key, _)) = entries.iter().find(|(key, value)| value.is_null() && !is_origin(key)) else { return false };
     reading.secret(key.at, format!("{what}: expected {{file: PATH}} or {{env: NAME}}, never the secret itself"));
     true
 }
 
 /// Reads one secret's `{file: PATH}` or `{env: NAME}`. Whatever else stands here may be the secret itself.
-fn part(reading: &mut Reading, node: &Node, what: &str, name: &str) -> Option<Part> {
+fn part(reading: &mut ConfigReader, node: &Node, what: &str, name: &str) -> Option<Part> {
     let Kind::Map(entries) = &node.kind else {
         let hint = did_you_mean(name, ORIGIN.iter().map(|key| key.name), |name| format!("`{name}`"));
         let message = format!("{what}: expected {{file: PATH}} or {{env: NAME}}, never the secret itself{hint}");
@@ -190,7 +190,7 @@ fn part(reading: &mut Reading, node: &Node, what: &str, name: &str) -> Option<Pa
 }
 
 /// Reads a path or the name of a variable.
-fn origin(reading: &mut Reading, key: &str, node: &Node, what: &str) -> Option<Origin> {
+fn origin(reading: &mut ConfigReader, key: &str, node: &Node, what: &str) -> Option<Origin> {
     let Some(text) = node.as_text().map(str::trim).filter(|text| !text.is_empty()) else {
         let expected = if key == "file" { "a path" } else { "the name of a variable" };
         reading.secret(node.at, format!("{what}: expected {expected}, found {}", node.describe()));

@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 
-use super::reading::Reading;
+use super::config_reader::ConfigReader;
 use crate::core::time::parse_duration;
 use crate::schema::yaml::{Kind, Node};
 
@@ -11,7 +11,7 @@ const HOW: &str = "a duration is written such as `15m`, `12h` or `7d`";
 
 /// Reads a duration within limits.
 pub(super) fn read(
-    reading: &mut Reading,
+    reading: &mut ConfigReader,
     node: &Node,
     what: &str,
     least: TimeDelta,

@@ -2,32 +2,32 @@
 
 use std::sync::Arc;
 
+use super::config_reader::ConfigReader;
+use super::environment::Environment;
 use super::keys::FILE;
-use super::reading::Reading;
 use super::rule::{self, Known};
-use super::surroundings::Surroundings;
 use super::values::Values;
-use super::{Bounds, Config, Labels, hidden, lead, secrets, source};
+use super::{Bounds, Config, Labels, lead, redaction, secrets, source};
 use crate::core::lead::Lead;
-use crate::schema::diagnostic::{Mistake, Mistakes, Text};
+use crate::schema::diagnostic::{Diagnostic, Diagnostics, SourceText};
 use crate::schema::yaml;
 use crate::schema::yaml::Node;
 
 /// Reads a configuration: what it says, where it is one at all, and every mistake.
-pub(super) fn read(text: Text, surroundings: Arc<dyn Surroundings>) -> (Option<Config>, Mistakes) {
+pub(super) fn read(text: SourceText, surroundings: Arc<dyn Environment>) -> (Option<Config>, Diagnostics) {
     let root = match yaml::parse(&text) {
         Ok(root) => root,
         Err(fault) => {
             let (_, line, _) = fault.order();
-            let hidden = hidden::lines(text.content()).contains(&line);
+            let hidden = redaction::lines(text.content()).contains(&line);
             return (None, if hidden { fault.hide_line() } else { fault }.into());
         }
     };
     if root.is_null() {
         let message = "the file is empty; it needs at least one source under `sources`";
-        return (None, Mistake::in_file(text.name(), message).into());
+        return (None, Diagnostic::in_file(text.name(), message).into());
     }
-    let mut reading = Reading::new(text.clone(), surroundings);
+    let mut reading = ConfigReader::new(text.clone(), surroundings);
     secrets::refuse(&mut reading, &root);
     let config = config(&mut reading, text, &root);
     let mistakes = reading.finish().err().unwrap_or_default();
@@ -35,7 +35,7 @@ pub(super) fn read(text: Text, surroundings: Arc<dyn Surroundings>) -> (Option<C
 }
 
 /// What the file says, the defaults where it is wrong: those mistakes are noted.
-fn config(reading: &mut Reading, text: Text, root: &Node) -> Config {
+fn config(reading: &mut ConfigReader, text: SourceText, root: &Node) -> Config {
     let values = Values::read(reading, root, "", FILE);
     let lead = file_lead(reading, &values);
     let (sources, credentials) = match values.node("sources") {
@@ -75,7 +75,7 @@ fn config(reading: &mut Reading, text: Text, root: &Node) -> Config {
 }
 
 /// The file's lead.
-fn file_lead(reading: &mut Reading, values: &Values<'_>) -> Lead {
+fn file_lead(reading: &mut ConfigReader, values: &Values<'_>) -> Lead {
     let values = values.map("alert_lead");
     let lead = Lead {
         warning: values.duration("warning").unwrap_or_default(),

@@ -2,8 +2,8 @@
 
 use regex::Regex;
 
+use super::config_reader::ConfigReader;
 use super::pattern;
-use super::reading::Reading;
 use super::values::under;
 use crate::schema::yaml::{Kind, Node};
 
@@ -58,7 +58,7 @@ fn is_well_formed(name: &str) -> bool {
 }
 
 /// Reads labels to set: valid names, texts as values. An empty value takes away what an earlier rule has set.
-pub(super) fn read(reading: &mut Reading, node: &Node, what: &str) -> Vec<(String, String)> {
+pub(super) fn read(reading: &mut ConfigReader, node: &Node, what: &str) -> Vec<(String, String)> {
     let Kind::Map(entries) = &node.kind else {
         reading.wrong_type(node, what, "a map of names to values");
         return Vec::new();
@@ -78,7 +78,7 @@ pub(super) fn read(reading: &mut Reading, node: &Node, what: &str) -> Vec<(Strin
 }
 
 /// Reads what is looked for in labels. The names may be a provider's own.
-pub(super) fn patterns(reading: &mut Reading, node: &Node, what: &str) -> Vec<(String, Regex)> {
+pub(super) fn patterns(reading: &mut ConfigReader, node: &Node, what: &str) -> Vec<(String, Regex)> {
     let Kind::Map(entries) = &node.kind else {
         reading.wrong_type(node, what, "a map of names to regular expressions");
         return Vec::new();

@@ -1,13 +1,13 @@
 //! Whether the bands of a lead come in their order.
 
+use super::config_reader::ConfigReader;
 use super::duration::written;
-use super::reading::Reading;
 use super::values::Values;
 use crate::core::lead::Lead;
 
 /// Notes a lead whose critical band would begin before its warning. `values` is what the file says of it, in part;
 /// `lead` is what comes of that over the defaults; `inherited` says whose defaults these are.
-pub(super) fn check(reading: &mut Reading, values: &Values<'_>, lead: Lead, inherited: &str) {
+pub(super) fn check(reading: &mut ConfigReader, values: &Values<'_>, lead: Lead, inherited: &str) {
     if lead.critical <= lead.warning {
         return;
     }

@@ -1,6 +1,6 @@
 //! The configuration: a file that a person writes, checked whole, as typed settings.
 //!
-//! The only reader of files and of the environment for secrets, both through [`Surroundings`]. What a source may set
+//! The only reader of files and of the environment for secrets, both through [`Environment`]. What a source may set
 //! beyond [`SOURCE_KEYS`] is its provider's business, and is kept as it stands.
 
 use std::fmt;
@@ -13,36 +13,36 @@ use url::Url;
 
 use self::credential::Origins;
 use self::rule::NamedProvider;
-use super::schema::diagnostic::{Mistake, Mistakes, Span, Text};
+use super::schema::diagnostic::{Diagnostic, Diagnostics, SourceText, Span};
 use super::schema::yaml::{Key, Node};
 use crate::core::certificates::SharedCertificates;
 use crate::core::lead::{Lead, LeadChange};
 use crate::core::rules::Rule;
 use crate::core::secret::SharedCredentials;
 
+mod config_reader;
 mod credential;
 mod duration;
+mod environment;
 mod file;
-mod hidden;
 mod keys;
 mod labels;
 mod lead;
 mod pattern;
 mod proxy;
-mod reading;
+mod redaction;
 mod reference;
 mod rule;
 mod schema;
 mod secrets;
 mod shape;
 mod source;
-mod surroundings;
 mod tls;
 mod values;
 
+pub use environment::{Environment, SystemEnvironment};
 pub use reference::reference;
 pub use schema::{ProviderSchema, SettingSchema, SettingShape, schema};
-pub use surroundings::{Real, Surroundings};
 
 /// The keys that every source may have, whatever its provider: for suggestions beside a provider's own settings.
 pub const SOURCE_KEYS: &[&str] = &keys::names::<{ keys::SOURCE.len() }>(keys::SOURCE);
@@ -51,7 +51,7 @@ pub const SOURCE_KEYS: &[&str] = &keys::names::<{ keys::SOURCE.len() }>(keys::SO
 #[derive(Debug)]
 pub struct Config {
     /// The file's text, for messages about what only a provider can judge.
-    pub text: Text,
+    pub text: SourceText,
     /// How often a source is collected, unless its provider or the source says otherwise.
     pub interval: Duration,
     /// How long one collection of a source may take.
@@ -171,7 +171,7 @@ impl fmt::Debug for SourceConfig {
 ///
 /// # Errors
 /// Every mistake in it, in the order of their places. No mistake quotes a secret.
-pub fn parse(text: Text, surroundings: Arc<dyn Surroundings>) -> Result<Config, Mistakes> {
+pub fn parse(text: SourceText, surroundings: Arc<dyn Environment>) -> Result<Config, Diagnostics> {
     match file::read(text, surroundings) {
         (Some(config), mistakes) => mistakes.into_result().map(|()| config),
         (None, mistakes) => Err(mistakes),
@@ -180,20 +180,20 @@ pub fn parse(text: Text, surroundings: Arc<dyn Surroundings>) -> Result<Config, 
 
 /// Reads a configuration file of this machine: what it says, where it is a configuration at all, and every mistake, so that
 /// those of its sources' settings can be told together with them.
-pub fn load(path: &Path) -> (Option<Config>, Mistakes) {
+pub fn load(path: &Path) -> (Option<Config>, Diagnostics) {
     let name = path.display().to_string();
-    let content = Real.read_file(path).map_err(|error| {
-        Mistake::in_file(&name, format!("the configuration cannot be read: {error}; name it with `--config.file`"))
+    let content = SystemEnvironment.read_file(path).map_err(|error| {
+        Diagnostic::in_file(&name, format!("the configuration cannot be read: {error}; name it with `--config.file`"))
     });
     let content = content.and_then(|content| {
         String::from_utf8(content).map_err(|error| {
             let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
             let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
-            Mistake::in_file(&name, format!("line {line} is no UTF-8 text; save the file as UTF-8"))
+            Diagnostic::in_file(&name, format!("line {line} is no UTF-8 text; save the file as UTF-8"))
         })
     });
     match content {
-        Ok(content) => file::read(Text::new(name, content), Arc::new(Real)),
+        Ok(content) => file::read(SourceText::new(name, content), Arc::new(SystemEnvironment)),
         Err(mistake) => (None, mistake.into()),
     }
 }
@@ -203,8 +203,8 @@ impl Config {
     ///
     /// # Errors
     /// A mistake for each file and variable that is missing, unreadable or empty.
-    pub fn check_credentials(&self) -> Result<(), Mistakes> {
-        let mut mistakes = Mistakes::default();
+    pub fn check_credentials(&self) -> Result<(), Diagnostics> {
+        let mut mistakes = Diagnostics::default();
         for (at, problem) in self.credentials.iter().flat_map(|origins| origins.problems()) {
             mistakes.push(self.text.mistake(at, problem));
         }
@@ -218,8 +218,8 @@ impl Config {
     ///
     /// # Errors
     /// A mistake for each provider that no source has.
-    pub fn resolve_providers(&mut self, name_of: impl Fn(&str) -> Option<String>) -> Result<(), Mistakes> {
-        let mut mistakes = Mistakes::default();
+    pub fn resolve_providers(&mut self, name_of: impl Fn(&str) -> Option<String>) -> Result<(), Diagnostics> {
+        let mut mistakes = Diagnostics::default();
         let mut rules = self.rules.to_vec();
         for rule in &mut rules {
             rule.matches.provider.clear();

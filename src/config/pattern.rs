@@ -2,12 +2,12 @@
 
 use regex::Regex;
 
-use super::reading::Reading;
+use super::config_reader::ConfigReader;
 use crate::schema::diagnostic::Span;
 use crate::schema::yaml::Node;
 
 /// Reads a regular expression.
-pub(super) fn read(reading: &mut Reading, node: &Node, what: &str) -> Option<Regex> {
+pub(super) fn read(reading: &mut ConfigReader, node: &Node, what: &str) -> Option<Regex> {
     let pattern = reading.filled(node, what)?;
     match Regex::new(&pattern) {
         Ok(regex) => Some(regex),

@@ -2,13 +2,13 @@
 
 use url::Url;
 
-use super::reading::Reading;
+use super::config_reader::ConfigReader;
 use crate::schema::yaml::Node;
 
 const SCHEMES: [&str; 4] = ["http", "https", "socks5", "socks5h"];
 
 /// Reads the URL of a proxy. One with a password does not come here: it is refused as a secret.
-pub(super) fn read(reading: &mut Reading, node: &Node, what: &str) -> Option<Url> {
+pub(super) fn read(reading: &mut ConfigReader, node: &Node, what: &str) -> Option<Url> {
     let text = reading.filled(node, what)?;
     let url = match Url::parse(&text) {
         Ok(url) => url,

@@ -1,7 +1,7 @@
 //! The rules.
 
+use super::config_reader::ConfigReader;
 use super::keys::RULE;
-use super::reading::Reading;
 use super::source::lead_change;
 use super::values::Values;
 use super::{SourceConfig, lead};
@@ -31,7 +31,7 @@ pub(super) struct NamedProvider {
 }
 
 /// Reads the rules, and hands out the providers that they name.
-pub(super) fn read(reading: &mut Reading, node: &Node, known: &Known<'_>) -> (Vec<Rule>, Vec<NamedProvider>) {
+pub(super) fn read(reading: &mut ConfigReader, node: &Node, known: &Known<'_>) -> (Vec<Rule>, Vec<NamedProvider>) {
     let mut rules = Vec::new();
     let mut providers = Vec::new();
     for (index, node) in reading.reader.list(node, "rules", false).into_iter().enumerate() {
@@ -43,7 +43,7 @@ pub(super) fn read(reading: &mut Reading, node: &Node, known: &Known<'_>) -> (Ve
     (rules, providers)
 }
 
-fn rule(reading: &mut Reading, values: &Values<'_>, known: &Known<'_>) -> Rule {
+fn rule(reading: &mut ConfigReader, values: &Values<'_>, known: &Known<'_>) -> Rule {
     let matches = matched(reading, values.map("match"), known);
     let owner = values.map("owner");
     let owner = Owner { id: owner.text("id"), name: owner.text("name"), email: owner.text("email") };
@@ -63,7 +63,7 @@ fn rule(reading: &mut Reading, values: &Values<'_>, known: &Known<'_>) -> Rule {
 }
 
 /// Reads a `match`. A source that is not configured is a mistake: its rule would never match, and nobody would know.
-fn matched(reading: &mut Reading, values: &Values<'_>, known: &Known<'_>) -> Match {
+fn matched(reading: &mut ConfigReader, values: &Values<'_>, known: &Known<'_>) -> Match {
     let names = |key: &str| values.texts(key).unwrap_or_default();
     for (name, at) in names("source") {
         if known.sources.iter().any(|source| source.name.0 == name) {
@@ -96,7 +96,7 @@ pub(super) fn hint<'a>(name: &str, known: impl Iterator<Item = &'a str> + Clone)
 }
 
 /// Notes a rule that does nothing, or too much.
-fn check_effect(reading: &mut Reading, values: &Values<'_>, rule: &Rule) {
+fn check_effect(reading: &mut ConfigReader, values: &Values<'_>, rule: &Rule) {
     const EFFECTS: [&str; 5] = ["labels", "owner", "alert_lead", "rotate_after", "drop"];
     if !EFFECTS.iter().any(|key| values.given(key)) {
         let keys = EFFECTS.map(|key| format!("`{key}`")).join(", ");
@@ -109,7 +109,7 @@ fn check_effect(reading: &mut Reading, values: &Values<'_>, rule: &Rule) {
 }
 
 /// Notes a lead that is out of order for one of the sources that the rule can match.
-fn check_lead(reading: &mut Reading, values: &Values<'_>, rule: &Rule, known: &Known<'_>) {
+fn check_lead(reading: &mut ConfigReader, values: &Values<'_>, rule: &Rule, known: &Known<'_>) {
     let (change, names) = (rule.alert_lead, &rule.matches.source);
     let candidates = known.sources.iter().filter(|source| names.is_empty() || names.contains(&source.name.0));
     let broken = candidates

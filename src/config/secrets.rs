@@ -3,7 +3,7 @@
 //! Only what plainly is one is refused: a value under a name that can mean nothing else, a text in the form of a known
 //! vendor's token, a private key, a URL with a password. What stands under a source's `credential` is read there.
 
-use super::reading::Reading;
+use super::config_reader::ConfigReader;
 use super::source;
 use super::values::under;
 use crate::schema::yaml::{Kind, Node};
@@ -96,11 +96,11 @@ pub(super) fn has_password(text: &str) -> bool {
 }
 
 /// Notes every secret in the file.
-pub(super) fn refuse(reading: &mut Reading, root: &Node) {
+pub(super) fn refuse(reading: &mut ConfigReader, root: &Node) {
     walk(reading, root, "", "");
 }
 
-fn walk(reading: &mut Reading, node: &Node, what: &str, key: &str) {
+fn walk(reading: &mut ConfigReader, node: &Node, what: &str, key: &str) {
     match &node.kind {
         Kind::Map(entries) => {
             for (key, value) in entries {

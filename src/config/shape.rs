@@ -1,7 +1,7 @@
 //! How a value of each shape is read.
 
+use super::config_reader::ConfigReader;
 use super::keys::{Key, Shape};
-use super::reading::Reading;
 use super::values::{Value, Values};
 use super::{duration, labels, pattern, proxy};
 use crate::core::address;
@@ -15,7 +15,7 @@ impl Key {
     }
 
     /// Reads a value. None where it is a mistake, which is noted.
-    pub(super) fn read<'n>(&self, reading: &mut Reading, node: &'n Node, what: &str) -> Option<Value<'n>> {
+    pub(super) fn read<'n>(&self, reading: &mut ConfigReader, node: &'n Node, what: &str) -> Option<Value<'n>> {
         // A message about its form might quote it.
         if reading.is_secret(node.at) {
             return None;
@@ -43,7 +43,7 @@ impl Key {
 }
 
 /// A flag. YAML's old `yes` and `on` are texts.
-fn flag(reading: &mut Reading, node: &Node, what: &str) -> Option<bool> {
+fn flag(reading: &mut ConfigReader, node: &Node, what: &str) -> Option<bool> {
     if matches!(node.as_text(), Some("yes" | "no" | "on" | "off")) {
         reading.mistake(node.at, format!("{what}: a flag is written `true` or `false`"));
         return None;
@@ -51,7 +51,7 @@ fn flag(reading: &mut Reading, node: &Node, what: &str) -> Option<bool> {
     reading.reader.flag(node, what)
 }
 
-fn count(reading: &mut Reading, node: &Node, what: &str, least: u64, most: u64) -> Option<u64> {
+fn count(reading: &mut ConfigReader, node: &Node, what: &str, least: u64, most: u64) -> Option<u64> {
     let found = reading.reader.count(node, what)?;
     if (least..=most).contains(&found) {
         return Some(found);
@@ -63,7 +63,7 @@ fn count(reading: &mut Reading, node: &Node, what: &str, least: u64, most: u64) 
 /// The longest name of a source: it is a label value, a part of file names and of links.
 const LONGEST_NAME: usize = 63;
 
-fn name(reading: &mut Reading, node: &Node, what: &str) -> Option<String> {
+fn name(reading: &mut ConfigReader, node: &Node, what: &str) -> Option<String> {
     let name = reading.filled(node, what)?;
     let allowed = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     if name.chars().all(allowed) && name.len() <= LONGEST_NAME {
@@ -79,7 +79,7 @@ fn name(reading: &mut Reading, node: &Node, what: &str) -> Option<String> {
     None
 }
 
-fn texts(reading: &mut Reading, node: &Node, what: &str, lenient: bool) -> Option<Vec<(String, Span)>> {
+fn texts(reading: &mut ConfigReader, node: &Node, what: &str, lenient: bool) -> Option<Vec<(String, Span)>> {
     if !lenient && !matches!(node.kind, Kind::List(_)) {
         reading.wrong_type(node, what, "a list");
         return None;
@@ -96,7 +96,7 @@ fn last(what: &str) -> &str {
     what.rsplit('.').next().unwrap_or(what)
 }
 
-fn mail_address(reading: &mut Reading, node: &Node, what: &str) -> Option<String> {
+fn mail_address(reading: &mut ConfigReader, node: &Node, what: &str) -> Option<String> {
     let text = reading.filled(node, what)?;
     let found = address::bare(&text);
     if found.is_none() {
@@ -107,7 +107,7 @@ fn mail_address(reading: &mut Reading, node: &Node, what: &str) -> Option<String
 }
 
 /// A path. What spans lines is the file's content, which may be a key.
-fn file(reading: &mut Reading, node: &Node, what: &str) -> Option<String> {
+fn file(reading: &mut ConfigReader, node: &Node, what: &str) -> Option<String> {
     let path = reading.filled(node, what)?;
     if path.contains('\n') || path.starts_with("-----BEGIN") {
         reading.secret(node.at, format!("{what}: the content of a file stands here; write its path instead"));

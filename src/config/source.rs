@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use super::config_reader::ConfigReader;
 use super::credential::{self, Origins};
 use super::keys::SOURCE;
-use super::reading::Reading;
 use super::values::Values;
 use super::{BoundsChange, SourceConfig, lead, secrets, tls};
 use crate::core::lead::{Lead, LeadChange};
@@ -26,7 +26,7 @@ pub(super) fn called(node: &Node, index: usize) -> String {
 }
 
 /// Reads the sources, and hands out their credentials too, as they were configured.
-pub(super) fn read(reading: &mut Reading, node: &Node, lead: Lead) -> (Vec<SourceConfig>, Vec<Arc<Origins>>) {
+pub(super) fn read(reading: &mut ConfigReader, node: &Node, lead: Lead) -> (Vec<SourceConfig>, Vec<Arc<Origins>>) {
     match &node.kind {
         Kind::List(list) if !list.is_empty() => {}
         Kind::List(_) => {
@@ -58,7 +58,12 @@ pub(super) fn read(reading: &mut Reading, node: &Node, lead: Lead) -> (Vec<Sourc
 }
 
 /// Reads one source. None where it has no name or provider to go by.
-fn source(reading: &mut Reading, node: &Node, what: &str, lead: Lead) -> Option<(SourceConfig, Option<Arc<Origins>>)> {
+fn source(
+    reading: &mut ConfigReader,
+    node: &Node,
+    what: &str,
+    lead: Lead,
+) -> Option<(SourceConfig, Option<Arc<Origins>>)> {
     let (values, rest) = Values::read_open(reading, node, what, SOURCE);
     let credential = values.node("credential");
     let origins = credential.and_then(|node| credential::read(reading, node, &values.name("credential")));

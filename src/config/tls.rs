@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::reading::Reading;
-use super::surroundings::Surroundings;
+use super::config_reader::ConfigReader;
+use super::environment::Environment;
 use super::values::Values;
-use crate::core::certificates::{Certificates, SharedCertificates, Trust};
+use crate::core::certificates::{Certificates, SharedCertificates, TlsMaterial};
 use crate::core::failure::{Failure, Reason};
 use crate::core::secret::Secret;
 
@@ -19,11 +19,11 @@ struct Files {
     ca: Option<PathBuf>,
     certificate: Option<PathBuf>,
     key: Option<PathBuf>,
-    surroundings: Arc<dyn Surroundings>,
+    surroundings: Arc<dyn Environment>,
 }
 
 impl Certificates for Files {
-    fn read(&self) -> Result<Trust, Failure> {
+    fn read(&self) -> Result<TlsMaterial, Failure> {
         let ca = self.content("ca_file", self.ca.as_ref())?;
         let certificate = self.content("cert_file", self.certificate.as_ref())?;
         let key = self.content("key_file", self.key.as_ref())?;
@@ -31,7 +31,7 @@ impl Certificates for Files {
             Some(key) => Secret::new(format!("{}\n{key}", certificate.trim_end())),
             None => Secret::new(certificate),
         });
-        Ok(Trust { ca: ca.map(String::into_bytes), identity })
+        Ok(TlsMaterial { ca: ca.map(String::into_bytes), identity })
     }
 }
 
@@ -48,7 +48,7 @@ impl Files {
 }
 
 /// Reads a source's `tls`, and checks what the files hold now.
-pub(super) fn read(reading: &mut Reading, values: &Values<'_>) -> SharedCertificates {
+pub(super) fn read(reading: &mut ConfigReader, values: &Values<'_>) -> SharedCertificates {
     if let Some(ca) = content(reading, values, "ca_file") {
         expect(reading, values, "ca_file", &ca, CERTIFICATE, "certificate");
     }
@@ -63,7 +63,7 @@ pub(super) fn read(reading: &mut Reading, values: &Values<'_>) -> SharedCertific
 }
 
 /// Checks the client certificate with its key.
-fn check_identity(reading: &mut Reading, values: &Values<'_>) {
+fn check_identity(reading: &mut ConfigReader, values: &Values<'_>) {
     if !values.given("cert_file") {
         if values.given("key_file") {
             let message = format!("{}: a key needs its certificate in `cert_file`", values.name("key_file"));
@@ -90,7 +90,7 @@ fn check_identity(reading: &mut Reading, values: &Values<'_>) {
 }
 
 /// Reads the file that a key names.
-fn content(reading: &mut Reading, values: &Values<'_>, key: &str) -> Option<String> {
+fn content(reading: &mut ConfigReader, values: &Values<'_>, key: &str) -> Option<String> {
     let path = reading.path(&values.text(key)?);
     let problem = match reading.surroundings().read_file(&path) {
         Ok(content) => match String::from_utf8(content) {
@@ -104,7 +104,7 @@ fn content(reading: &mut Reading, values: &Values<'_>, key: &str) -> Option<Stri
 }
 
 /// Notes that a file holds something else.
-fn expect(reading: &mut Reading, values: &Values<'_>, key: &str, content: &str, mark: &str, kind: &str) {
+fn expect(reading: &mut ConfigReader, values: &Values<'_>, key: &str, content: &str, mark: &str, kind: &str) {
     if !content.contains(mark) {
         let message = format!("{}: the file holds no {kind} in PEM form", values.name(key));
         reading.mistake(values.place(key), message);

@@ -6,8 +6,8 @@ use chrono::TimeDelta;
 use regex::Regex;
 use url::Url;
 
+use super::config_reader::ConfigReader;
 use super::keys::{Key, Standard};
-use super::reading::Reading;
 use crate::schema::diagnostic::{Span, did_you_mean};
 use crate::schema::yaml;
 use crate::schema::yaml::{Kind, Node};
@@ -54,7 +54,7 @@ struct Found<'n> {
 
 /// Notes that a key is missing: where it was misspelt, there.
 fn note_missing(
-    reading: &mut Reading,
+    reading: &mut ConfigReader,
     node: &Node,
     what: &str,
     (name, example): (&str, &str),
@@ -77,7 +77,7 @@ pub(super) fn under(what: &str, key: &str) -> String {
 
 impl<'n> Values<'n> {
     /// Reads a map all of whose keys the table knows.
-    pub(super) fn read(reading: &mut Reading, node: &'n Node, what: &str, keys: &'static [Key]) -> Self {
+    pub(super) fn read(reading: &mut ConfigReader, node: &'n Node, what: &str, keys: &'static [Key]) -> Self {
         let (values, rest) = Self::read_open(reading, node, what, keys);
         // A secret under an unknown key has its own mistake.
         for (key, _) in rest.into_iter().filter(|(_, value)| !reading.is_secret(value.at)).collect::<Vec<_>>() {
@@ -94,7 +94,7 @@ impl<'n> Values<'n> {
 
     /// Reads a map that may have other keys too, and hands those out.
     pub(super) fn read_open(
-        reading: &mut Reading,
+        reading: &mut ConfigReader,
         node: &'n Node,
         what: &str,
         keys: &'static [Key],

@@ -7,7 +7,7 @@ use super::secret::Secret;
 
 /// Certificates and keys, as PEM.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Trust {
+pub struct TlsMaterial {
     /// Certificates to trust beside the system's.
     pub ca: Option<Vec<u8>>,
     /// A client certificate and its key.
@@ -20,15 +20,15 @@ pub trait Certificates: Send + Sync {
     ///
     /// # Errors
     /// When a file is missing or unreadable.
-    fn read(&self) -> Result<Trust, Failure>;
+    fn read(&self) -> Result<TlsMaterial, Failure>;
 }
 
 /// A shared handle, as the configuration hands it to a client.
 pub type SharedCertificates = Arc<dyn Certificates>;
 
 /// These, for ever.
-impl Certificates for Trust {
-    fn read(&self) -> Result<Trust, Failure> {
+impl Certificates for TlsMaterial {
+    fn read(&self) -> Result<TlsMaterial, Failure> {
         Ok(self.clone())
     }
 }

@@ -57,9 +57,9 @@ impl Borrow<str> for Path {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Outcome {
     /// Every listing that the source runs, in the definition's order, even where nothing of it could be had.
-    pub listings: Vec<Listed>,
+    pub listings: Vec<ListingResult>,
     /// When the credential that the exporter itself used ends.
-    pub own: Own,
+    pub own: CredentialExpiry,
     /// How many requests were sent, by status; those without an answer under 0.
     pub requests: BTreeMap<u16, u64>,
     /// What the provider last said of its rate limit.
@@ -75,7 +75,7 @@ impl Outcome {
     pub fn failed(listings: &[String], failure: &Failure) -> Self {
         let listings = listings
             .iter()
-            .map(|name| Listed {
+            .map(|name| ListingResult {
                 name: name.clone(),
                 scopes: Vec::new(),
                 gaps: vec![Gap { path: Path::root(), scope: "all".into(), failure: failure.clone(), needs: None }],
@@ -107,31 +107,31 @@ impl Outcome {
 
 /// What one listing has brought.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Listed {
+pub struct ListingResult {
     /// The listing's name.
     pub name: String,
     /// The scopes, and steps, whose answers were complete.
-    pub scopes: Vec<Scope>,
+    pub scopes: Vec<ScopeResult>,
     /// The scopes, and steps, that failed.
     pub gaps: Vec<Gap>,
 }
 
 /// A complete answer.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Scope {
+pub struct ScopeResult {
     /// Where it stands.
     pub path: Path,
     /// Its tokens. A step has none.
     pub tokens: Vec<Token>,
     /// Rows that could not be read. Where there are any, nothing at or under this path is removed on this answer's word.
-    pub odd: Vec<OddRow>,
+    pub odd: Vec<MalformedRow>,
     /// Whether it is a scope proper, or only a step with odd rows.
     pub is_step: bool,
 }
 
 /// A row that the definition could not read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OddRow {
+pub struct MalformedRow {
     /// Its number in the answer, from 1, over all pages.
     pub position: u64,
     /// Its identifier, if that much could be read.
@@ -155,12 +155,12 @@ pub struct Gap {
 
 /// When the credential that the exporter itself used ends.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Own {
+pub enum CredentialExpiry {
     /// The provider does not tell, or the look failed: what was known before stays.
     #[default]
-    Untold,
+    NotReported,
     /// It ends so.
-    Ends(Expiry),
+    Reported(Expiry),
 }
 
 /// A provider's rate limit, in requests.
@@ -176,7 +176,7 @@ pub struct RateLimit {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use super::{Failure, Gap, Listed, OddRow, Outcome, Path, Reason, Scope};
+    use super::{Failure, Gap, ListingResult, MalformedRow, Outcome, Path, Reason, ScopeResult};
 
     fn path(steps: &[&str]) -> Path {
         steps.iter().fold(Path::root(), |path, step| path.join(step))
@@ -209,9 +209,9 @@ mod tests {
             failure: Failure::new(reason, "GET /tokens: 403"),
             needs: None,
         };
-        let odd = |position| OddRow { position, id: None, field: "expires_at" };
-        let scope = Scope { path: path(&["a"]), tokens: Vec::new(), odd: vec![odd(1), odd(7)], is_step: false };
-        let listed = Listed {
+        let odd = |position| MalformedRow { position, id: None, field: "expires_at" };
+        let scope = ScopeResult { path: path(&["a"]), tokens: Vec::new(), odd: vec![odd(1), odd(7)], is_step: false };
+        let listed = ListingResult {
             name: "tokens".into(),
             scopes: vec![scope],
             gaps: vec![gap(Reason::Forbidden), gap(Reason::Forbidden), gap(Reason::Timeout)],

@@ -48,16 +48,16 @@ pub struct Match {
 
 /// What the rules have made of a token.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum RuleResult {
     /// It is left out.
     Dropped,
     /// It is kept, with these changes.
-    Kept(Changes),
+    Kept(Overrides),
 }
 
 /// What is other than the provider said. A field that is none is as the provider said.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Changes {
+pub struct Overrides {
     /// Its owner.
     pub owner: Option<Owner>,
     /// All its labels.
@@ -70,7 +70,7 @@ pub struct Changes {
     pub refused_address: bool,
 }
 
-impl Changes {
+impl Overrides {
     /// The token's end.
     pub fn expires(&self, token: &Token) -> Expiry {
         self.renew_at.map_or(token.expires, Expiry::Policy)
@@ -78,17 +78,17 @@ impl Changes {
 }
 
 /// What the rules make of a token of this source.
-pub fn apply(rules: &[Rule], source: &str, provider: &str, token: &Token) -> Verdict {
+pub fn apply(rules: &[Rule], source: &str, provider: &str, token: &Token) -> RuleResult {
     let mut owner = token.owner.as_ref().map(Cow::Borrowed);
     let mut labels = Cow::Borrowed(&token.labels);
-    let mut changes = Changes::default();
+    let mut changes = Overrides::default();
     let mut rotate_after = None;
     for rule in rules {
         if !rule.matches.holds(source, provider, token, owner.as_deref(), &labels) {
             continue;
         }
         if rule.drop {
-            return Verdict::Dropped;
+            return RuleResult::Dropped;
         }
         if rule.labels.iter().any(|(name, value)| labels.get(name) != Some(value)) {
             labels.to_mut().extend(rule.labels.clone());
@@ -104,7 +104,7 @@ pub fn apply(rules: &[Rule], source: &str, provider: &str, token: &Token) -> Ver
     if matches!(token.expires, Expiry::Never | Expiry::Unknown) {
         changes.renew_at = rotate_after.zip(token.created_at).and_then(|(age, made)| made.checked_add_signed(age));
     }
-    Verdict::Kept(changes)
+    RuleResult::Kept(changes)
 }
 
 /// What was changed, if it was.

@@ -17,13 +17,13 @@ pub(crate) fn is_unfit(c: char) -> bool {
 
 /// Whether a text can be shown as it stands.
 pub(crate) fn is_legible(text: &str) -> bool {
-    let mut marks = Marks::default();
+    let mut marks = CombiningMarks::default();
     !text.chars().any(|c| is_unfit(c) || marks.are_too_many_with(c))
 }
 
 /// Takes out what must not be shown.
 pub(crate) fn make_legible(text: &mut String) {
-    let mut marks = Marks::default();
+    let mut marks = CombiningMarks::default();
     text.retain(|c| !is_unfit(c) && !marks.are_too_many_with(c));
 }
 
@@ -42,9 +42,9 @@ pub(crate) fn cut(text: &str) -> String {
 
 /// Counts the marks on one letter.
 #[derive(Default)]
-struct Marks(usize);
+struct CombiningMarks(usize);
 
-impl Marks {
+impl CombiningMarks {
     fn are_too_many_with(&mut self, c: char) -> bool {
         self.0 = if is_mark(c) { self.0 + 1 } else { 0 };
         self.0 > MOST_MARKS

@@ -100,7 +100,8 @@ impl Expiry {
 #[serde(rename_all = "snake_case")]
 pub enum LastUse {
     /// The provider does not tell.
-    Untold,
+    #[serde(rename = "untold")]
+    NotReported,
     /// The provider tells, and knows of no use.
     Never,
     /// At this instant.

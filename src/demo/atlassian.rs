@@ -16,11 +16,11 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::organisation::{
-    API_KEYS, API_TOKENS, BOT_CLIENTS, BOT_TOKENS, End, Invented, Listing, SANDBOX_TOKENS, account,
+    API_KEYS, API_TOKENS, BOT_CLIENTS, BOT_TOKENS, DemoToken, End, Listing, SANDBOX_TOKENS, account,
 };
 use super::people::email;
-use super::story::Story;
-use super::world::World;
+use super::scenario::DemoScenario;
+use super::state::DemoState;
 
 /// The organisation's id.
 pub(super) const ORGANISATION: &str = "9d0c6d7e-41c2-4d7a-9f3a-0e1b6c2a7f10";
@@ -40,7 +40,7 @@ const WINDOW: i64 = 300;
 const KEY_PAGES: [usize; 10] = [5, 10, 20, 25, 40, 50, 60, 75, 80, 100];
 
 /// The API.
-pub(super) fn router(world: World) -> Router {
+pub(super) fn router(world: DemoState) -> Router {
     Router::new()
         .route("/admin/api-access/v1/orgs/{org}/api-tokens", get(api_tokens))
         .route("/admin/api-access/v1/orgs/{org}/api-keys", get(api_keys))
@@ -66,7 +66,7 @@ enum Org {
     Sandbox,
 }
 
-fn authorise(world: &World, org: &str, headers: &HeaderMap) -> Result<Org, Refused> {
+fn authorise(world: &DemoState, org: &str, headers: &HeaderMap) -> Result<Org, Refused> {
     if !world.runs("atlassian") {
         return Err(Refused(StatusCode::SERVICE_UNAVAILABLE, "GENERIC_ERROR", "Service Unavailable"));
     }
@@ -92,7 +92,7 @@ struct Paging {
 }
 
 async fn api_tokens(
-    State(world): State<World>,
+    State(world): State<DemoState>,
     Path(org): Path<String>,
     Query(paging): Query<Paging>,
     headers: HeaderMap,
@@ -108,7 +108,7 @@ async fn api_tokens(
 }
 
 async fn api_keys(
-    State(world): State<World>,
+    State(world): State<DemoState>,
     Path(org): Path<String>,
     Query(paging): Query<Paging>,
     headers: HeaderMap,
@@ -123,7 +123,7 @@ async fn api_keys(
 }
 
 async fn bot_tokens(
-    State(world): State<World>,
+    State(world): State<DemoState>,
     Path(org): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, Refused> {
@@ -131,7 +131,7 @@ async fn bot_tokens(
 }
 
 async fn bot_clients(
-    State(world): State<World>,
+    State(world): State<DemoState>,
     Path(org): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, Refused> {
@@ -139,7 +139,7 @@ async fn bot_clients(
 }
 
 /// Lists about service accounts are bare arrays without pages.
-fn bots(world: &World, org: &str, headers: &HeaderMap, listing: Listing) -> Result<Response, Refused> {
+fn bots(world: &DemoState, org: &str, headers: &HeaderMap, listing: Listing) -> Result<Response, Refused> {
     if let Org::Sandbox = authorise(world, org, headers)? {
         return Err(Refused(StatusCode::FORBIDDEN, "FEATURE_NOT_ENABLED", "Service accounts are not enabled"));
     }
@@ -158,7 +158,7 @@ fn rate_limit(org: &str, now: DateTime<Utc>) -> [(&'static str, String); 2] {
     [("x-ratelimit-limit", RATE_LIMIT.to_string()), ("x-ratelimit-remaining", (RATE_LIMIT - used).to_string())]
 }
 
-fn page(world: &World, org: &str, listing: Listing, paging: &Paging) -> Result<Response, Refused> {
+fn page(world: &DemoState, org: &str, listing: Listing, paging: &Paging) -> Result<Response, Refused> {
     if !matches!(paging.sort.as_deref(), None | Some("createdAt")) {
         return Err(Refused(StatusCode::BAD_REQUEST, "INVALID_SORT", "This list sorts by createdAt"));
     }
@@ -176,14 +176,14 @@ fn page(world: &World, org: &str, listing: Listing, paging: &Paging) -> Result<R
     let from = after.map_or(0, |last| tokens.partition_point(|token| place(token) <= last));
     let leaving = world.leaving_time();
     let mut listed = tokens[from..].iter().filter(|token| token.is_listed(leaving)).peekable();
-    let rows: Vec<&Invented> = listed.by_ref().take(size).collect();
+    let rows: Vec<&DemoToken> = listed.by_ref().take(size).collect();
     let next = rows.last().filter(|_| listed.peek().is_some()).map(|last| encode(&place(last)));
     let data: Vec<Value> = rows.iter().map(|token| row(token, now)).collect();
     let answer = Json(json!({"data": data, "links": {"self": paging.cursor, "next": next, "prev": null}}));
     Ok((rate_limit(org, now), answer).into_response())
 }
 
-fn place(token: &Invented) -> Place {
+fn place(token: &DemoToken) -> Place {
     (token.created_at, token.id.clone())
 }
 
@@ -201,7 +201,7 @@ fn time(at: DateTime<Utc>) -> Value {
     json!(at.to_rfc3339_opts(SecondsFormat::Millis, true))
 }
 
-fn row(token: &Invented, now: DateTime<Utc>) -> Value {
+fn row(token: &DemoToken, now: DateTime<Utc>) -> Value {
     let expires = match token.end {
         End::Word(word) => json!(word),
         _ => token.ends(now).map_or(Value::Null, time),
@@ -214,7 +214,7 @@ fn row(token: &Invented, now: DateTime<Utc>) -> Value {
         _ => json!(["read:jira-work", "read:confluence-content.all"]),
     };
     let (created, used) = (time(token.created_at), time(token.last_used_at));
-    let id = if token.story == Story::Odd { Value::Null } else { json!(token.id) };
+    let id = if token.story == DemoScenario::Odd { Value::Null } else { json!(token.id) };
     match token.listing {
         API_KEYS => json!({
             "id": id, "label": token.name, "createdAt": created, "expiresAt": expires, "lastActiveAt": used,
@@ -231,10 +231,10 @@ fn row(token: &Invented, now: DateTime<Utc>) -> Value {
     }
 }
 
-fn status(token: &Invented, now: DateTime<Utc>) -> &'static str {
+fn status(token: &DemoToken, now: DateTime<Utc>) -> &'static str {
     let expired = token.ends(now).is_some_and(|end| end <= now);
     match (token.story, token.listing) {
-        (Story::Disabled, _) => "BLOCKED",
+        (DemoScenario::Disabled, _) => "BLOCKED",
         (_, BOT_TOKENS) if expired => "EXPIRED",
         _ => "ALLOWED",
     }

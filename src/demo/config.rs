@@ -8,7 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::atlassian::{ORGANISATION, OWN_KEY, SANDBOX};
 use super::organisation::{ROTATE_AFTER, SESSION};
 use super::people::TEAMS;
-use super::story::Story;
+use super::scenario::DemoScenario;
 
 /// The configuration as people would write it, with `@NAMES@` in the place of what differs at each start.
 const TEMPLATE: &str = include_str!("config.yaml");
@@ -17,11 +17,11 @@ const TEMPLATE: &str = include_str!("config.yaml");
 const KIND: &str = "bitbucket-access-token";
 
 /// The tokens that are written down by hand: what they are called, how many days are left of their year, and the story.
-pub(super) const BY_HAND: &[(&str, &str, i64, Story)] = &[
-    ("timetable-site", KIND, 200, Story::Healthy),
-    ("booking-mirror", KIND, 21, Story::Warning),
-    ("fleet-firmware", KIND, 4, Story::Critical),
-    ("port-authority", KIND, 0, Story::Never),
+pub(super) const BY_HAND: &[(&str, &str, i64, DemoScenario)] = &[
+    ("timetable-site", KIND, 200, DemoScenario::Healthy),
+    ("booking-mirror", KIND, 21, DemoScenario::Warning),
+    ("fleet-firmware", KIND, 4, DemoScenario::Critical),
+    ("port-authority", KIND, 0, DemoScenario::Never),
 ];
 
 /// What differs at each start.
@@ -51,10 +51,10 @@ pub(super) fn text(places: &Places<'_>, interval: Duration, now: DateTime<Utc>) 
 }
 
 fn by_hand(now: DateTime<Utc>) -> String {
-    let entry = |(id, kind, left, story): &(&str, &str, i64, Story)| {
+    let entry = |(id, kind, left, story): &(&str, &str, i64, DemoScenario)| {
         let end = now + TimeDelta::days(*left);
         let (created, end) = ((end - TimeDelta::days(365)).date_naive(), end.date_naive());
-        let expires = if *story == Story::Never { "never".to_owned() } else { end.to_string() };
+        let expires = if *story == DemoScenario::Never { "never".to_owned() } else { end.to_string() };
         let entry = [
             format!("  - id: {id}"),
             format!("    name: access token of meridian/{id}"),

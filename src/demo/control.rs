@@ -11,8 +11,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::expected::Expected;
-use super::organisation::Invented;
-use super::world::World;
+use super::organisation::DemoToken;
+use super::state::DemoState;
 
 /// What can be done here.
 const HELP: &str = "\
@@ -25,10 +25,10 @@ POST /providers/{atlassian|vault}/{stop|start}     503 until it is started again
 ";
 
 /// The control endpoint.
-pub(super) fn router(world: World) -> Router {
+pub(super) fn router(world: DemoState) -> Router {
     Router::new()
         .route("/", get(async || HELP))
-        .route("/expected", get(async |State(world): State<World>| Json(Expected::of(&world.read().organisation))))
+        .route("/expected", get(async |State(world): State<DemoState>| Json(Expected::of(&world.read().organisation))))
         .route("/tokens", get(tokens))
         .route("/tokens/{id}/rotate", post(rotate))
         .route("/tokens/{id}/revoke", post(revoke))
@@ -38,7 +38,7 @@ pub(super) fn router(world: World) -> Router {
         .with_state(world)
 }
 
-fn shown(token: &Invented) -> Value {
+fn shown(token: &DemoToken) -> Value {
     json!({
         "source": token.listing.source,
         "listing": token.listing.name,
@@ -58,17 +58,17 @@ fn done(done: bool) -> Response {
     if done { StatusCode::NO_CONTENT.into_response() } else { missing() }
 }
 
-async fn tokens(State(world): State<World>) -> Json<Vec<Value>> {
+async fn tokens(State(world): State<DemoState>) -> Json<Vec<Value>> {
     Json(world.read().organisation.all().iter().map(shown).collect())
 }
 
-async fn rotate(State(world): State<World>, Path(id): Path<String>) -> Response {
+async fn rotate(State(world): State<DemoState>, Path(id): Path<String>) -> Response {
     let now = world.now();
     let successor = world.write().organisation.rotate(&id, now);
     successor.map_or_else(missing, |token| Json(shown(&token)).into_response())
 }
 
-async fn revoke(State(world): State<World>, Path(id): Path<String>) -> Response {
+async fn revoke(State(world): State<DemoState>, Path(id): Path<String>) -> Response {
     done(world.write().organisation.revoke(&id))
 }
 
@@ -77,12 +77,12 @@ struct In {
     r#in: i32,
 }
 
-async fn end(State(world): State<World>, Path(id): Path<String>, Query(when): Query<In>) -> Response {
+async fn end(State(world): State<DemoState>, Path(id): Path<String>, Query(when): Query<In>) -> Response {
     let end = world.now() + TimeDelta::seconds(when.r#in.into());
     done(world.write().organisation.end_at(&id, end))
 }
 
-async fn stop(State(world): State<World>, Path(provider): Path<String>) -> Response {
+async fn stop(State(world): State<DemoState>, Path(provider): Path<String>) -> Response {
     if ["atlassian", "vault"].contains(&provider.as_str()) {
         world.write().stopped.insert(provider);
         return StatusCode::NO_CONTENT.into_response();
@@ -90,7 +90,7 @@ async fn stop(State(world): State<World>, Path(provider): Path<String>) -> Respo
     (StatusCode::NOT_FOUND, "the providers are atlassian and vault\n").into_response()
 }
 
-async fn start(State(world): State<World>, Path(provider): Path<String>) -> Response {
+async fn start(State(world): State<DemoState>, Path(provider): Path<String>) -> Response {
     world.write().stopped.remove(&provider);
     StatusCode::NO_CONTENT.into_response()
 }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::organisation::{DEPARTURE, Organisation};
-use super::story::Story;
+use super::scenario::DemoScenario;
 use crate::core::inventory::Adjustment;
 
 type Counts = BTreeMap<&'static str, u64>;
@@ -69,17 +69,17 @@ impl Expected {
         expected
     }
 
-    fn add(&mut self, source: &'static str, kind: &'static str, story: Story) {
+    fn add(&mut self, source: &'static str, kind: &'static str, story: DemoScenario) {
         let source = self.sources.entry(source).or_default();
         let count = |counts: &mut Counts, label| *counts.entry(label).or_default() += 1;
         let Some(sense) = story.sense() else {
             match story {
-                Story::Session => source.filtered += 1,
+                DemoScenario::Session => source.filtered += 1,
                 _ => source.odd_rows += 1,
             }
             return;
         };
-        if story == Story::Scrawled {
+        if story == DemoScenario::Scrawled {
             count(&mut source.adjustments, Adjustment::CleanedValue.label());
         }
         self.tokens += 1;

@@ -10,9 +10,9 @@ mod control;
 mod expected;
 mod organisation;
 mod people;
-mod story;
+mod scenario;
+mod state;
 mod vault;
-mod world;
 
 use std::fs;
 use std::future::Future;
@@ -30,14 +30,14 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 use super::app;
-use super::app::setup::Places;
-use super::app::{Fault, Flags, Shard};
-use super::collector::{Clock, Surroundings};
+use crate::app::setup::ConfigPaths;
+use crate::app::{RunError, RunOptions, Shard};
 use crate::cli::args::ListenAddress;
 use crate::cli::print;
 use crate::cli::serve::asked_to_stop;
+use crate::collector::{Clock, Timing};
 use organisation::Organisation;
-use world::{Keys, World};
+use state::{DemoCredentials, DemoState};
 
 pub use expected::{Expected, ExpectedSource};
 
@@ -86,7 +86,7 @@ impl Default for Options {
 
 /// A demo whose servers are up. The exporter does not run yet.
 pub struct Demo {
-    world: World,
+    world: DemoState,
     listener: TcpListener,
     /// The address at which the exporter will answer.
     pub exporter: SocketAddr,
@@ -104,11 +104,12 @@ impl Demo {
     ///
     /// # Errors
     /// Where an address cannot be listened at, or the temporary folder not be written.
-    pub async fn prepare(options: Options) -> Result<Self, Fault> {
+    pub async fn prepare(options: Options) -> Result<Self, RunError> {
         let clock: Clock = Arc::new(Utc::now);
         let listener = listen(options.listen).await?;
         let now = clock();
-        let world = World::new(Organisation::invent(now, options.tokens), Keys::draw(), Arc::clone(&clock));
+        let world =
+            DemoState::new(Organisation::invent(now, options.tokens), DemoCredentials::draw(), Arc::clone(&clock));
         let free = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let servers = vec![
             Server::start(listen(free).await?, atlassian::router(world.clone()))?,
@@ -141,9 +142,9 @@ impl Demo {
     ///
     /// # Errors
     /// As [`app::run`].
-    pub async fn run(self, shutdown: impl Future<Output = ()> + Send) -> Result<(), Fault> {
-        let flags = Flags {
-            places: Places { config: self.config_file(), providers: None },
+    pub async fn run(self, shutdown: impl Future<Output = ()> + Send) -> Result<(), RunError> {
+        let flags = RunOptions {
+            places: ConfigPaths { config: self.config_file(), providers: None },
             storage: None,
             telemetry_path: crate::web::path::TelemetryPath::default(),
             web_config: None,
@@ -151,7 +152,7 @@ impl Demo {
             shard: Shard::WHOLE,
             look_every: Duration::from_secs(1),
             // Nobody wants to wait for a demo.
-            surroundings: Surroundings { spread: Duration::ZERO, ..Surroundings::default() },
+            surroundings: Timing { spread: Duration::ZERO, ..Timing::default() },
             build: crate::cli::BUILD,
         };
         app::run(flags, self.listener, shutdown).await?;
@@ -162,15 +163,15 @@ impl Demo {
 
 const CONFIG: &str = "token-expiry-exporter.yaml";
 
-fn write(folder: &Path, config: &str, keys: &Keys) -> io::Result<()> {
+fn write(folder: &Path, config: &str, keys: &DemoCredentials) -> io::Result<()> {
     fs::write(folder.join(CONFIG), config)?;
     fs::write(folder.join("atlassian"), &keys.organisation)?;
     fs::write(folder.join("atlassian-sandbox"), &keys.sandbox)?;
     fs::write(folder.join("vault"), &keys.vault)
 }
 
-async fn listen(address: SocketAddr) -> Result<TcpListener, Fault> {
-    TcpListener::bind(address).await.map_err(|error| Fault::Listen { address, flag: "--web.listen-address", error })
+async fn listen(address: SocketAddr) -> Result<TcpListener, RunError> {
+    TcpListener::bind(address).await.map_err(|error| RunError::Listen { address, flag: "--web.listen-address", error })
 }
 
 /// A server of the demo. It ends when it is dropped.
@@ -194,7 +195,7 @@ impl Drop for Server {
     }
 }
 
-pub(super) async fn run(args: DemoArgs) -> Result<u8, Fault> {
+pub(super) async fn run(args: DemoArgs) -> Result<u8, RunError> {
     let mut options = Options {
         listen: args.listen.socket(),
         control: args.control.socket(),
@@ -213,7 +214,7 @@ pub(super) async fn run(args: DemoArgs) -> Result<u8, Fault> {
     }
     let expected = demo.expected();
     if args.expect {
-        let json = serde_json::to_string_pretty(&expected).map_err(|error| Fault::Internal(error.to_string()))?;
+        let json = serde_json::to_string_pretty(&expected).map_err(|error| RunError::Internal(error.to_string()))?;
         print::output(&format!("{json}\n"));
         return Ok(0);
     }

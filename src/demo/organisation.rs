@@ -7,7 +7,7 @@ use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use super::atlassian::OWN_KEY;
 use super::people;
 use super::people::TEAMS;
-use super::story::Story;
+use super::scenario::DemoScenario;
 
 /// So long after the start the departing tokens end.
 pub(super) const DEPARTURE: TimeDelta = TimeDelta::seconds(4);
@@ -49,40 +49,40 @@ pub(super) const SECRET_IDS: Listing =
     Listing { source: "vault", name: "secret-id", kind: "approle-secret-id", days: 90 };
 
 /// How many tokens tell which story, and where.
-const PLAN: &[(Listing, Story, usize)] = &[
-    (API_TOKENS, Story::Healthy, 170),
-    (API_TOKENS, Story::Warning, 14),
-    (API_TOKENS, Story::Critical, 5),
-    (API_TOKENS, Story::Expired, 3),
-    (API_TOKENS, Story::Departing, 1),
-    (API_TOKENS, Story::Replaced, 4),
-    (API_TOKENS, Story::Unused, 12),
-    (API_TOKENS, Story::Orphan, 2),
-    (API_TOKENS, Story::Disabled, 6),
-    (API_TOKENS, Story::Unreadable, 2),
-    (API_KEYS, Story::Healthy, 3),
-    (API_KEYS, Story::Warning, 1),
-    (BOT_TOKENS, Story::Healthy, 12),
-    (BOT_TOKENS, Story::Warning, 2),
-    (BOT_TOKENS, Story::Critical, 1),
-    (BOT_TOKENS, Story::LivesTooLong, 2),
-    (BOT_CLIENTS, Story::Healthy, 6),
-    (BOT_CLIENTS, Story::RotateSoon, 2),
-    (BOT_CLIENTS, Story::Odd, 1),
-    (SANDBOX_TOKENS, Story::Healthy, 20),
-    (SANDBOX_TOKENS, Story::Warning, 2),
-    (SANDBOX_TOKENS, Story::Critical, 1),
-    (VAULT_TOKENS, Story::Healthy, 40),
-    (VAULT_TOKENS, Story::Warning, 3),
-    (VAULT_TOKENS, Story::Critical, 2),
-    (VAULT_TOKENS, Story::ShortLived, 12),
-    (VAULT_TOKENS, Story::Never, 1),
-    (SECRET_IDS, Story::Healthy, 15),
-    (SECRET_IDS, Story::Warning, 2),
-    (SECRET_IDS, Story::Critical, 1),
-    (SECRET_IDS, Story::LivesTooLong, 1),
-    (API_TOKENS, Story::Scrawled, 3),
-    (VAULT_TOKENS, Story::Session, 7),
+const PLAN: &[(Listing, DemoScenario, usize)] = &[
+    (API_TOKENS, DemoScenario::Healthy, 170),
+    (API_TOKENS, DemoScenario::Warning, 14),
+    (API_TOKENS, DemoScenario::Critical, 5),
+    (API_TOKENS, DemoScenario::Expired, 3),
+    (API_TOKENS, DemoScenario::Departing, 1),
+    (API_TOKENS, DemoScenario::Replaced, 4),
+    (API_TOKENS, DemoScenario::Unused, 12),
+    (API_TOKENS, DemoScenario::Orphan, 2),
+    (API_TOKENS, DemoScenario::Disabled, 6),
+    (API_TOKENS, DemoScenario::Unreadable, 2),
+    (API_KEYS, DemoScenario::Healthy, 3),
+    (API_KEYS, DemoScenario::Warning, 1),
+    (BOT_TOKENS, DemoScenario::Healthy, 12),
+    (BOT_TOKENS, DemoScenario::Warning, 2),
+    (BOT_TOKENS, DemoScenario::Critical, 1),
+    (BOT_TOKENS, DemoScenario::LivesTooLong, 2),
+    (BOT_CLIENTS, DemoScenario::Healthy, 6),
+    (BOT_CLIENTS, DemoScenario::RotateSoon, 2),
+    (BOT_CLIENTS, DemoScenario::Odd, 1),
+    (SANDBOX_TOKENS, DemoScenario::Healthy, 20),
+    (SANDBOX_TOKENS, DemoScenario::Warning, 2),
+    (SANDBOX_TOKENS, DemoScenario::Critical, 1),
+    (VAULT_TOKENS, DemoScenario::Healthy, 40),
+    (VAULT_TOKENS, DemoScenario::Warning, 3),
+    (VAULT_TOKENS, DemoScenario::Critical, 2),
+    (VAULT_TOKENS, DemoScenario::ShortLived, 12),
+    (VAULT_TOKENS, DemoScenario::Never, 1),
+    (SECRET_IDS, DemoScenario::Healthy, 15),
+    (SECRET_IDS, DemoScenario::Warning, 2),
+    (SECRET_IDS, DemoScenario::Critical, 1),
+    (SECRET_IDS, DemoScenario::LivesTooLong, 1),
+    (API_TOKENS, DemoScenario::Scrawled, 3),
+    (VAULT_TOKENS, DemoScenario::Session, 7),
 ];
 
 /// When an invented token ends.
@@ -100,9 +100,9 @@ pub(super) enum End {
 
 /// One invented token.
 #[derive(Clone, Debug)]
-pub(super) struct Invented {
+pub(super) struct DemoToken {
     pub(super) listing: Listing,
-    pub(super) story: Story,
+    pub(super) story: DemoScenario,
     pub(super) id: String,
     pub(super) name: String,
     /// Whose it is.
@@ -112,7 +112,7 @@ pub(super) struct Invented {
     pub(super) last_used_at: DateTime<Utc>,
 }
 
-impl Invented {
+impl DemoToken {
     /// Its end as its provider tells it at this instant.
     pub(super) fn ends(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         match self.end {
@@ -128,7 +128,7 @@ impl Invented {
 
     /// Whether its provider still lists it.
     pub(super) fn is_listed(&self, now: DateTime<Utc>) -> bool {
-        self.story != Story::Departing || self.ends(now).is_some_and(|end| now < end)
+        self.story != DemoScenario::Departing || self.ends(now).is_some_and(|end| now < end)
     }
 
     /// For how many seconds each renewal lets it live.
@@ -141,10 +141,10 @@ impl Invented {
 #[derive(Clone, Debug)]
 pub(super) struct Organisation {
     /// In the order of listing, making and identifier.
-    tokens: Vec<Invented>,
+    tokens: Vec<DemoToken>,
     /// Where each identifier is among them.
     places: HashMap<String, usize>,
-    dice: Dice,
+    dice: Rng,
 }
 
 impl Organisation {
@@ -152,7 +152,7 @@ impl Organisation {
     pub(super) fn invent(now: DateTime<Utc>, size: Option<usize>) -> Self {
         let now = now.trunc_subsecs(0);
         let planned: usize = PLAN.iter().map(|(_, _, count)| count).sum();
-        let mut organisation = Self { tokens: Vec::new(), places: HashMap::new(), dice: Dice(0x6d65_7269_6469_616e) };
+        let mut organisation = Self { tokens: Vec::new(), places: HashMap::new(), dice: Rng(0x6d65_7269_6469_616e) };
         for &(listing, story, count) in PLAN {
             let count = size.map_or(count, |size| (count * size + planned / 2) / planned).max(1);
             for _ in 0..count {
@@ -160,7 +160,7 @@ impl Organisation {
             }
         }
         let keys = organisation.tokens.iter_mut().filter(|token| token.listing == API_KEYS);
-        if let Some(own) = keys.into_iter().find(|token| token.story == Story::Warning) {
+        if let Some(own) = keys.into_iter().find(|token| token.story == DemoScenario::Warning) {
             OWN_KEY.clone_into(&mut own.name);
         }
         organisation.settle();
@@ -173,19 +173,19 @@ impl Organisation {
     }
 
     /// All tokens.
-    pub(super) fn all(&self) -> &[Invented] {
+    pub(super) fn all(&self) -> &[DemoToken] {
         &self.tokens
     }
 
     /// The tokens of a listing, in the order of their making.
-    pub(super) fn of(&self, listing: Listing) -> &[Invented] {
+    pub(super) fn of(&self, listing: Listing) -> &[DemoToken] {
         let from = self.tokens.partition_point(|token| token.listing < listing);
         let to = self.tokens.partition_point(|token| token.listing <= listing);
         &self.tokens[from..to]
     }
 
     /// The token of this identifier.
-    pub(super) fn find(&self, id: &str) -> Option<&Invented> {
+    pub(super) fn find(&self, id: &str) -> Option<&DemoToken> {
         self.places.get(id).map(|&place| &self.tokens[place])
     }
 
@@ -198,11 +198,11 @@ impl Organisation {
     }
 
     /// Puts a successor of full length in a token's place, and returns it.
-    pub(super) fn rotate(&mut self, id: &str, now: DateTime<Utc>) -> Option<Invented> {
+    pub(super) fn rotate(&mut self, id: &str, now: DateTime<Utc>) -> Option<DemoToken> {
         let old = self.find(id)?.clone();
         let now = now.trunc_subsecs(0);
-        let successor = Invented {
-            story: Story::Healthy,
+        let successor = DemoToken {
+            story: DemoScenario::Healthy,
             id: self.dice.id(old.listing),
             created_at: now,
             end: End::At(now + TimeDelta::days(old.listing.days)),
@@ -221,30 +221,31 @@ impl Organisation {
         token.map(|token| token.end = End::At(end.trunc_subsecs(0))).is_some()
     }
 
-    fn add(&mut self, listing: Listing, story: Story, now: DateTime<Utc>) {
+    fn add(&mut self, listing: Listing, story: DemoScenario, now: DateTime<Utc>) {
         let (team, name) = people::name(self.tokens.len());
         let person = team.people[self.dice.below(team.people.len())];
         let (created_at, end) = self.life(listing, story, now);
-        let used = if story == Story::Unused { 95 * 24 + self.dice.below(60 * 24) } else { self.dice.below(20 * 24) };
-        let token = Invented {
+        let used =
+            if story == DemoScenario::Unused { 95 * 24 + self.dice.below(60 * 24) } else { self.dice.below(20 * 24) };
+        let token = DemoToken {
             listing,
             story,
             id: self.dice.id(listing),
             name: match story {
-                Story::Scrawled => format!("{name}\n"),
-                Story::Session => format!("{SESSION}{name}"),
+                DemoScenario::Scrawled => format!("{name}\n"),
+                DemoScenario::Session => format!("{SESSION}{name}"),
                 _ => name,
             },
-            owner: (story != Story::Orphan).then_some(person),
+            owner: (story != DemoScenario::Orphan).then_some(person),
             created_at,
             end,
             last_used_at: (now - hours(used)).max(created_at + TimeDelta::minutes(5)).min(now),
         };
-        if story == Story::Replaced {
+        if story == DemoScenario::Replaced {
             let end = End::At(now + TimeDelta::days(listing.days - 1));
             let (id, created_at) = (self.dice.id(listing), now - TimeDelta::days(1));
-            self.tokens.push(Invented {
-                story: Story::Healthy,
+            self.tokens.push(DemoToken {
+                story: DemoScenario::Healthy,
                 id,
                 created_at,
                 end,
@@ -257,30 +258,33 @@ impl Organisation {
 
     /// When a token of this story was made, and when it ends. A lead is at most a third of the lifetime, a critical one a
     /// tenth; every end keeps its distance from them, so that a demo that runs for hours still tells the same.
-    fn life(&mut self, listing: Listing, story: Story, now: DateTime<Utc>) -> (DateTime<Utc>, End) {
+    fn life(&mut self, listing: Listing, story: DemoScenario, now: DateTime<Utc>) -> (DateTime<Utc>, End) {
         let whole = listing.days * 24;
         let warning = (30 * 24).min(whole / 3);
         let critical = (7 * 24).min(whole / 10);
         let left = match story {
-            Story::Healthy | Story::Orphan | Story::Odd | Story::Disabled | Story::Scrawled | Story::Session => {
-                self.dice.between(warning * 3 / 2, whole - 24)
-            }
-            Story::Unused => self.dice.between(warning * 3 / 2, whole - 160 * 24),
-            Story::Warning => self.dice.between(critical + critical / 4, warning - warning / 10),
-            Story::Critical | Story::Replaced => self.dice.between(critical / 4, critical - critical / 4),
-            Story::Expired => -self.dice.between(12, 5 * 24),
-            Story::Departing => return (now + DEPARTURE - TimeDelta::hours(whole), End::At(now + DEPARTURE)),
-            Story::LivesTooLong => {
+            DemoScenario::Healthy
+            | DemoScenario::Orphan
+            | DemoScenario::Odd
+            | DemoScenario::Disabled
+            | DemoScenario::Scrawled
+            | DemoScenario::Session => self.dice.between(warning * 3 / 2, whole - 24),
+            DemoScenario::Unused => self.dice.between(warning * 3 / 2, whole - 160 * 24),
+            DemoScenario::Warning => self.dice.between(critical + critical / 4, warning - warning / 10),
+            DemoScenario::Critical | DemoScenario::Replaced => self.dice.between(critical / 4, critical - critical / 4),
+            DemoScenario::Expired => -self.dice.between(12, 5 * 24),
+            DemoScenario::Departing => return (now + DEPARTURE - TimeDelta::hours(whole), End::At(now + DEPARTURE)),
+            DemoScenario::LivesTooLong => {
                 let made = now - TimeDelta::days(100);
                 return (made, End::At(made + TimeDelta::days(5 * 365)));
             }
-            Story::Never => return (now - TimeDelta::days(400), End::Null),
-            Story::RotateSoon => return (now - TimeDelta::days(ROTATE_AFTER - 15), End::Null),
-            Story::Unreadable => {
+            DemoScenario::Never => return (now - TimeDelta::days(400), End::Null),
+            DemoScenario::RotateSoon => return (now - TimeDelta::days(ROTATE_AFTER - 15), End::Null),
+            DemoScenario::Unreadable => {
                 let end = if self.dice.below(2) == 0 { End::Null } else { End::Word("in the spring") };
                 return (now - TimeDelta::days(40), end);
             }
-            Story::ShortLived => return (now - TimeDelta::days(3), End::Renewed),
+            DemoScenario::ShortLived => return (now - TimeDelta::days(3), End::Renewed),
         };
         let end = now + TimeDelta::hours(left);
         (end - TimeDelta::hours(whole), End::At(end))
@@ -299,9 +303,9 @@ pub(super) fn account(person: &str) -> String {
 
 /// A seeded source of chance (splitmix64): the same on every machine and with every version.
 #[derive(Clone, Debug)]
-struct Dice(u64);
+struct Rng(u64);
 
-impl Dice {
+impl Rng {
     fn roll(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
@@ -368,7 +372,7 @@ mod tests {
     #[test]
     fn a_departing_token_leaves_at_its_end() {
         let tokens = Organisation::invent(noon(), None).tokens;
-        let departing = tokens.iter().find(|token| token.story == Story::Departing);
+        let departing = tokens.iter().find(|token| token.story == DemoScenario::Departing);
         let listed = |after| departing.is_some_and(|token| token.is_listed(noon() + TimeDelta::seconds(after)));
         assert!(listed(3) && !listed(4));
     }
@@ -376,7 +380,7 @@ mod tests {
     #[test]
     fn a_short_lived_token_always_has_half_an_hour_left() {
         let token =
-            Organisation::invent(noon(), None).tokens.into_iter().find(|token| token.story == Story::ShortLived);
+            Organisation::invent(noon(), None).tokens.into_iter().find(|token| token.story == DemoScenario::ShortLived);
         for minutes in 0..120 {
             let now = noon() + TimeDelta::minutes(minutes);
             let left = token.as_ref().and_then(|token| token.ends(now)).map(|end| end - now);

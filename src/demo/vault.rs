@@ -13,12 +13,12 @@ use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::organisation::{Invented, SECRET_IDS, VAULT_TOKENS};
-use super::story::Story;
-use super::world::World;
+use super::organisation::{DemoToken, SECRET_IDS, VAULT_TOKENS};
+use super::scenario::DemoScenario;
+use super::state::DemoState;
 
 /// The API.
-pub(super) fn router(world: World) -> Router {
+pub(super) fn router(world: DemoState) -> Router {
     Router::new()
         .route("/v1/auth/token/accessors", get(accessors))
         .route("/v1/auth/token/lookup-accessor", post(look_up))
@@ -41,7 +41,7 @@ impl IntoResponse for Refused {
     }
 }
 
-fn authorise(world: &World, headers: &HeaderMap) -> Result<(), Refused> {
+fn authorise(world: &DemoState, headers: &HeaderMap) -> Result<(), Refused> {
     if !world.runs("vault") {
         return Err(Refused(StatusCode::SERVICE_UNAVAILABLE, &["Vault is sealed"]));
     }
@@ -73,7 +73,7 @@ fn keys(list: &List, keys: &[String]) -> Answer {
     Ok(data(&json!({"keys": keys})))
 }
 
-async fn accessors(State(world): State<World>, Query(list): Query<List>, headers: HeaderMap) -> Answer {
+async fn accessors(State(world): State<DemoState>, Query(list): Query<List>, headers: HeaderMap) -> Answer {
     authorise(&world, &headers)?;
     keys(&list, &world.listed(VAULT_TOKENS).into_iter().map(|token| token.id).collect::<Vec<_>>())
 }
@@ -83,15 +83,15 @@ struct Accessor {
     accessor: String,
 }
 
-async fn look_up(State(world): State<World>, headers: HeaderMap, Json(asked): Json<Accessor>) -> Answer {
+async fn look_up(State(world): State<DemoState>, headers: HeaderMap, Json(asked): Json<Accessor>) -> Answer {
     authorise(&world, &headers)?;
     let token = world.find(VAULT_TOKENS, &asked.accessor);
     let token = token.ok_or(Refused(StatusCode::BAD_REQUEST, &["1 error occurred:\n\t* invalid accessor\n\n"]))?;
     Ok(data(&service_token(&token, world.now())))
 }
 
-fn service_token(token: &Invented, now: DateTime<Utc>) -> Value {
-    let root = token.story == Story::Never;
+fn service_token(token: &DemoToken, now: DateTime<Utc>) -> Value {
+    let root = token.story == DemoScenario::Never;
     let end = token.ends(now);
     let left = end.map_or(0, |end| (end - now).num_seconds().max(0));
     json!({
@@ -116,13 +116,13 @@ fn service_token(token: &Invented, now: DateTime<Utc>) -> Value {
 }
 
 /// The exporter's own token: periodic, and renewed by whoever runs the demo.
-async fn look_up_self(State(world): State<World>, headers: HeaderMap) -> Answer {
+async fn look_up_self(State(world): State<DemoState>, headers: HeaderMap) -> Answer {
     authorise(&world, &headers)?;
     let end = world.now() + TimeDelta::days(32);
     Ok(data(&json!({"accessor": "demo", "expire_time": time(end), "renewable": true, "period": 32 * 86_400})))
 }
 
-async fn roles(State(world): State<World>, Query(list): Query<List>, headers: HeaderMap) -> Answer {
+async fn roles(State(world): State<DemoState>, Query(list): Query<List>, headers: HeaderMap) -> Answer {
     authorise(&world, &headers)?;
     let mut roles: Vec<String> = world.listed(SECRET_IDS).into_iter().map(|token| token.name).collect();
     roles.push("retired".into());
@@ -132,7 +132,7 @@ async fn roles(State(world): State<World>, Query(list): Query<List>, headers: He
 }
 
 async fn secret_ids(
-    State(world): State<World>,
+    State(world): State<DemoState>,
     Path(role): Path<String>,
     Query(list): Query<List>,
     headers: HeaderMap,
@@ -148,7 +148,7 @@ struct SecretIdAccessor {
 }
 
 async fn look_up_secret_id(
-    State(world): State<World>,
+    State(world): State<DemoState>,
     Path(role): Path<String>,
     headers: HeaderMap,
     Json(asked): Json<SecretIdAccessor>,

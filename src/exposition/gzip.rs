@@ -25,19 +25,19 @@ const ROOM: usize = 16 * 1024;
 
 /// A run of bytes as whole deflate blocks, none of them the last.
 #[derive(Debug)]
-pub(crate) struct Part {
+pub(crate) struct GzipPart {
     deflated: Bytes,
     crc: crc32fast::Hasher,
     length: u64,
 }
 
-impl Part {
+impl GzipPart {
     /// Compresses what is there as a whole.
     ///
     /// # Errors
     /// None in practice: the compressor writes to memory.
     pub(crate) fn new(bytes: &[u8]) -> io::Result<Self> {
-        let mut packer = Packer::new(Compression::default());
+        let mut packer = GzipPartWriter::new(Compression::default());
         packer.push(bytes)?;
         packer.finish()
     }
@@ -52,13 +52,13 @@ impl Part {
 ///
 /// `flate2`'s own encoder would be shorter, but its flush asks for a sync flush once, and gives up on it where the output
 /// does not fit into its buffer: the part would end in the middle of a block, and the page would be unreadable.
-pub(crate) struct Packer {
+pub(crate) struct GzipPartWriter {
     compress: Compress,
     deflated: Vec<u8>,
     crc: crc32fast::Hasher,
 }
 
-impl Packer {
+impl GzipPartWriter {
     pub(crate) fn new(level: Compression) -> Self {
         Self { compress: Compress::new(level, false), deflated: Vec::new(), crc: crc32fast::Hasher::new() }
     }
@@ -76,13 +76,13 @@ impl Packer {
     ///
     /// # Errors
     /// None in practice: the compressor writes to memory.
-    pub(crate) fn finish(mut self) -> io::Result<Part> {
+    pub(crate) fn finish(mut self) -> io::Result<GzipPart> {
         self.run(&[], FlushCompress::Sync)?;
         if !self.deflated.ends_with(&FLUSHED) {
             return Err(io::Error::other("the compressor did not end its block"));
         }
         self.deflated.shrink_to_fit();
-        Ok(Part { deflated: self.deflated.into(), crc: self.crc, length: self.compress.total_in() })
+        Ok(GzipPart { deflated: self.deflated.into(), crc: self.crc, length: self.compress.total_in() })
     }
 
     /// Until all is read, and the compressor has nothing more to write: it has then left some of its room free.
@@ -102,7 +102,7 @@ impl Packer {
 }
 
 /// One gzip stream of all parts, in pieces that share the parts' memory: a thousand who read slowly hold one page.
-pub(crate) fn join(parts: &[&Part]) -> Vec<Bytes> {
+pub(crate) fn join(parts: &[&GzipPart]) -> Vec<Bytes> {
     let mut stream = Vec::with_capacity(parts.len() + 2);
     stream.push(Bytes::from_static(&HEADER));
     let mut crc = crc32fast::Hasher::new();
@@ -132,7 +132,7 @@ mod tests {
     use super::*;
 
     fn joined(texts: &[Vec<u8>]) -> Vec<u8> {
-        let parts: Vec<Part> = texts.iter().map(|text| Part::new(text).expect("compresses")).collect();
+        let parts: Vec<GzipPart> = texts.iter().map(|text| GzipPart::new(text).expect("compresses")).collect();
         join(&parts.iter().collect::<Vec<_>>()).concat()
     }
 
@@ -171,9 +171,9 @@ mod tests {
                 [(1, 1), (31_000, 31_000), (65_536, 65_536), (100_000, 65_536), (400_000, 65_536), (400_000, 400_000)]
             {
                 for text in [&whole[..length], &lines.as_bytes()[..length]] {
-                    let mut packer = Packer::new(Compression::new(level));
+                    let mut packer = GzipPartWriter::new(Compression::new(level));
                     text.chunks(piece).for_each(|piece| packer.push(piece).expect("compresses"));
-                    let parts = [packer.finish().expect("ends"), Part::new(b"the next\n").expect("compresses")];
+                    let parts = [packer.finish().expect("ends"), GzipPart::new(b"the next\n").expect("compresses")];
                     assert_eq!(parts[0].length(), length as u64);
                     let mut read = Vec::new();
                     let stream = join(&parts.iter().collect::<Vec<_>>()).concat();

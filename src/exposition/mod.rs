@@ -15,7 +15,7 @@ mod tokens;
 
 use chrono::{DateTime, Utc};
 
-use crate::core::inventory::{Inventory, Source, View};
+use crate::core::inventory::{Inventory, Source, TokenView};
 use text::{Format, Writer};
 
 /// What of an owner may be shown: on `/metrics`, the status page, in the list and in the calendar alike.
@@ -45,7 +45,7 @@ pub fn render(inventory: &Inventory, labels: Labels, now: DateTime<Utc>) -> Stri
 /// The inventory at one instant, looked through once for all families.
 struct Known<'a> {
     sources: Vec<(&'a str, &'a Source)>,
-    tokens: Vec<View<'a>>,
+    tokens: Vec<TokenView<'a>>,
 }
 
 impl<'a> Known<'a> {

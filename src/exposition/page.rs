@@ -14,8 +14,8 @@ use chrono::{DateTime, Utc};
 use flate2::Compression;
 use tokio::sync::watch;
 
-use super::gzip::{self, Part};
-use super::program::Program;
+use super::gzip::{self, GzipPart};
+use super::program::ExporterMetrics;
 use super::sources::next_credential_change;
 use super::text::{Format, Writer};
 use super::{Known, Labels};
@@ -31,7 +31,7 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 /// The page.
 pub struct Page {
     inventory: Arc<RwLock<Inventory>>,
-    program: Arc<Program>,
+    program: Arc<ExporterMetrics>,
     clock: Clock,
     labels: Mutex<Labels>,
     rendered: Mutex<Arc<Rendered>>,
@@ -41,9 +41,9 @@ pub struct Page {
 
 /// The page at one instant, without what the program says of itself.
 struct Rendered {
-    gauges: Part,
-    counters: Part,
-    openmetrics_counters: Part,
+    gauges: GzipPart,
+    counters: GzipPart,
+    openmetrics_counters: GzipPart,
     next_change: Option<DateTime<Utc>>,
 }
 
@@ -55,7 +55,7 @@ impl Page {
     pub fn new(
         inventory: Arc<RwLock<Inventory>>,
         labels: Labels,
-        program: Arc<Program>,
+        program: Arc<ExporterMetrics>,
         clock: Clock,
     ) -> io::Result<Self> {
         // Whoever asks after a start waits for the first page; it is a third larger, and replaced soon.
@@ -124,7 +124,7 @@ impl Page {
     /// None in practice: the compressor writes to memory.
     pub fn compressed(&self, format: Format) -> io::Result<Vec<Bytes>> {
         let rendered = Arc::clone(&held(&self.rendered));
-        let program = Part::new(self.program.text(format).as_bytes())?;
+        let program = GzipPart::new(self.program.text(format).as_bytes())?;
         Ok(gzip::join(&[&rendered.gauges, rendered.counters(format), &program]))
     }
 
@@ -138,16 +138,16 @@ impl Page {
         let parts = [&rendered.gauges, rendered.counters(format)];
         let length = parts.iter().map(|part| part.length()).sum::<u64>();
         let mut text = Vec::with_capacity(usize::try_from(length).unwrap_or_default() + program.len());
-        flate2::read::GzDecoder::new(Pieces(gzip::join(&parts).into())).read_to_end(&mut text)?;
+        flate2::read::GzDecoder::new(ChunkReader(gzip::join(&parts).into())).read_to_end(&mut text)?;
         text.extend_from_slice(program.as_bytes());
         Ok(text)
     }
 }
 
 /// Reads pieces as one.
-struct Pieces(VecDeque<Bytes>);
+struct ChunkReader(VecDeque<Bytes>);
 
-impl Read for Pieces {
+impl Read for ChunkReader {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         while self.0.front().is_some_and(Bytes::is_empty) {
             self.0.pop_front();
@@ -181,7 +181,7 @@ impl Rendered {
         })
     }
 
-    fn counters(&self, format: Format) -> &Part {
+    fn counters(&self, format: Format) -> &GzipPart {
         match format {
             Format::Text => &self.counters,
             Format::OpenMetrics => &self.openmetrics_counters,

@@ -19,7 +19,7 @@ pub struct Build<'a> {
 
 /// Why a client's connection was closed: the values of the label `cause`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Closed {
+pub enum CloseCause {
     /// Another needed its place.
     Full,
     /// The TLS handshake failed: no certificate where one is demanded, nothing in common, or no TLS at all.
@@ -36,7 +36,7 @@ pub enum Closed {
     Malformed,
 }
 
-impl Closed {
+impl CloseCause {
     /// Every cause, in the order of the documentation.
     pub const ALL: [Self; 7] = [
         Self::Full,
@@ -63,16 +63,16 @@ impl Closed {
 }
 
 /// A connection that is counted as open until this goes.
-pub struct Connected(IntGauge);
+pub struct ConnectionGauge(IntGauge);
 
-impl Drop for Connected {
+impl Drop for ConnectionGauge {
     fn drop(&mut self) {
         self.0.dec();
     }
 }
 
 /// The program's own metrics.
-pub struct Program {
+pub struct ExporterMetrics {
     registry: Registry,
     reload_successful: IntGauge,
     reload_success: Gauge,
@@ -83,7 +83,7 @@ pub struct Program {
     web_config_successful: IntGauge,
 }
 
-impl Program {
+impl ExporterMetrics {
     /// The metrics of this process. `shard` is its number, from 1, and how many there are.
     ///
     /// # Errors
@@ -98,7 +98,7 @@ impl Program {
         registry.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))?;
         let http_closed =
             registered(&registry, IntCounterVec::new(options(&program::HTTP_CLOSED), program::HTTP_CLOSED.labels)?)?;
-        for cause in Closed::ALL {
+        for cause in CloseCause::ALL {
             http_closed.with_label_values(&[cause.label()]).inc_by(0);
         }
         let web_config_successful = IntGauge::with_opts(options(&program::WEB_CONFIG_SUCCESSFUL))?;
@@ -141,13 +141,13 @@ impl Program {
     }
 
     /// Notes a connection, for as long as what is handed out lives.
-    pub fn connected(&self) -> Connected {
+    pub fn connected(&self) -> ConnectionGauge {
         self.http_connections.inc();
-        Connected(self.http_connections.clone())
+        ConnectionGauge(self.http_connections.clone())
     }
 
     /// Notes that a client's connection was closed.
-    pub fn closed(&self, cause: Closed) {
+    pub fn closed(&self, cause: CloseCause) {
         self.http_closed.with_label_values(&[cause.label()]).inc();
     }
 
@@ -196,8 +196,8 @@ mod tests {
 
     use super::*;
 
-    fn program() -> Program {
-        let program = Program::new(Build { version: "1.2.3", revision: "" }, (2, 3)).unwrap();
+    fn program() -> ExporterMetrics {
+        let program = ExporterMetrics::new(Build { version: "1.2.3", revision: "" }, (2, 3)).unwrap();
         program.reloaded(DateTime::from_timestamp(1_760_000_000, 5).unwrap());
         program.reload_failed();
         program.storage_failed();

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use super::families::{Family, source};
 use super::text::{Sample, Writer};
 use crate::core::failure::Reason;
-use crate::core::inventory::{Adjustment, Source, View};
+use crate::core::inventory::{Adjustment, Source, TokenView};
 use crate::core::lead::{Band, Lead};
 use crate::core::token::{Expiry, State};
 
@@ -20,7 +20,7 @@ fn sample<'w>(to: &'w mut Writer, family: &Family, name: &str, source: &Source) 
 }
 
 /// Writes the gauges of the sources.
-pub(super) fn write_gauges(to: &mut Writer, sources: &Sources<'_>, tokens: &[View<'_>], now: DateTime<Utc>) {
+pub(super) fn write_gauges(to: &mut Writer, sources: &Sources<'_>, tokens: &[TokenView<'_>], now: DateTime<Utc>) {
     write_up(to, sources);
     write_listings(to, sources);
     write_tokens(to, sources, tokens);
@@ -59,7 +59,7 @@ fn write_listings(to: &mut Writer, sources: &Sources<'_>) {
     }
 }
 
-fn write_tokens(to: &mut Writer, sources: &Sources<'_>, tokens: &[View<'_>]) {
+fn write_tokens(to: &mut Writer, sources: &Sources<'_>, tokens: &[TokenView<'_>]) {
     let mut counts: BTreeMap<(&str, &str, State, &str), u64> = BTreeMap::new();
     let mut due: BTreeMap<(&str, Band), u64> = BTreeMap::new();
     for view in tokens {

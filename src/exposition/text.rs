@@ -11,7 +11,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use flate2::Compression;
 
 use super::families::{Family, Kind};
-use super::gzip::{Packer, Part};
+use super::gzip::{GzipPart, GzipPartWriter};
 
 /// A format of the exposition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,7 +64,7 @@ const PIECE: usize = 64 * 1024;
 /// Writes families one after another, into one text or, piece by piece, into a compressed part.
 pub(crate) struct Writer {
     out: String,
-    packer: Option<Packer>,
+    packer: Option<GzipPartWriter>,
     /// The compressor's first error, told at the end.
     failed: Option<io::Error>,
     format: Format,
@@ -79,7 +79,7 @@ impl Writer {
 
     /// A writer whose text is compressed on the way: tens of megabytes are never held as a whole.
     pub(crate) fn packing(format: Format, level: Compression) -> Self {
-        Self { packer: Some(Packer::new(level)), ..Self::new(format) }
+        Self { packer: Some(GzipPartWriter::new(level)), ..Self::new(format) }
     }
 
     /// Begins a family; the samples that follow are its own.
@@ -126,12 +126,12 @@ impl Writer {
     ///
     /// # Errors
     /// None in practice: the compressor writes to memory.
-    pub(crate) fn into_part(mut self) -> io::Result<Part> {
+    pub(crate) fn into_part(mut self) -> io::Result<GzipPart> {
         self.pack();
         match (self.failed, self.packer) {
             (Some(error), _) => Err(error),
             (None, Some(packer)) => packer.finish(),
-            (None, None) => Part::new(self.out.as_bytes()),
+            (None, None) => GzipPart::new(self.out.as_bytes()),
         }
     }
 }

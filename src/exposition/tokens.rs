@@ -4,13 +4,13 @@ use super::Labels;
 use super::families::token;
 use super::label;
 use super::text::{Sample, Writer};
-use crate::core::inventory::View;
+use crate::core::inventory::TokenView;
 use crate::core::token::LastUse;
 
 /// The tokens, each identifier of a source once: the same series twice would cost the whole scrape. The inventory sees to
 /// that already, and hands them out in the order of source and identifier.
-pub(super) fn without_repeats<'a>(tokens: impl Iterator<Item = View<'a>>) -> Vec<View<'a>> {
-    let mut known: Vec<View<'a>> = Vec::new();
+pub(super) fn without_repeats<'a>(tokens: impl Iterator<Item = TokenView<'a>>) -> Vec<TokenView<'a>> {
+    let mut known: Vec<TokenView<'a>> = Vec::new();
     for view in tokens {
         if known.last().is_none_or(|last| (last.source, &last.token.id) != (view.source, &view.token.id)) {
             known.push(view);
@@ -20,7 +20,7 @@ pub(super) fn without_repeats<'a>(tokens: impl Iterator<Item = View<'a>>) -> Vec
 }
 
 /// Writes the families of single tokens.
-pub(super) fn write(to: &mut Writer, tokens: &[View<'_>], labels: Labels) {
+pub(super) fn write(to: &mut Writer, tokens: &[TokenView<'_>], labels: Labels) {
     to.family(&token::EXPIRY);
     for view in tokens {
         if let Some(at) = view.expires.instant() {
@@ -65,11 +65,11 @@ pub(super) fn write(to: &mut Writer, tokens: &[View<'_>], labels: Labels) {
     }
 }
 
-fn short_identity<'w>(sample: Sample<'w>, view: &View<'_>) -> Sample<'w> {
+fn short_identity<'w>(sample: Sample<'w>, view: &TokenView<'_>) -> Sample<'w> {
     sample.label("source", view.source).label("provider", view.provider).label("token_id", &view.token.id)
 }
 
-fn identity<'w>(sample: Sample<'w>, view: &View<'_>, labels: Labels) -> Sample<'w> {
+fn identity<'w>(sample: Sample<'w>, view: &TokenView<'_>, labels: Labels) -> Sample<'w> {
     let owner = view.owner.and_then(|owner| owner.label()).filter(|_| labels.owner);
     let mut sample = short_identity(sample, view)
         .label("token_kind", &view.token.kind)

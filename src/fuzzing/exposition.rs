@@ -8,7 +8,7 @@ use chrono::TimeDelta;
 use super::now;
 use crate::core::inventory::{Inventory, Policy, Snapshot};
 use crate::core::lead::Lead;
-use crate::core::outcome::{Listed, Outcome, Path, Scope};
+use crate::core::outcome::{ListingResult, Outcome, Path, ScopeResult};
 use crate::core::token::{Expiry, LastUse, Owner, Token};
 use crate::exposition::{Labels, render};
 
@@ -19,8 +19,8 @@ pub(super) fn round_trip(input: &[u8]) {
     let pieces: Vec<String> =
         input.split(|byte| *byte == 0xFF).map(|piece| String::from_utf8_lossy(piece).into_owned()).collect();
     let tokens = pieces.chunks(10).take(50).map(token).collect();
-    let scope = Scope { path: Path::root(), tokens, odd: Vec::new(), is_step: false };
-    let listed = Listed { name: "tokens".to_owned(), scopes: vec![scope], gaps: Vec::new() };
+    let scope = ScopeResult { path: Path::root(), tokens, odd: Vec::new(), is_step: false };
+    let listed = ListingResult { name: "tokens".to_owned(), scopes: vec![scope], gaps: Vec::new() };
     let mut inventory = known(&["fuzzed"]);
     inventory.record("fuzzed", Outcome { listings: vec![listed], ..Outcome::default() }, now(), now());
     check(&inventory);

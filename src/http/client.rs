@@ -12,12 +12,12 @@ use url::Url;
 pub use super::message::{Body, Reply, Request};
 pub use super::options::Options;
 
-use super::error::Fault;
+use super::error::TransportError;
 use super::exchange::{Answer, exchange};
 use super::limit::Limits;
 use super::transport::Transport;
 use super::{quota, redact, redirect, retry};
-use crate::core::certificates::Trust;
+use crate::core::certificates::TlsMaterial;
 use crate::core::failure::{Failure, Reason};
 use crate::core::outcome::RateLimit;
 
@@ -39,7 +39,7 @@ pub struct Client {
 
 /// The connections, and what they were made with.
 struct Connections {
-    trust: Trust,
+    trust: TlsMaterial,
     transport: Arc<Transport>,
 }
 
@@ -126,7 +126,7 @@ impl Client {
 
     /// How long to wait after this, if another attempt may help. The other requests of a client that is told to slow
     /// down wait too.
-    fn wait_after(&self, reply: &Result<Reply, Fault>, attempts: u32) -> Option<std::time::Duration> {
+    fn wait_after(&self, reply: &Result<Reply, TransportError>, attempts: u32) -> Option<std::time::Duration> {
         let (reason, told) = match reply {
             Ok(reply) => {
                 let reason = reply.refusal()?;
@@ -147,7 +147,12 @@ impl Client {
     }
 
     /// One attempt, with what it is redirected to.
-    async fn attempt(&self, request: &Request, headers: &HeaderMap, deadline: Instant) -> Result<Answer, Fault> {
+    async fn attempt(
+        &self,
+        request: &Request,
+        headers: &HeaderMap,
+        deadline: Instant,
+    ) -> Result<Answer, TransportError> {
         let mut url = request.url.clone();
         for _ in 0..=redirect::MOST {
             let answer = self.exchange(request, &url, headers, deadline).await?;
@@ -156,7 +161,7 @@ impl Client {
                 None => return Ok(answer),
             }
         }
-        Err(Fault::new(Reason::Redirect, format!("redirected more than {} times", redirect::MOST)))
+        Err(TransportError::new(Reason::Redirect, format!("redirected more than {} times", redirect::MOST)))
     }
 
     /// Takes a turn, sends, reads, counts.
@@ -166,7 +171,7 @@ impl Client {
         url: &Url,
         headers: &HeaderMap,
         deadline: Instant,
-    ) -> Result<Answer, Fault> {
+    ) -> Result<Answer, TransportError> {
         let _turn = self.limits.turn(deadline).await?;
         let until = Instant::now() + self.options.request_timeout;
         let transport = Arc::clone(&held(&self.connections).transport);
@@ -177,13 +182,13 @@ impl Client {
         came
     }
 
-    fn late(&self, in_time: bool) -> Fault {
+    fn late(&self, in_time: bool) -> TransportError {
         let limit = self.options.request_timeout;
         let what = if in_time { format!("no answer within {limit:?}") } else { "no answer before the deadline".into() };
-        Fault::new(Reason::Timeout, what)
+        TransportError::new(Reason::Timeout, what)
     }
 
-    fn count(&self, came: &Result<Answer, Fault>) {
+    fn count(&self, came: &Result<Answer, TransportError>) {
         let mut usage = self.usage();
         *usage.requests.entry(came.as_ref().map_or(0, |answer| answer.status)).or_insert(0) += 1;
         if let Some(limit) = came.as_ref().ok().and_then(|answer| quota::rate_limit(&answer.headers)) {
@@ -208,7 +213,7 @@ impl Answer {
 }
 
 /// `GET https://h/p: no answer within 30s after 4 attempts`.
-fn told(request: &Request, fault: &Fault, attempts: u32) -> Failure {
+fn told(request: &Request, fault: &TransportError, attempts: u32) -> Failure {
     match attempts {
         0 => request.failure(fault.reason, &fault.what),
         _ => request.failure(fault.reason, &format!("{} after {}", fault.what, redact::attempts(attempts))),

@@ -8,7 +8,7 @@ use crate::core::failure::Reason;
 
 /// What went wrong with one attempt, before it is told with its URL.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Fault {
+pub(super) struct TransportError {
     /// Why, as a label value.
     pub(super) reason: Reason,
     /// What, without a URL, header or body.
@@ -17,7 +17,7 @@ pub(super) struct Fault {
     pub(super) sent: bool,
 }
 
-impl Fault {
+impl TransportError {
     /// A fault of a request that went out.
     pub(super) fn new(reason: Reason, what: impl Into<String>) -> Self {
         Self { reason, what: what.into(), sent: true }
@@ -29,7 +29,7 @@ impl Fault {
     }
 }
 
-impl From<&reqwest::Error> for Fault {
+impl From<&reqwest::Error> for TransportError {
     fn from(error: &reqwest::Error) -> Self {
         let (reason, what) = if error.is_timeout() {
             (Reason::Timeout, if error.is_connect() { "no connection in time" } else { "no answer in time" })

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-use super::error::Fault;
+use super::error::TransportError;
 use crate::core::failure::Reason;
 
 /// The limits of one client.
@@ -31,8 +31,8 @@ impl Limits {
     ///
     /// A turn that would come after the deadline is refused at once: as `rate_limited` where the provider asked for the
     /// wait, else as `timeout`.
-    pub(super) async fn turn(&self, deadline: Instant) -> Result<SemaphorePermit<'_>, Fault> {
-        let late = || Fault::unsent(Reason::Timeout, "no turn to be sent before the deadline");
+    pub(super) async fn turn(&self, deadline: Instant) -> Result<SemaphorePermit<'_>, TransportError> {
+        let late = || TransportError::unsent(Reason::Timeout, "no turn to be sent before the deadline");
         let place = match timeout_at(deadline, self.places.acquire()).await {
             Ok(Ok(place)) if Instant::now() < deadline => place,
             _ => return Err(late()),
@@ -53,13 +53,13 @@ impl Limits {
     }
 
     /// Waits as long as the provider wants to be left alone, which may become longer meanwhile.
-    async fn quiet(&self, deadline: Instant) -> Result<(), Fault> {
+    async fn quiet(&self, deadline: Instant) -> Result<(), TransportError> {
         loop {
             let until = *self.quiet_until.lock().unwrap_or_else(PoisonError::into_inner);
             match until {
                 Some(until) if until > Instant::now() && until >= deadline => {
                     let what = "the provider's rate limit holds until after the deadline";
-                    return Err(Fault::unsent(Reason::RateLimited, what));
+                    return Err(TransportError::unsent(Reason::RateLimited, what));
                 }
                 Some(until) if until > Instant::now() => sleep_until(until).await,
                 _ => return Ok(()),

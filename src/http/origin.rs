@@ -4,11 +4,11 @@ use url::Url;
 
 /// Why an address is not followed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Astray {
+pub(super) enum OriginError {
     /// It is no URL.
-    NoUrl,
+    Invalid,
     /// It is at this other origin.
-    Elsewhere(String),
+    Different(String),
     /// It brings a name or a password of its own.
     Userinfo,
 }
@@ -16,13 +16,13 @@ pub(super) enum Astray {
 /// An address that a provider gave, absolute or relative to `base`, if it is at the origin of `base`.
 ///
 /// From https to http is another origin, and so is another port: the credential never leaves where it was given for.
-pub(super) fn within(base: &Url, address: &str) -> Result<Url, Astray> {
-    let url = base.join(address).map_err(|_| Astray::NoUrl)?;
+pub(super) fn within(base: &Url, address: &str) -> Result<Url, OriginError> {
+    let url = base.join(address).map_err(|_| OriginError::Invalid)?;
     if !url.origin().is_tuple() || url.origin() != base.origin() {
-        return Err(Astray::Elsewhere(shown(&url)));
+        return Err(OriginError::Different(shown(&url)));
     }
     if (url.username(), url.password()) != (base.username(), base.password()) {
-        return Err(Astray::Userinfo);
+        return Err(OriginError::Userinfo);
     }
     Ok(url)
 }
@@ -40,23 +40,23 @@ mod tests {
     #[test]
     fn an_address_is_within_its_origin_or_astray() {
         let base = "https://h.example/v1/a?x=1";
-        let cases: [(&str, Result<&str, Astray>); 16] = [
+        let cases: [(&str, Result<&str, OriginError>); 16] = [
             ("https://h.example/v1/b", Ok("https://h.example/v1/b")),
             ("https://H.EXAMPLE:443/v1/b", Ok("https://h.example/v1/b")),
             ("b?page=2", Ok("https://h.example/v1/b?page=2")),
             ("/b", Ok("https://h.example/b")),
             ("?page=2", Ok("https://h.example/v1/a?page=2")),
             ("", Ok("https://h.example/v1/a?x=1")),
-            ("http://h.example/v1/b", Err(Astray::Elsewhere("http://h.example".into()))),
-            ("https://h.example:8443/", Err(Astray::Elsewhere("https://h.example:8443".into()))),
-            ("https://evil.example/", Err(Astray::Elsewhere("https://evil.example".into()))),
-            ("https://h.example.evil.example/", Err(Astray::Elsewhere("https://h.example.evil.example".into()))),
-            ("//evil.example/v1", Err(Astray::Elsewhere("https://evil.example".into()))),
-            (r"\\evil.example\v1", Err(Astray::Elsewhere("https://evil.example".into()))),
-            ("https://h.example@evil.example/", Err(Astray::Elsewhere("https://evil.example".into()))),
-            ("https://jane:x@h.example/", Err(Astray::Userinfo)),
-            ("data:text/plain,x", Err(Astray::Elsewhere("data:".into()))),
-            ("https://[", Err(Astray::NoUrl)),
+            ("http://h.example/v1/b", Err(OriginError::Different("http://h.example".into()))),
+            ("https://h.example:8443/", Err(OriginError::Different("https://h.example:8443".into()))),
+            ("https://evil.example/", Err(OriginError::Different("https://evil.example".into()))),
+            ("https://h.example.evil.example/", Err(OriginError::Different("https://h.example.evil.example".into()))),
+            ("//evil.example/v1", Err(OriginError::Different("https://evil.example".into()))),
+            (r"\\evil.example\v1", Err(OriginError::Different("https://evil.example".into()))),
+            ("https://h.example@evil.example/", Err(OriginError::Different("https://evil.example".into()))),
+            ("https://jane:x@h.example/", Err(OriginError::Userinfo)),
+            ("data:text/plain,x", Err(OriginError::Different("data:".into()))),
+            ("https://[", Err(OriginError::Invalid)),
         ];
         for (address, want) in cases {
             let got = within(&Url::parse(base).unwrap(), address);
@@ -67,6 +67,6 @@ mod tests {
     #[test]
     fn a_base_without_an_origin_is_home_to_nothing() {
         let base = Url::parse("file:///etc/passwd").unwrap();
-        assert_eq!(within(&base, "/etc/shadow"), Err(Astray::Elsewhere("file:".into())));
+        assert_eq!(within(&base, "/etc/shadow"), Err(OriginError::Different("file:".into())));
     }
 }

@@ -7,7 +7,7 @@ use http::header::LINK;
 use url::Url;
 
 use super::origin;
-use super::origin::Astray;
+use super::origin::OriginError;
 use crate::core::failure::{Failure, Reason};
 
 /// The most pages of one listing.
@@ -17,12 +17,12 @@ pub const MOST_PAGES: usize = 10_000;
 ///
 /// It keeps a hash of each, not the request: a body may hold a secret, and ten thousand cursors are long.
 #[derive(Debug, Default)]
-pub struct Trail {
+pub struct SeenPages {
     hasher: RandomState,
     steps: HashSet<u64>,
 }
 
-impl Trail {
+impl SeenPages {
     /// Notes a page by what makes its request different: URL, paging header or body.
     ///
     /// # Errors
@@ -59,13 +59,13 @@ pub fn next_link(headers: &http::HeaderMap, base: &Url) -> Option<String> {
 /// Reason `redirect` where it leads to another origin; `decode` where it is no URL.
 pub fn same_origin(base: &Url, next: &str) -> Result<Url, Failure> {
     origin::within(base, next).map_err(|astray| match astray {
-        Astray::NoUrl => Failure::new(Reason::Decode, "the address of the next page is no URL"),
-        Astray::Elsewhere(other) => {
+        OriginError::Invalid => Failure::new(Reason::Decode, "the address of the next page is no URL"),
+        OriginError::Different(other) => {
             let home = origin::shown(base);
             let what = format!("the next page is at {other}, and the credential is for {home}: not followed");
             Failure::new(Reason::Redirect, what)
         }
-        Astray::Userinfo => {
+        OriginError::Userinfo => {
             Failure::new(Reason::Redirect, "the address of the next page has a user or password in it: not followed")
         }
     })
@@ -196,7 +196,7 @@ mod tests {
 
     #[test]
     fn a_page_is_asked_once() {
-        let mut trail = Trail::default();
+        let mut trail = SeenPages::default();
         trail.step("/a?page=1").unwrap();
         trail.step("/a?page=2").unwrap();
         let failure = trail.step("/a?page=1").unwrap_err();
@@ -206,7 +206,7 @@ mod tests {
 
     #[test]
     fn pages_end() {
-        let mut trail = Trail::default();
+        let mut trail = SeenPages::default();
         for page in 0..MOST_PAGES {
             trail.step(&page.to_string()).unwrap();
         }

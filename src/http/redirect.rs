@@ -3,8 +3,8 @@
 use http::header::{HeaderMap, LOCATION};
 use url::Url;
 
-use super::error::Fault;
-use super::origin::{self, Astray};
+use super::error::TransportError;
+use super::origin::{self, OriginError};
 use crate::core::failure::Reason;
 
 /// The most redirections of one request.
@@ -13,16 +13,23 @@ pub(super) const MOST: usize = 5;
 /// Where a reply redirects to, if it does and may be followed.
 ///
 /// A 3xx that names no place, such as a 304, is a reply like another.
-pub(super) fn next(method: &http::Method, url: &Url, status: u16, headers: &HeaderMap) -> Result<Option<Url>, Fault> {
+pub(super) fn next(
+    method: &http::Method,
+    url: &Url,
+    status: u16,
+    headers: &HeaderMap,
+) -> Result<Option<Url>, TransportError> {
     let location = match (status, headers.get(LOCATION)) {
         (301 | 302 | 303 | 307 | 308, Some(location)) => String::from_utf8_lossy(location.as_bytes()),
         _ => return Ok(None),
     };
-    let refuse = |what: String| Err(Fault::new(Reason::Redirect, format!("{status}, {what}")));
+    let refuse = |what: String| Err(TransportError::new(Reason::Redirect, format!("{status}, {what}")));
     match origin::within(url, &location) {
-        Err(Astray::NoUrl) => refuse("redirected to what is no URL".into()),
-        Err(Astray::Userinfo) => refuse("redirected to an address with a user or password in it: not followed".into()),
-        Err(Astray::Elsewhere(other)) => refuse(format!("redirected to {other}, another origin: not followed")),
+        Err(OriginError::Invalid) => refuse("redirected to what is no URL".into()),
+        Err(OriginError::Userinfo) => {
+            refuse("redirected to an address with a user or password in it: not followed".into())
+        }
+        Err(OriginError::Different(other)) => refuse(format!("redirected to {other}, another origin: not followed")),
         Ok(_) if method != http::Method::GET => refuse(format!("a redirected {method} is not followed")),
         Ok(url) => Ok(Some(url)),
     }

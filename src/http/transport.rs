@@ -4,7 +4,7 @@ use url::{Host, Url};
 
 use super::error::cause;
 use super::options::Options;
-use crate::core::certificates::Trust;
+use crate::core::certificates::TlsMaterial;
 
 /// The name under which requests come.
 const USER_AGENT: &str = concat!("token-expiry-exporter/", env!("CARGO_PKG_VERSION"));
@@ -22,7 +22,7 @@ impl Transport {
     ///
     /// # Errors
     /// A sentence, where certificates or the proxy cannot be used.
-    pub(super) fn new(options: &Options, trust: &Trust) -> Result<Self, String> {
+    pub(super) fn new(options: &Options, trust: &TlsMaterial) -> Result<Self, String> {
         // It is an error only where it was done before.
         let _ = rustls::crypto::ring::default_provider().install_default();
         Ok(match &options.proxy {
@@ -43,7 +43,7 @@ impl Transport {
     }
 }
 
-fn builder(options: &Options, trust: &Trust) -> Result<reqwest::ClientBuilder, String> {
+fn builder(options: &Options, trust: &TlsMaterial) -> Result<reqwest::ClientBuilder, String> {
     let mut builder = reqwest::Client::builder()
         .user_agent(USER_AGENT)
         .connect_timeout(options.connect_timeout)

@@ -12,9 +12,9 @@ use super::language::definition;
 use super::language::provider::{Provider, Setting, compile};
 use super::native::local;
 use super::native::local::Native;
-use super::{Source, Wanted, builtin};
+use super::{Source, SourceSpec, builtin};
 use crate::http::client::{Clock, Options};
-use crate::schema::diagnostic::{Mistakes, Span, Text, did_you_mean};
+use crate::schema::diagnostic::{Diagnostics, SourceText, Span, did_you_mean};
 use crate::schema::yaml;
 
 /// The providers, by name.
@@ -89,15 +89,15 @@ impl Catalogue {
     ///
     /// # Errors
     /// Mistakes in the built-in definitions. The program's own tests hold that there are none.
-    pub fn builtin() -> Result<Self, Mistakes> {
+    pub fn builtin() -> Result<Self, Diagnostics> {
         let mut catalogue = Self { rows: BTreeMap::new() };
         for native in local::all() {
             let row = Row { kind: Kind::Native(native), builtin: true };
             catalogue.rows.insert(row.name().to_owned(), row);
         }
-        let mut mistakes = Mistakes::default();
+        let mut mistakes = Diagnostics::default();
         for (file, content) in builtin::DEFINITIONS {
-            if let Err(found) = catalogue.insert(&Text::new(*file, *content), true) {
+            if let Err(found) = catalogue.insert(&SourceText::new(*file, *content), true) {
                 mistakes.extend(found);
             }
         }
@@ -109,11 +109,11 @@ impl Catalogue {
     /// # Errors
     /// Every mistake in it; or its name, or an alias, is taken.
     #[allow(clippy::needless_pass_by_value)] // a seam: callers hand the text over
-    pub fn add(&mut self, text: Text) -> Result<(), Mistakes> {
+    pub fn add(&mut self, text: SourceText) -> Result<(), Diagnostics> {
         self.insert(&text, false)
     }
 
-    fn insert(&mut self, text: &Text, builtin: bool) -> Result<(), Mistakes> {
+    fn insert(&mut self, text: &SourceText, builtin: bool) -> Result<(), Diagnostics> {
         let provider = compile(text)?;
         self.free(text, &provider)?;
         let row = Row { kind: Kind::Defined(Arc::new(provider)), builtin };
@@ -122,9 +122,9 @@ impl Catalogue {
     }
 
     /// Whether a definition's names are its own, or those of a built-in one that it may replace.
-    fn free(&self, text: &Text, provider: &Provider) -> Result<(), Mistakes> {
+    fn free(&self, text: &SourceText, provider: &Provider) -> Result<(), Diagnostics> {
         let root = yaml::parse(text)?;
-        let mut mistakes = Mistakes::default();
+        let mut mistakes = Diagnostics::default();
         for name in [&provider.name].into_iter().chain(&provider.aliases) {
             let key = if *name == provider.name { "provider" } else { "aliases" };
             let at = definition::get(&root, key).map_or(root.at, |node| node.at);
@@ -176,10 +176,10 @@ impl Catalogue {
     pub fn connect(
         &self,
         provider: (&str, Span),
-        wanted: Wanted,
+        wanted: SourceSpec,
         http: Options,
         clock: Clock,
-    ) -> Result<Box<dyn Source>, Mistakes> {
+    ) -> Result<Box<dyn Source>, Diagnostics> {
         match self.row(provider.0).map(|(_, row)| &row.kind) {
             Some(Kind::Defined(definition)) => source::connect(Arc::clone(definition), wanted, http, clock),
             Some(Kind::Native(native)) => (native.connect)(wanted),

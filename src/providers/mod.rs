@@ -12,15 +12,15 @@ use chrono::{DateTime, Utc};
 use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 
-use super::schema::diagnostic::{Span, Text};
+use super::schema::diagnostic::{SourceText, Span};
 use super::schema::yaml;
 use crate::core::outcome::{Gap, Outcome};
 use crate::core::secret::SharedCredentials;
 
 /// What a source's configuration hands to its provider.
-pub struct Wanted {
+pub struct SourceSpec {
     /// The configuration.
-    pub text: Text,
+    pub text: SourceText,
     /// Where the source stands in it.
     pub at: Span,
     /// The source's name.
@@ -57,13 +57,13 @@ pub struct Probe {
     /// The listing.
     pub listing: String,
     /// What it said.
-    pub result: Result<Probed, Gap>,
+    pub result: Result<ProbeResult, Gap>,
 }
 
 /// An answer to a probe.
-pub enum Probed {
+pub enum ProbeResult {
     /// So many tokens on the first page.
     Rows(u64),
     /// Nothing is listed.
-    Nothing,
+    Empty,
 }

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 /// A text that a person has written, with the name by which messages call it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Text(Arc<(String, String)>);
+pub struct SourceText(Arc<(String, String)>);
 
-impl Text {
+impl SourceText {
     /// A text under this name, usually a file's path as it was given.
     pub fn new(name: impl Into<String>, content: impl Into<String>) -> Self {
         Self(Arc::new((name.into(), content.into())))
@@ -24,7 +24,7 @@ impl Text {
     }
 
     /// A mistake at this place of this text.
-    pub fn mistake(&self, at: Span, message: impl Into<String>) -> Mistake {
+    pub fn mistake(&self, at: Span, message: impl Into<String>) -> Diagnostic {
         let content = self.content();
         let start = floor(content, at.start);
         let before = &content[..start];
@@ -33,7 +33,7 @@ impl Text {
         let line = line.split(['\n', '\r']).next().unwrap_or_default();
         // The place may lie behind a carriage return that is no line's end: no `clamp`, whose bounds would cross there.
         let end = floor(content, at.end).min(line_start + line.len()).max(start);
-        Mistake {
+        Diagnostic {
             file: self.name().to_owned(),
             message: message.into(),
             place: Some(Place {
@@ -72,7 +72,7 @@ pub struct Span {
 ///    |                ^^^^^
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mistake {
+pub struct Diagnostic {
     file: String,
     message: String,
     place: Option<Place>,
@@ -86,7 +86,7 @@ struct Place {
     text: Option<String>,
 }
 
-impl Mistake {
+impl Diagnostic {
     /// A mistake that concerns a file as a whole, or has no file at all (then `file` is a flag's or variable's name).
     pub fn in_file(file: impl Into<String>, message: impl Into<String>) -> Self {
         Self { file: file.into(), message: message.into(), place: None }
@@ -113,7 +113,7 @@ impl Mistake {
     }
 }
 
-impl fmt::Display for Mistake {
+impl fmt::Display for Diagnostic {
     fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { file, message, place } = self;
         let Some(Place { line, column, width, text }) = place else {
@@ -127,15 +127,15 @@ impl fmt::Display for Mistake {
     }
 }
 
-impl std::error::Error for Mistake {}
+impl std::error::Error for Diagnostic {}
 
 /// Several mistakes, reported together in the order of their places.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Mistakes(Vec<Mistake>);
+pub struct Diagnostics(Vec<Diagnostic>);
 
-impl Mistakes {
+impl Diagnostics {
     /// Notes one more.
-    pub fn push(&mut self, mistake: Mistake) {
+    pub fn push(&mut self, mistake: Diagnostic) {
         self.0.push(mistake);
     }
 
@@ -145,7 +145,7 @@ impl Mistakes {
     }
 
     /// The mistakes, in the order in which they were found.
-    pub fn iter(&self) -> impl Iterator<Item = &Mistake> {
+    pub fn iter(&self) -> impl Iterator<Item = &Diagnostic> {
         self.0.iter()
     }
 
@@ -163,13 +163,13 @@ impl Mistakes {
     }
 }
 
-impl From<Mistake> for Mistakes {
-    fn from(mistake: Mistake) -> Self {
+impl From<Diagnostic> for Diagnostics {
+    fn from(mistake: Diagnostic) -> Self {
         Self(vec![mistake])
     }
 }
 
-impl fmt::Display for Mistakes {
+impl fmt::Display for Diagnostics {
     fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (number, mistake) in self.0.iter().enumerate() {
             let gap = if number == 0 { "" } else { "\n\n" };
@@ -179,7 +179,7 @@ impl fmt::Display for Mistakes {
     }
 }
 
-impl std::error::Error for Mistakes {}
+impl std::error::Error for Diagnostics {}
 
 /// `; did you mean …?` for a name that is close to one of those that exist, else nothing.
 ///

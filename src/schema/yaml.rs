@@ -9,7 +9,7 @@ use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::Number;
 use serde_saphyr::Spanned;
 
-use super::diagnostic::{Mistake, Mistakes, Span, Text, did_you_mean};
+use super::diagnostic::{Diagnostic, Diagnostics, SourceText, Span, did_you_mean};
 
 mod error;
 
@@ -52,7 +52,7 @@ pub struct Key {
 ///
 /// # Errors
 /// One mistake, at the first place that is no YAML.
-pub fn parse(text: &Text) -> Result<Node, Mistake> {
+pub fn parse(text: &SourceText) -> Result<Node, Diagnostic> {
     let options = serde_saphyr::options! { strict_booleans: true, with_snippet: false };
     let parsed: Spanned<Option<Kind>> =
         serde_saphyr::from_str_with_options(text.content(), options).map_err(|error| error::mistake(text, &error))?;
@@ -189,15 +189,15 @@ impl Node {
 #[derive(Debug)]
 pub struct Reader {
     /// The text that is read.
-    pub text: Text,
+    pub text: SourceText,
     /// What was found wrong so far.
-    pub mistakes: Mistakes,
+    pub mistakes: Diagnostics,
 }
 
 impl Reader {
     /// A reader of this text.
-    pub fn new(text: Text) -> Self {
-        Self { text, mistakes: Mistakes::default() }
+    pub fn new(text: SourceText) -> Self {
+        Self { text, mistakes: Diagnostics::default() }
     }
 
     /// Notes a mistake at a place.

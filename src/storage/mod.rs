@@ -42,7 +42,7 @@ pub enum Loaded<T> {
     /// There is no file.
     Nothing,
     /// What is there cannot be used, and was moved out of the way.
-    SetAside {
+    Quarantined {
         /// What is wrong with it, in words.
         why: String,
         /// Where it is now.
@@ -52,7 +52,7 @@ pub enum Loaded<T> {
 
 /// Whose a directory is.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Claimed {
+pub enum Lock {
     /// This process alone may write to it.
     Ours,
     /// This process may write to it, and nothing keeps others away: why, in words.
@@ -64,7 +64,7 @@ pub enum Claimed {
 /// Why the inventory could not be kept or read.
 #[derive(Debug, thiserror::Error)]
 #[error("{what} {path}: {cause}; the storage path must be a directory that this process may write to")]
-pub struct Unusable {
+pub struct StorageError {
     what: &'static str,
     path: String,
     cause: String,
@@ -94,19 +94,19 @@ impl Store {
     ///
     /// # Errors
     /// Where it cannot be made or written to. [`Self::save`] tries again.
-    pub fn claim(&self) -> Result<Claimed, Unusable> {
+    pub fn claim(&self) -> Result<Lock, StorageError> {
         let mut held = self.lock();
         if held.is_some() {
-            return Ok(Claimed::Ours);
+            return Ok(Lock::Ours);
         }
         let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.directory);
         made.map_err(|cause| unusable("cannot make", &self.directory, &cause))?;
         let claim = lock::claim(&self.directory);
         let (file, claimed) =
             match claim.map_err(|cause| unusable("cannot lock", &self.directory.join(lock::NAME), &cause))? {
-                lock::Claim::Held(file) => (file, Claimed::Ours),
-                lock::Claim::Unguarded(file, why) => (file, Claimed::Unguarded(why.to_string())),
-                lock::Claim::Taken => return Ok(Claimed::Taken),
+                lock::Claim::Held(file) => (file, Lock::Ours),
+                lock::Claim::Unguarded(file, why) => (file, Lock::Unguarded(why.to_string())),
+                lock::Claim::Taken => return Ok(Lock::Taken),
             };
         *held = Some(file);
         self.sweep();
@@ -118,7 +118,7 @@ impl Store {
     ///
     /// # Errors
     /// Where it can be neither read nor set aside.
-    pub fn load<T: DeserializeOwned>(&self) -> Result<Loaded<T>, Unusable> {
+    pub fn load<T: DeserializeOwned>(&self) -> Result<Loaded<T>, StorageError> {
         let file = self.file();
         match fs::symlink_metadata(&file) {
             Ok(_) => {}
@@ -131,7 +131,7 @@ impl Store {
         };
         let to = self.free_name();
         match fs::rename(&file, &to) {
-            Ok(()) => Ok(Loaded::SetAside { why, to }),
+            Ok(()) => Ok(Loaded::Quarantined { why, to }),
             Err(cause) => Err(unusable("cannot set aside", &file, &format_args!("{cause} ({why})"))),
         }
     }
@@ -148,9 +148,9 @@ impl Store {
     ///
     /// # Errors
     /// Where it cannot be written. What was there before is still there.
-    pub fn save(&self, encoded: &[u8]) -> Result<(), Unusable> {
+    pub fn save(&self, encoded: &[u8]) -> Result<(), StorageError> {
         let file = self.file();
-        if self.claim()? == Claimed::Taken {
+        if self.claim()? == Lock::Taken {
             return Err(unusable("cannot write", &file, &"another process keeps its inventory there"));
         }
         self.replace(&file, encoded).map_err(|cause| unusable("cannot write", &file, &cause))
@@ -188,6 +188,6 @@ fn read<T: DeserializeOwned>(path: &Path) -> Result<T, String> {
     form::read(file, size)
 }
 
-fn unusable(what: &'static str, path: &Path, cause: &dyn std::fmt::Display) -> Unusable {
-    Unusable { what, path: path.display().to_string(), cause: cause.to_string() }
+fn unusable(what: &'static str, path: &Path, cause: &dyn std::fmt::Display) -> StorageError {
+    StorageError { what, path: path.display().to_string(), cause: cause.to_string() }
 }

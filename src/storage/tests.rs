@@ -72,7 +72,7 @@ fn a_file_that_cannot_be_used_is_set_aside() {
         let (directory, store) = store();
         fs::write(store.file(), bytes).unwrap();
         let to = set_aside(directory.path(), 1);
-        let aside = Loaded::SetAside { why: (*expected).to_owned(), to: to.clone() };
+        let aside = Loaded::Quarantined { why: (*expected).to_owned(), to: to.clone() };
         assert_eq!(store.load::<Vec<String>>().unwrap(), aside);
         assert_eq!(&fs::read(to).unwrap(), bytes);
         assert_eq!(store.load::<Vec<String>>().unwrap(), Loaded::Nothing);
@@ -100,7 +100,7 @@ fn what_is_no_file_is_set_aside_without_a_wait_and_what_is_saved_takes_its_place
     for (what, make, expected) in cases {
         let (directory, store) = store();
         make(&store.file());
-        let Loaded::SetAside { why, to } = store.load::<Vec<String>>().unwrap() else { panic!("{what} is used") };
+        let Loaded::Quarantined { why, to } = store.load::<Vec<String>>().unwrap() else { panic!("{what} is used") };
         assert!(why.starts_with(expected), "{what}: {why}");
         assert_eq!(to, set_aside(directory.path(), 1));
         store.save(&encode(&["one"], now()).unwrap()).unwrap();
@@ -125,7 +125,7 @@ fn a_crash_leaves_the_old_file_and_nothing_for_long() {
     drop(before);
     fs::write(directory.path().join(".inventory-x7Gq2"), "half").unwrap();
     let after = Store::new(directory.path());
-    assert_eq!(after.claim().unwrap(), Claimed::Ours);
+    assert_eq!(after.claim().unwrap(), Lock::Ours);
     assert_eq!(after.load().unwrap(), Loaded::Found(vec!["old".to_owned()]));
     assert_eq!(names(directory.path()), ["inventory.json", "inventory.lock"]);
 }
@@ -133,16 +133,16 @@ fn a_crash_leaves_the_old_file_and_nothing_for_long() {
 #[test]
 fn a_directory_belongs_to_one_store_at_a_time() {
     let (directory, first) = store();
-    assert_eq!(first.claim().unwrap(), Claimed::Ours);
-    assert_eq!(first.claim().unwrap(), Claimed::Ours, "again");
+    assert_eq!(first.claim().unwrap(), Lock::Ours);
+    assert_eq!(first.claim().unwrap(), Lock::Ours, "again");
     fs::write(directory.path().join(".inventory-x7Gq2"), "being written by the first").unwrap();
     let second = Store::new(directory.path());
-    assert_eq!(second.claim().unwrap(), Claimed::Taken);
+    assert_eq!(second.claim().unwrap(), Lock::Taken);
     let error = second.save(b"x").unwrap_err().to_string();
     assert!(error.contains("another process keeps its inventory there"), "{error}");
     assert_eq!(names(directory.path()), [".inventory-x7Gq2", "inventory.lock"], "nothing of the first is touched");
     drop(first);
-    assert_eq!(second.claim().unwrap(), Claimed::Ours);
+    assert_eq!(second.claim().unwrap(), Lock::Ours);
 }
 
 #[test]

@@ -19,7 +19,7 @@ use super::html::web_link;
 use super::routes::text;
 use super::tokens::soonest;
 use super::words::exact;
-use crate::core::inventory::View;
+use crate::core::inventory::TokenView;
 use crate::core::token::{Expiry, State as TokenState};
 use crate::exposition::Labels;
 
@@ -42,7 +42,7 @@ fn calendar(surface: &Surface, filter: &Filter) -> String {
     let labels = surface.page.labels();
     let now = (surface.clock)();
     let inventory = surface.inventory();
-    let mut ends: Vec<View<'_>> = inventory
+    let mut ends: Vec<TokenView<'_>> = inventory
         .tokens(now)
         .filter(|view| view.state == TokenState::Active && view.expires.instant().is_some_and(has_four_digits))
         .filter(|view| filter.matches(view, labels))
@@ -63,7 +63,7 @@ fn has_four_digits(at: DateTime<Utc>) -> bool {
     (0..=9_999).contains(&at.year())
 }
 
-fn event(view: &View<'_>, labels: Labels, now: DateTime<Utc>) -> Option<Event> {
+fn event(view: &TokenView<'_>, labels: Labels, now: DateTime<Utc>) -> Option<Event> {
     let at = view.expires.instant()?;
     let token = view.token;
     let name = if token.name.is_empty() { &token.id } else { &token.name };

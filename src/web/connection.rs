@@ -21,7 +21,7 @@ use super::body::{Noted, UnderWay};
 use super::limits::{HEAD_BYTES, HEAD_FIELDS, STREAMS};
 use super::pulse::Pulse;
 use super::stream;
-use crate::exposition::program::Closed;
+use crate::exposition::program::CloseCause;
 
 /// The library's own bounds of a request's head: beyond the documented ones, whose refusals are answered and counted as
 /// others are, and below what would hurt.
@@ -44,7 +44,7 @@ pub(super) struct Connection {
 impl Connection {
     /// Answers until the client goes, the program stops or a limit is reached. Why it was closed, where the client is to
     /// blame.
-    pub(super) async fn attend(self) -> Option<Closed> {
+    pub(super) async fn attend(self) -> Option<CloseCause> {
         let Self { stream, tls, router, pulse, mut leaving } = self;
         let Some(tls) = tls else {
             pulse.open(false);
@@ -60,7 +60,7 @@ impl Connection {
             Ok(stream) => stream,
             Err(error) => {
                 tracing::debug!(%error, "a client's TLS handshake failed");
-                return Some(Closed::Handshake);
+                return Some(CloseCause::Handshake);
             }
         };
         let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
@@ -125,7 +125,7 @@ async fn drive(
     connection: impl GracefulConnection<Error = hyper::Error>,
     pulse: &Pulse,
     mut leaving: watch::Receiver<bool>,
-) -> Option<Closed> {
+) -> Option<CloseCause> {
     let mut connection = pin!(connection);
     let mut asked_to_end = false;
     loop {
@@ -145,10 +145,10 @@ async fn drive(
 }
 
 /// What a client did wrong. That it went away is nothing wrong.
-fn blame(error: &hyper::Error) -> Option<Closed> {
+fn blame(error: &hyper::Error) -> Option<CloseCause> {
     match () {
-        () if error.is_parse_too_large() => Some(Closed::TooLarge),
-        () if error.is_parse() => Some(Closed::Malformed),
+        () if error.is_parse_too_large() => Some(CloseCause::TooLarge),
+        () if error.is_parse() => Some(CloseCause::Malformed),
         () => None,
     }
 }

@@ -76,7 +76,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::exposition::program::Closed;
+    use crate::exposition::program::CloseCause;
 
     #[tokio::test(start_paused = true)]
     async fn whoever_was_silent_longest_makes_room_and_whoever_asks_stays() {
@@ -88,8 +88,8 @@ mod tests {
         tokio::time::sleep(Duration::from_secs(1)).await;
         silent.open(false);
         let third = crowd.admit(newcomer);
-        assert_eq!(silent.ends().await, Some(Closed::Full));
-        assert_eq!(asking.ends().await, Some(Closed::SlowReader), "not asked to go");
+        assert_eq!(silent.ends().await, Some(CloseCause::Full));
+        assert_eq!(asking.ends().await, Some(CloseCause::SlowReader), "not asked to go");
         drop((places, third));
         crowd.empty().await;
     }

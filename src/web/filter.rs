@@ -2,7 +2,7 @@
 //!
 //! A parameter may stand several times, and then any of its values will do; different parameters must all hold.
 
-use crate::core::inventory::{Finding, View};
+use crate::core::inventory::{Finding, TokenView};
 use crate::core::lead::Band;
 use crate::core::token::State;
 use crate::exposition::Labels;
@@ -56,7 +56,7 @@ impl Filter {
     }
 
     /// Whether a token is asked for. An owner is found by name, identifier or address, as far as each may be shown.
-    pub fn matches(&self, view: &View<'_>, labels: Labels) -> bool {
+    pub fn matches(&self, view: &TokenView<'_>, labels: Labels) -> bool {
         any(&self.sources, |source| source == view.source)
             && any(&self.providers, |provider| provider == view.provider)
             && any(&self.kinds, |kind| *kind == view.token.kind)
@@ -71,7 +71,7 @@ fn any<T>(wanted: &[T], holds: impl Fn(&T) -> bool) -> bool {
     wanted.is_empty() || wanted.iter().any(holds)
 }
 
-fn is_owner(view: &View<'_>, wanted: &str, labels: Labels) -> bool {
+fn is_owner(view: &TokenView<'_>, wanted: &str, labels: Labels) -> bool {
     let Some(owner) = view.owner else { return false };
     let shown = [
         owner.name.as_deref().filter(|_| labels.owner),

@@ -31,7 +31,7 @@ use tokio::sync::mpsc;
 
 use crate::core::inventory::Inventory;
 use crate::exposition::page::{Clock, Page};
-use crate::exposition::program::Program;
+use crate::exposition::program::ExporterMetrics;
 use guard::Guard;
 use path::TelemetryPath;
 
@@ -47,7 +47,7 @@ pub struct Surface {
     /// The metrics, ready to be handed out. It also says what of an owner may be shown.
     pub page: Arc<Page>,
     /// What the program says of itself.
-    pub program: Arc<Program>,
+    pub program: Arc<ExporterMetrics>,
     /// Where the time comes from.
     pub clock: Clock,
     /// Whether the first collection has ended, or an inventory was restored.

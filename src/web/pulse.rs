@@ -7,7 +7,7 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
 use super::limits::{ANSWER, HANDSHAKE, HEAD, IDLE, STALL};
-use crate::exposition::program::Closed;
+use crate::exposition::program::CloseCause;
 
 /// What a connection is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,11 +123,11 @@ impl Pulse {
     }
 
     /// Waits until it has been too long, or the place is needed. None where a connection that was merely idle may end.
-    pub(super) async fn ends(&self) -> Option<Closed> {
+    pub(super) async fn ends(&self) -> Option<CloseCause> {
         loop {
             let (at, cause) = self.state().limit();
             tokio::select! {
-                () = self.cut.notified() => return Some(Closed::Full),
+                () = self.cut.notified() => return Some(CloseCause::Full),
                 () = self.hurry.notified() => {}
                 () = sleep_until(at) => {
                     if self.state().limit().0 <= Instant::now() {
@@ -151,14 +151,14 @@ impl State {
     }
 
     /// When it will have been too long, if nothing happens, and why the connection then ends.
-    fn limit(&self) -> (Instant, Option<Closed>) {
+    fn limit(&self) -> (Instant, Option<CloseCause>) {
         let after = |time: Duration| self.since + time;
         match self.phase {
-            Phase::Handshake => (after(HANDSHAKE), Some(Closed::SlowHandshake)),
-            Phase::First | Phase::Head => (after(HEAD), Some(Closed::SlowRequest)),
+            Phase::Handshake => (after(HANDSHAKE), Some(CloseCause::SlowHandshake)),
+            Phase::First | Phase::Head => (after(HEAD), Some(CloseCause::SlowRequest)),
             Phase::Idle => (after(IDLE), None),
-            Phase::Answering { sending: 0, .. } => (after(ANSWER), Some(Closed::SlowReader)),
-            Phase::Answering { .. } => (after(ANSWER).min(self.alive + STALL), Some(Closed::SlowReader)),
+            Phase::Answering { sending: 0, .. } => (after(ANSWER), Some(CloseCause::SlowReader)),
+            Phase::Answering { .. } => (after(ANSWER).min(self.alive + STALL), Some(CloseCause::SlowReader)),
         }
     }
 }
@@ -167,7 +167,7 @@ impl State {
 mod tests {
     use super::*;
 
-    async fn ends(pulse: &Pulse) -> (u64, Option<Closed>) {
+    async fn ends(pulse: &Pulse) -> (u64, Option<CloseCause>) {
         let begun = Instant::now();
         let cause = pulse.ends().await;
         (begun.elapsed().as_secs(), cause)
@@ -176,18 +176,18 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn each_phase_has_its_time() {
         let pulse = Pulse::new();
-        assert_eq!(ends(&pulse).await, (10, Some(Closed::SlowHandshake)));
+        assert_eq!(ends(&pulse).await, (10, Some(CloseCause::SlowHandshake)));
         pulse.open(false);
         pulse.heard();
-        assert_eq!(ends(&pulse).await, (10, Some(Closed::SlowRequest)), "bytes alone are no request");
+        assert_eq!(ends(&pulse).await, (10, Some(CloseCause::SlowRequest)), "bytes alone are no request");
         pulse.asked();
-        assert_eq!(ends(&pulse).await, (300, Some(Closed::SlowReader)), "the program itself may take its time");
+        assert_eq!(ends(&pulse).await, (300, Some(CloseCause::SlowReader)), "the program itself may take its time");
         pulse.sends();
-        assert_eq!(ends(&pulse).await.1, Some(Closed::SlowReader));
+        assert_eq!(ends(&pulse).await.1, Some(CloseCause::SlowReader));
         pulse.answered(true);
         assert_eq!(ends(&pulse).await, (300, None));
         pulse.heard();
-        assert_eq!(ends(&pulse).await, (10, Some(Closed::SlowRequest)));
+        assert_eq!(ends(&pulse).await, (10, Some(CloseCause::SlowRequest)));
     }
 
     #[tokio::test(start_paused = true)]
@@ -204,7 +204,7 @@ mod tests {
             }
         };
         let cause = tokio::select! { cause = pulse.ends() => cause, () = told => None };
-        assert_eq!((begun.elapsed().as_secs(), cause), (300, Some(Closed::SlowReader)));
+        assert_eq!((begun.elapsed().as_secs(), cause), (300, Some(CloseCause::SlowReader)));
     }
 
     #[tokio::test(start_paused = true)]
@@ -232,6 +232,6 @@ mod tests {
             tokio::time::sleep(Duration::from_secs(5)).await;
             pulse.heard();
         };
-        assert_eq!(tokio::join!(ends(&pulse), heard).0, (15, Some(Closed::SlowRequest)));
+        assert_eq!(tokio::join!(ends(&pulse), heard).0, (15, Some(CloseCause::SlowRequest)));
     }
 }

@@ -19,7 +19,7 @@ use super::limits::{CONNECTIONS, GRACE, PROBES};
 use super::pulse::Pulse;
 use super::routes::{probes, routes};
 use super::{Surface, limits};
-use crate::exposition::program::Program;
+use crate::exposition::program::ExporterMetrics;
 
 /// After a failure to accept, such as that of no more open files, before the next attempt.
 const RECOVERY: Duration = Duration::from_millis(100);
@@ -83,12 +83,12 @@ struct Door {
     router: Router,
     guard: Option<Arc<Guard>>,
     crowd: Arc<Crowd>,
-    program: Arc<Program>,
+    program: Arc<ExporterMetrics>,
     leaving: watch::Sender<bool>,
 }
 
 impl Door {
-    fn new(room: usize, router: Router, guard: Option<Arc<Guard>>, program: &Arc<Program>) -> Self {
+    fn new(room: usize, router: Router, guard: Option<Arc<Guard>>, program: &Arc<ExporterMetrics>) -> Self {
         let (leaving, _) = watch::channel(false);
         Self { router, guard, crowd: Crowd::new(room), program: Arc::clone(program), leaving }
     }

@@ -13,7 +13,7 @@ use super::html::{Escaped, web_link};
 use super::tokens::soonest;
 use super::words::{exact, relative};
 use super::{Surface, path};
-use crate::core::inventory::{Source, View};
+use crate::core::inventory::{Source, TokenView};
 use crate::core::lead::Band;
 use crate::core::token::State as TokenState;
 use crate::exposition::Labels;
@@ -146,7 +146,7 @@ fn write_gaps(html: &mut String, sources: &[(&str, &Source)]) {
     );
 }
 
-fn write_ends(html: &mut String, ends: &[View<'_>], labels: Labels, now: DateTime<Utc>) {
+fn write_ends(html: &mut String, ends: &[TokenView<'_>], labels: Labels, now: DateTime<Utc>) {
     html.push_str("<h2>Next to end</h2>\n");
     if ends.is_empty() {
         html.push_str("<p>No active token with an end is known.</p>\n");

@@ -24,7 +24,7 @@ use serde_json::{Value, json};
 use super::Surface;
 use super::filter::Filter;
 use super::words::exact;
-use crate::core::inventory::View;
+use crate::core::inventory::TokenView;
 use crate::core::token::{LastUse, Owner};
 use crate::exposition::Labels;
 
@@ -71,7 +71,7 @@ fn found(surface: &Surface, filter: &Filter, window: &Window) -> Value {
     let labels = surface.page.labels();
     let now = (surface.clock)();
     let inventory = surface.inventory();
-    let mut found: Vec<View<'_>> = inventory.tokens(now).filter(|view| filter.matches(view, labels)).collect();
+    let mut found: Vec<TokenView<'_>> = inventory.tokens(now).filter(|view| filter.matches(view, labels)).collect();
     found.sort_by_key(soonest);
     let tokens: Vec<Value> =
         found.iter().skip(window.offset).take(window.limit).map(|view| token(view, labels)).collect();
@@ -79,11 +79,11 @@ fn found(surface: &Surface, filter: &Filter, window: &Window) -> Value {
 }
 
 /// Puts the soonest to end first, and those without an end last. The order of the inventory decides between equals.
-pub(crate) fn soonest(view: &View<'_>) -> DateTime<Utc> {
+pub(crate) fn soonest(view: &TokenView<'_>) -> DateTime<Utc> {
     view.expires.instant().unwrap_or(DateTime::<Utc>::MAX_UTC)
 }
 
-pub(crate) fn token(view: &View<'_>, labels: Labels) -> Value {
+pub(crate) fn token(view: &TokenView<'_>, labels: Labels) -> Value {
     let token = view.token;
     json!({
         "source": view.source,
@@ -100,7 +100,7 @@ pub(crate) fn token(view: &View<'_>, labels: Labels) -> Value {
         "findings": view.findings.iter().map(|finding| finding.label()).collect::<Vec<_>>(),
         "created_at": token.created_at.map(exact),
         "last_used": match token.last_used {
-            LastUse::Untold => Value::Null,
+            LastUse::NotReported => Value::Null,
             LastUse::Never => "never".into(),
             LastUse::At(at) => exact(at).into(),
         },

@@ -7,11 +7,11 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use token_expiry_exporter::collector::{Collector, Order, SharedInventory, Surroundings};
+use token_expiry_exporter::collector::{Collector, SharedInventory, SourceJob, Timing};
 use token_expiry_exporter::core::failure::{Failure, Reason};
 use token_expiry_exporter::core::inventory::{Inventory, Policy};
 use token_expiry_exporter::core::lead::Lead;
-use token_expiry_exporter::core::outcome::{Listed, Outcome, Path, Scope};
+use token_expiry_exporter::core::outcome::{ListingResult, Outcome, Path, ScopeResult};
 use token_expiry_exporter::core::token::{Expiry, LastUse, Token};
 use token_expiry_exporter::providers::{Probe, Source};
 use tokio::time::{Instant, sleep};
@@ -93,7 +93,7 @@ fn answer(id: &str, now: DateTime<Utc>) -> Outcome {
         owner: None,
         created_at: None,
         expires: Expiry::At(now + TimeDelta::days(90)),
-        last_used: LastUse::Untold,
+        last_used: LastUse::NotReported,
         scopes: Vec::new(),
         disabled: false,
         lifetime: None,
@@ -101,9 +101,9 @@ fn answer(id: &str, now: DateTime<Utc>) -> Outcome {
         labels: BTreeMap::new(),
         approximate: false,
     };
-    let scope = Scope { path: Path::root(), tokens: vec![token], odd: Vec::new(), is_step: false };
+    let scope = ScopeResult { path: Path::root(), tokens: vec![token], odd: Vec::new(), is_step: false };
     Outcome {
-        listings: vec![Listed { name: "tokens".into(), scopes: vec![scope], gaps: Vec::new() }],
+        listings: vec![ListingResult { name: "tokens".into(), scopes: vec![scope], gaps: Vec::new() }],
         requests: BTreeMap::from([(200, 1)]),
         ..Outcome::default()
     }
@@ -135,7 +135,7 @@ impl Stage {
     fn with_chance(chance: f64) -> Self {
         let inventory: SharedInventory = Arc::new(RwLock::new(Inventory::default()));
         let (start, wall) = (Instant::now(), Utc::now());
-        let surroundings = Surroundings {
+        let surroundings = Timing {
             clock: Arc::new(move || wall + start.elapsed()),
             chance: Arc::new(move || chance),
             spread: Duration::from_secs(5),
@@ -147,7 +147,7 @@ impl Stage {
     async fn apply(&mut self, sources: &[(&str, &Arc<Fake>, &str)]) {
         let orders = sources
             .iter()
-            .map(|(name, source, fingerprint)| Order {
+            .map(|(name, source, fingerprint)| SourceJob {
                 name: (*name).into(),
                 source: Arc::clone(source) as Arc<dyn Source>,
                 interval: INTERVAL,

@@ -8,10 +8,10 @@ use std::{env, fs, io};
 
 use chrono::TimeDelta;
 use serde_json::{Value, json};
-use token_expiry_exporter::config::{self, Bounds, Labels, ProviderSchema, SettingSchema, SettingShape, Surroundings};
+use token_expiry_exporter::config::{self, Bounds, Environment, Labels, ProviderSchema, SettingSchema, SettingShape};
 use token_expiry_exporter::core::failure::Reason;
 use token_expiry_exporter::core::lead::{Lead, LeadChange};
-use token_expiry_exporter::schema::diagnostic::{Mistakes, Text};
+use token_expiry_exporter::schema::diagnostic::{Diagnostics, SourceText};
 use token_expiry_exporter::schema::yaml;
 
 /// No message may hold this: it stands wherever a golden file has a secret.
@@ -20,7 +20,7 @@ const SECRET: &str = "DO-NOT-LEAK";
 /// A machine with a few files.
 struct Machine;
 
-impl Surroundings for Machine {
+impl Environment for Machine {
     fn read_file(&self, path: &Path) -> io::Result<Vec<u8>> {
         match path.to_str().unwrap() {
             "/run/secrets/gitlab" => Ok(b"DO-NOT-LEAK\n".to_vec()),
@@ -55,9 +55,9 @@ fn own_name(provider: &str) -> Option<String> {
 }
 
 /// What `check` says of a file.
-fn check(text: Text) -> Result<(), Mistakes> {
+fn check(text: SourceText) -> Result<(), Diagnostics> {
     let mut config = config::parse(text, Arc::new(Machine))?;
-    let mut mistakes = Mistakes::default();
+    let mut mistakes = Diagnostics::default();
     mistakes.extend(config.resolve_providers(own_name).err().unwrap_or_default());
     mistakes.extend(config.check_credentials().err().unwrap_or_default());
     mistakes.into_result()
@@ -83,7 +83,7 @@ fn every_mistake_is_told_as_the_golden_file_says() {
     for path in files("yaml") {
         let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
         let content = fs::read_to_string(&path).unwrap();
-        let mistakes = check(Text::new(format!("{name}.yaml"), content)).expect_err(&name);
+        let mistakes = check(SourceText::new(format!("{name}.yaml"), content)).expect_err(&name);
         let found = format!("{mistakes}\n");
         assert!(
             !found.contains(SECRET) && !format!("{mistakes:?}").contains(SECRET),
@@ -106,9 +106,9 @@ fn no_expectation_is_left_of_a_file_that_is_gone() {
     }
 }
 
-fn valid(name: &str) -> Text {
+fn valid(name: &str) -> SourceText {
     let content = fs::read_to_string(golden().join("valid").join(name)).unwrap();
-    Text::new(format!("etc/{name}"), content)
+    SourceText::new(format!("etc/{name}"), content)
 }
 
 #[test]
@@ -176,7 +176,7 @@ fn everything_that_can_be_said_is_read() {
 #[test]
 fn a_credential_is_read_anew_each_time_and_its_failure_names_the_place_alone() {
     struct Rotated(AtomicUsize);
-    impl Surroundings for Rotated {
+    impl Environment for Rotated {
         fn read_file(&self, path: &Path) -> io::Result<Vec<u8>> {
             assert_eq!(path, Path::new("etc/secret"), "relative paths stand under the configuration's folder");
             match self.0.fetch_add(1, Ordering::Relaxed) {
@@ -190,7 +190,7 @@ fn a_credential_is_read_anew_each_time_and_its_failure_names_the_place_alone() {
             None
         }
     }
-    let text = Text::new("etc/config.yaml", "sources: [{name: a, provider: b, credential: {file: secret}}]");
+    let text = SourceText::new("etc/config.yaml", "sources: [{name: a, provider: b, credential: {file: secret}}]");
     let config = config::parse(text, Arc::new(Rotated(AtomicUsize::new(0)))).unwrap();
     let credentials = &config.sources[0].credentials;
     assert_eq!(credentials.parts(), [""]);
@@ -265,7 +265,7 @@ fn providers() -> Vec<ProviderSchema> {
 
 fn as_json(path: &Path) -> Option<Value> {
     let content = fs::read_to_string(path).unwrap();
-    yaml::parse(&Text::new("x", content)).ok().map(|node| node.to_json())
+    yaml::parse(&SourceText::new("x", content)).ok().map(|node| node.to_json())
 }
 
 #[test]
@@ -296,7 +296,7 @@ fn the_schema_checks_a_source_by_its_provider() {
         ("{name: a, provider: gitlba}", false),
     ];
     for (source, valid) in cases {
-        let source = yaml::parse(&Text::new("x", format!("sources: [{source}]"))).unwrap().to_json();
+        let source = yaml::parse(&SourceText::new("x", format!("sources: [{source}]"))).unwrap().to_json();
         assert_eq!(schema.is_valid(&source), valid, "{source}");
     }
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use token_expiry_exporter::providers::language::definition::{definition_schema, key_tables};
 use token_expiry_exporter::providers::language::provider::compile;
-use token_expiry_exporter::schema::diagnostic::Text;
+use token_expiry_exporter::schema::diagnostic::SourceText;
 use token_expiry_exporter::schema::yaml;
 
 /// A case: its name, the definition that it edits, and what is written instead of what.
@@ -91,17 +91,17 @@ fn compare(path: &Path, actual: &str) {
     );
 }
 
-fn edited(case: &Case) -> Text {
+fn edited(case: &Case) -> SourceText {
     let (name, base, edits) = case;
     let mut content = fs::read_to_string(golden(&format!("base/{base}.yaml"))).expect("the definition");
     for (from, to) in *edits {
         assert!(content.contains(from), "{name}: `{from}` is not in {base}.yaml");
         content = content.replace(from, to);
     }
-    Text::new(format!("{name}.yaml"), content)
+    SourceText::new(format!("{name}.yaml"), content)
 }
 
-fn told(text: &Text) -> String {
+fn told(text: &SourceText) -> String {
     match compile(text) {
         Ok(_) => "no mistakes\n".to_owned(),
         Err(mistakes) => format!("{mistakes}\n"),
@@ -122,7 +122,7 @@ fn a_credential_in_a_path_is_refused() {
         let rest = "format: 1\nprovider: w\ntitle: W\ndocs: https://w.example/\nexpiry: an instant\n\
                     settings: {url: {type: url, help: u}}\nlistings:\n  \
                     - {name: t, kind: t, get: /t, rows: ., token: {id: .id, expires_at: .e}}\n";
-        told(&Text::new("w.yaml", format!("{rest}{auth}")))
+        told(&SourceText::new("w.yaml", format!("{rest}{auth}")))
     };
     for sound in ["post: /login, form: {s: '{credential}'}", "get: /login, query: {s: '{credential}'}"] {
         assert_eq!(login(sound), "no mistakes\n");
@@ -135,7 +135,7 @@ fn a_credential_in_a_path_is_refused() {
 fn all_mistakes_are_told_at_once() {
     for name in ["shapes", "meaning"] {
         let content = fs::read_to_string(golden(&format!("{name}.yaml"))).expect("the definition");
-        compare(&golden(&format!("{name}.txt")), &told(&Text::new(format!("{name}.yaml"), content)));
+        compare(&golden(&format!("{name}.txt")), &told(&SourceText::new(format!("{name}.yaml"), content)));
     }
 }
 
@@ -157,7 +157,7 @@ fn the_schema_accepts_what_the_reader_accepts() {
     let yaml = definitions.filter(|path| path.extension().is_some_and(|extension| extension == "yaml"));
     let mut seen = 0;
     for path in yaml.chain([golden("base/gitlab.yaml"), golden("base/atlassian-cloud.yaml")]) {
-        let text = Text::new(path.display().to_string(), fs::read_to_string(&path).expect("the definition"));
+        let text = SourceText::new(path.display().to_string(), fs::read_to_string(&path).expect("the definition"));
         if let Err(mistakes) = compile(&text) {
             panic!("{mistakes}");
         }
@@ -170,7 +170,7 @@ fn the_schema_accepts_what_the_reader_accepts() {
     assert!(seen > 2, "the built-in definitions are not where they are looked for");
     for name in ["shapes", "meaning"] {
         let content = fs::read_to_string(golden(&format!("{name}.yaml"))).expect("the definition");
-        let json = yaml::parse(&Text::new(name, content)).expect("YAML").to_json();
+        let json = yaml::parse(&SourceText::new(name, content)).expect("YAML").to_json();
         assert!(!schema.is_valid(&json), "the schema accepts {name}.yaml");
     }
 }

@@ -7,16 +7,16 @@ use std::time::Duration;
 use std::{fs, io};
 
 use chrono::DateTime;
-use token_expiry_exporter::config::{self, Surroundings};
-use token_expiry_exporter::core::certificates::Trust;
+use token_expiry_exporter::config::{self, Environment};
+use token_expiry_exporter::core::certificates::TlsMaterial;
 use token_expiry_exporter::http::client::Options;
-use token_expiry_exporter::providers::{Catalogue, Wanted};
-use token_expiry_exporter::schema::diagnostic::Text;
+use token_expiry_exporter::providers::{Catalogue, SourceSpec};
+use token_expiry_exporter::schema::diagnostic::SourceText;
 
 /// A machine on which every file that an example names is there.
 struct Machine;
 
-impl Surroundings for Machine {
+impl Environment for Machine {
     fn read_file(&self, path: &Path) -> io::Result<Vec<u8>> {
         let pem: &[u8] = match path.extension().and_then(|end| end.to_str()) {
             Some("key") => include_bytes!("../../src/providers/engine/signers/github_app/test-key.pem"),
@@ -38,7 +38,7 @@ fn root() -> &'static Path {
 /// The names of the providers that a configuration uses.
 fn connected(name: &str, content: &str) -> BTreeSet<String> {
     let catalogue = Catalogue::builtin().expect("the built-in definitions");
-    let config = config::parse(Text::new(name, content), Arc::new(Machine));
+    let config = config::parse(SourceText::new(name, content), Arc::new(Machine));
     let config = config.unwrap_or_else(|mistakes| panic!("{mistakes}"));
     let options = Options {
         connect_timeout: Duration::from_secs(1),
@@ -48,12 +48,12 @@ fn connected(name: &str, content: &str) -> BTreeSet<String> {
         longest_wait: Duration::ZERO,
         concurrency: 1,
         rate: None,
-        certificates: Arc::new(Trust::default()),
+        certificates: Arc::new(TlsMaterial::default()),
         proxy: None,
     };
     let mut used = BTreeSet::new();
     for source in config.sources {
-        let wanted = Wanted {
+        let wanted = SourceSpec {
             text: config.text.clone(),
             at: source.at,
             name: source.name.0,

@@ -14,7 +14,7 @@ use token_expiry_exporter::core::outcome::Outcome;
 use token_expiry_exporter::core::token::Owner;
 use token_expiry_exporter::exposition::families::FAMILIES;
 use token_expiry_exporter::exposition::page::{Clock, Page};
-use token_expiry_exporter::exposition::program::{Build, Program};
+use token_expiry_exporter::exposition::program::{Build, ExporterMetrics};
 use token_expiry_exporter::exposition::text::Format;
 use token_expiry_exporter::exposition::{Labels, reference, render};
 use tokio::sync::watch;
@@ -137,7 +137,7 @@ fn page(clock: Clock) -> (Arc<RwLock<Inventory>>, Arc<Page>) {
 
 fn page_of(inventory: Inventory, clock: Clock) -> (Arc<RwLock<Inventory>>, Arc<Page>) {
     let inventory = Arc::new(RwLock::new(inventory));
-    let program = Program::new(Build { version: "1.2.3", revision: "abc" }, (1, 1)).unwrap();
+    let program = ExporterMetrics::new(Build { version: "1.2.3", revision: "abc" }, (1, 1)).unwrap();
     let page = Page::new(Arc::clone(&inventory), Labels::default(), Arc::new(program), clock).unwrap();
     (inventory, Arc::new(page))
 }

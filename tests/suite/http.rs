@@ -11,7 +11,7 @@ use serde_json::json;
 use tokio::time::Instant;
 use url::Url;
 
-use token_expiry_exporter::core::certificates::Trust;
+use token_expiry_exporter::core::certificates::TlsMaterial;
 use token_expiry_exporter::core::failure::{Failure, Reason};
 use token_expiry_exporter::core::outcome::RateLimit;
 use token_expiry_exporter::core::secret::Secret;
@@ -34,7 +34,7 @@ fn options() -> Options {
         longest_wait: Duration::from_millis(40),
         concurrency: 4,
         rate: None,
-        certificates: Arc::new(Trust::default()),
+        certificates: Arc::new(TlsMaterial::default()),
         proxy: None,
     }
 }
@@ -411,11 +411,11 @@ async fn no_debug_shows_headers_or_bodies() {
 
 #[test]
 fn what_cannot_be_used_is_named() {
-    let with = |trust: Trust| Options { certificates: Arc::new(trust), ..options() };
+    let with = |trust: TlsMaterial| Options { certificates: Arc::new(trust), ..options() };
     let cases = [
-        (with(Trust { ca: Some(b"no PEM".to_vec()), identity: None }), "the certificates to trust hold none"),
+        (with(TlsMaterial { ca: Some(b"no PEM".to_vec()), identity: None }), "the certificates to trust hold none"),
         (
-            with(Trust { ca: None, identity: Some(Secret::new("hunter2")) }),
+            with(TlsMaterial { ca: None, identity: Some(Secret::new("hunter2")) }),
             "client certificate and its key cannot be read",
         ),
         (

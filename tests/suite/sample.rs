@@ -8,7 +8,9 @@ use regex::Regex;
 use token_expiry_exporter::core::failure::{Failure, Reason};
 use token_expiry_exporter::core::inventory::{Inventory, Policy};
 use token_expiry_exporter::core::lead::Lead;
-use token_expiry_exporter::core::outcome::{Gap, Listed, OddRow, Outcome, Own, Path, RateLimit, Scope};
+use token_expiry_exporter::core::outcome::{
+    CredentialExpiry, Gap, ListingResult, MalformedRow, Outcome, Path, RateLimit, ScopeResult,
+};
 use token_expiry_exporter::core::rules::{Match, Rule};
 use token_expiry_exporter::core::token::{Expiry, LastUse, Owner, Token};
 
@@ -50,7 +52,7 @@ pub fn token(id: &str, name: &str, expires: Expiry) -> Token {
         }),
         created_at: None,
         expires,
-        last_used: LastUse::Untold,
+        last_used: LastUse::NotReported,
         scopes: vec!["api".to_owned()],
         disabled: false,
         lifetime: None,
@@ -66,9 +68,9 @@ pub fn ends(days: i64) -> Expiry {
 }
 
 /// What a listing has brought in one scope.
-pub fn listed(name: &str, tokens: Vec<Token>) -> Listed {
-    let scope = Scope { path: Path::root().join("all"), tokens, odd: Vec::new(), is_step: false };
-    Listed { name: name.to_owned(), scopes: vec![scope], gaps: Vec::new() }
+pub fn listed(name: &str, tokens: Vec<Token>) -> ListingResult {
+    let scope = ScopeResult { path: Path::root().join("all"), tokens, odd: Vec::new(), is_step: false };
+    ListingResult { name: name.to_owned(), scopes: vec![scope], gaps: Vec::new() }
 }
 
 /// The inventory with one of everything.
@@ -148,7 +150,7 @@ fn gitlab() -> Outcome {
     ];
     Outcome {
         listings: vec![listed("group", hostile), listed("personal", personal)],
-        own: Own::Ends(Expiry::At(at("2026-03-05T00:00:00Z"))),
+        own: CredentialExpiry::Reported(Expiry::At(at("2026-03-05T00:00:00Z"))),
         requests: BTreeMap::from([(200, 17), (429, 1), (0, 2)]),
         rate_limit: Some(RateLimit { limit: Some(2_000), remaining: 1_984 }),
         ..Outcome::default()
@@ -163,7 +165,7 @@ fn vault() -> Outcome {
         needs: needs.map(str::to_owned),
     };
     let mut listing = listed("token", vec![token("v1", "root", ends(40))]);
-    listing.scopes[0].odd.push(OddRow { position: 2, id: None, field: "id" });
+    listing.scopes[0].odd.push(MalformedRow { position: 2, id: None, field: "id" });
     listing.gaps = vec![
         gap("auth/a", Reason::Forbidden, Some("auth/a [list]")),
         gap("auth/b", Reason::Forbidden, None),

@@ -1,6 +1,6 @@
 //! `list`: one collection of all sources, for people, scripts, cron and CI.
 
-mod form;
+mod format;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,13 +12,13 @@ use futures_util::stream::FuturesUnordered;
 use super::args::{ListArgs, Output};
 use super::print::{self, Progress};
 use crate::app::setup::Setup;
-use crate::app::{Fault, Shard};
+use crate::app::{RunError, Shard};
 use crate::collector::{Clock, collect};
-use crate::core::inventory::{Inventory, View};
+use crate::core::inventory::{Inventory, TokenView};
 use crate::core::outcome::Outcome;
 use crate::core::token::State;
 use crate::exposition;
-use crate::schema::diagnostic::{Mistake, did_you_mean};
+use crate::schema::diagnostic::{Diagnostic, did_you_mean};
 use crate::web::words::relative;
 
 /// Not everything could be had.
@@ -28,7 +28,7 @@ const MOST_COMPLAINTS: usize = 20;
 /// A token ends soon, or has ended.
 const ENDS: u8 = 1;
 
-pub(super) async fn run(args: ListArgs) -> Result<u8, Fault> {
+pub(super) async fn run(args: ListArgs) -> Result<u8, RunError> {
     let clock: Clock = Arc::new(Utc::now);
     let mut setup = super::load(args.files, Shard::WHOLE, &clock).await?;
     choose(&mut setup, &args.sources)?;
@@ -36,9 +36,9 @@ pub(super) async fn run(args: ListArgs) -> Result<u8, Fault> {
     let (inventory, complete) = inventory(setup, &clock).await;
     let now = clock();
     print::output(&match args.output {
-        Output::Table => form::table(&inventory, labels, now),
-        Output::Json => form::json(&inventory, labels, now),
-        Output::Csv => form::csv(&inventory, labels, now),
+        Output::Table => format::table(&inventory, labels, now),
+        Output::Json => format::json(&inventory, labels, now),
+        Output::Csv => format::csv(&inventory, labels, now),
         Output::Prom => exposition::render(&inventory, labels, now),
     });
     let ending = args.fail_within.map_or_else(Vec::new, |within| ending(&inventory, within, now));
@@ -53,11 +53,13 @@ pub(super) async fn run(args: ListArgs) -> Result<u8, Fault> {
 }
 
 /// Leaves out the sources that were not asked for.
-fn choose(setup: &mut Setup, names: &[String]) -> Result<(), Fault> {
+fn choose(setup: &mut Setup, names: &[String]) -> Result<(), RunError> {
     for name in names {
         if !setup.policies.contains_key(name) {
             let hint = did_you_mean(name, setup.policies.keys().map(String::as_str), |name| format!("`{name}`"));
-            return Err(Fault::Mistakes(Mistake::in_file("--source", format!("no source `{name}`{hint}")).into()));
+            return Err(RunError::Diagnostics(
+                Diagnostic::in_file("--source", format!("no source `{name}`{hint}")).into(),
+            ));
         }
     }
     if !names.is_empty() {
@@ -117,11 +119,11 @@ fn complaints(source: &str, outcome: &Outcome) -> Vec<String> {
 /// Active tokens that end within the time, and those that have ended, a line each.
 fn ending(inventory: &Inventory, within: TimeDelta, now: DateTime<Utc>) -> Vec<String> {
     let limit = now.checked_add_signed(within).unwrap_or(DateTime::<Utc>::MAX_UTC);
-    let ends = |view: &View<'_>| match (view.state, view.expires.instant()) {
+    let ends = |view: &TokenView<'_>| match (view.state, view.expires.instant()) {
         (State::Active, Some(end)) => end <= limit,
         (state, _) => state == State::Expired,
     };
-    let line = |view: View<'_>| {
+    let line = |view: TokenView<'_>| {
         let end = view.expires.instant()?;
         let ends = if end <= now { "has ended" } else { "ends" };
         let name = if view.token.name.is_empty() { &view.token.id } else { &view.token.name };

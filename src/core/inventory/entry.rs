@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::source::Policy;
 use crate::core::lead::{Bands, Lead};
 use crate::core::outcome::Path;
-use crate::core::rules::Changes;
+use crate::core::rules::Overrides;
 use crate::core::token::{Expiry, State, Token};
 
 /// An end that was told as seconds from now wavers by the latency of each answer: a former one this close stays.
@@ -30,7 +30,7 @@ pub(super) struct Entry {
     pub(super) named: bool,
     /// What the rules make of it; none where they leave it as it is.
     #[serde(skip)]
-    pub(super) changes: Option<Arc<Changes>>,
+    pub(super) changes: Option<Arc<Overrides>>,
     /// Until when another one replaces it.
     #[serde(skip)]
     pub(super) replaced_until: Option<DateTime<Utc>>,
@@ -43,9 +43,11 @@ pub(super) enum Presence {
     /// It did.
     Listed,
     /// It did not, and the one before did. The token had not ended then.
-    MissedOnce,
+    #[serde(rename = "missed_once")]
+    MissingOnce,
     /// It did not, and the token has ended: it is kept so that its alert does not end by itself.
-    Over,
+    #[serde(rename = "over")]
+    ExpiredAndMissing,
 }
 
 impl Entry {
@@ -80,21 +82,21 @@ impl Entry {
         let ended = matches!(self.token.expires, Expiry::At(end) if end <= now);
         match self.presence {
             _ if ended => {
-                self.presence = Presence::Over;
+                self.presence = Presence::ExpiredAndMissing;
                 !self.is_forgotten(now, retention)
             }
             Presence::Listed => {
-                self.presence = Presence::MissedOnce;
+                self.presence = Presence::MissingOnce;
                 true
             }
-            Presence::MissedOnce | Presence::Over => false,
+            Presence::MissingOnce | Presence::ExpiredAndMissing => false,
         }
     }
 
     /// When an ended token that is listed no more is forgotten.
     pub(super) fn forgotten_at(&self, retention: TimeDelta) -> Option<DateTime<Utc>> {
         match (self.presence, self.token.expires) {
-            (Presence::Over, Expiry::At(end)) => end.checked_add_signed(retention),
+            (Presence::ExpiredAndMissing, Expiry::At(end)) => end.checked_add_signed(retention),
             _ => None,
         }
     }

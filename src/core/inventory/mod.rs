@@ -17,17 +17,17 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use self::record::Held;
+use self::record::SourceState;
 pub use self::snapshot::Snapshot;
 pub use self::source::{Adjustment, ListingHealth, Policy, Source};
-pub use self::view::{Finding, View};
+pub use self::view::{Finding, TokenView};
 use super::outcome::Outcome;
 use super::rules::Rule;
 
 /// Every source, and its tokens.
 #[derive(Debug)]
 pub struct Inventory {
-    sources: BTreeMap<String, Held>,
+    sources: BTreeMap<String, SourceState>,
     rules: Arc<[Rule]>,
 }
 
@@ -46,7 +46,7 @@ impl Inventory {
         self.rules = rules;
         for (name, policy) in sources {
             let known = before.remove(&name).filter(|held| held.source.policy.provider == policy.provider);
-            let mut held = known.unwrap_or_else(|| Held::new(policy.clone()));
+            let mut held = known.unwrap_or_else(|| SourceState::new(policy.clone()));
             held.set_policy(&name, policy, &self.rules);
             self.sources.insert(name, held);
         }
@@ -66,7 +66,7 @@ impl Inventory {
     }
 
     /// Every token, in the order of source and id.
-    pub fn tokens(&self, now: DateTime<Utc>) -> impl Iterator<Item = View<'_>> {
+    pub fn tokens(&self, now: DateTime<Utc>) -> impl Iterator<Item = TokenView<'_>> {
         self.sources.iter().flat_map(move |(name, held)| held.views(name, now))
     }
 

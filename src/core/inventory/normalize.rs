@@ -15,7 +15,7 @@ const LONGEST_LINK: usize = 2000;
 
 /// What was done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Counts {
+pub(super) struct AdjustmentCounts {
     /// Values that something was taken out of.
     pub(super) cleaned: u64,
     /// Values that were cut.
@@ -24,7 +24,7 @@ pub(super) struct Counts {
     pub(super) refused: u64,
 }
 
-impl Counts {
+impl AdjustmentCounts {
     /// Makes every text of a token fit, and gives back the room that it does not need.
     pub(super) fn clean(&mut self, token: &mut Token) {
         self.id(&mut token.id);

@@ -6,25 +6,25 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use super::entry::Entry;
-use super::normalize::Counts;
+use super::normalize::AdjustmentCounts;
 use super::source::{Adjustment, Policy, Source};
 use super::{limit, replaced};
 use crate::core::outcome::{Outcome, Path};
-use crate::core::rules::{self, Changes, Rule, Verdict};
+use crate::core::rules::{self, Overrides, Rule, RuleResult};
 
 /// A source and its tokens.
 #[derive(Debug)]
-pub(super) struct Held {
+pub(super) struct SourceState {
     pub(super) source: Source,
     /// In the order of their ids, each once.
     pub(super) entries: Vec<Entry>,
     /// What the rules make of tokens. For many it is the same, and kept once.
-    changes: BTreeSet<Arc<Changes>>,
+    changes: BTreeSet<Arc<Overrides>>,
     /// Addresses that the provider told and that were refused.
     refused: u64,
 }
 
-impl Held {
+impl SourceState {
     pub(super) fn new(policy: Policy) -> Self {
         Self { source: Source::new(policy), entries: Vec::new(), changes: BTreeSet::new(), refused: 0 }
     }
@@ -52,7 +52,7 @@ impl Held {
         now: DateTime<Utc>,
     ) {
         self.source.note(&outcome, started, now);
-        let word = Word::of(&outcome);
+        let word = Coverage::of(&outcome);
         let answered = outcome.is_complete() || outcome.listings.iter().any(|listed| !listed.scopes.is_empty());
         let adjusted = self.take_in(outcome);
 
@@ -78,9 +78,9 @@ impl Held {
     }
 
     /// Takes in every token that is named, where its id is named first. Entries stay in the order of their ids.
-    fn take_in(&mut self, outcome: Outcome) -> Adjusted {
+    fn take_in(&mut self, outcome: Outcome) -> Adjustments {
         let known = self.entries.len();
-        let mut counts = Counts::default();
+        let mut counts = AdjustmentCounts::default();
         let mut duplicates = 0;
         for entry in &mut self.entries {
             entry.named = false;
@@ -102,7 +102,7 @@ impl Held {
         self.entries.sort_by(|a, b| a.id().cmp(b.id()));
         self.entries.dedup_by(|later, first| later.id() == first.id());
         duplicates += (named - self.entries.len()) as u64;
-        Adjusted::of(counts, duplicates, outcome.unread_fields)
+        Adjustments::of(counts, duplicates, outcome.unread_fields)
     }
 
     /// Applies the rules to these entries; says how many they leave out.
@@ -114,9 +114,9 @@ impl Held {
                 return true;
             }
             match rules::apply(rules, name, provider, &entry.token) {
-                Verdict::Dropped => false,
-                Verdict::Kept(changes) => {
-                    entry.changes = (changes != Changes::default()).then(|| shared(&mut self.changes, changes));
+                RuleResult::Dropped => false,
+                RuleResult::Kept(changes) => {
+                    entry.changes = (changes != Overrides::default()).then(|| shared(&mut self.changes, changes));
                     true
                 }
             }
@@ -148,7 +148,7 @@ impl Held {
 }
 
 /// The one that is kept of those that are equal.
-fn shared(known: &mut BTreeSet<Arc<Changes>>, changes: Changes) -> Arc<Changes> {
+fn shared(known: &mut BTreeSet<Arc<Overrides>>, changes: Overrides) -> Arc<Overrides> {
     if let Some(same) = known.get(&changes) {
         return same.clone();
     }
@@ -158,10 +158,10 @@ fn shared(known: &mut BTreeSet<Arc<Changes>>, changes: Changes) -> Arc<Changes> 
 }
 
 /// What a collection had to adjust.
-struct Adjusted(BTreeMap<Adjustment, u64>);
+struct Adjustments(BTreeMap<Adjustment, u64>);
 
-impl Adjusted {
-    fn of(counts: Counts, duplicates: u64, unread: u64) -> Self {
+impl Adjustments {
+    fn of(counts: AdjustmentCounts, duplicates: u64, unread: u64) -> Self {
         let count = |adjustment| match adjustment {
             Adjustment::DuplicateId => duplicates,
             Adjustment::CleanedValue => counts.cleaned,
@@ -178,9 +178,9 @@ impl Adjusted {
 }
 
 /// Of which scopes an outcome's silence says that a token is not there any more.
-struct Word(HashMap<String, HashSet<Path>>);
+struct Coverage(HashMap<String, HashSet<Path>>);
 
-impl Word {
+impl Coverage {
     /// By listing, the paths under which silence says nothing: gaps, and answers with rows that could not be read, for each
     /// of these may be the missing token.
     fn of(outcome: &Outcome) -> Self {

@@ -8,7 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::entry::Entry;
-use super::record::Held;
+use super::record::SourceState;
 use super::source::{Adjustment, ListingHealth};
 use crate::core::outcome::{Path, RateLimit};
 use crate::core::rules::Rule;
@@ -52,12 +52,12 @@ impl<'a> Snapshot<'a> {
         self.sources.values().all(|stored| stored.last_attempt.is_none() && stored.tokens.is_empty())
     }
 
-    pub(super) fn of(sources: impl Iterator<Item = (&'a String, &'a Held)>) -> Self {
-        let stored = |(name, held): (&'a String, &'a Held)| (Cow::from(name.as_str()), Stored::of(held));
+    pub(super) fn of(sources: impl Iterator<Item = (&'a String, &'a SourceState)>) -> Self {
+        let stored = |(name, held): (&'a String, &'a SourceState)| (Cow::from(name.as_str()), Stored::of(held));
         Self { sources: sources.map(stored).collect() }
     }
 
-    pub(super) fn restore(self, sources: &mut BTreeMap<String, Held>, rules: &[Rule]) {
+    pub(super) fn restore(self, sources: &mut BTreeMap<String, SourceState>, rules: &[Rule]) {
         for (name, stored) in self.sources {
             let held = sources.get_mut(&*name);
             let held = held
@@ -70,7 +70,7 @@ impl<'a> Snapshot<'a> {
 }
 
 impl<'a> Stored<'a> {
-    fn of(held: &'a Held) -> Self {
+    fn of(held: &'a SourceState) -> Self {
         let source = &held.source;
         Self {
             provider: Cow::from(&source.policy.provider),
@@ -87,7 +87,7 @@ impl<'a> Stored<'a> {
         }
     }
 
-    fn restore(self, held: &mut Held, name: &str, rules: &[Rule]) {
+    fn restore(self, held: &mut SourceState, name: &str, rules: &[Rule]) {
         let source = &mut held.source;
         source.last_attempt = self.last_attempt;
         source.last_success = self.last_success;

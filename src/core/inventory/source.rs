@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::core::failure::Reason;
 use crate::core::lead::{Band, Bands, Lead};
-use crate::core::outcome::{Listed, Outcome, Own, RateLimit};
+use crate::core::outcome::{CredentialExpiry, ListingResult, Outcome, RateLimit};
 use crate::core::token::Expiry;
 
 /// What the configuration says of one source.
@@ -144,7 +144,7 @@ impl Source {
         self.last_success = if complete { Some(now) } else { self.last_success };
         self.last_duration = Some((now - started).max(TimeDelta::zero()));
         self.rate_limit = outcome.rate_limit.or(self.rate_limit);
-        if let Own::Ends(expires) = outcome.own {
+        if let CredentialExpiry::Reported(expires) = outcome.own {
             self.credential = Some(expires);
         }
         for (reason, count) in outcome.reasons() {
@@ -177,7 +177,7 @@ impl Default for ListingHealth {
 }
 
 impl ListingHealth {
-    fn of(listed: &Listed) -> Self {
+    fn of(listed: &ListingResult) -> Self {
         let mut health = Self::default();
         for gap in &listed.gaps {
             *health.gaps.entry(gap.failure.reason).or_default() += 1;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 
 use super::entry::Entry;
-use super::record::Held;
+use super::record::SourceState;
 use super::source::Policy;
 use crate::core::lead::{self, Band};
 use crate::core::token::{Expiry, LastUse, Owner, State, Token};
@@ -44,7 +44,7 @@ impl Finding {
 
 /// A token as people are shown it at an instant.
 #[derive(Debug)]
-pub struct View<'a> {
+pub struct TokenView<'a> {
     /// Its source.
     pub source: &'a str,
     /// Its provider.
@@ -67,13 +67,13 @@ pub struct View<'a> {
     pub findings: Vec<Finding>,
 }
 
-impl Held {
-    pub(super) fn views<'a>(&'a self, name: &'a str, now: DateTime<Utc>) -> impl Iterator<Item = View<'a>> {
+impl SourceState {
+    pub(super) fn views<'a>(&'a self, name: &'a str, now: DateTime<Utc>) -> impl Iterator<Item = TokenView<'a>> {
         let policy = &self.source.policy;
         let known = self.entries.iter().filter(move |entry| !entry.is_forgotten(now, policy.expired_retention));
         known.map(move |entry| {
             let state = entry.state(now);
-            View {
+            TokenView {
                 source: name,
                 provider: &policy.provider,
                 listing: &entry.listing,
@@ -125,7 +125,7 @@ impl Entry {
     /// From when it counts as unused; a token that is new has not been used for long, and that says nothing.
     fn unused_from(&self, policy: &Policy) -> Option<DateTime<Utc>> {
         let used = match self.token.last_used {
-            LastUse::Untold => return None,
+            LastUse::NotReported => return None,
             LastUse::Never => DateTime::<Utc>::MIN_UTC,
             LastUse::At(used) => used,
         };

@@ -21,7 +21,7 @@ fn token(created_before_end: Option<TimeDelta>, lifetime: Option<TimeDelta>) -> 
         owner: None,
         created_at: created_before_end.map(|life| end() - life),
         expires: Expiry::At(end()),
-        last_used: LastUse::Untold,
+        last_used: LastUse::NotReported,
         scopes: Vec::new(),
         disabled: false,
         lifetime,

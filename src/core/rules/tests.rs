@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::TimeDelta;
 use regex::Regex;
 
-use super::{Changes, Match, Rule, Verdict, apply};
+use super::{Match, Overrides, Rule, RuleResult, apply};
 use crate::core::lead::LeadChange;
 use crate::core::token::{Expiry, LastUse, Owner, Token};
 
@@ -26,7 +26,7 @@ fn renovate() -> Token {
         owner: Some(owner("91", "Jane", "jane@example.com")),
         created_at: Some("2026-01-01T00:00:00Z".parse().unwrap()),
         expires: Expiry::Never,
-        last_used: LastUse::Untold,
+        last_used: LastUse::NotReported,
         scopes: Vec::new(),
         disabled: false,
         lifetime: None,
@@ -40,10 +40,10 @@ fn regex(text: &str) -> Option<Regex> {
     Some(Regex::new(text).unwrap())
 }
 
-fn kept(rules: &[Rule], token: &Token) -> Changes {
+fn kept(rules: &[Rule], token: &Token) -> Overrides {
     match apply(rules, "gitlab-eu", "gitlab", token) {
-        Verdict::Kept(changes) => changes,
-        Verdict::Dropped => panic!("dropped"),
+        RuleResult::Kept(changes) => changes,
+        RuleResult::Dropped => panic!("dropped"),
     }
 }
 
@@ -75,24 +75,24 @@ fn a_rule_matches_where_all_that_it_says_holds() {
     ];
     for (case, matches, holds) in cases {
         let rule = Rule { matches, drop: true, ..Rule::default() };
-        assert_eq!(apply(&[rule], "gitlab-eu", "gitlab", &renovate()) == Verdict::Dropped, holds, "{case}");
+        assert_eq!(apply(&[rule], "gitlab-eu", "gitlab", &renovate()) == RuleResult::Dropped, holds, "{case}");
     }
     let ownerless = Token { owner: None, ..renovate() };
     let rule = Rule { matches: Match { owner: regex(""), ..nothing() }, drop: true, ..Rule::default() };
-    assert_eq!(kept(&[rule], &ownerless), Changes::default(), "no owner is no empty owner");
+    assert_eq!(kept(&[rule], &ownerless), Overrides::default(), "no owner is no empty owner");
 }
 
 #[test]
 fn without_a_rule_a_token_is_as_its_provider_says() {
-    assert_eq!(kept(&[], &renovate()), Changes::default());
+    assert_eq!(kept(&[], &renovate()), Overrides::default());
     let other = Rule {
         matches: Match { name: regex("other"), ..Match::default() },
         labels: labels(&[("team", "platform")]),
         ..Rule::default()
     };
-    assert_eq!(kept(&[other], &renovate()), Changes::default());
+    assert_eq!(kept(&[other], &renovate()), Overrides::default());
     let nothing_new = Rule { labels: labels(&[("project", "acme/web")]), ..Rule::default() };
-    assert_eq!(kept(&[nothing_new], &renovate()), Changes::default(), "a label that it has already");
+    assert_eq!(kept(&[nothing_new], &renovate()), Overrides::default(), "a label that it has already");
 }
 
 #[test]

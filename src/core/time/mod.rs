@@ -36,7 +36,7 @@ pub enum Unit {
 
 /// How the times of an answer are read: what a definition's `times` and `never` declare.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Reading {
+pub struct TimeFormat {
     /// What a number means, and a text that is nothing but a number.
     pub unit: Unit,
     /// A text may be RFC 2822.
@@ -49,7 +49,7 @@ pub struct Reading {
     pub never: Vec<Value>,
 }
 
-impl Reading {
+impl TimeFormat {
     /// An end. What none of the forms reads is `Unknown`.
     pub fn expiry(&self, value: &Value, now: DateTime<Utc>) -> Expiry {
         let day = if self.end_of_day { Day::End } else { Day::Start };

@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::{Reading, Unit, duration, parse_duration, parse_instant};
+use super::{TimeFormat, Unit, duration, parse_duration, parse_instant};
 use crate::core::token::Expiry;
 
 const NOW: &str = "2026-11-23T12:00:00Z";
@@ -14,14 +14,14 @@ fn at(text: &str) -> DateTime<Utc> {
 }
 
 /// What an end was read as, in a word.
-fn read(reading: &Reading, value: &Value) -> String {
+fn read(reading: &TimeFormat, value: &Value) -> String {
     match reading.expiry(value, at(NOW)) {
         Expiry::At(at) => at.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true),
         other => other.label().to_owned(),
     }
 }
 
-fn expect(reading: &Reading, cases: &[(Value, &str)]) {
+fn expect(reading: &TimeFormat, cases: &[(Value, &str)]) {
     for (value, expected) in cases {
         assert_eq!(read(reading, value), *expected, "{value} with {reading:?}");
     }
@@ -69,7 +69,7 @@ fn a_text_is_read_in_every_form_that_vendors_write() {
         ("2028-02-29", "2028-02-29T00:00:00Z"),
     ];
     for (text, expected) in cases {
-        assert_eq!(read(&Reading::default(), &json!(text)), expected, "{text}");
+        assert_eq!(read(&TimeFormat::default(), &json!(text)), expected, "{text}");
     }
 }
 
@@ -80,15 +80,15 @@ fn a_token_without_an_end_never_expires() {
         .chain(["0001-01-01T00:00:00+01:00", "9999-12-31T23:59:59Z", "9999-12-31 00:00:00", "9999-01-01"])
         .chain(["10000-12-31", "+10000-12-31", "+10000-01-01T00:00:00Z", "+292278994-08-17T07:12:55.807Z"]);
     for text in never {
-        assert_eq!(read(&Reading::default(), &json!(text)), "never", "{text}");
-        assert_eq!(Reading::default().instant(&json!(text), at(NOW)), Ok(None), "{text}");
+        assert_eq!(read(&TimeFormat::default(), &json!(text)), "never", "{text}");
+        assert_eq!(TimeFormat::default().instant(&json!(text), at(NOW)), Ok(None), "{text}");
     }
-    assert_eq!(read(&Reading::default(), &Value::Null), "never");
+    assert_eq!(read(&TimeFormat::default(), &Value::Null), "never");
 }
 
 #[test]
 fn what_cannot_be_read_is_unknown_and_never_1970() {
-    let reading = Reading::default();
+    let reading = TimeFormat::default();
     let texts = ["soon", "never", "2027", "2027-01", "2027-1-10", "27-01-10", "2027-02-29", "2027-13-01", "2027-00-10"]
         .into_iter()
         .chain(["2027-01-10T", "2027-01-10T08", "2027-01-10T25:00", "2027-01-10T24:00:01Z", "2027-01-10T08:60:00Z"])
@@ -119,7 +119,7 @@ fn what_cannot_be_read_is_unknown_and_never_1970() {
 #[test]
 fn a_number_is_read_in_the_declared_unit_alone() {
     let end = "2027-01-01T00:00:00Z";
-    let seconds = Reading { unit: Unit::EpochSeconds, ..Reading::default() };
+    let seconds = TimeFormat { unit: Unit::EpochSeconds, ..TimeFormat::default() };
     expect(
         &seconds,
         &[
@@ -146,7 +146,7 @@ fn a_number_is_read_in_the_declared_unit_alone() {
             (json!("-"), "unknown"),
         ],
     );
-    let milliseconds = Reading { unit: Unit::EpochMilliseconds, ..Reading::default() };
+    let milliseconds = TimeFormat { unit: Unit::EpochMilliseconds, ..TimeFormat::default() };
     expect(
         &milliseconds,
         &[
@@ -159,7 +159,7 @@ fn a_number_is_read_in_the_declared_unit_alone() {
             (json!(1_798_761_600_000_000_i64), "unknown"),
         ],
     );
-    let from_now = Reading { unit: Unit::SecondsFromNow, ..Reading::default() };
+    let from_now = TimeFormat { unit: Unit::SecondsFromNow, ..TimeFormat::default() };
     expect(
         &from_now,
         &[
@@ -177,7 +177,7 @@ fn a_number_is_read_in_the_declared_unit_alone() {
 
 #[test]
 fn what_a_vendor_writes_for_never_is_never() {
-    let of = |never: &[Value]| Reading { never: never.to_vec(), unit: Unit::EpochSeconds, ..Reading::default() };
+    let of = |never: &[Value]| TimeFormat { never: never.to_vec(), unit: Unit::EpochSeconds, ..TimeFormat::default() };
     expect(
         &of(&[json!(-1)]),
         &[(json!(-1), "never"), (json!(-1.0), "never"), (json!("-1"), "never"), (json!(0), "unknown")],
@@ -190,20 +190,20 @@ fn what_a_vendor_writes_for_never_is_never() {
     expect(&linode, &[(json!("2999-12-12T05:00:00"), "never"), (json!("2999-12-12"), "2999-12-12T00:00:00Z")]);
     expect(&of(&[json!("none")]), &[(json!("none"), "never"), (json!("None"), "unknown")]);
     assert_eq!(of(&[json!(0)]).instant(&json!(0), at(NOW)), Ok(None));
-    let without_unit = Reading { never: vec![json!(0)], ..Reading::default() };
+    let without_unit = TimeFormat { never: vec![json!(0)], ..TimeFormat::default() };
     expect(&without_unit, &[(json!("0"), "never"), (json!(0), "never"), (json!(1), "unknown")]);
 }
 
 #[test]
 fn where_an_end_is_due_none_is_unknown() {
-    let due = Reading { absent_is_unknown: true, ..Reading::default() };
+    let due = TimeFormat { absent_is_unknown: true, ..TimeFormat::default() };
     expect(&due, &[(json!(null), "unknown"), (json!(""), "unknown"), (json!("9999-12-31"), "never")]);
     assert_eq!(due.instant(&Value::Null, at(NOW)), Ok(None));
 }
 
 #[test]
 fn a_date_alone_ends_with_its_day_where_the_definition_says_so() {
-    let reading = Reading { end_of_day: true, ..Reading::default() };
+    let reading = TimeFormat { end_of_day: true, ..TimeFormat::default() };
     expect(
         &reading,
         &[
@@ -218,7 +218,7 @@ fn a_date_alone_ends_with_its_day_where_the_definition_says_so() {
 
 #[test]
 fn rfc_2822_is_read_where_it_is_declared() {
-    let reading = Reading { rfc_2822: true, ..Reading::default() };
+    let reading = TimeFormat { rfc_2822: true, ..TimeFormat::default() };
     expect(
         &reading,
         &[
@@ -306,10 +306,10 @@ fn a_configuration_writes_durations_as_prometheus_does() {
 proptest! {
     #[test]
     fn no_text_is_too_odd_to_be_answered(text in "\\PC*", near in "[-+0-9TtZz:., eEPYMWDHS\\[\\]]{0,40}") {
-        let reading = Reading { unit: Unit::EpochSeconds, rfc_2822: true, end_of_day: true, ..Reading::default() };
+        let reading = TimeFormat { unit: Unit::EpochSeconds, rfc_2822: true, end_of_day: true, ..TimeFormat::default() };
         for text in [text, near] {
             let value = json!(text);
-            let _ = (reading.expiry(&value, at(NOW)), Reading::default().instant(&value, at(NOW)));
+            let _ = (reading.expiry(&value, at(NOW)), TimeFormat::default().instant(&value, at(NOW)));
             let _ = (duration(&value), parse_duration(&text), parse_instant(&text));
         }
     }
@@ -317,7 +317,7 @@ proptest! {
     #[test]
     fn no_number_is_too_large_to_be_answered(whole in any::<i64>(), broken in any::<f64>()) {
         for unit in [Unit::None, Unit::EpochSeconds, Unit::EpochMilliseconds, Unit::SecondsFromNow] {
-            let reading = Reading { unit, ..Reading::default() };
+            let reading = TimeFormat { unit, ..TimeFormat::default() };
             let _ = (reading.expiry(&json!(whole), at(NOW)), reading.expiry(&json!(broken), at(NOW)));
         }
         let _ = (duration(&json!(whole)), duration(&json!(broken)));
@@ -328,9 +328,9 @@ proptest! {
         let instant = DateTime::from_timestamp(seconds, nanos).unwrap();
         for form in ["%Y-%m-%dT%H:%M:%S%.9fZ", "%Y%m%dT%H%M%S%.9f", "%Y-%m-%d %H:%M:%S%.9f %z", "%FT%T%.9f%:z"] {
             let text = instant.format(form).to_string();
-            prop_assert_eq!(Reading::default().expiry(&json!(text), at(NOW)), Expiry::At(instant), "{}", text);
+            prop_assert_eq!(TimeFormat::default().expiry(&json!(text), at(NOW)), Expiry::At(instant), "{}", text);
         }
-        let reading = Reading { unit: Unit::EpochSeconds, ..Reading::default() };
+        let reading = TimeFormat { unit: Unit::EpochSeconds, ..TimeFormat::default() };
         let whole = DateTime::from_timestamp(seconds, 0).unwrap();
         prop_assert_eq!(reading.expiry(&json!(seconds), at(NOW)), Expiry::At(whole));
     }

@@ -9,13 +9,13 @@ fn the_built_in_definitions_are_without_mistakes() {
 }
 
 /// A definition with this name and these further lines.
-fn definition(name: &str, more: &str) -> Text {
+fn definition(name: &str, more: &str) -> SourceText {
     let content = format!(
         "format: 1\nprovider: {name}\n{more}title: T\ndocs: https://x.example\nexpiry: an instant\nsettings:\n  \
          url: {{type: url, help: the address}}\nauth: bearer\nlistings:\n  - {{name: all, kind: token, get: /all, rows: ., \
          token: {{id: .id, expires_at: .at}}}}\n"
     );
-    Text::new(format!("{name}.yaml"), content)
+    SourceText::new(format!("{name}.yaml"), content)
 }
 
 #[test]

@@ -15,9 +15,9 @@ use crate::core::failure::{Failure, Reason};
 use crate::core::secret::{Credential, Secret, SharedCredentials};
 use crate::http::client::{Client, Clock, Reply, Request};
 use crate::providers::language::expression::{Val, Variables};
-use crate::providers::language::provider::{Login, Means, Provider, Scheme};
+use crate::providers::language::provider::{AuthMethod, AuthScheme, Login, Provider};
 use crate::providers::language::template::Template;
-use crate::providers::language::template_vars::{Names, Secrets};
+use crate::providers::language::template_vars::{Secrets, TemplateVars};
 use crate::providers::language::value;
 
 /// For how long a login holds where the provider does not say.
@@ -29,12 +29,12 @@ const USED_SHARE: u32 = 90;
 /// A source's way to authenticate, and the login that it holds between collections.
 pub(super) struct Auth {
     pub(super) credentials: SharedCredentials,
-    held: tokio::sync::Mutex<Held>,
+    held: tokio::sync::Mutex<CachedLogin>,
 }
 
 #[derive(Default)]
-struct Held {
-    login: Option<Granted>,
+struct CachedLogin {
+    login: Option<SessionToken>,
     /// How many logins there were: tells a request whether the one that it used is still the last.
     number: u64,
     /// What it was had for: another credential needs another login.
@@ -42,12 +42,12 @@ struct Held {
 }
 
 /// A token for the session, and until when it may be used.
-pub(super) struct Granted {
+pub(super) struct SessionToken {
     pub(super) token: Secret,
     pub(super) until: Instant,
 }
 
-impl Granted {
+impl SessionToken {
     /// A token that holds this long from now.
     pub(super) fn new(token: Secret, lifetime: Duration) -> Self {
         // A login that a provider says to hold for ages is renewed once a day all the same.
@@ -65,7 +65,7 @@ impl Auth {
 /// The credential as one collection uses it.
 pub(super) struct Session<'e> {
     pub(super) provider: &'e Provider,
-    pub(super) scheme: &'e Scheme,
+    pub(super) scheme: &'e AuthScheme,
     pub(super) settings: &'e Val,
     pub(super) client: &'e Client,
     pub(super) clock: &'e Clock,
@@ -88,7 +88,7 @@ impl<'e> Session<'e> {
     pub(super) fn open(
         auth: &'e Auth,
         provider: &'e Provider,
-        scheme: &'e Scheme,
+        scheme: &'e AuthScheme,
         settings: &'e Val,
         client: &'e Client,
         clock: &'e Clock,
@@ -143,7 +143,7 @@ impl<'e> Session<'e> {
 
     /// The login and its number; none where the scheme needs none.
     async fn login(&self) -> Result<Option<(Secret, u64)>, Failure> {
-        if self.scheme.login.is_none() && !matches!(self.scheme.means, Means::GithubApp { .. }) {
+        if self.scheme.login.is_none() && !matches!(self.scheme.means, AuthMethod::GithubApp { .. }) {
             return Ok(None);
         }
         let mut held = self.auth.held.lock().await;
@@ -159,7 +159,8 @@ impl<'e> Session<'e> {
         match self.new_login().await {
             Ok(login) => {
                 let token = login.token.clone();
-                *held = Held { login: Some(login), number: held.number + 1, credential: self.credential.clone() };
+                *held =
+                    CachedLogin { login: Some(login), number: held.number + 1, credential: self.credential.clone() };
                 Ok(Some((token, held.number)))
             }
             Err(failure) => {
@@ -172,9 +173,9 @@ impl<'e> Session<'e> {
         }
     }
 
-    async fn new_login(&self) -> Result<Granted, Failure> {
+    async fn new_login(&self) -> Result<SessionToken, Failure> {
         match (&self.scheme.means, &self.scheme.login) {
-            (Means::GithubApp { app_id, private_key, organization }, _) => {
+            (AuthMethod::GithubApp { app_id, private_key, organization }, _) => {
                 github_app::log_in(self, app_id, private_key, organization).await
             }
             (_, Some(login)) => self.exchange(login).await,
@@ -196,7 +197,7 @@ impl<'e> Session<'e> {
     }
 
     /// The credential against a token for the session.
-    async fn exchange(&self, login: &Login) -> Result<Granted, Failure> {
+    async fn exchange(&self, login: &Login) -> Result<SessionToken, Failure> {
         let names = self.names(None);
         let mut request = compose(&login.request, &self.provider.headers, &names)?;
         if let Some((user, password)) = &login.basic {
@@ -211,7 +212,7 @@ impl<'e> Session<'e> {
         let seconds = lifetime.as_ref().and_then(value::text).and_then(|text| text.parse::<f64>().ok());
         let lifetime =
             seconds.filter(|seconds| *seconds > 0.0).and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-        Ok(Granted::new(Secret::new(token), lifetime.unwrap_or(UNTOLD_LIFETIME)))
+        Ok(SessionToken::new(Secret::new(token), lifetime.unwrap_or(UNTOLD_LIFETIME)))
     }
 
     /// The answer to a request for a login.
@@ -248,9 +249,9 @@ impl<'e> Session<'e> {
         let names = self.names(login);
         let bearer = |token: &str| ("Authorization".to_owned(), Secret::new(format!("Bearer {token}")));
         Ok(match &self.scheme.means {
-            Means::Bearer(token) => vec![bearer(&filled(token, &names)?)],
-            Means::Basic { user, password } => vec![self.basic(user, password, &names)?],
-            Means::Headers(headers) => {
+            AuthMethod::Bearer(token) => vec![bearer(&filled(token, &names)?)],
+            AuthMethod::Basic { user, password } => vec![self.basic(user, password, &names)?],
+            AuthMethod::Headers(headers) => {
                 let mut filled = Vec::new();
                 for (name, template) in headers {
                     if let Some(value) = plain(template, &names)?.filter(|value| !value.is_empty()) {
@@ -259,19 +260,24 @@ impl<'e> Session<'e> {
                 }
                 filled
             }
-            Means::GithubApp { .. } => login.map(|token| bearer(token.expose())).into_iter().collect(),
+            AuthMethod::GithubApp { .. } => login.map(|token| bearer(token.expose())).into_iter().collect(),
         })
     }
 
     /// `Authorization: Basic …` (<https://www.rfc-editor.org/rfc/rfc7617>).
-    fn basic(&self, user: &Template, password: &Template, names: &Names<'_>) -> Result<(String, Secret), Failure> {
+    fn basic(
+        &self,
+        user: &Template,
+        password: &Template,
+        names: &TemplateVars<'_>,
+    ) -> Result<(String, Secret), Failure> {
         let pair = format!("{}:{}", filled(user, names)?, filled(password, names)?);
         Ok(("Authorization".to_owned(), Secret::new(format!("Basic {}", BASE64_STANDARD.encode(pair)))))
     }
 
     /// What templates of `auth` may name.
-    pub(super) fn names<'n>(&'n self, login: Option<&'n Secret>) -> Names<'n> {
-        Names::settings(self.settings).with_secrets(Secrets { credential: &self.credential, login })
+    pub(super) fn names<'n>(&'n self, login: Option<&'n Secret>) -> TemplateVars<'n> {
+        TemplateVars::settings(self.settings).with_secrets(Secrets { credential: &self.credential, login })
     }
 
     /// Whether a text holds a part of the credential, as it is or as it was sent. The provider's own words are not shown
@@ -297,6 +303,6 @@ fn percent_decoded(text: &str) -> String {
 }
 
 /// A template of which the credential is made; an unset name is empty there.
-pub(super) fn filled(template: &Template, names: &Names<'_>) -> Result<String, Failure> {
+pub(super) fn filled(template: &Template, names: &TemplateVars<'_>) -> Result<String, Failure> {
     Ok(plain(template, names)?.unwrap_or_default())
 }

@@ -8,7 +8,7 @@ use crate::core::sanitize::{cut, is_unfit};
 use crate::http::client;
 use crate::providers::language::provider::{Body, JsonTemplate, Method, Parameter, Request};
 use crate::providers::language::template::{Name, Place, Template};
-use crate::providers::language::template_vars::Names;
+use crate::providers::language::template_vars::TemplateVars;
 use crate::providers::language::value;
 
 /// What goes to the provider, without the credential.
@@ -18,7 +18,7 @@ use crate::providers::language::value;
 pub(super) fn compose(
     request: &Request,
     general: &[(String, Template)],
-    names: &Names<'_>,
+    names: &TemplateVars<'_>,
 ) -> Result<client::Request, Failure> {
     let path = path(request, names)?;
     let base = value::field(names.settings, &request.base).and_then(value::scalar).unwrap_or_default();
@@ -51,7 +51,7 @@ pub(super) fn compose(
 fn headers(
     own: &[(String, Template)],
     general: &[(String, Template)],
-    names: &Names<'_>,
+    names: &TemplateVars<'_>,
 ) -> Result<Vec<(String, String)>, Failure> {
     let inherited = general.iter().filter(|(name, _)| !own.iter().any(|(other, _)| other.eq_ignore_ascii_case(name)));
     let mut headers = Vec::new();
@@ -63,7 +63,7 @@ fn headers(
     Ok(headers)
 }
 
-fn body(body: Option<&Body>, names: &Names<'_>) -> Result<client::Body, Failure> {
+fn body(body: Option<&Body>, names: &TemplateVars<'_>) -> Result<client::Body, Failure> {
     Ok(match body {
         None => client::Body::Empty,
         Some(Body::Json(template)) => client::Body::Json(json(template, names)?),
@@ -80,7 +80,7 @@ fn body(body: Option<&Body>, names: &Names<'_>) -> Result<client::Body, Failure>
 }
 
 /// A template that is nothing but one name keeps the type of its value; an unset one is null.
-fn json(template: &JsonTemplate, names: &Names<'_>) -> Result<Value, Failure> {
+fn json(template: &JsonTemplate, names: &TemplateVars<'_>) -> Result<Value, Failure> {
     Ok(match template {
         JsonTemplate::Plain(value) => value.clone(),
         JsonTemplate::Text(template) => match template.only() {
@@ -96,13 +96,13 @@ fn json(template: &JsonTemplate, names: &Names<'_>) -> Result<Value, Failure> {
 }
 
 /// A template outside of paths; none where it is nothing but one name without a value.
-pub(super) fn plain(template: &Template, names: &Names<'_>) -> Result<Option<String>, Failure> {
+pub(super) fn plain(template: &Template, names: &TemplateVars<'_>) -> Result<Option<String>, Failure> {
     template
         .fill(Place::Plain, &|name| names.text(name))
         .map_err(|refused| Failure::new(Reason::Internal, refused.to_string()))
 }
 
-fn path(request: &Request, names: &Names<'_>) -> Result<String, Failure> {
+fn path(request: &Request, names: &TemplateVars<'_>) -> Result<String, Failure> {
     let filled = request.path.fill(Place::Path, &|name| names.text(name));
     filled
         .map(Option::unwrap_or_default)
@@ -140,7 +140,7 @@ fn encoded(text: &str) -> String {
 ///
 /// # Errors
 /// Reason `mapping` where a value cannot stand in the path.
-pub(super) fn label(request: &Request, names: &Names<'_>) -> Result<String, Failure> {
+pub(super) fn label(request: &Request, names: &TemplateVars<'_>) -> Result<String, Failure> {
     let mut label = path(request, names)?;
     for name in beside_the_path(request) {
         let is_element = names.named.iter().any(|named| named.name == name.head);

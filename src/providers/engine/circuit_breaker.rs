@@ -5,11 +5,11 @@ use std::sync::{Mutex, PoisonError};
 use crate::core::failure::{Failure, Reason};
 
 /// So many failures of the same reason, one after the other, and nothing more is asked.
-const STREAK: u32 = 50;
+const TRIP_AFTER: u32 = 50;
 
 /// How a row of requests has gone so far.
 #[derive(Default)]
-pub(super) struct Patience(Mutex<Streak>);
+pub(super) struct CircuitBreaker(Mutex<Streak>);
 
 #[derive(Default)]
 struct Streak {
@@ -19,11 +19,11 @@ struct Streak {
     answered: bool,
 }
 
-impl Patience {
+impl CircuitBreaker {
     /// Notes an answer, or a failure to get one.
     pub(super) fn heard(&self, failure: Option<&Failure>) {
         let mut streak = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if streak.length >= STREAK {
+        if streak.length >= TRIP_AFTER {
             return; // what was under way when patience was lost does not bring it back
         }
         let answered = streak.answered;
@@ -38,8 +38,8 @@ impl Patience {
     /// Why nothing more is asked; none as long as there is hope.
     pub(super) fn lost(&self) -> Option<Failure> {
         let streak = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let last = streak.failure.as_ref().filter(|_| streak.length >= STREAK)?;
-        let what = format!("not asked, since the last {STREAK} failed alike: {}", last.what);
+        let last = streak.failure.as_ref().filter(|_| streak.length >= TRIP_AFTER)?;
+        let what = format!("not asked, since the last {TRIP_AFTER} failed alike: {}", last.what);
         Some(Failure { what, ..last.clone() })
     }
 }
@@ -72,7 +72,7 @@ mod tests {
 
     #[test]
     fn patience_is_lost_when_fifty_in_a_row_fail_alike() {
-        let patience = Patience::default();
+        let patience = CircuitBreaker::default();
         let (timeout, connect) = (Failure::new(Reason::Timeout, "t"), Failure::new(Reason::Connect, "c"));
         (0..49).for_each(|_| patience.heard(Some(&timeout)));
         patience.heard(None);
@@ -92,7 +92,7 @@ mod tests {
     #[test]
     fn a_401_from_a_provider_that_answers_elsewhere_costs_no_patience() {
         let refused = Failure::new(Reason::Unauthorized, "u");
-        let (answering, refusing) = (Patience::default(), Patience::default());
+        let (answering, refusing) = (CircuitBreaker::default(), CircuitBreaker::default());
         answering.heard(None);
         for patience in [&answering, &refusing] {
             (0..60).for_each(|_| patience.heard(Some(&refused)));

@@ -7,42 +7,42 @@ use futures_util::stream;
 use tokio::task::yield_now;
 
 use super::build_request;
-use super::circuit_breaker::{Patience, concerns_all};
-use super::context::{Round, TURN};
+use super::circuit_breaker::{CircuitBreaker, concerns_all};
+use super::context::{CollectContext, TURN};
 use super::pages::Page;
-use super::scope_cache::{Answer, Answers};
+use super::scope_cache::{CachedScope, ScopeCache};
 use super::token;
 use crate::core::failure::{Failure, Reason};
-use crate::core::outcome::{Gap, Listed, OddRow, Path, Scope};
+use crate::core::outcome::{Gap, ListingResult, MalformedRow, Path, ScopeResult};
 use crate::providers::language::expression::{Expression, Val, Variables};
 use crate::providers::language::provider::{Listing, Request, Step};
-use crate::providers::language::template_vars::{Named, Names};
+use crate::providers::language::template_vars::{FanOutVar, TemplateVars};
 use crate::providers::language::value;
 
 /// A listing that runs, and what it keeps between collections.
-pub(super) struct Running<'e> {
+pub(super) struct ActiveListing<'e> {
     pub(super) listing: &'e Listing,
     /// The maps that its expressions read, by number.
     pub(super) maps: &'e [usize],
     /// Answers that are used again.
-    pub(super) answers: &'e Answers,
+    pub(super) answers: &'e ScopeCache,
 }
 
 /// What a step's request has brought.
 #[derive(Debug, Default)]
-pub(super) struct Walked {
+pub(super) struct StepResult {
     pub(super) elements: Vec<Val>,
-    pub(super) odd: Vec<OddRow>,
+    pub(super) odd: Vec<MalformedRow>,
 }
 
 /// A way through the fan-out.
 #[derive(Clone)]
-struct Branch<'p> {
+struct FanOutPath<'p> {
     path: Path,
-    named: Vec<Named<'p>>,
+    named: Vec<FanOutVar<'p>>,
 }
 
-impl<'p> Branch<'p> {
+impl<'p> FanOutPath<'p> {
     fn root() -> Self {
         Self { path: Path::root(), named: Vec::new() }
     }
@@ -50,24 +50,24 @@ impl<'p> Branch<'p> {
     /// One step further, with this element.
     fn onto(&self, path: &Path, name: &'p str, value: Val) -> Self {
         let mut named = self.named.clone();
-        named.push(Named { name, value });
+        named.push(FanOutVar { name, value });
         Self { path: path.clone(), named }
     }
 
-    fn names<'a>(&'a self, round: &'a Round<'_>) -> Names<'a> {
+    fn names<'a>(&'a self, round: &'a CollectContext<'_>) -> TemplateVars<'a> {
         round.names().with_named(&self.named)
     }
 }
 
 /// Walks a listing. What could not be had is a gap.
-pub(super) async fn walk(round: &Round<'_>, running: &Running<'_>) -> Listed {
-    let mut listed = Listed { name: running.listing.name.clone(), scopes: Vec::new(), gaps: Vec::new() };
+pub(super) async fn walk(round: &CollectContext<'_>, running: &ActiveListing<'_>) -> ListingResult {
+    let mut listed = ListingResult { name: running.listing.name.clone(), scopes: Vec::new(), gaps: Vec::new() };
     if let Err(gap) = require(round, running.listing).await {
         listed.gaps.push(gap);
         return listed;
     }
     round.sweep(running.maps).await;
-    let mut branches = vec![Branch::root()];
+    let mut branches = vec![FanOutPath::root()];
     for step in &running.listing.for_each {
         branches = fan_out(round, running.listing, step, branches, &mut listed).await;
     }
@@ -80,7 +80,7 @@ pub(super) async fn walk(round: &Round<'_>, running: &Running<'_>) -> Listed {
 ///
 /// # Errors
 /// A gap that is the whole listing.
-pub(super) async fn require(round: &Round<'_>, listing: &Listing) -> Result<(), Gap> {
+pub(super) async fn require(round: &CollectContext<'_>, listing: &Listing) -> Result<(), Gap> {
     let Some(require) = &listing.require else { return Ok(()) };
     let answer = round.answer(&require.request, round.names()).await;
     let holds = answer.map(|page| page.is_some_and(|page| require.that.truth(&page.variables, page.body)));
@@ -94,14 +94,14 @@ pub(super) async fn require(round: &Round<'_>, listing: &Listing) -> Result<(), 
 
 /// One step of the fan-out, for every branch.
 async fn fan_out<'p>(
-    round: &Round<'_>,
+    round: &CollectContext<'_>,
     listing: &'p Listing,
     step: &'p Step,
-    branches: Vec<Branch<'p>>,
-    listed: &mut Listed,
-) -> Vec<Branch<'p>> {
+    branches: Vec<FanOutPath<'p>>,
+    listed: &mut ListingResult,
+) -> Vec<FanOutPath<'p>> {
     match step {
-        Step::In { list, name } => {
+        Step::Values { list, name } => {
             let mut onto = Vec::new();
             for branch in branches {
                 match elements(round, list, &branch) {
@@ -120,17 +120,19 @@ async fn fan_out<'p>(
             }
             onto
         }
-        Step::Ask { request, name } => {
-            let asked = each(round, branches, "more steps and what lies under them", |branch: Branch<'p>| async move {
-                let label = build_request::label(request, &branch.names(round)).unwrap_or_else(|_| unnamed(&branch));
-                let path = branch.path.join(&label);
-                match step_answer(round, request, &branch).await {
-                    Ok(walked) => Ok((branch, path, walked)),
-                    Err(failure) => {
-                        Err(gap(round, listing, request, path, format!("everything under {label}"), failure))
+        Step::Request { request, name } => {
+            let asked =
+                each(round, branches, "more steps and what lies under them", |branch: FanOutPath<'p>| async move {
+                    let label =
+                        build_request::label(request, &branch.names(round)).unwrap_or_else(|_| unnamed(&branch));
+                    let path = branch.path.join(&label);
+                    match step_answer(round, request, &branch).await {
+                        Ok(walked) => Ok((branch, path, walked)),
+                        Err(failure) => {
+                            Err(gap(round, listing, request, path, format!("everything under {label}"), failure))
+                        }
                     }
-                }
-            });
+                });
             let (answered, gaps) = asked.await;
             listed.gaps.extend(gaps);
             let mut onto = Vec::new();
@@ -138,7 +140,7 @@ async fn fan_out<'p>(
                 onto.extend(walked.elements.iter().map(|element| branch.onto(&path, name, element.clone())));
                 if !walked.odd.is_empty() {
                     let odd = walked.odd.clone();
-                    listed.scopes.push(Scope { path, tokens: Vec::new(), odd, is_step: true });
+                    listed.scopes.push(ScopeResult { path, tokens: Vec::new(), odd, is_step: true });
                 }
             }
             onto
@@ -147,7 +149,7 @@ async fn fan_out<'p>(
 }
 
 /// The elements of a list that stands in the definition or the settings.
-fn elements(round: &Round<'_>, list: &Expression, branch: &Branch<'_>) -> Result<Vec<Val>, Failure> {
+fn elements(round: &CollectContext<'_>, list: &Expression, branch: &FanOutPath<'_>) -> Result<Vec<Val>, Failure> {
     let variables = Variables {
         settings: round.settings.clone(),
         maps: round.tables.swept(),
@@ -162,10 +164,10 @@ fn elements(round: &Round<'_>, list: &Expression, branch: &Branch<'_>) -> Result
 
 /// A step's answer, asked for once in a collection also where several listings begin alike.
 async fn step_answer(
-    round: &Round<'_>,
+    round: &CollectContext<'_>,
     request: &Request,
-    branch: &Branch<'_>,
-) -> Result<std::sync::Arc<Walked>, Failure> {
+    branch: &FanOutPath<'_>,
+) -> Result<std::sync::Arc<StepResult>, Failure> {
     let names = branch.names(round);
     let identity = crate::providers::language::expression_index::identity(
         request,
@@ -173,7 +175,7 @@ async fn step_answer(
         &branch.named,
     );
     let ask = async {
-        let mut walked = Walked::default();
+        let mut walked = StepResult::default();
         let mut pages = round.pages(request, names)?;
         while let Some(page) = pages.next().await? {
             walked.elements.extend(page.taken.into_iter().map(|(_, element)| element));
@@ -185,7 +187,12 @@ async fn step_answer(
 }
 
 /// The last request, for every branch: its rows are tokens.
-async fn scopes(round: &Round<'_>, running: &Running<'_>, branches: Vec<Branch<'_>>, listed: &mut Listed) {
+async fn scopes(
+    round: &CollectContext<'_>,
+    running: &ActiveListing<'_>,
+    branches: Vec<FanOutPath<'_>>,
+    listed: &mut ListingResult,
+) {
     let request = &running.listing.request;
     let mut seen = HashSet::new();
     let mut labelled = Vec::new();
@@ -199,7 +206,7 @@ async fn scopes(round: &Round<'_>, running: &Running<'_>, branches: Vec<Branch<'
     }
     let asked = each(round, labelled, "more scopes", |(branch, path, label)| async move {
         match scope(round, running, &branch, &path).await {
-            Ok(answer) => Ok((Scope { path, tokens: answer.tokens, odd: answer.odd, is_step: false }, label)),
+            Ok(answer) => Ok((ScopeResult { path, tokens: answer.tokens, odd: answer.odd, is_step: false }, label)),
             Err(failure) => Err(gap(round, running.listing, request, path, label, failure)),
         }
     });
@@ -216,7 +223,7 @@ async fn scopes(round: &Round<'_>, running: &Running<'_>, branches: Vec<Branch<'
 }
 
 /// What is said of an answer of which these rows, and no others, came.
-fn unreadable(odd: &[OddRow]) -> Option<Failure> {
+fn unreadable(odd: &[MalformedRow]) -> Option<Failure> {
     let (count, field) = (odd.len(), odd.first()?.field);
     let what =
         format!("no row can be read, of {count}; the first for its `{field}`: the definition expects another answer");
@@ -224,12 +231,17 @@ fn unreadable(odd: &[OddRow]) -> Option<Failure> {
 }
 
 /// One scope, to its last page; or its answer of before, where that may be used again.
-async fn scope(round: &Round<'_>, running: &Running<'_>, branch: &Branch<'_>, path: &Path) -> Result<Answer, Failure> {
+async fn scope(
+    round: &CollectContext<'_>,
+    running: &ActiveListing<'_>,
+    branch: &FanOutPath<'_>,
+    path: &Path,
+) -> Result<CachedScope, Failure> {
     if let Some(kept) = running.answers.get(path, round.now) {
         round.note(|noted| noted.own.extend(&kept.own));
         return Ok(kept);
     }
-    let mut answer = Answer::default();
+    let mut answer = CachedScope::default();
     let mut pages = round.pages(&running.listing.request, branch.names(round))?;
     while let Some(page) = pages.next().await? {
         take_in(round, running, page, &mut answer).await;
@@ -241,7 +253,7 @@ async fn scope(round: &Round<'_>, running: &Running<'_>, branch: &Branch<'_>, pa
 }
 
 /// A page's rows become tokens.
-async fn take_in(round: &Round<'_>, running: &Running<'_>, page: Page, answer: &mut Answer) {
+async fn take_in(round: &CollectContext<'_>, running: &ActiveListing<'_>, page: Page, answer: &mut CachedScope) {
     let now = round.instant();
     let variables = round.looked_up(running.maps, page.variables, &page.taken).await;
     answer.odd.extend(page.odd);
@@ -267,11 +279,16 @@ async fn take_in(round: &Round<'_>, running: &Running<'_>, page: Page, answer: &
 /// Asks for each, a few at once; the answers come in the order of what was asked for.
 ///
 /// What is not asked for, because time is up or the provider is down, is one gap: so many `further` ones.
-async fn each<A, T, F>(round: &Round<'_>, all: Vec<A>, further: &str, ask: impl Fn(A) -> F) -> (Vec<T>, Vec<Gap>)
+async fn each<A, T, F>(
+    round: &CollectContext<'_>,
+    all: Vec<A>,
+    further: &str,
+    ask: impl Fn(A) -> F,
+) -> (Vec<T>, Vec<Gap>)
 where
     F: Future<Output = Result<T, Gap>>,
 {
-    let patience = Patience::default();
+    let patience = CircuitBreaker::default();
     let asking = all.into_iter().map(|one| {
         let (ask, patience) = (&ask, &patience);
         async move {
@@ -308,7 +325,7 @@ where
 
 /// A gap. The permission is named where it is what is missing.
 pub(super) fn gap(
-    round: &Round<'_>,
+    round: &CollectContext<'_>,
     listing: &Listing,
     request: &Request,
     path: Path,
@@ -327,7 +344,7 @@ fn shown(element: &Val) -> String {
 }
 
 /// What a scope is called of which no path can be made. Of a row that is an object nothing is shown.
-fn unnamed(branch: &Branch<'_>) -> String {
+fn unnamed(branch: &FanOutPath<'_>) -> String {
     let last = branch.named.last().and_then(|named| value::text(&named.value));
     format!("what cannot be asked for, of {}", last.as_deref().unwrap_or("an element"))
 }

@@ -9,37 +9,37 @@ use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
 use super::auth::Session;
-use super::collect_listing::Walked;
-use super::lookup::Tables;
+use super::collect_listing::StepResult;
+use super::lookup::LookupTables;
 use crate::core::failure::Failure;
 use crate::core::token::Expiry;
 use crate::providers::language::expression::Val;
-use crate::providers::language::provider::{Own, Provider};
-use crate::providers::language::template_vars::Names;
+use crate::providers::language::provider::{OwnCredential, Provider};
+use crate::providers::language::template_vars::TemplateVars;
 
 /// After so many rows, or answers that were kept, others get their turn.
 pub(super) const TURN: usize = 256;
 
 /// One collection, or one probe, of a source.
-pub(super) struct Round<'e> {
+pub(super) struct CollectContext<'e> {
     pub(super) provider: &'e Provider,
     pub(super) settings: &'e Val,
     pub(super) session: Session<'e>,
-    pub(super) tables: Tables<'e>,
+    pub(super) tables: LookupTables<'e>,
     /// How the end of the own credential is found, if it is looked for.
-    pub(super) own: Option<&'e Own>,
+    pub(super) own: Option<&'e OwnCredential>,
     /// Requests under way at once, as far as one walk may tell.
     pub(super) concurrency: usize,
     pub(super) now: DateTime<Utc>,
     pub(super) started: Instant,
     pub(super) deadline: Instant,
-    pub(super) shared: Shared,
-    pub(super) noted: Mutex<Noted>,
+    pub(super) shared: StepCache,
+    pub(super) noted: Mutex<SideResults>,
 }
 
 /// What comes up beside the listings' tokens.
 #[derive(Default)]
-pub(super) struct Noted {
+pub(super) struct SideResults {
     /// What has failed and is in no gap.
     pub(super) failures: Vec<Failure>,
     /// Fields other than id and expiry that could not be read.
@@ -48,10 +48,10 @@ pub(super) struct Noted {
     pub(super) own: Vec<Expiry>,
 }
 
-impl Round<'_> {
+impl CollectContext<'_> {
     /// What a request without a fan-out may name.
-    pub(super) fn names(&self) -> Names<'_> {
-        Names::settings(self.settings)
+    pub(super) fn names(&self) -> TemplateVars<'_> {
+        TemplateVars::settings(self.settings)
     }
 
     /// The time of an answer that came just now, in whole seconds from the collection's beginning.
@@ -68,24 +68,24 @@ impl Round<'_> {
     }
 
     /// Notes something that is in no gap.
-    pub(super) fn note(&self, note: impl FnOnce(&mut Noted)) {
+    pub(super) fn note(&self, note: impl FnOnce(&mut SideResults)) {
         note(&mut self.noted.lock().unwrap_or_else(PoisonError::into_inner));
     }
 }
 
 /// Answers of fan-out steps that several listings begin with: each is asked once in a collection.
 #[derive(Default)]
-pub(super) struct Shared(Mutex<HashMap<String, Answer>>);
+pub(super) struct StepCache(Mutex<HashMap<String, Answer>>);
 
-type Answer = Arc<OnceCell<Result<Arc<Walked>, Failure>>>;
+type Answer = Arc<OnceCell<Result<Arc<StepResult>, Failure>>>;
 
-impl Shared {
+impl StepCache {
     /// The answer of this identity, asked for by whoever comes first.
     pub(super) async fn once(
         &self,
         identity: String,
-        ask: impl Future<Output = Result<Walked, Failure>>,
-    ) -> Result<Arc<Walked>, Failure> {
+        ask: impl Future<Output = Result<StepResult, Failure>>,
+    ) -> Result<Arc<StepResult>, Failure> {
         let cell = self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(identity).or_default().clone();
         cell.get_or_init(|| async { ask.await.map(Arc::new) }).await.clone()
     }

@@ -11,11 +11,11 @@ use futures_util::StreamExt;
 use futures_util::stream;
 use tokio::sync::OnceCell;
 
-use super::circuit_breaker::Patience;
-use super::context::Round;
+use super::circuit_breaker::CircuitBreaker;
+use super::context::CollectContext;
 use crate::core::failure::{Failure, Reason};
 use crate::providers::language::expression::{Expression, Val, Variables};
-use crate::providers::language::provider::{Fill, Map};
+use crate::providers::language::provider::{LookupFill, Map};
 use crate::providers::language::value;
 
 /// A value that no token asks for is kept for so many times the time for which it is used again: a token whose answer is
@@ -23,20 +23,20 @@ use crate::providers::language::value;
 const KEPT: u32 = 8;
 
 /// What the tables of a source held when they were last filled.
-pub(super) struct Memory {
+pub(super) struct LookupCache {
     /// By the map's number: what a sweep brought.
     swept: Mutex<HashMap<usize, Val>>,
     /// By the map's number and the key: what a look-up brought.
-    looked_up: Mutex<HashMap<(usize, String), Known>>,
+    looked_up: Mutex<HashMap<(usize, String), CachedValue>>,
 }
 
 /// What a look-up brought, if anything, and when.
-struct Known {
+struct CachedValue {
     value: Option<Val>,
     at: DateTime<Utc>,
 }
 
-impl Memory {
+impl LookupCache {
     pub(super) fn new() -> Self {
         Self { swept: Mutex::default(), looked_up: Mutex::default() }
     }
@@ -49,12 +49,12 @@ type Failed = BTreeMap<(usize, Reason), (Failure, u64)>;
 type Cells = HashMap<(usize, String), Arc<OnceCell<()>>>;
 
 /// The tables as one collection fills and reads them.
-pub(super) struct Tables<'e> {
+pub(super) struct LookupTables<'e> {
     maps: &'e [Map],
-    memory: &'e Memory,
+    memory: &'e LookupCache,
     /// Sweeps and look-ups that this collection has made: each is made once.
     asked: Mutex<Cells>,
-    patience: Vec<Patience>,
+    patience: Vec<CircuitBreaker>,
     failed: Mutex<Failed>,
 }
 
@@ -62,9 +62,9 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl<'e> Tables<'e> {
-    pub(super) fn new(maps: &'e [Map], memory: &'e Memory) -> Self {
-        let patience = maps.iter().map(|_| Patience::default()).collect();
+impl<'e> LookupTables<'e> {
+    pub(super) fn new(maps: &'e [Map], memory: &'e LookupCache) -> Self {
+        let patience = maps.iter().map(|_| CircuitBreaker::default()).collect();
         Self { maps, memory, asked: Mutex::default(), patience, failed: Mutex::default() }
     }
 
@@ -106,23 +106,23 @@ impl<'e> Tables<'e> {
 
     /// Whether a value was had within so many times the time for which it is used again. One from the future is as old: the
     /// clock was set back.
-    fn is_fresh(&self, number: usize, known: &Known, now: DateTime<Utc>, times: u32) -> bool {
+    fn is_fresh(&self, number: usize, known: &CachedValue, now: DateTime<Utc>, times: u32) -> bool {
         match self.maps.get(number).map(|map| &map.fill) {
-            Some(Fill::LookUp { keep, .. }) => {
+            Some(LookupFill::PerKey { keep, .. }) => {
                 let keep = TimeDelta::from_std(keep.saturating_mul(times)).unwrap_or(TimeDelta::MAX);
                 now.signed_duration_since(known.at).abs() < keep
             }
-            Some(Fill::Sweep(_)) | None => false,
+            Some(LookupFill::All(_)) | None => false,
         }
     }
 }
 
-impl Round<'_> {
+impl CollectContext<'_> {
     /// Fills the tables of these numbers that are filled by one sweep, unless that was done.
     pub(super) async fn sweep(&self, numbers: &[usize]) {
         for number in numbers {
             let Some(map) = self.tables.maps.get(*number) else { continue };
-            let Fill::Sweep(key) = &map.fill else { continue };
+            let LookupFill::All(key) = &map.fill else { continue };
             let cell = self.tables.asked(*number, "");
             let fill = async {
                 match self.swept(map, key).await {
@@ -164,7 +164,7 @@ impl Round<'_> {
     ) -> Variables {
         for number in numbers {
             let Some(map) = self.tables.maps.get(*number) else { continue };
-            let Fill::LookUp { key, .. } = &map.fill else { continue };
+            let LookupFill::PerKey { key, .. } = &map.fill else { continue };
             let mut keys = Vec::new();
             let mut seen = HashSet::new();
             for (_, row) in rows {
@@ -198,7 +198,7 @@ impl Round<'_> {
             patience.heard(found.as_ref().err());
             match found {
                 Ok(value) => {
-                    let known = Known { value, at: self.now };
+                    let known = CachedValue { value, at: self.now };
                     lock(&self.tables.memory.looked_up).insert((number, key.to_owned()), known);
                 }
                 Err(failure) => self.tables.failed(number, failure),

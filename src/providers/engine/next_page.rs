@@ -8,11 +8,11 @@ use crate::core::failure::{Failure, Reason};
 use crate::http::client::{Body, Request};
 use crate::http::page_guard;
 use crate::providers::language::expression::{Val, Variables};
-use crate::providers::language::provider::{At, Next};
+use crate::providers::language::provider::{Pagination, ParamLocation};
 use crate::providers::language::value;
 
 /// An answer, as the next page is made from it.
-pub(super) struct Answered<'a> {
+pub(super) struct PageResponse<'a> {
     /// The URL that answered.
     pub(super) url: &'a Url,
     /// Its headers.
@@ -27,7 +27,7 @@ pub(super) struct Answered<'a> {
 
 /// How far a walk through pages has come.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Position {
+pub(super) struct PageState {
     /// Pages that were answered.
     pages: u64,
     /// Rows that they had.
@@ -35,36 +35,36 @@ pub(super) struct Position {
 }
 
 /// The first page's request: where pages or rows are counted, it says so from the beginning.
-pub(super) fn first(next: Option<&Next>, request: &Request) -> Request {
+pub(super) fn first(next: Option<&Pagination>, request: &Request) -> Request {
     let mut request = request.clone();
     match next {
-        Some(Next::Page { parameter, from, at, .. }) => put(&mut request, *at, parameter, &Value::from(*from)),
-        Some(Next::Offset { parameter, at, .. }) => put(&mut request, *at, parameter, &Value::from(0)),
-        Some(Next::Link | Next::Url(_) | Next::Cursor { .. }) | None => {}
+        Some(Pagination::Page { parameter, from, at, .. }) => put(&mut request, *at, parameter, &Value::from(*from)),
+        Some(Pagination::Offset { parameter, at, .. }) => put(&mut request, *at, parameter, &Value::from(0)),
+        Some(Pagination::Link | Pagination::Url(_) | Pagination::Cursor { .. }) | None => {}
     }
     request
 }
 
-impl Position {
+impl PageState {
     /// The request for the page after this one, made from that for the first; none after the last.
     ///
     /// # Errors
     /// Reason `redirect` where it is at another origin; `decode` where it cannot be read.
     pub(super) fn onward(
         &mut self,
-        next: Option<&Next>,
+        next: Option<&Pagination>,
         first: &Request,
-        page: &Answered<'_>,
+        page: &PageResponse<'_>,
     ) -> Result<Option<Request>, Failure> {
         self.pages += 1;
         self.rows += page.rows;
         match next {
             None => Ok(None),
-            Some(Next::Link) => match page_guard::next_link(page.headers, page.url) {
+            Some(Pagination::Link) => match page_guard::next_link(page.headers, page.url) {
                 Some(url) => Ok(Some(Request { url: page_guard::same_origin(page.url, &url)?, ..first.clone() })),
                 None => Ok(None),
             },
-            Some(Next::Url(url)) => match read(url.first(page.variables, page.body.clone()))? {
+            Some(Pagination::Url(url)) => match read(url.first(page.variables, page.body.clone()))? {
                 Some(Value::String(url)) => {
                     let url = page_guard::same_origin(page.url, &url)?;
                     Ok(Some(Request { method: http::Method::GET, url, body: Body::Empty, ..first.clone() }))
@@ -72,15 +72,15 @@ impl Position {
                 Some(_) => Err(unreadable()),
                 None => Ok(None),
             },
-            Some(Next::Cursor { cursor, parameter, at }) => {
+            Some(Pagination::Cursor { cursor, parameter, at }) => {
                 let cursor = read(cursor.first(page.variables, page.body.clone()))?;
                 Ok(cursor.map(|cursor| with(first, *at, parameter, &within_url(cursor, parameter))))
             }
-            Some(Next::Page { parameter, from, last, at }) => {
+            Some(Pagination::Page { parameter, from, last, at }) => {
                 let is_last = page.rows == 0 || is_true(last.as_ref(), page);
                 Ok((!is_last).then(|| with(first, *at, parameter, &Value::from(from + self.pages))))
             }
-            Some(Next::Offset { parameter, last, at }) => {
+            Some(Pagination::Offset { parameter, last, at }) => {
                 let is_last = page.rows == 0 || is_true(last.as_ref(), page);
                 Ok((!is_last).then(|| with(first, *at, parameter, &Value::from(self.rows))))
             }
@@ -88,7 +88,7 @@ impl Position {
     }
 }
 
-fn is_true(last: Option<&crate::providers::language::expression::Expression>, page: &Answered<'_>) -> bool {
+fn is_true(last: Option<&crate::providers::language::expression::Expression>, page: &PageResponse<'_>) -> bool {
     last.is_some_and(|last| last.truth(page.variables, page.body.clone()))
 }
 
@@ -118,22 +118,22 @@ fn within_url(cursor: Value, parameter: &str) -> Value {
     inner.unwrap_or(cursor)
 }
 
-fn with(first: &Request, at: At, parameter: &str, value: &Value) -> Request {
+fn with(first: &Request, at: ParamLocation, parameter: &str, value: &Value) -> Request {
     let mut request = first.clone();
     put(&mut request, at, parameter, value);
     request
 }
 
 /// Sets a paging parameter, whether or not the request has it already.
-fn put(request: &mut Request, at: At, parameter: &str, value: &Value) {
+fn put(request: &mut Request, at: ParamLocation, parameter: &str, value: &Value) {
     let text = || value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     match at {
-        At::Query => build_request::replace(&mut request.url, parameter, &text()),
-        At::Header => {
+        ParamLocation::Query => build_request::replace(&mut request.url, parameter, &text()),
+        ParamLocation::Header => {
             request.headers.retain(|(name, _)| !name.eq_ignore_ascii_case(parameter));
             request.headers.push((parameter.to_owned(), text()));
         }
-        At::Body => {
+        ParamLocation::Body => {
             let mut body = match std::mem::replace(&mut request.body, Body::Empty) {
                 Body::Json(body) => body,
                 Body::Empty | Body::Form(_) => Value::Null, // a form pages nowhere: it is for logins only
@@ -159,9 +159,9 @@ fn put_under(body: &mut Value, path: &str, value: Value) {
 }
 
 /// What makes this request different from the others of the same walk.
-pub(crate) fn identity(request: &Request, next: Option<&Next>) -> String {
+pub(crate) fn identity(request: &Request, next: Option<&Pagination>) -> String {
     let header = match next {
-        Some(Next::Cursor { parameter, at: At::Header, .. }) => request
+        Some(Pagination::Cursor { parameter, at: ParamLocation::Header, .. }) => request
             .headers
             .iter()
             .find(|(name, _)| name.eq_ignore_ascii_case(parameter))
@@ -195,9 +195,9 @@ mod tests {
     #[test]
     fn a_parameter_replaces_one_of_the_same_name_and_keeps_the_others() {
         let mut sent = request("https://h/p?limit=5&start=0&q=a%20b&q=c", Body::Empty);
-        put(&mut sent, At::Query, "start", &json!(5));
+        put(&mut sent, ParamLocation::Query, "start", &json!(5));
         assert_eq!(sent.url.as_str(), "https://h/p?limit=5&q=a%20b&q=c&start=5");
-        put(&mut sent, At::Header, "Range", &json!("id ]x.."));
+        put(&mut sent, ParamLocation::Header, "Range", &json!("id ]x.."));
         assert_eq!(sent.headers, [("Range".to_owned(), "id ]x..".to_owned())]);
     }
 
@@ -205,11 +205,11 @@ mod tests {
     fn a_parameter_goes_into_a_body_by_its_path_and_keeps_its_type() {
         let mut sent =
             request("https://h/p", Body::Json(json!({"query": "…", "variables": {"after": null, "first": 5}})));
-        put(&mut sent, At::Body, "variables.after", &json!("c1"));
+        put(&mut sent, ParamLocation::Body, "variables.after", &json!("c1"));
         let Body::Json(body) = &sent.body else { panic!() };
         assert_eq!(*body, json!({"query": "…", "variables": {"after": "c1", "first": 5}}));
         let mut sent = request("https://h/p", Body::Empty);
-        put(&mut sent, At::Body, "a.b", &json!([17, "x"]));
+        put(&mut sent, ParamLocation::Body, "a.b", &json!([17, "x"]));
         let Body::Json(body) = &sent.body else { panic!() };
         assert_eq!(*body, json!({"a": {"b": [17, "x"]}}));
     }

@@ -3,17 +3,17 @@
 use tokio::task::yield_now;
 
 use super::build_request;
-use super::context::{Round, TURN};
+use super::context::{CollectContext, TURN};
 use super::next_page;
-use super::next_page::{Answered, Position};
+use super::next_page::{PageResponse, PageState};
 use crate::core::failure::{Failure, Reason};
-use crate::core::outcome::OddRow;
+use crate::core::outcome::MalformedRow;
 use crate::core::sanitize::{cut, is_unfit};
 use crate::http::client;
-use crate::http::page_guard::Trail;
+use crate::http::page_guard::SeenPages;
 use crate::providers::language::expression::{Expression, Val, Variables};
 use crate::providers::language::provider::{Request, Rows};
-use crate::providers::language::template_vars::Names;
+use crate::providers::language::template_vars::TemplateVars;
 use crate::providers::language::value;
 
 /// The most rows of one walk through pages: as many as the most pages have where each has a hundred. What pages bring is held
@@ -29,28 +29,28 @@ pub(super) struct Page {
     /// What `take` has made of the rows, each with the position of its row.
     pub(super) taken: Vec<(u64, Val)>,
     /// Rows that `take` could not read.
-    pub(super) odd: Vec<OddRow>,
+    pub(super) odd: Vec<MalformedRow>,
 }
 
 /// A walk through the pages of one request.
 pub(super) struct Pages<'r> {
-    round: &'r Round<'r>,
+    round: &'r CollectContext<'r>,
     request: &'r Request,
     names: Vec<Val>,
     first: client::Request,
     upcoming: Option<Result<client::Request, Failure>>,
-    position: Position,
-    trail: Trail,
+    position: PageState,
+    trail: SeenPages,
     /// Rows on the pages before.
     before: u64,
 }
 
-impl<'r> Round<'r> {
+impl<'r> CollectContext<'r> {
     /// The pages of a request, to be asked one after the other.
     ///
     /// # Errors
     /// Where no request can be made of these names.
-    pub(super) fn pages(&'r self, request: &'r Request, names: Names<'_>) -> Result<Pages<'r>, Failure> {
+    pub(super) fn pages(&'r self, request: &'r Request, names: TemplateVars<'_>) -> Result<Pages<'r>, Failure> {
         let composed = build_request::compose(request, &self.provider.headers, &names)?;
         let first = next_page::first(request.next.as_ref(), &composed);
         Ok(Pages {
@@ -59,8 +59,8 @@ impl<'r> Round<'r> {
             names: names.named.iter().map(|named| named.value.clone()).collect(),
             upcoming: Some(Ok(first.clone())),
             first,
-            position: Position::default(),
-            trail: Trail::default(),
+            position: PageState::default(),
+            trail: SeenPages::default(),
             before: 0,
         })
     }
@@ -69,7 +69,11 @@ impl<'r> Round<'r> {
     ///
     /// # Errors
     /// Where there is no answer, or it is none that the definition can read.
-    pub(super) async fn answer(&'r self, request: &'r Request, names: Names<'_>) -> Result<Option<Page>, Failure> {
+    pub(super) async fn answer(
+        &'r self,
+        request: &'r Request,
+        names: TemplateVars<'_>,
+    ) -> Result<Option<Page>, Failure> {
         self.pages(request, names)?.next().await
     }
 }
@@ -90,7 +94,7 @@ impl Pages<'_> {
             .map_err(|what| Failure::new(Reason::Decode, format!("{}: {what}", title(&request))))?;
         within_limit(self.before + rows.len() as u64).map_err(named)?;
         variables.rows = Val::from(rows.len());
-        let answered = Answered {
+        let answered = PageResponse {
             url: &reply.url,
             headers: &reply.headers,
             body: &body,
@@ -152,7 +156,7 @@ impl Pages<'_> {
         words(self.round.provider.error.as_ref(), variables).filter(|words| !self.round.session.betrays(words))
     }
 
-    async fn take(&mut self, rows: Vec<Val>, variables: &Variables) -> (Vec<(u64, Val)>, Vec<OddRow>) {
+    async fn take(&mut self, rows: Vec<Val>, variables: &Variables) -> (Vec<(u64, Val)>, Vec<MalformedRow>) {
         let (mut taken, mut odd) = (Vec::with_capacity(rows.len()), Vec::new());
         for (number, row) in rows.into_iter().enumerate() {
             self.before += 1;
@@ -161,7 +165,7 @@ impl Pages<'_> {
                 None => taken.push((position, row)),
                 Some(take) => match take.run(variables, row) {
                     Ok(values) => taken.extend(values.into_iter().map(|value| (position, value))),
-                    Err(_) => odd.push(OddRow { position, id: None, field: "take" }),
+                    Err(_) => odd.push(MalformedRow { position, id: None, field: "take" }),
                 },
             }
             if number % TURN == TURN - 1 {

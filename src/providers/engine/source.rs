@@ -11,22 +11,22 @@ use futures_util::future::{BoxFuture, join_all};
 use tokio::time::Instant;
 
 use super::auth::{Auth, Session};
-use super::collect_listing::{Running, walk};
-use super::context::{Noted, Round, Shared};
-use super::lookup::{Memory, Tables};
+use super::collect_listing::{ActiveListing, walk};
+use super::context::{CollectContext, SideResults, StepCache};
+use super::lookup::{LookupCache, LookupTables};
 use super::own_credential;
 use super::probe::probe;
-use super::scope_cache::Answers;
+use super::scope_cache::ScopeCache;
 use crate::core::failure::{Failure, Reason};
 use crate::core::outcome;
 use crate::core::outcome::{Gap, Outcome, Path};
 use crate::http::client::{Client, Clock, Options};
 use crate::providers::language::expression::{Expression, Val, Variables};
 use crate::providers::language::expression_index;
-use crate::providers::language::provider::{Own, Provider, Scheme};
+use crate::providers::language::provider::{AuthScheme, OwnCredential, Provider};
 use crate::providers::language::value;
-use crate::providers::{Probe, Source, Wanted};
-use crate::schema::diagnostic::{Mistake, Mistakes};
+use crate::providers::{Probe, Source, SourceSpec};
+use crate::schema::diagnostic::{Diagnostic, Diagnostics};
 
 /// A provider at work for one source.
 struct Engine {
@@ -43,14 +43,14 @@ struct Engine {
     clock: Clock,
     concurrency: usize,
     auth: Auth,
-    memory: Memory,
+    memory: LookupCache,
 }
 
 /// A listing that runs, by its number in the definition, and what it keeps between collections.
 struct Kept {
     listing: usize,
     maps: Vec<usize>,
-    answers: Answers,
+    answers: ScopeCache,
 }
 
 /// Makes a source of a provider and what the configuration says of it.
@@ -59,10 +59,10 @@ struct Kept {
 /// Every mistake that the configuration makes about this provider, or certificates or a proxy that cannot be used.
 pub fn connect(
     provider: Arc<Provider>,
-    wanted: Wanted,
+    wanted: SourceSpec,
     mut http: Options,
     clock: Clock,
-) -> Result<Box<dyn Source>, Mistakes> {
+) -> Result<Box<dyn Source>, Diagnostics> {
     let settled = provider.settle(&wanted)?;
     http.concurrency = provider.limits.concurrency.unwrap_or(http.concurrency).max(1);
     http.rate = provider.limits.rate.or(http.rate);
@@ -83,16 +83,16 @@ pub fn connect(
         .map(|(number, listing)| Kept {
             listing: number,
             maps: expression_index::maps_read(listing, &provider.maps),
-            answers: Answers::default(),
+            answers: ScopeCache::default(),
         })
         .collect();
     let names = running.iter().filter_map(|kept| Some(provider.listings.get(kept.listing)?.name.clone())).collect();
     let looks_for_own = match &provider.own {
-        Some(Own::Ask { when, .. } | Own::Listed { when, .. }) => holds(when.as_ref()),
+        Some(OwnCredential::Request { when, .. } | OwnCredential::Listing { when, .. }) => holds(when.as_ref()),
         None => false,
     };
     if provider.schemes.get(settled.scheme).is_none() {
-        return Err(Mistake::in_file(&provider.name, "the definition has no way to authenticate").into());
+        return Err(Diagnostic::in_file(&provider.name, "the definition has no way to authenticate").into());
     }
     Ok(Box::new(Engine {
         scheme: settled.scheme,
@@ -104,7 +104,7 @@ pub fn connect(
         clock,
         concurrency,
         auth: Auth::new(wanted.credentials),
-        memory: Memory::new(),
+        memory: LookupCache::new(),
         provider,
     }))
 }
@@ -158,16 +158,16 @@ fn all_failed(listing: &str, failure: &Failure) -> Probe {
 }
 
 impl Engine {
-    fn running(&self) -> impl Iterator<Item = Running<'_>> {
+    fn running(&self) -> impl Iterator<Item = ActiveListing<'_>> {
         self.running.iter().filter_map(|kept| {
             let listing = self.provider.listings.get(kept.listing)?;
-            Some(Running { listing, maps: &kept.maps, answers: &kept.answers })
+            Some(ActiveListing { listing, maps: &kept.maps, answers: &kept.answers })
         })
     }
 
     /// Reads the certificates and the credential, and logs in with it where that must be.
-    async fn round(&self, now: DateTime<Utc>, deadline: Instant) -> Result<Round<'_>, Failure> {
-        let scheme: &Scheme = self
+    async fn round(&self, now: DateTime<Utc>, deadline: Instant) -> Result<CollectContext<'_>, Failure> {
+        let scheme: &AuthScheme = self
             .provider
             .schemes
             .get(self.scheme)
@@ -176,37 +176,37 @@ impl Engine {
         let session =
             Session::open(&self.auth, &self.provider, scheme, &self.settings, &self.client, &self.clock, deadline)?;
         session.log_in().await?;
-        Ok(Round {
+        Ok(CollectContext {
             provider: &self.provider,
             settings: &self.settings,
             session,
-            tables: Tables::new(&self.provider.maps, &self.memory),
+            tables: LookupTables::new(&self.provider.maps, &self.memory),
             own: self.provider.own.as_ref().filter(|_| self.looks_for_own),
             concurrency: self.concurrency,
             now,
             started: Instant::now(),
             deadline,
-            shared: Shared::default(),
+            shared: StepCache::default(),
             noted: Mutex::default(),
         })
     }
 
     /// Walks every listing, all at once: one that is slow or refused holds no other up.
-    async fn collected(&self, round: Round<'_>) -> Outcome {
-        let running: Vec<Running<'_>> = self.running().collect();
+    async fn collected(&self, round: CollectContext<'_>) -> Outcome {
+        let running: Vec<ActiveListing<'_>> = self.running().collect();
         let walks = join_all(running.iter().map(|running| walk(&round, running)));
         let (listings, asked) = tokio::join!(walks, round.ask_own());
         round.tables.forget(round.now);
 
-        let Noted { mut failures, unread_fields, own } = round.noted.into_inner().unwrap_or_default();
+        let SideResults { mut failures, unread_fields, own } = round.noted.into_inner().unwrap_or_default();
         failures.extend(round.tables.failures());
         let own = match asked {
-            Ok(outcome::Own::Untold) => own_credential::soonest(&own),
+            Ok(outcome::CredentialExpiry::NotReported) => own_credential::soonest(&own),
             Ok(told) => told,
             Err(failure) => {
                 let what = format!("when the own credential ends: {}", failure.what);
                 failures.push(Failure { what, ..failure });
-                outcome::Own::Untold
+                outcome::CredentialExpiry::NotReported
             }
         };
         Outcome { listings, own, failures, unread_fields, ..Outcome::default() }

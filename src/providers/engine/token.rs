@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::core::outcome::OddRow;
+use crate::core::outcome::MalformedRow;
 use crate::core::sanitize::cut;
-use crate::core::time::{Reading, Unit, duration};
+use crate::core::time::{TimeFormat, Unit, duration};
 use crate::core::token::{Expiry, LastUse, Owner, Token};
 use crate::providers::language::expression::{Expression, Val, Variables};
 use crate::providers::language::provider::{Listing, TokenMap};
@@ -14,7 +14,7 @@ use crate::providers::language::value;
 
 /// A token, and how many of its fields could not be read.
 #[derive(Debug)]
-pub(super) struct Read {
+pub(super) struct ParsedToken {
     pub(super) token: Token,
     pub(super) unread: u64,
 }
@@ -29,9 +29,9 @@ pub(super) fn read(
     row: &Val,
     position: u64,
     now: DateTime<Utc>,
-) -> Result<Read, OddRow> {
+) -> Result<ParsedToken, MalformedRow> {
     let map = &listing.token;
-    let odd = |field, id: Option<String>| OddRow { position, id: id.as_deref().map(cut), field };
+    let odd = |field, id: Option<String>| MalformedRow { position, id: id.as_deref().map(cut), field };
     let id = id(map, variables, row).ok_or_else(|| odd("id", None))?;
     let Ok(end) = map.expires_at.first(variables, row.clone()) else {
         return Err(odd("expires_at", Some(id)));
@@ -51,7 +51,7 @@ pub(super) fn read(
         created_at: row.instant(map.created_at.as_ref()),
         expires,
         last_used: match &map.last_used_at {
-            None => LastUse::Untold,
+            None => LastUse::NotReported,
             Some(last_used) => row.last_use(last_used),
         },
         scopes: row.field(map.scopes.as_ref(), scopes).unwrap_or_default(),
@@ -62,7 +62,7 @@ pub(super) fn read(
         labels: row.field(map.labels.as_ref(), labels).unwrap_or_default(),
         approximate,
     };
-    Ok(Read { token, unread: row.unread })
+    Ok(ParsedToken { token, unread: row.unread })
 }
 
 fn id(map: &TokenMap, variables: &Variables, row: &Val) -> Option<String> {
@@ -73,23 +73,27 @@ fn id(map: &TokenMap, variables: &Variables, row: &Val) -> Option<String> {
 struct Row<'a> {
     variables: &'a Variables,
     row: &'a Val,
-    times: &'a Reading,
+    times: &'a TimeFormat,
     now: DateTime<Utc>,
     unread: u64,
 }
 
 /// A field that cannot be read.
-struct Unread;
+struct UnreadableField;
 
 impl Row<'_> {
     /// A field by its expression; none where it is null, or cannot be read.
-    fn field<T>(&mut self, expression: Option<&Expression>, read: impl Fn(&Val) -> Result<T, Unread>) -> Option<T> {
-        let found = expression?.first(self.variables, self.row.clone()).map_err(|_| Unread);
+    fn field<T>(
+        &mut self,
+        expression: Option<&Expression>,
+        read: impl Fn(&Val) -> Result<T, UnreadableField>,
+    ) -> Option<T> {
+        let found = expression?.first(self.variables, self.row.clone()).map_err(|_| UnreadableField);
         let found = match found {
             Ok(value) => value.filter(|value| !value::is_blank(value)).map(|value| read(&value)).transpose(),
             Err(unread) => Err(unread),
         };
-        found.unwrap_or_else(|Unread| {
+        found.unwrap_or_else(|UnreadableField| {
             self.unread += 1;
             None
         })
@@ -97,7 +101,8 @@ impl Row<'_> {
 
     fn instant(&mut self, expression: Option<&Expression>) -> Option<DateTime<Utc>> {
         let (times, now) = (self.times, self.now);
-        self.field(expression, |value| times.instant(&value::to_json(value), now).map_err(|()| Unread)).flatten()
+        self.field(expression, |value| times.instant(&value::to_json(value), now).map_err(|()| UnreadableField))
+            .flatten()
     }
 
     /// Nothing said where the definition looks means: never used.
@@ -105,35 +110,35 @@ impl Row<'_> {
         let unread = self.unread;
         match self.instant(Some(expression)) {
             Some(at) => LastUse::At(at),
-            None if self.unread > unread => LastUse::Untold,
+            None if self.unread > unread => LastUse::NotReported,
             None => LastUse::Never,
         }
     }
 }
 
-fn text(value: &Val) -> Result<String, Unread> {
-    value::text(value).ok_or(Unread)
+fn text(value: &Val) -> Result<String, UnreadableField> {
+    value::text(value).ok_or(UnreadableField)
 }
 
-fn flag(value: &Val) -> Result<bool, Unread> {
+fn flag(value: &Val) -> Result<bool, UnreadableField> {
     match value {
         Val::Bool(flag) => Ok(*flag),
-        _ => Err(Unread),
+        _ => Err(UnreadableField),
     }
 }
 
-fn lifetime(value: &Val) -> Result<TimeDelta, Unread> {
-    duration(&value::to_json(value)).ok_or(Unread)
+fn lifetime(value: &Val) -> Result<TimeDelta, UnreadableField> {
+    duration(&value::to_json(value)).ok_or(UnreadableField)
 }
 
 /// A web address: it becomes a link, and so must be nothing else, such as a script.
-fn url(value: &Val) -> Result<String, Unread> {
+fn url(value: &Val) -> Result<String, UnreadableField> {
     let text = text(value)?;
-    if text.starts_with("https://") || text.starts_with("http://") { Ok(text) } else { Err(Unread) }
+    if text.starts_with("https://") || text.starts_with("http://") { Ok(text) } else { Err(UnreadableField) }
 }
 
 /// A list, or a text with blanks between.
-fn scopes(value: &Val) -> Result<Vec<String>, Unread> {
+fn scopes(value: &Val) -> Result<Vec<String>, UnreadableField> {
     match value {
         Val::Arr(list) => list.iter().map(text).collect(),
         _ => Ok(text(value)?.split_whitespace().map(str::to_owned).collect()),
@@ -141,7 +146,7 @@ fn scopes(value: &Val) -> Result<Vec<String>, Unread> {
 }
 
 /// `{id, name, email}`, or a text, which is the name. Where all are empty there is no owner.
-fn owner(value: &Val) -> Result<Owner, Unread> {
+fn owner(value: &Val) -> Result<Owner, UnreadableField> {
     let Val::Obj(_) = value else {
         return Ok(Owner { name: Some(text(value)?), ..Owner::default() });
     };
@@ -150,8 +155,8 @@ fn owner(value: &Val) -> Result<Owner, Unread> {
 }
 
 /// Texts, numbers and flags; null and "" are left out.
-fn labels(value: &Val) -> Result<BTreeMap<String, String>, Unread> {
-    let Val::Obj(object) = value else { return Err(Unread) };
+fn labels(value: &Val) -> Result<BTreeMap<String, String>, UnreadableField> {
+    let Val::Obj(object) = value else { return Err(UnreadableField) };
     let filled = object.iter().filter(|(_, value)| !value::is_blank(value));
-    filled.map(|(name, value)| Ok((text(name)?, value::scalar(value).ok_or(Unread)?))).collect()
+    filled.map(|(name, value)| Ok((text(name)?, value::scalar(value).ok_or(UnreadableField)?))).collect()
 }

@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 pub use jaq_json::Val;
 
-use super::scalar_span::Slip;
+use super::scalar_span::SpanError;
 use bounds::{Data, Jq};
 #[cfg(test)]
 use check::ALLOWED;
@@ -89,7 +89,7 @@ pub struct Unreadable;
 
 /// The names that an expression may use.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Scope<'a> {
+pub(crate) struct ExpressionScope<'a> {
     /// The settings.
     pub(crate) settings: &'a [String],
     /// The look-up tables.
@@ -108,13 +108,13 @@ struct Checked<'s> {
 
 impl Expression {
     /// Compiles an expression. `path` is its place in the definition, such as `listings.instance.token.kind`.
-    pub(crate) fn compile(path: &str, code: &str, scope: &Scope<'_>) -> Result<Self, Vec<Slip>> {
+    pub(crate) fn compile(path: &str, code: &str, scope: &ExpressionScope<'_>) -> Result<Self, Vec<SpanError>> {
         let checked = check::check(syntax::parse(code)?, code, scope)?;
         let names: Vec<String> = scope.names.iter().map(|name| format!("${name}")).collect();
         let all: Vec<&str> = VARIABLES.into_iter().chain(names.iter().map(String::as_str)).collect();
         let globals: Vec<&str> = checked.variables.iter().map(|number| all[*number]).collect();
         let filter = prelude::compile(checked.term, &globals)
-            .ok_or_else(|| vec![Slip::new(0..code.len(), "not jq that this program can compile")])?;
+            .ok_or_else(|| vec![SpanError::new(0..code.len(), "not jq that this program can compile")])?;
         Ok(Self(Arc::new(Inner {
             path: path.to_owned(),
             code: code.to_owned(),

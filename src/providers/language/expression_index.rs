@@ -1,8 +1,8 @@
 //! Every expression of a provider: which maps they read, what makes two requests the same, what no test has reached.
 
 use super::expression::Expression;
-use super::provider::{Fill, Listing, Map, Next, Own, Provider, Request, Rows, Step, TokenMap};
-use super::template_vars::Named;
+use super::provider::{Listing, LookupFill, Map, OwnCredential, Pagination, Provider, Request, Rows, Step, TokenMap};
+use super::template_vars::FanOutVar;
 use crate::http::client;
 use crate::providers::engine::next_page;
 
@@ -15,12 +15,12 @@ impl Provider {
             all.extend(&login.lifetime);
         }
         match &self.own {
-            Some(Own::Ask { when, request, expires_at }) => {
+            Some(OwnCredential::Request { when, request, expires_at }) => {
                 all.extend(when);
                 all.extend(of_request(request));
                 all.push(expires_at);
             }
-            Some(Own::Listed { when, is, hint, .. }) => all.extend([when, is, hint].into_iter().flatten()),
+            Some(OwnCredential::Listing { when, is, hint, .. }) => all.extend([when, is, hint].into_iter().flatten()),
             None => {}
         }
         all.extend(self.maps.iter().flat_map(of_map));
@@ -36,7 +36,7 @@ pub(in crate::providers) fn maps_read(listing: &Listing, maps: &[Map]) -> Vec<us
 }
 
 /// What makes two fan-out requests the same: what is sent, what is made of the answer, and with what.
-pub(in crate::providers) fn identity(request: &Request, composed: &client::Request, named: &[Named<'_>]) -> String {
+pub(in crate::providers) fn identity(request: &Request, composed: &client::Request, named: &[FanOutVar<'_>]) -> String {
     let mut identity = format!("{} {}", composed.method, next_page::identity(composed, None));
     for (name, value) in &composed.headers {
         identity.extend(["\n", name, ": ", value]);
@@ -58,9 +58,9 @@ fn of_request(request: &Request) -> Vec<&Expression> {
     }
     all.extend(&request.take);
     match &request.next {
-        Some(Next::Url(next) | Next::Cursor { cursor: next, .. }) => all.push(next),
-        Some(Next::Page { last, .. } | Next::Offset { last, .. }) => all.extend(last),
-        Some(Next::Link) | None => {}
+        Some(Pagination::Url(next) | Pagination::Cursor { cursor: next, .. }) => all.push(next),
+        Some(Pagination::Page { last, .. } | Pagination::Offset { last, .. }) => all.extend(last),
+        Some(Pagination::Link) | None => {}
     }
     all.extend(request.none.iter().filter_map(|nothing| nothing.condition.as_ref()));
     all.extend(&request.failed);
@@ -70,7 +70,7 @@ fn of_request(request: &Request) -> Vec<&Expression> {
 fn of_map(map: &Map) -> Vec<&Expression> {
     let mut all = of_request(&map.request);
     match &map.fill {
-        Fill::Sweep(key) | Fill::LookUp { key, .. } => all.push(key),
+        LookupFill::All(key) | LookupFill::PerKey { key, .. } => all.push(key),
     }
     all.push(&map.value);
     all
@@ -84,8 +84,8 @@ fn of_listing(listing: &Listing) -> Vec<&Expression> {
     }
     for step in &listing.for_each {
         match step {
-            Step::In { list, .. } => all.push(list),
-            Step::Ask { request, .. } => all.extend(of_request(request)),
+            Step::Values { list, .. } => all.push(list),
+            Step::Request { request, .. } => all.extend(of_request(request)),
         }
     }
     all.extend(of_request(&listing.request));

@@ -12,7 +12,7 @@ pub use compile::compile;
 
 use super::expression::{Expression, Variables};
 use super::template::Template;
-use crate::core::time::Reading;
+use crate::core::time::TimeFormat;
 
 /// A provider, ready to run for any number of sources.
 #[derive(Debug)]
@@ -38,13 +38,13 @@ pub struct Provider {
     /// What a source may set.
     pub settings: Vec<Setting>,
     /// The ways to authenticate; the first is the default.
-    pub schemes: Vec<Scheme>,
+    pub schemes: Vec<AuthScheme>,
     /// Headers of every request.
     pub headers: Vec<(String, Template)>,
     /// Picks the vendor's own words out of a refusal: the one part of a body that may be shown.
     pub error: Option<Expression>,
     /// How the end of the exporter's own credential is found.
-    pub own: Option<Own>,
+    pub own: Option<OwnCredential>,
     /// Look-up tables that expressions use as `$maps.NAME`.
     pub maps: Vec<Map>,
     /// The listings.
@@ -68,7 +68,7 @@ pub struct Setting {
     /// Its key.
     pub name: String,
     /// What it may hold.
-    pub shape: Shape,
+    pub shape: SettingType,
     /// Its value where the source does not set it; none where the source must.
     pub default: Option<serde_json::Value>,
     /// What it is for.
@@ -77,7 +77,7 @@ pub struct Setting {
 
 /// What a setting may hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shape {
+pub enum SettingType {
     /// A text.
     Text,
     /// An absolute http or https URL without query, kept without a slash at its end.
@@ -92,20 +92,20 @@ pub enum Shape {
 
 /// One way to authenticate.
 #[derive(Debug)]
-pub struct Scheme {
+pub struct AuthScheme {
     /// Its name, for `auth:` in a source; empty where a provider has but one.
     pub name: String,
     /// The permission that it needs, in words.
     pub permission: Option<String>,
     /// What it adds to each request.
-    pub means: Means,
+    pub means: AuthMethod,
     /// Where a token for the session is had first. Its answer is `{login}`.
     pub login: Option<Login>,
 }
 
 /// What a scheme adds to each request. Templates may use `{credential}`, `{credential.PART}` and `{login}`.
 #[derive(Debug)]
-pub enum Means {
+pub enum AuthMethod {
     /// `Authorization: Bearer …`.
     Bearer(Template),
     /// `Authorization: Basic …`.
@@ -161,15 +161,15 @@ pub struct Request {
     /// Makes nothing, itself or several out of a row.
     pub take: Option<Expression>,
     /// Where the next page is.
-    pub next: Option<Next>,
+    pub next: Option<Pagination>,
     /// Answers that mean: complete, and nothing there.
-    pub none: Vec<Nothing>,
+    pub none: Vec<EmptyResponse>,
     /// A 2xx of which this is true is a failure.
     pub failed: Option<Expression>,
     /// The permission that a refusal lacks.
     pub permission: Option<String>,
     /// How the times in the answer are read.
-    pub times: Reading,
+    pub times: TimeFormat,
 }
 
 /// How a request is sent.
@@ -225,7 +225,7 @@ pub enum Rows {
 
 /// Where the next page is.
 #[derive(Debug)]
-pub enum Next {
+pub enum Pagination {
     /// In the `Link` header, as `rel="next"`.
     Link,
     /// A URL in the answer; asked with GET, at the same origin only.
@@ -237,7 +237,7 @@ pub enum Next {
         /// The parameter's name; in a body a dotted path.
         parameter: String,
         /// Where it is sent.
-        at: At,
+        at: ParamLocation,
     },
     /// Page numbers. Ends at a page without rows, or where `last` is true.
     Page {
@@ -248,7 +248,7 @@ pub enum Next {
         /// Whether this page is the last.
         last: Option<Expression>,
         /// Where it is sent.
-        at: At,
+        at: ParamLocation,
     },
     /// How many rows to skip. Ends at a page without rows, or where `last` is true.
     Offset {
@@ -257,13 +257,13 @@ pub enum Next {
         /// Whether this page is the last.
         last: Option<Expression>,
         /// Where it is sent.
-        at: At,
+        at: ParamLocation,
     },
 }
 
 /// Where a paging parameter is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum At {
+pub enum ParamLocation {
     /// In the query.
     Query,
     /// In the body.
@@ -274,7 +274,7 @@ pub enum At {
 
 /// An answer that means: complete, and nothing there.
 #[derive(Debug)]
-pub struct Nothing {
+pub struct EmptyResponse {
     /// Its status.
     pub status: u16,
     /// And this holds of its body.
@@ -282,7 +282,7 @@ pub struct Nothing {
     met: AtomicBool,
 }
 
-impl Nothing {
+impl EmptyResponse {
     pub(crate) fn new(status: u16, condition: Option<Expression>) -> Self {
         Self { status, condition, met: AtomicBool::new(false) }
     }
@@ -343,14 +343,14 @@ pub struct Require {
 #[derive(Debug)]
 pub enum Step {
     /// The elements of a list.
-    In {
+    Values {
         /// The list; its input is null.
         list: Expression,
         /// What each is called.
         name: String,
     },
     /// The rows of a request.
-    Ask {
+    Request {
         /// The request.
         request: Box<Request>,
         /// What each row is called.
@@ -395,7 +395,7 @@ pub struct Map {
     /// What it is for.
     pub help: Option<String>,
     /// How it is filled.
-    pub fill: Fill,
+    pub fill: LookupFill,
     /// The request.
     pub request: Request,
     /// The value: of a row in a sweep, of the answer in a look-up.
@@ -404,11 +404,11 @@ pub struct Map {
 
 /// How a look-up table is filled.
 #[derive(Debug)]
-pub enum Fill {
+pub enum LookupFill {
     /// All at once, before the first listing that reads it; this is a row's key.
-    Sweep(Expression),
+    All(Expression),
     /// One request for each key that tokens bring; `{key}` in the request.
-    LookUp {
+    PerKey {
         /// The key, of what `take` gave.
         key: Expression,
         /// For how long a value is used again.
@@ -418,9 +418,9 @@ pub enum Fill {
 
 /// How the end of the exporter's own credential is found.
 #[derive(Debug)]
-pub enum Own {
+pub enum OwnCredential {
     /// It is asked for.
-    Ask {
+    Request {
         /// Only if this is true (it sees `$settings`).
         when: Option<Expression>,
         /// What is asked.
@@ -429,7 +429,7 @@ pub enum Own {
         expires_at: Expression,
     },
     /// It is among those that a listing lists. Of several that could be it, the soonest end counts.
-    Listed {
+    Listing {
         /// Only if this is true (it sees `$settings`).
         when: Option<Expression>,
         /// The listing.

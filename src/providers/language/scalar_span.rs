@@ -2,18 +2,18 @@
 
 use std::ops::Range;
 
-use crate::schema::diagnostic::{Span, Text};
+use crate::schema::diagnostic::{SourceText, Span};
 
 /// A mistake inside a value: its place in bytes of the value, and what is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Slip {
+pub(crate) struct SpanError {
     /// Where it stands.
     pub(crate) at: Range<usize>,
     /// What is wrong, and the way out.
     pub(crate) message: String,
 }
 
-impl Slip {
+impl SpanError {
     /// A mistake here.
     pub(crate) fn new(at: Range<usize>, message: impl Into<String>) -> Self {
         Self { at, message: message.into() }
@@ -21,7 +21,7 @@ impl Slip {
 }
 
 /// Where a part of a value stands in the file. `scalar` is where YAML says that the value stands.
-pub(crate) fn place(file: &Text, scalar: Span, value: &str, part: &Range<usize>) -> Span {
+pub(crate) fn place(file: &SourceText, scalar: Span, value: &str, part: &Range<usize>) -> Span {
     let Some(raw) = file.content().get(scalar.start..scalar.end) else { return scalar };
     let style = raw.chars().next().filter(|c| matches!(c, '\'' | '"'));
     let skip = style.map_or(0, char::len_utf8);
@@ -99,7 +99,7 @@ mod tests {
 
     /// The place of `mark` in the value of `a`, as the file writes it.
     fn found(yaml: &str, mark: &str) -> String {
-        let file = Text::new("x.yaml", yaml);
+        let file = SourceText::new("x.yaml", yaml);
         let root = parse(&file).expect("YAML");
         let Kind::Map(entries) = &root.kind else { panic!("a map") };
         let node = &entries[0].1;
@@ -131,7 +131,7 @@ mod tests {
 
     #[test]
     fn the_end_of_a_value_is_a_place_too() {
-        let file = Text::new("x.yaml", "a: 'x |'\n");
+        let file = SourceText::new("x.yaml", "a: 'x |'\n");
         assert_eq!(place(&file, Span { start: 3, end: 8 }, "x |", &(3..3)), Span { start: 7, end: 7 });
     }
 }

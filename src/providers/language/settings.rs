@@ -7,9 +7,9 @@ mod tests;
 use serde_json::{Map, Value};
 use url::Url;
 
-use super::provider::{Provider, Scheme, Setting, Shape};
-use crate::providers::Wanted;
-use crate::schema::diagnostic::{Mistakes, Span, did_you_mean};
+use super::provider::{AuthScheme, Provider, Setting, SettingType};
+use crate::providers::SourceSpec;
+use crate::schema::diagnostic::{Diagnostics, Span, did_you_mean};
 use crate::schema::yaml::{Kind, Node, Reader};
 
 /// What every source may set, whatever its provider: the configuration reads these itself.
@@ -35,7 +35,7 @@ const SECRETS: [&str; 6] = ["token", "password", "secret", "api_key", "key", "be
 
 /// A source's settings, ready for its provider.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Settled {
+pub struct ResolvedSettings {
     /// All settings by name, and `auth`, the name of the scheme: what expressions see as `$settings`.
     pub settings: Map<String, Value>,
     /// The scheme, by its place in the provider's.
@@ -49,8 +49,8 @@ impl Provider {
     ///
     /// # Errors
     /// Every mistake, each with its place and the way out.
-    pub fn settle(&self, wanted: &Wanted) -> Result<Settled, Mistakes> {
-        let mut settling = Settling { provider: self, wanted, reader: Reader::new(wanted.text.clone()) };
+    pub fn settle(&self, wanted: &SourceSpec) -> Result<ResolvedSettings, Diagnostics> {
+        let mut settling = SettingsResolver { provider: self, wanted, reader: Reader::new(wanted.text.clone()) };
         let mut settings = settling.settings();
         let scheme = settling.scheme();
         let listings = settling.listings();
@@ -60,17 +60,17 @@ impl Provider {
             settling.needed(scheme, &listings, &settings);
         }
         settling.reader.mistakes.into_result()?;
-        Ok(Settled { settings, scheme: scheme.unwrap_or_default(), listings })
+        Ok(ResolvedSettings { settings, scheme: scheme.unwrap_or_default(), listings })
     }
 }
 
-struct Settling<'a> {
+struct SettingsResolver<'a> {
     provider: &'a Provider,
-    wanted: &'a Wanted,
+    wanted: &'a SourceSpec,
     reader: Reader,
 }
 
-impl Settling<'_> {
+impl SettingsResolver<'_> {
     fn settings(&mut self) -> Map<String, Value> {
         let mut settings = Map::new();
         for setting in &self.provider.settings {
@@ -169,7 +169,7 @@ impl Settling<'_> {
     }
 
     /// Whether the parts of the credential that the scheme uses are configured, and no others.
-    fn credential(&mut self, scheme: &Scheme) {
+    fn credential(&mut self, scheme: &AuthScheme) {
         let needed = needs::parts(scheme);
         let given = self.wanted.credentials.parts();
         let at = self.wanted.credential_at.unwrap_or(self.wanted.at);
@@ -202,7 +202,7 @@ impl Settling<'_> {
     }
 
     /// Whether every setting is set without which the scheme, or a listing that certainly runs, can send nothing.
-    fn needed(&mut self, scheme: &Scheme, listings: &[usize], settings: &Map<String, Value>) {
+    fn needed(&mut self, scheme: &AuthScheme, listings: &[usize], settings: &Map<String, Value>) {
         let unset = |name: &str| settings.get(name).is_some_and(|value| value.is_null() || *value == "");
         let why = match scheme.name.as_str() {
             "" => String::new(),
@@ -228,26 +228,26 @@ impl Settling<'_> {
 }
 
 /// A setting's value, if it is of the right shape.
-pub(in crate::providers) fn value(reader: &mut Reader, node: &Node, shape: Shape, what: &str) -> Option<Value> {
+pub(in crate::providers) fn value(reader: &mut Reader, node: &Node, shape: SettingType, what: &str) -> Option<Value> {
     if node.is_null() {
         return Some(Value::Null);
     }
     match shape {
-        Shape::Text => reader.string(node, what).map(Value::from),
-        Shape::Flag => reader.flag(node, what).map(Value::from),
-        Shape::Number => match &node.kind {
+        SettingType::Text => reader.string(node, what).map(Value::from),
+        SettingType::Flag => reader.flag(node, what).map(Value::from),
+        SettingType::Number => match &node.kind {
             Kind::Number(number) if number.is_i64() || number.is_u64() => Some(number.clone().into()),
             _ => {
                 reader.wrong_type(node, what, "a whole number");
                 None
             }
         },
-        Shape::List => {
+        SettingType::List => {
             let texts: Vec<_> =
                 reader.list(node, what, true).into_iter().map(|element| reader.string(element, what)).collect();
             texts.into_iter().collect()
         }
-        Shape::Url => {
+        SettingType::Url => {
             let written = reader.string(node, what)?;
             match address(&written) {
                 Ok(url) => Some(url.into()),

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::ops::Range;
 
-use super::scalar_span::Slip;
+use super::scalar_span::SpanError;
 
 /// A text with names in it that are filled at each request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -56,7 +56,7 @@ pub struct Refused {
 
 impl Template {
     /// Reads a template.
-    pub(crate) fn parse(text: &str) -> Result<Self, Vec<Slip>> {
+    pub(crate) fn parse(text: &str) -> Result<Self, Vec<SpanError>> {
         let mut parts = Vec::new();
         let mut slips = Vec::new();
         let mut plain = String::new();
@@ -79,7 +79,7 @@ impl Template {
                 }
                 at = end;
             } else if c == '}' {
-                slips.push(Slip::new(at..next, "this `}` closes nothing; the brace itself is written `}}`"));
+                slips.push(SpanError::new(at..next, "this `}` closes nothing; the brace itself is written `}}`"));
                 at = next;
             } else {
                 plain.push(c);
@@ -164,9 +164,12 @@ impl Template {
 }
 
 /// Reads what stands between two braces.
-fn name(text: &str, at: Range<usize>) -> Result<Name, Slip> {
+fn name(text: &str, at: Range<usize>) -> Result<Name, SpanError> {
     let Some(inner) = text[at.clone()].strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) else {
-        return Err(Slip::new(at.start..at.start + 1, "this `{` is never closed; the brace itself is written `{{`"));
+        return Err(SpanError::new(
+            at.start..at.start + 1,
+            "this `{` is never closed; the brace itself is written `{{`",
+        ));
     };
     let (raw, path) = match inner.strip_prefix('+') {
         Some(path) => (true, path),
@@ -174,7 +177,7 @@ fn name(text: &str, at: Range<usize>) -> Result<Name, Slip> {
     };
     let mut fields: Vec<String> = path.split('.').map(str::to_owned).collect();
     if !fields.iter().all(|field| is_name(field)) {
-        return Err(Slip::new(at, "no name stands between these braces; the brace itself is written `{{`"));
+        return Err(SpanError::new(at, "no name stands between these braces; the brace itself is written `{{`"));
     }
     let head = fields.remove(0);
     Ok(Name { head, fields, raw, at })
@@ -286,7 +289,7 @@ mod tests {
             ("{\"a\": 1}", 0..8, "no name stands between these braces; the brace itself is written `{{`"),
         ];
         for (text, at, message) in cases {
-            assert_eq!(Template::parse(text), Err(vec![Slip::new(at, message)]), "{text}");
+            assert_eq!(Template::parse(text), Err(vec![SpanError::new(at, message)]), "{text}");
         }
     }
 

@@ -7,7 +7,7 @@ use crate::core::secret::{Credential, Secret};
 
 /// An element of a fan-out under the name that its step gives it.
 #[derive(Clone, Debug)]
-pub(in crate::providers) struct Named<'p> {
+pub(in crate::providers) struct FanOutVar<'p> {
     pub(in crate::providers) name: &'p str,
     pub(in crate::providers) value: Val,
 }
@@ -21,25 +21,25 @@ pub(in crate::providers) struct Secrets<'a> {
 
 /// Everything that a template may name.
 #[derive(Clone, Copy)]
-pub(in crate::providers) struct Names<'a> {
+pub(in crate::providers) struct TemplateVars<'a> {
     /// The source's settings.
     pub(in crate::providers) settings: &'a Val,
     /// The elements that a fan-out has come by.
-    pub(in crate::providers) named: &'a [Named<'a>],
+    pub(in crate::providers) named: &'a [FanOutVar<'a>],
     /// The key of a look-up.
     pub(in crate::providers) key: Option<&'a str>,
     /// In `auth` only.
     pub(in crate::providers) secrets: Option<Secrets<'a>>,
 }
 
-impl<'a> Names<'a> {
+impl<'a> TemplateVars<'a> {
     /// The settings alone.
     pub(in crate::providers) fn settings(settings: &'a Val) -> Self {
         Self { settings, named: &[], key: None, secrets: None }
     }
 
     /// The same with the elements of a fan-out.
-    pub(in crate::providers) fn with_named(self, named: &'a [Named<'a>]) -> Self {
+    pub(in crate::providers) fn with_named(self, named: &'a [FanOutVar<'a>]) -> Self {
         Self { named, ..self }
     }
 

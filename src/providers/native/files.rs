@@ -11,13 +11,13 @@ use chrono::{DateTime, Utc};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
-use super::local::{Local, LocalSource, Native, beside, io_failure, no_more, read_file};
+use super::local::{LocalReader, LocalSource, Native, beside, io_failure, no_more, read_file};
 use crate::core::failure::{Failure, Reason};
-use crate::core::outcome::{Gap, Listed, OddRow, Path, Scope};
+use crate::core::outcome::{Gap, ListingResult, MalformedRow, Path, ScopeResult};
 use crate::core::token::{LastUse, Owner, Token};
-use crate::providers::language::provider::{Setting, Shape};
-use crate::providers::{Source, Wanted};
-use crate::schema::diagnostic::{Mistakes, did_you_mean};
+use crate::providers::language::provider::{Setting, SettingType};
+use crate::providers::{Source, SourceSpec};
+use crate::schema::diagnostic::{Diagnostics, did_you_mean};
 use crate::schema::yaml::Reader;
 use content::Credential;
 
@@ -33,7 +33,7 @@ pub(super) fn native() -> Native {
         interval: None,
         settings: vec![Setting {
             name: "paths".to_owned(),
-            shape: Shape::List,
+            shape: SettingType::List,
             default: None,
             help: "patterns of files, such as /etc/ssl/private/*.pem".to_owned(),
         }],
@@ -46,7 +46,7 @@ struct Files {
     patterns: Vec<String>,
 }
 
-fn connect(wanted: Wanted) -> Result<Box<dyn Source>, Mistakes> {
+fn connect(wanted: SourceSpec) -> Result<Box<dyn Source>, Diagnostics> {
     let mut reader = Reader::new(wanted.text.clone());
     let mut patterns = Vec::new();
     for (key, node) in &wanted.settings {
@@ -72,10 +72,10 @@ fn connect(wanted: Wanted) -> Result<Box<dyn Source>, Mistakes> {
     Ok(Box::new(LocalSource { listings: [LISTING.to_owned()], local: Files { patterns } }))
 }
 
-impl Local for Files {
-    fn read(&self, now: DateTime<Utc>) -> BoxFuture<'_, Listed> {
+impl LocalReader for Files {
+    fn read(&self, now: DateTime<Utc>) -> BoxFuture<'_, ListingResult> {
         async move {
-            let mut listed = Listed { name: LISTING.to_owned(), scopes: Vec::new(), gaps: Vec::new() };
+            let mut listed = ListingResult { name: LISTING.to_owned(), scopes: Vec::new(), gaps: Vec::new() };
             for pattern in &self.patterns {
                 under(pattern, now, &mut listed).await;
             }
@@ -86,7 +86,7 @@ impl Local for Files {
 }
 
 /// The files of one pattern. Each is a scope; a directory that cannot be read is a gap that keeps all of the pattern.
-async fn under(pattern: &str, now: DateTime<Utc>, listed: &mut Listed) {
+async fn under(pattern: &str, now: DateTime<Utc>, listed: &mut ListingResult) {
     let above = Path::root().join(pattern);
     let (files, failures) = expand(pattern).await;
     for failure in failures {
@@ -100,9 +100,9 @@ async fn under(pattern: &str, now: DateTime<Utc>, listed: &mut Listed) {
             Ok(bytes) => {
                 let (tokens, odd) = match content::read(&bytes, now) {
                     Ok(found) => (found.into_iter().map(|credential| token(&shown, credential)).collect(), Vec::new()),
-                    Err(field) => (Vec::new(), vec![OddRow { position: 1, id: Some(shown), field }]),
+                    Err(field) => (Vec::new(), vec![MalformedRow { position: 1, id: Some(shown), field }]),
                 };
-                listed.scopes.push(Scope { path, tokens, odd, is_step: false });
+                listed.scopes.push(ScopeResult { path, tokens, odd, is_step: false });
             }
             Err(failure) => listed.gaps.push(Gap { path, scope: shown, failure, needs: None }),
         }
@@ -148,7 +148,7 @@ fn token(file: &str, credential: Credential) -> Token {
         owner: credential.owner.map(|owner| Owner { name: Some(owner), ..Owner::default() }),
         created_at: credential.created_at,
         expires: credential.expires,
-        last_used: LastUse::Untold,
+        last_used: LastUse::NotReported,
         scopes: Vec::new(),
         disabled: false,
         lifetime: None,

@@ -10,10 +10,10 @@ use tokio::time::{Instant, timeout_at};
 
 use super::{files, manual};
 use crate::core::failure::{Failure, Reason};
-use crate::core::outcome::{Gap, Listed, Outcome, Path};
+use crate::core::outcome::{Gap, ListingResult, Outcome, Path};
 use crate::providers::language::provider::Setting;
-use crate::providers::{Probe, Probed, Source, Wanted};
-use crate::schema::diagnostic::{Mistakes, Text};
+use crate::providers::{Probe, ProbeResult, Source, SourceSpec};
+use crate::schema::diagnostic::{Diagnostics, SourceText};
 
 /// What is known of such a provider: as much as a definition says.
 pub struct Native {
@@ -32,7 +32,7 @@ pub struct Native {
     /// Its one listing: its name, the kind of its tokens, what it lists.
     pub listing: (&'static str, &'static str, &'static str),
     /// Makes a source of what the configuration says.
-    pub(crate) connect: fn(Wanted) -> Result<Box<dyn Source>, Mistakes>,
+    pub(crate) connect: fn(SourceSpec) -> Result<Box<dyn Source>, Diagnostics>,
 }
 
 /// All of them.
@@ -41,9 +41,9 @@ pub(crate) fn all() -> Vec<Native> {
 }
 
 /// A source of one listing that is read from this machine.
-pub(crate) trait Local: Send + Sync {
+pub(crate) trait LocalReader: Send + Sync {
     /// Reads everything. What cannot be read is a gap or an odd row.
-    fn read(&self, now: DateTime<Utc>) -> BoxFuture<'_, Listed>;
+    fn read(&self, now: DateTime<Utc>) -> BoxFuture<'_, ListingResult>;
 }
 
 /// Such a source, as the collector sees it.
@@ -52,7 +52,7 @@ pub(crate) struct LocalSource<L> {
     pub(crate) local: L,
 }
 
-impl<L: Local> LocalSource<L> {
+impl<L: LocalReader> LocalSource<L> {
     async fn read(&self, now: DateTime<Utc>, deadline: Instant) -> Outcome {
         match timeout_at(deadline, self.local.read(now)).await {
             Ok(listed) => Outcome { listings: vec![listed], ..Outcome::default() },
@@ -65,7 +65,7 @@ impl<L: Local> LocalSource<L> {
     }
 }
 
-impl<L: Local> Source for LocalSource<L> {
+impl<L: LocalReader> Source for LocalSource<L> {
     fn listings(&self) -> &[String] {
         &self.listings
     }
@@ -81,31 +81,31 @@ impl<L: Local> Source for LocalSource<L> {
     fn probe(&self, now: DateTime<Utc>, deadline: Instant) -> BoxFuture<'_, Vec<Probe>> {
         async move {
             let outcome = self.read(now, deadline).await;
-            let probe = |listed: Listed| Probe { result: probed(&listed), listing: listed.name };
+            let probe = |listed: ListingResult| Probe { result: probed(&listed), listing: listed.name };
             outcome.listings.into_iter().map(probe).collect()
         }
         .boxed()
     }
 }
 
-fn probed(listed: &Listed) -> Result<Probed, Gap> {
+fn probed(listed: &ListingResult) -> Result<ProbeResult, Gap> {
     if let Some(gap) = listed.gaps.first() {
         return Err(gap.clone());
     }
     let tokens: u64 = listed.scopes.iter().map(|scope| scope.tokens.len() as u64).sum();
     let odd: u64 = listed.scopes.iter().map(|scope| scope.odd.len() as u64).sum();
     match (tokens, odd) {
-        (0, 0) => Ok(Probed::Nothing),
+        (0, 0) => Ok(ProbeResult::Empty),
         (0, odd) => {
             let failure = Failure::new(Reason::Mapping, format!("none of {odd} entries can be read"));
             Err(Gap { path: Path::root(), scope: "all".into(), failure, needs: None })
         }
-        (tokens, _) => Ok(Probed::Rows(tokens)),
+        (tokens, _) => Ok(ProbeResult::Rows(tokens)),
     }
 }
 
 /// A path that a configuration names: a relative one is meant beside the configuration's file.
-pub(crate) fn beside(configuration: &Text, path: &str) -> PathBuf {
+pub(crate) fn beside(configuration: &SourceText, path: &str) -> PathBuf {
     std::path::Path::new(configuration.name()).parent().unwrap_or(std::path::Path::new("")).join(path)
 }
 
@@ -137,7 +137,7 @@ pub(crate) fn io_failure(path: &std::path::Path, error: &std::io::Error) -> Fail
 }
 
 /// Notes what such a source cannot have: a way to authenticate, or listings other than its one.
-pub(crate) fn no_more(reader: &mut crate::schema::yaml::Reader, wanted: &Wanted, listing: &str) {
+pub(crate) fn no_more(reader: &mut crate::schema::yaml::Reader, wanted: &SourceSpec, listing: &str) {
     if let Some((_, at)) = &wanted.auth {
         reader.mistake(*at, "this provider has no ways to authenticate");
     }

@@ -11,13 +11,13 @@ use chrono::{DateTime, Utc};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
-use super::local::{Local, LocalSource, Native, beside, read_file};
+use super::local::{LocalReader, LocalSource, Native, beside, read_file};
 use crate::core::failure::{Failure, Reason};
-use crate::core::outcome::{Gap, Listed, OddRow, Path, Scope};
+use crate::core::outcome::{Gap, ListingResult, MalformedRow, Path, ScopeResult};
 use crate::core::token::Token;
-use crate::providers::language::provider::{Setting, Shape};
-use crate::providers::{Source, Wanted};
-use crate::schema::diagnostic::{Mistakes, Text, did_you_mean};
+use crate::providers::language::provider::{Setting, SettingType};
+use crate::providers::{Source, SourceSpec};
+use crate::schema::diagnostic::{Diagnostics, SourceText, did_you_mean};
 use crate::schema::yaml::{Kind, Node, Reader, parse};
 use entry::token;
 
@@ -46,10 +46,14 @@ pub(super) fn native() -> Native {
         settings: vec![
             setting(
                 "tokens",
-                Shape::List,
+                SettingType::List,
                 "the tokens: name, expires, and if known kind, owner, id, created, manage_url, labels",
             ),
-            setting("file", Shape::Text, "a YAML or CSV file with the same fields, read again at each collection"),
+            setting(
+                "file",
+                SettingType::Text,
+                "a YAML or CSV file with the same fields, read again at each collection",
+            ),
         ],
         listing: (LISTING, KIND, "tokens that are written down"),
         connect,
@@ -61,7 +65,7 @@ struct Manual {
     file: Option<PathBuf>,
 }
 
-fn connect(wanted: Wanted) -> Result<Box<dyn Source>, Mistakes> {
+fn connect(wanted: SourceSpec) -> Result<Box<dyn Source>, Diagnostics> {
     let mut reader = Reader::new(wanted.text.clone());
     let mut manual = Manual { tokens: Vec::new(), file: None };
     for (key, node) in &wanted.settings {
@@ -86,19 +90,19 @@ fn connect(wanted: Wanted) -> Result<Box<dyn Source>, Mistakes> {
     Ok(Box::new(LocalSource { listings: [LISTING.to_owned()], local: manual }))
 }
 
-impl Local for Manual {
-    fn read(&self, _now: DateTime<Utc>) -> BoxFuture<'_, Listed> {
+impl LocalReader for Manual {
+    fn read(&self, _now: DateTime<Utc>) -> BoxFuture<'_, ListingResult> {
         async move {
-            let mut listed = Listed { name: LISTING.to_owned(), scopes: Vec::new(), gaps: Vec::new() };
+            let mut listed = ListingResult { name: LISTING.to_owned(), scopes: Vec::new(), gaps: Vec::new() };
             if !self.tokens.is_empty() || self.file.is_none() {
                 let path = Path::root().join("configuration");
-                listed.scopes.push(Scope { path, tokens: self.tokens.clone(), odd: Vec::new(), is_step: false });
+                listed.scopes.push(ScopeResult { path, tokens: self.tokens.clone(), odd: Vec::new(), is_step: false });
             }
             if let Some(file) = &self.file {
                 let scope = file.display().to_string();
                 let path = Path::root().join(&scope);
                 match read(file).await {
-                    Ok((tokens, odd)) => listed.scopes.push(Scope { path, tokens, odd, is_step: false }),
+                    Ok((tokens, odd)) => listed.scopes.push(ScopeResult { path, tokens, odd, is_step: false }),
                     Err(failure) => listed.gaps.push(Gap { path, scope, failure, needs: None }),
                 }
             }
@@ -109,11 +113,11 @@ impl Local for Manual {
 }
 
 /// The tokens of a file, and the entries that cannot be read.
-async fn read(file: &std::path::Path) -> Result<(Vec<Token>, Vec<OddRow>), Failure> {
+async fn read(file: &std::path::Path) -> Result<(Vec<Token>, Vec<MalformedRow>), Failure> {
     let name = file.display().to_string();
     let content = String::from_utf8(read_file(file).await?)
         .map_err(|_| Failure::new(Reason::Decode, format!("{name}: this is no UTF-8 text")))?;
-    let text = Text::new(name, content);
+    let text = SourceText::new(name, content);
     let is_csv = file.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv"));
     let entries = if is_csv { table::rows(&text)? } else { entries(&text)? };
     let (mut tokens, mut odd) = (Vec::new(), Vec::new());
@@ -125,7 +129,7 @@ async fn read(file: &std::path::Path) -> Result<(Vec<Token>, Vec<OddRow>), Failu
                 for mistake in reader.mistakes.iter().filter(|_| odd.len() < MOST_TOLD) {
                     tracing::warn!(mistake = %mistake.clone().hide_line(), "an entry cannot be read");
                 }
-                odd.push(OddRow { position, id: entry::id(node), field });
+                odd.push(MalformedRow { position, id: entry::id(node), field });
             }
         }
     }
@@ -133,7 +137,7 @@ async fn read(file: &std::path::Path) -> Result<(Vec<Token>, Vec<OddRow>), Failu
 }
 
 /// The entries of a YAML file: a list, or a list under `tokens`.
-fn entries(text: &Text) -> Result<Vec<Node>, Failure> {
+fn entries(text: &SourceText) -> Result<Vec<Node>, Failure> {
     let refused = |mistake: String| Failure::new(Reason::Decode, mistake);
     let root = parse(text).map_err(|mistake| refused(mistake.hide_line().to_string()))?;
     let list = match root.kind {

@@ -2,15 +2,15 @@
 
 use serde_saphyr::{Error, Location};
 
-use crate::schema::diagnostic::{Mistake, Span, Text};
+use crate::schema::diagnostic::{Diagnostic, SourceText, Span};
 
 /// The mistake that the library found.
-pub(super) fn mistake(text: &Text, error: &Error) -> Mistake {
+pub(super) fn mistake(text: &SourceText, error: &Error) -> Diagnostic {
     let message = message(error);
     match error.location() {
         Some(at) if message.starts_with(TAB) => text.mistake(tab(text.content(), place(text.content(), at)), message),
         Some(at) => text.mistake(place(text.content(), at), message),
-        None => Mistake::in_file(text.name(), message),
+        None => Diagnostic::in_file(text.name(), message),
     }
 }
 

@@ -2,8 +2,8 @@
 
 use super::*;
 
-fn text(content: &str) -> Text {
-    Text::new("config.yaml", content)
+fn text(content: &str) -> SourceText {
+    SourceText::new("config.yaml", content)
 }
 
 #[test]

@@ -24,8 +24,8 @@ use tokio::time::Instant;
 
 use super::desk::busy;
 use super::routes::text;
-use crate::exposition::program::Program;
-use crate::schema::diagnostic::{Mistake, Mistakes, Text};
+use crate::exposition::program::ExporterMetrics;
+use crate::schema::diagnostic::{Diagnostic, Diagnostics, SourceText};
 use limit::Limit;
 use settings::Settings;
 use tls::Files;
@@ -56,7 +56,7 @@ struct Held {
 /// The content of all files: they are compared whole, since a mounted Secret changes without its times telling.
 #[derive(Debug, PartialEq, Eq)]
 struct Seen {
-    text: Text,
+    text: SourceText,
     files: Option<Files>,
 }
 
@@ -65,7 +65,7 @@ impl Guard {
     ///
     /// # Errors
     /// The mistakes in the file, or in the files that it names.
-    pub fn open(path: impl Into<PathBuf>) -> Result<Arc<Self>, Mistakes> {
+    pub fn open(path: impl Into<PathBuf>) -> Result<Arc<Self>, Diagnostics> {
         let path = path.into();
         let (settings, seen) = look(&path)?;
         let users = Users::new().map_err(|why| in_file(&path, why))?;
@@ -106,7 +106,7 @@ impl Guard {
     }
 
     /// Looks at the files again and again. Never ends.
-    pub(super) async fn follow(self: &Arc<Self>, program: &Program) {
+    pub(super) async fn follow(self: &Arc<Self>, program: &ExporterMetrics) {
         let mut refused = None;
         loop {
             tokio::time::sleep(LOOK).await;
@@ -153,13 +153,13 @@ impl Guard {
     }
 
     /// What the files say now, where that is not what holds.
-    fn changed(&self) -> Result<Option<(Settings, Seen)>, Mistakes> {
+    fn changed(&self) -> Result<Option<(Settings, Seen)>, Diagnostics> {
         let (settings, seen) = look(&self.path)?;
         let same = self.held.read().unwrap_or_else(PoisonError::into_inner).seen == seen;
         Ok((!same).then_some((settings, seen)))
     }
 
-    fn take_over(&self, settings: Settings, seen: Seen) -> Result<(), Mistakes> {
+    fn take_over(&self, settings: Settings, seen: Seen) -> Result<(), Diagnostics> {
         let next = Held::new(&self.path, settings, seen)?;
         let mut held = self.held.write().unwrap_or_else(PoisonError::into_inner);
         if held.tls.is_some() != next.tls.is_some() {
@@ -178,7 +178,7 @@ impl Guard {
 }
 
 impl Held {
-    fn new(path: &Path, settings: Settings, seen: Seen) -> Result<Self, Mistakes> {
+    fn new(path: &Path, settings: Settings, seen: Seen) -> Result<Self, Diagnostics> {
         let tls = match (&settings.tls, &seen.files) {
             (Some(tls), Some(files)) => {
                 Some(tls::server_config(tls, files, settings.http2).map_err(|why| in_file(path, why))?)
@@ -190,9 +190,9 @@ impl Held {
 }
 
 /// Reads all files once, so that what is compared is what is used.
-fn look(path: &Path) -> Result<(Settings, Seen), Mistakes> {
+fn look(path: &Path) -> Result<(Settings, Seen), Diagnostics> {
     let content = std::fs::read_to_string(path).map_err(|error| in_file(path, format!("cannot be read: {error}")))?;
-    let text = Text::new(path.display().to_string(), content);
+    let text = SourceText::new(path.display().to_string(), content);
     let settings = Settings::parse(&text)?;
     let directory = path.parent().unwrap_or(Path::new(""));
     let files = match &settings.tls {
@@ -202,8 +202,8 @@ fn look(path: &Path) -> Result<(Settings, Seen), Mistakes> {
     Ok((settings, Seen { text, files }))
 }
 
-fn in_file(path: &Path, why: String) -> Mistakes {
-    Mistake::in_file(path.display().to_string(), why).into()
+fn in_file(path: &Path, why: String) -> Diagnostics {
+    Diagnostic::in_file(path.display().to_string(), why).into()
 }
 
 #[cfg(test)]
@@ -220,7 +220,7 @@ mod tests {
         std::fs::write(&path, "").unwrap();
         let guard = Guard::open(&path).unwrap();
         let following = Arc::clone(&guard);
-        let program = Arc::new(Program::new(Build { version: "1", revision: "" }, (1, 1)).unwrap());
+        let program = Arc::new(ExporterMetrics::new(Build { version: "1", revision: "" }, (1, 1)).unwrap());
         tokio::spawn(async move { following.follow(&program).await });
         for (content, is_limited) in
             [("rate_limit: {interval: 1s, burst: 1}", true), ("rate_limit: x", true), ("http_server_config:", false)]

@@ -10,7 +10,7 @@ use super::limit::Rate;
 use super::users::{Hash, Hashes};
 use crate::core::secret::Secret;
 use crate::core::time::parse_duration;
-use crate::schema::diagnostic::{Mistakes, Span, Text, did_you_mean};
+use crate::schema::diagnostic::{Diagnostics, SourceText, Span, did_you_mean};
 use crate::schema::yaml;
 use crate::schema::yaml::{Fields, Kind, Node, Reader};
 
@@ -93,11 +93,11 @@ impl Settings {
     ///
     /// # Errors
     /// Every mistake, with its place; lines are not shown, since any of them may hold a hash or a key.
-    pub(crate) fn parse(text: &Text) -> Result<Self, Mistakes> {
+    pub(crate) fn parse(text: &SourceText) -> Result<Self, Diagnostics> {
         let root = yaml::parse(text).map_err(|mistake| mistake.hide_line())?;
         let mut reader = Reader::new(text.clone());
         let settings = read(&mut reader, &root);
-        let mut hidden = Mistakes::default();
+        let mut hidden = Diagnostics::default();
         for mistake in reader.mistakes.iter() {
             hidden.push(mistake.clone().hide_line());
         }

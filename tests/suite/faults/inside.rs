@@ -8,15 +8,15 @@ use std::time::Duration;
 
 use chrono::{TimeDelta, Utc};
 use token_expiry_exporter::app::Shard;
-use token_expiry_exporter::app::setup::{Places, Setup};
-use token_expiry_exporter::collector::{Clock, Collector, Order, SharedInventory, Surroundings};
-use token_expiry_exporter::core::certificates::Trust;
+use token_expiry_exporter::app::setup::{ConfigPaths, Setup};
+use token_expiry_exporter::collector::{Clock, Collector, SharedInventory, SourceJob, Timing};
+use token_expiry_exporter::core::certificates::TlsMaterial;
 use token_expiry_exporter::core::failure::Failure;
 use token_expiry_exporter::core::inventory::Inventory;
 use token_expiry_exporter::core::secret::{Credential, Credentials, Secret};
 use token_expiry_exporter::http::options::Options;
-use token_expiry_exporter::providers::{Catalogue, Wanted};
-use token_expiry_exporter::schema::diagnostic::Text;
+use token_expiry_exporter::providers::{Catalogue, SourceSpec};
+use token_expiry_exporter::schema::diagnostic::SourceText;
 use token_expiry_exporter::schema::yaml::{Kind, parse};
 
 use super::door::{Door, Speaks};
@@ -108,7 +108,7 @@ fn setup(stage: &Stage, clock: &Clock) -> Setup {
     write_files(dir.path(), &stage.authority.pem);
     let config = dir.path().join("config.yaml");
     std::fs::write(&config, stage.config()).unwrap();
-    let places = Places { config, providers: None };
+    let places = ConfigPaths { config, providers: None };
     Setup::load(&places, Shard::WHOLE, clock).unwrap_or_else(|mistakes| panic!("{mistakes}"))
 }
 
@@ -125,12 +125,12 @@ impl Credentials for Fixed {
 }
 
 /// The same order with a client that waits briefly.
-fn impatient(order: Order, subject: &Subject, catalogue: &Catalogue) -> Order {
-    let text = Text::new("source.yaml", subject.config.clone());
+fn impatient(order: SourceJob, subject: &Subject, catalogue: &Catalogue) -> SourceJob {
+    let text = SourceText::new("source.yaml", subject.config.clone());
     let root = parse(&text).unwrap();
     let Kind::Map(entries) = root.kind else { panic!("a source is a map") };
     let settings = entries.into_iter().filter(|(key, _)| ["url", "admin"].contains(&key.name.as_str())).collect();
-    let wanted = Wanted {
+    let wanted = SourceSpec {
         text,
         at: root.at,
         name: order.name.clone(),
@@ -148,16 +148,16 @@ fn impatient(order: Order, subject: &Subject, catalogue: &Catalogue) -> Order {
         longest_wait: LONGEST_WAIT,
         concurrency: 4,
         rate: None,
-        certificates: Arc::new(Trust::default()),
+        certificates: Arc::new(TlsMaterial::default()),
         proxy: None,
     };
     let source = catalogue.connect(("gitlab", root.at), wanted, options, Arc::new(Utc::now));
-    Order { source: Arc::from(source.unwrap_or_else(|mistakes| panic!("{mistakes}"))), ..order }
+    SourceJob { source: Arc::from(source.unwrap_or_else(|mistakes| panic!("{mistakes}"))), ..order }
 }
 
 async fn collect(stage: &mut Stage, setup: Setup, clock: Clock) {
     let inventory: SharedInventory = Arc::new(RwLock::new(Inventory::default()));
-    let surroundings = Surroundings { clock: Arc::clone(&clock), ..Surroundings::default() };
+    let surroundings = Timing { clock: Arc::clone(&clock), ..Timing::default() };
     let mut collector = Collector::new(Arc::clone(&inventory), surroundings);
     collector.apply(setup.orders, setup.policies, setup.rules).await;
     scrape::look(&mut stage.subjects, LONG, || async { seen(&inventory, &clock) }).await;

@@ -10,7 +10,7 @@ use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, 
 use rustls::RootCertStore;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::server::WebPkiClientVerifier;
-use token_expiry_exporter::core::certificates::Trust;
+use token_expiry_exporter::core::certificates::TlsMaterial;
 use token_expiry_exporter::core::failure::Reason;
 use token_expiry_exporter::core::secret::Secret;
 use token_expiry_exporter::http::client::Options;
@@ -43,8 +43,8 @@ impl Authority {
     }
 
     /// Trust in it.
-    fn trust(&self) -> Trust {
-        Trust { ca: Some(self.pem.clone().into_bytes()), identity: None }
+    fn trust(&self) -> TlsMaterial {
+        TlsMaterial { ca: Some(self.pem.clone().into_bytes()), identity: None }
     }
 
     /// A client's certificate and key, as a configuration has them.
@@ -124,7 +124,7 @@ async fn a_client_certificate_lets_in() {
     let failure = ask(&client(without.clone()), url.clone()).await.unwrap_err();
     assert_eq!(failure.reason, Reason::Tls, "{failure}");
 
-    let trust = Trust { identity: Some(clients.identity()), ..authority.trust() };
+    let trust = TlsMaterial { identity: Some(clients.identity()), ..authority.trust() };
     let with = Options { certificates: Arc::new(trust), ..without };
     assert!(!format!("{with:?}").contains("PRIVATE KEY"));
     assert_eq!(ask(&client(with), url).await.unwrap().body, b"[]");

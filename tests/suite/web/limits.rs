@@ -8,7 +8,7 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{sleep, timeout};
 
 use super::certificates::Authority;
-use super::program::{Program, Start, exchange, sample};
+use super::program::{ExporterMetrics, Start, exchange, sample};
 
 /// Longer than the limits of ten seconds, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(25);
@@ -148,7 +148,7 @@ async fn what_is_no_request_is_closed_and_counted() {
 }
 
 /// Asks as Prometheus does, and says how long it took.
-async fn scrape(program: &Program) -> Duration {
+async fn scrape(program: &ExporterMetrics) -> Duration {
     let begun = Instant::now();
     let request = "GET /metrics HTTP/1.1\r\nHost: x\r\nAccept-Encoding: gzip\r\nConnection: close\r\n\r\n";
     let answer = timeout(Duration::from_secs(5), exchange(program.address(), request)).await.expect("an answer");

@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use reqwest::{Client, StatusCode};
 
-use super::program::{Program, Start, sample};
+use super::program::{ExporterMetrics, Start, sample};
 
-async fn login(client: &Client, program: &Program, user: &str, password: &str) -> (StatusCode, Duration) {
+async fn login(client: &Client, program: &ExporterMetrics, user: &str, password: &str) -> (StatusCode, Duration) {
     let begun = Instant::now();
     let request = client.get(format!("http://{}/metrics", program.address())).basic_auth(user, Some(password));
     let status = request.send().await.unwrap().status();

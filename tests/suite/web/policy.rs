@@ -2,15 +2,15 @@
 
 use reqwest::{Method, StatusCode};
 
-use super::program::{Program, Start, exchange, sample};
+use super::program::{ExporterMetrics, Start, exchange, sample};
 
-async fn guarded() -> Program {
+async fn guarded() -> ExporterMetrics {
     let hash = bcrypt::hash("secret", 4).unwrap();
     Start::new().arg("--web.enable-lifecycle").guarded(&format!("basic_auth_users: {{jane: '{hash}'}}\n")).go().await
 }
 
 /// The status line and the headers, in lower case, and the body.
-async fn ask(program: &Program, method: &str, path: &str, more: &str) -> (u16, String, String) {
+async fn ask(program: &ExporterMetrics, method: &str, path: &str, more: &str) -> (u16, String, String) {
     // jane:secret
     let request = format!(
         "{method} {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Basic amFuZTpzZWNyZXQ=\r\nConnection: close\r\n{more}\r\n"

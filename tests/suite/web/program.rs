@@ -14,7 +14,7 @@ use tokio::net::TcpStream;
 use super::server::choose_cryptography;
 
 /// A program that runs, and is killed with the test.
-pub struct Program {
+pub struct ExporterMetrics {
     child: Child,
     log: Arc<Mutex<String>>,
     /// Where everything is answered.
@@ -73,7 +73,7 @@ impl Start {
     }
 
     /// Starts it, and waits until it is ready.
-    pub async fn go(self) -> Program {
+    pub async fn go(self) -> ExporterMetrics {
         choose_cryptography();
         let mut tokens = String::from("tokens:\n");
         for number in 0..self.tokens {
@@ -102,7 +102,7 @@ impl Start {
         std::thread::spawn(move || {
             lines.map_while(Result::ok).for_each(|line| writeln!(written.lock().unwrap(), "{line}").unwrap());
         });
-        let program = Program { child, log, addresses, probes, folder: self.folder };
+        let program = ExporterMetrics { child, log, addresses, probes, folder: self.folder };
         let patience = Instant::now() + Duration::from_secs(60);
         while !program.probe("/-/ready").await.starts_with("HTTP/1.1 200") {
             assert!(Instant::now() < patience, "not ready: {}", program.log());
@@ -112,7 +112,7 @@ impl Start {
     }
 }
 
-impl Program {
+impl ExporterMetrics {
     pub fn address(&self) -> SocketAddr {
         self.addresses[0]
     }
@@ -169,7 +169,7 @@ impl Program {
     }
 }
 
-impl Drop for Program {
+impl Drop for ExporterMetrics {
     fn drop(&mut self) {
         drop(self.child.kill());
         drop(self.child.wait());

@@ -6,17 +6,22 @@ use reqwest::StatusCode;
 use tokio::time::{Instant, sleep};
 
 use super::certificates::Authority;
-use super::program::{Program, Start};
+use super::program::{ExporterMetrics, Start};
 
 /// The status of an answer, or none where TLS fails.
-async fn ask(program: &Program, authority: &Authority, identity: Option<(String, String)>, path: &str) -> Option<u16> {
+async fn ask(
+    program: &ExporterMetrics,
+    authority: &Authority,
+    identity: Option<(String, String)>,
+    path: &str,
+) -> Option<u16> {
     let url = format!("https://localhost:{}{path}", program.address().port());
     let answer = authority.client(identity).get(url).basic_auth("jane", Some("secret")).send().await;
     answer.ok().map(|answer| answer.status().as_u16())
 }
 
 /// Waits until the log says something so often.
-async fn logged(program: &Program, what: &str, times: usize) {
+async fn logged(program: &ExporterMetrics, what: &str, times: usize) {
     let patience = Instant::now() + Duration::from_secs(20);
     while program.log().matches(what).count() < times {
         assert!(Instant::now() < patience, "{what}: {}", program.log());

@@ -10,7 +10,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::Value;
 use token_expiry_exporter::exposition::Labels;
 use token_expiry_exporter::exposition::page::Page;
-use token_expiry_exporter::exposition::program::{Build, Program};
+use token_expiry_exporter::exposition::program::{Build, ExporterMetrics};
 use token_expiry_exporter::web::path::TelemetryPath;
 use token_expiry_exporter::web::serve::serve;
 use token_expiry_exporter::web::{Desk, Reload, Surface};
@@ -68,7 +68,7 @@ impl Server {
     pub async fn start_with(change: impl FnOnce(&mut Surface)) -> Self {
         choose_cryptography();
         let inventory = Arc::new(RwLock::new(sample::inventory()));
-        let program = Arc::new(Program::new(Build { version: "1.2.3", revision: "abc" }, (1, 1)).unwrap());
+        let program = Arc::new(ExporterMetrics::new(Build { version: "1.2.3", revision: "abc" }, (1, 1)).unwrap());
         let clock = Arc::new(sample::now);
         let page = Page::new(Arc::clone(&inventory), Labels::default(), Arc::clone(&program), clock.clone()).unwrap();
         let (ask, reloads) = mpsc::channel(1);

@@ -11,11 +11,11 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use super::certificates::Authority;
-use super::program::{Program, Start};
+use super::program::{ExporterMetrics, Start};
 
 const FILES: &str = "cert_file: server.pem, key_file: server.key";
 
-async fn start(authority: &Authority, tls: &str, more: &str) -> Program {
+async fn start(authority: &Authority, tls: &str, more: &str) -> ExporterMetrics {
     let start = Start::new().guarded(&format!("tls_server_config: {{{tls}}}\n{more}")).file("ca.pem", &authority.pem);
     authority.issue_to(start.folder());
     start.go().await
@@ -40,7 +40,7 @@ struct Agreed {
 }
 
 /// A handshake; none where there is nothing in common.
-async fn shake(program: &Program, authority: &Authority, able: Able<'_>) -> Option<Agreed> {
+async fn shake(program: &ExporterMetrics, authority: &Authority, able: Able<'_>) -> Option<Agreed> {
     let mut provider = ring::default_provider();
     if !able.suites.is_empty() {
         let all = provider.cipher_suites.clone();
@@ -183,7 +183,7 @@ async fn http2_on_and_off() {
     }
 }
 
-async fn is_healthy(client: &Client, program: &Program) -> bool {
+async fn is_healthy(client: &Client, program: &ExporterMetrics) -> bool {
     let answer = client.get(format!("https://localhost:{}/-/healthy", program.address().port())).send().await;
     answer.is_ok_and(|answer| answer.status() == StatusCode::OK)
 }

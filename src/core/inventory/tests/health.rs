@@ -4,7 +4,7 @@ use super::{answer, day, gap, ids, inventory, odd_scope, outcome, policy, record
 use crate::core::failure::{Failure, Reason};
 use crate::core::inventory::{Adjustment, Inventory, Source};
 use crate::core::lead::Band;
-use crate::core::outcome::{Listed, Outcome, Own, RateLimit, Scope};
+use crate::core::outcome::{CredentialExpiry, ListingResult, Outcome, RateLimit, ScopeResult};
 use crate::core::token::Expiry;
 
 fn main(inventory: &Inventory) -> &Source {
@@ -39,7 +39,7 @@ fn a_complete_collection_is_a_success() {
 fn a_collection_with_a_gap_is_none_and_says_where() {
     let mut inventory = inventory(policy());
     answer(&mut inventory, vec![], day(1));
-    let step = Scope { is_step: true, ..odd_scope("b", vec![]) };
+    let step = ScopeResult { is_step: true, ..odd_scope("b", vec![]) };
     let scopes = vec![scope("a/x", vec![]), scope("a/y", vec![]), step];
     record(&mut inventory, outcome(scopes, vec![gap("c", Reason::Forbidden), gap("d", Reason::Forbidden)]), day(2));
     let source = main(&inventory);
@@ -59,14 +59,14 @@ fn what_was_told_before_stays_until_something_else_is_told() {
     let mut inventory = inventory(policy());
     let limit = RateLimit { limit: Some(100), remaining: 7 };
     let telling = Outcome {
-        own: Own::Ends(Expiry::At(day(50))),
+        own: CredentialExpiry::Reported(Expiry::At(day(50))),
         rate_limit: Some(limit),
         requests: [(200, 3), (0, 1)].into(),
         ..outcome(vec![], vec![])
     };
     record(&mut inventory, telling.clone(), day(1));
     record(&mut inventory, Outcome::failed(&policy().listings, &Failure::new(Reason::Connect, "no route")), day(2));
-    record(&mut inventory, Outcome { own: Own::Untold, rate_limit: None, ..telling }, day(3));
+    record(&mut inventory, Outcome { own: CredentialExpiry::NotReported, rate_limit: None, ..telling }, day(3));
     let source = main(&inventory);
     assert_eq!((source.credential, source.rate_limit), (Some(Expiry::At(day(50))), Some(limit)));
     assert_eq!(source.requests, [(200, 6), (0, 2)].into());
@@ -84,7 +84,7 @@ fn a_clock_that_is_set_back_makes_no_negative_duration() {
 fn an_answer_for_what_is_no_longer_configured_is_passed_over() {
     let mut inventory = inventory(policy());
     inventory.record("gone", outcome(vec![scope("a", vec![token("1", 100)])], vec![]), day(1), day(1));
-    let old = Listed { name: "sessions".into(), scopes: vec![scope("", vec![token("2", 100)])], gaps: vec![] };
+    let old = ListingResult { name: "sessions".into(), scopes: vec![scope("", vec![token("2", 100)])], gaps: vec![] };
     record(&mut inventory, Outcome { listings: vec![old], ..Outcome::default() }, day(1));
     assert!(ids(&inventory, day(1)).is_empty());
     assert_eq!(inventory.sources().count(), 1);
@@ -94,7 +94,7 @@ fn an_answer_for_what_is_no_longer_configured_is_passed_over() {
 #[test]
 fn people_are_told_of_the_end_of_the_own_credential_too() {
     let mut inventory = inventory(policy());
-    let telling = |expires| Outcome { own: Own::Ends(expires), ..outcome(vec![], vec![]) };
+    let telling = |expires| Outcome { own: CredentialExpiry::Reported(expires), ..outcome(vec![], vec![]) };
     record(&mut inventory, telling(Expiry::Never), day(0));
     assert_eq!((main(&inventory).credential_band(day(0)), inventory.next_change(day(0))), (None, None));
     record(&mut inventory, telling(Expiry::At(day(50))), day(0));

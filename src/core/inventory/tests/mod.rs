@@ -16,10 +16,10 @@ use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{Inventory, Policy, View};
+use super::{Inventory, Policy, TokenView};
 use crate::core::failure::{Failure, Reason};
 use crate::core::lead::Lead;
-use crate::core::outcome::{Gap, Listed, OddRow, Outcome, Path, Scope};
+use crate::core::outcome::{Gap, ListingResult, MalformedRow, Outcome, Path, ScopeResult};
 use crate::core::rules::Rule;
 use crate::core::token::{Expiry, LastUse, Owner, State, Token};
 
@@ -83,13 +83,13 @@ fn path(steps: &str) -> Path {
 }
 
 /// A complete answer.
-fn scope(steps: &str, tokens: Vec<Token>) -> Scope {
-    Scope { path: path(steps), tokens, odd: Vec::new(), is_step: false }
+fn scope(steps: &str, tokens: Vec<Token>) -> ScopeResult {
+    ScopeResult { path: path(steps), tokens, odd: Vec::new(), is_step: false }
 }
 
 /// A complete answer with a row that could not be read.
-fn odd_scope(steps: &str, tokens: Vec<Token>) -> Scope {
-    Scope { odd: vec![OddRow { position: 1, id: None, field: "expires_at" }], ..scope(steps, tokens) }
+fn odd_scope(steps: &str, tokens: Vec<Token>) -> ScopeResult {
+    ScopeResult { odd: vec![MalformedRow { position: 1, id: None, field: "expires_at" }], ..scope(steps, tokens) }
 }
 
 fn gap(steps: &str, reason: Reason) -> Gap {
@@ -98,8 +98,8 @@ fn gap(steps: &str, reason: Reason) -> Gap {
 }
 
 /// An outcome in which `tokens` brought this, and `keys` nothing at all.
-fn outcome(scopes: Vec<Scope>, gaps: Vec<Gap>) -> Outcome {
-    let listed = |name: &str, scopes, gaps| Listed { name: name.into(), scopes, gaps };
+fn outcome(scopes: Vec<ScopeResult>, gaps: Vec<Gap>) -> Outcome {
+    let listed = |name: &str, scopes, gaps| ListingResult { name: name.into(), scopes, gaps };
     Outcome {
         listings: vec![listed("tokens", scopes, gaps), listed("keys", vec![scope("", Vec::new())], Vec::new())],
         ..Outcome::default()
@@ -124,6 +124,6 @@ fn states(inventory: &Inventory, now: DateTime<Utc>) -> Vec<(&str, State)> {
 }
 
 /// What people are shown of the one token of this id.
-fn view<'a>(inventory: &'a Inventory, id: &str, now: DateTime<Utc>) -> View<'a> {
+fn view<'a>(inventory: &'a Inventory, id: &str, now: DateTime<Utc>) -> TokenView<'a> {
     inventory.tokens(now).find(|view| view.token.id == id).expect("the token is there")
 }

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use super::{day, gap, ids, inventory, odd_scope, policy, record, scope, token};
 use crate::core::failure::Reason;
 use crate::core::inventory::Inventory;
-use crate::core::outcome::{Listed, Outcome, Path, Scope};
+use crate::core::outcome::{ListingResult, Outcome, Path, ScopeResult};
 use crate::core::token::{Expiry, State, Token};
 
 const SCOPES: [&str; 4] = ["a/x", "a/y", "b", ""];
@@ -58,8 +58,8 @@ fn any_collection() -> impl Strategy<Value = Collection> {
     prop::option::weighted(0.9, (listing(), listing()))
 }
 
-fn listed(name: &str, brings: &[Brings]) -> Listed {
-    let mut listed = Listed { name: name.into(), scopes: Vec::new(), gaps: Vec::new() };
+fn listed(name: &str, brings: &[Brings]) -> ListingResult {
+    let mut listed = ListingResult { name: name.into(), scopes: Vec::new(), gaps: Vec::new() };
     for (steps, brings) in SCOPES.into_iter().zip(brings) {
         match brings {
             Brings::Answer(tokens) => listed.scopes.push(scope(steps, tokens.clone())),
@@ -88,7 +88,7 @@ impl Model {
     fn record(&mut self, outcome: &Outcome, today: i64) {
         let mut named = BTreeMap::new();
         for listed in &outcome.listings {
-            for Scope { path, tokens, .. } in &listed.scopes {
+            for ScopeResult { path, tokens, .. } in &listed.scopes {
                 for token in tokens {
                     let known = (listed.name.clone(), path.clone(), token.expires, 0);
                     named.entry(token.id.clone()).or_insert(known);

@@ -5,7 +5,7 @@ use chrono::TimeDelta;
 use super::{answer, day, gap, ids, inventory, inventory_with, outcome, policy, record, scope, states, token, view};
 use crate::core::failure::Reason;
 use crate::core::inventory::{Adjustment, Inventory, Policy, Snapshot};
-use crate::core::outcome::{Outcome, Own, RateLimit};
+use crate::core::outcome::{CredentialExpiry, Outcome, RateLimit};
 use crate::core::rules::{Match, Rule};
 use crate::core::token::{Expiry, Owner, State, Token};
 
@@ -20,7 +20,7 @@ fn restarted(inventory: &Inventory, policy: Policy, rules: Vec<Rule>) -> Invento
 fn collected() -> Inventory {
     let mut inventory = inventory(policy());
     let full = Outcome {
-        own: Own::Ends(Expiry::At(day(50))),
+        own: CredentialExpiry::Reported(Expiry::At(day(50))),
         rate_limit: Some(RateLimit { limit: None, remaining: 7 }),
         requests: [(200, 3)].into(),
         ..outcome(vec![scope("a", vec![token("1", 100), token("2", 3)])], vec![gap("b", Reason::Forbidden)])

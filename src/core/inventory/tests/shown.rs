@@ -57,7 +57,7 @@ fn an_active_token_that_breaks_a_policy_is_a_finding() {
             &[],
         ),
         ("made nobody knows when", Token { created_at: None, ..token("1", 3000) }, &[]),
-        ("nobody knows whether it is used", Token { last_used: LastUse::Untold, ..fine() }, &[]),
+        ("nobody knows whether it is used", Token { last_used: LastUse::NotReported, ..fine() }, &[]),
         ("used just in time", Token { last_used: used(-89), ..fine() }, &[]),
         ("not used for 90 days", Token { last_used: used(-90), ..fine() }, &[Finding::Unused]),
         ("never used", Token { last_used: LastUse::Never, ..fine() }, &[Finding::Unused]),

@@ -20,7 +20,7 @@ use crate::core::failure::{Failure, Reason};
 use crate::core::secret::Secret;
 use crate::core::time::parse_instant;
 use crate::http::client::{Body, Request};
-use crate::providers::engine::auth::{Granted, Session, filled};
+use crate::providers::engine::auth::{Session, SessionToken, filled};
 use crate::providers::engine::build_request::plain;
 use crate::providers::language::template::Template;
 use crate::providers::language::value;
@@ -43,7 +43,7 @@ pub(in crate::providers) async fn log_in(
     app_id: &Template,
     private_key: &Template,
     organization: &Template,
-) -> Result<Granted, Failure> {
+) -> Result<SessionToken, Failure> {
     let names = session.names(None);
     let now = (session.clock)();
     let statement = statement(&filled(app_id, &names)?, &filled(private_key, &names)?, now)?;
@@ -58,7 +58,7 @@ pub(in crate::providers) async fn log_in(
     let token = value::field(&granted, "token").and_then(value::text).ok_or_else(|| no("token"))?;
     let end = value::field(&granted, "expires_at").and_then(value::text).and_then(|text| parse_instant(&text));
     let lifetime = end.map_or(TOKEN_LIFETIME, |end| end - now).to_std().unwrap_or(Duration::ZERO);
-    Ok(Granted::new(Secret::new(token), lifetime))
+    Ok(SessionToken::new(Secret::new(token), lifetime))
 }
 
 fn no(what: &str) -> Failure {

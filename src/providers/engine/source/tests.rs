@@ -10,13 +10,13 @@ use axum::response::Response;
 use chrono::TimeDelta;
 
 use super::*;
-use crate::core::certificates::Trust;
+use crate::core::certificates::TlsMaterial;
 use crate::core::secret::{Credential, Credentials, Secret};
 use crate::core::time::parse_instant;
 use crate::core::token::Expiry;
-use crate::providers::Probed;
+use crate::providers::ProbeResult;
 use crate::providers::language::provider::compile;
-use crate::schema::diagnostic::Text;
+use crate::schema::diagnostic::SourceText;
 use crate::schema::yaml::{Key, Kind, Node, parse};
 
 /// What was asked for, as `GET /path?query`, with the value of `Authorization` where there is one.
@@ -88,13 +88,13 @@ impl Credentials for Changing {
 fn source(definition: &str, origin: &str, credential: Changing) -> Box<dyn Source> {
     let head = "format: 1\nprovider: test\ntitle: Test\ndocs: https://example.com\nexpiry: an instant\n\
                 permission: everything\nsettings: {url: {type: url, help: where it is}}\n";
-    let definition = Text::new("test.yaml", format!("{head}{definition}"));
+    let definition = SourceText::new("test.yaml", format!("{head}{definition}"));
     let provider = compile(&definition).unwrap_or_else(|mistakes| panic!("{mistakes}"));
-    let text = Text::new("config.yaml", format!("url: {origin}"));
+    let text = SourceText::new("config.yaml", format!("url: {origin}"));
     let node: Node = parse(&text).unwrap();
     let Kind::Map(settings) = node.kind else { panic!("a map") };
     let settings: Vec<(Key, Node)> = settings;
-    let wanted = Wanted {
+    let wanted = SourceSpec {
         text,
         at: node.at,
         name: "test".into(),
@@ -112,7 +112,7 @@ fn source(definition: &str, origin: &str, credential: Changing) -> Box<dyn Sourc
         longest_wait: Duration::ZERO,
         concurrency: 2,
         rate: None,
-        certificates: Arc::new(Trust::default()),
+        certificates: Arc::new(TlsMaterial::default()),
         proxy: None,
     };
     connect(Arc::new(provider), wanted, options, Arc::new(noon)).unwrap_or_else(|mistakes| panic!("{mistakes}"))
@@ -343,7 +343,7 @@ async fn a_probe_looks_at_one_element_and_one_page() {
     })
     .await;
     let probes = source(EACH, &origin, Changing::new("c")).probe(noon(), Instant::now() + Duration::from_secs(5)).await;
-    assert!(matches!(probes[0].result, Ok(Probed::Rows(1))));
+    assert!(matches!(probes[0].result, Ok(ProbeResult::Rows(1))));
     assert_eq!(asked.take(), ["GET /keys Bearer c", "GET /keys/a Bearer c"]);
 }
 
@@ -361,7 +361,7 @@ listings: [{name: key, kind: key, get: /keys, rows: ., token: {id: .hint, expire
     .await;
     let outcome = collect(&*source(definition, &origin, Changing::new("npm_aBxyz7890")), noon()).await;
     let end = Expiry::At(parse_instant("2027-02-01").unwrap());
-    assert_eq!(outcome.own, crate::core::outcome::Own::Ends(end));
+    assert_eq!(outcome.own, crate::core::outcome::CredentialExpiry::Reported(end));
 }
 
 #[tokio::test]

@@ -6,8 +6,8 @@ use jaq_core::load::lex::StrPart;
 use jaq_core::load::parse::{BinaryOp, Pattern, Term};
 use jaq_core::path::{Part, Path};
 
-use super::{Checked, Scope, VARIABLES, span};
-use crate::providers::language::scalar_span::Slip;
+use super::{Checked, ExpressionScope, VARIABLES, span};
+use crate::providers::language::scalar_span::SpanError;
 use crate::schema::diagnostic::did_you_mean;
 
 /// The functions that an expression may call: the name, and with how many arguments.
@@ -109,7 +109,11 @@ pub(crate) const ALLOWED: &[(&str, &[usize])] = &[
 ];
 
 /// Checks an expression against the part of jq that is allowed, and against the names that exist.
-pub(super) fn check<'s>(term: Term<&'s str>, code: &'s str, scope: &Scope<'_>) -> Result<Checked<'s>, Vec<Slip>> {
+pub(super) fn check<'s>(
+    term: Term<&'s str>,
+    code: &'s str,
+    scope: &ExpressionScope<'_>,
+) -> Result<Checked<'s>, Vec<SpanError>> {
     let mut walk =
         Walk { code, scope, locals: Vec::new(), slips: Vec::new(), used: Vec::new(), mentions: [vec![], vec![]] };
     walk.term(&term);
@@ -125,10 +129,10 @@ pub(super) fn check<'s>(term: Term<&'s str>, code: &'s str, scope: &Scope<'_>) -
 
 struct Walk<'s, 'n> {
     code: &'s str,
-    scope: &'n Scope<'n>,
+    scope: &'n ExpressionScope<'n>,
     /// The variables that the expression itself has bound.
     locals: Vec<&'s str>,
-    slips: Vec<Slip>,
+    slips: Vec<SpanError>,
     /// The outer variables that are used, by their number.
     used: Vec<usize>,
     /// The settings and the maps that are used.
@@ -138,7 +142,7 @@ struct Walk<'s, 'n> {
 impl<'s> Walk<'s, '_> {
     fn slip(&mut self, part: &str, message: impl Into<String>) {
         let at = span(self.code, part);
-        self.slips.push(Slip::new(at, message));
+        self.slips.push(SpanError::new(at, message));
     }
 
     fn term(&mut self, term: &Term<&'s str>) {
@@ -271,7 +275,7 @@ impl<'s> Walk<'s, '_> {
         }
         let hint = did_you_mean(name, known.iter().map(String::as_str), |name| format!("`{variable}.{name}`"));
         let at = span(self.code, variable).start..span(self.code, name).end;
-        self.slips.push(Slip::new(at, format!("no `{variable}.{name}` is declared{hint}")));
+        self.slips.push(SpanError::new(at, format!("no `{variable}.{name}` is declared{hint}")));
     }
 }
 

@@ -4,7 +4,7 @@ use jaq_core::load::lex::{self, Lexer, StrPart, Tok, Token};
 use jaq_core::load::parse::{self, Parser, Term};
 
 use super::span;
-use crate::providers::language::scalar_span::Slip;
+use crate::providers::language::scalar_span::SpanError;
 
 /// The longest expression, in bytes. The longest of the built-in definitions has 400.
 const LENGTH: usize = 4_000;
@@ -14,9 +14,9 @@ const LENGTH: usize = 4_000;
 const DEPTH: usize = 100;
 
 /// Reads an expression.
-pub(super) fn parse(code: &str) -> Result<Term<&str>, Vec<Slip>> {
+pub(super) fn parse(code: &str) -> Result<Term<&str>, Vec<SpanError>> {
     if code.len() > LENGTH {
-        return Err(vec![Slip::new(0..1, format!("an expression has at most {LENGTH} bytes"))]);
+        return Err(vec![SpanError::new(0..1, format!("an expression has at most {LENGTH} bytes"))]);
     }
     if brackets(code) > DEPTH {
         return Err(too_deep());
@@ -32,8 +32,8 @@ pub(super) fn parse(code: &str) -> Result<Term<&str>, Vec<Slip>> {
     Parser::new(&tokens).parse(|parser| parser.term()).map_err(|errors| unparsed(code, &errors))
 }
 
-fn too_deep() -> Vec<Slip> {
-    vec![Slip::new(0..1, "more stands in one another here than an expression may have")]
+fn too_deep() -> Vec<SpanError> {
+    vec![SpanError::new(0..1, "more stands in one another here than an expression may have")]
 }
 
 /// How deep brackets go, at most: a bracket within a text counts too.
@@ -52,14 +52,14 @@ fn brackets(code: &str) -> usize {
 }
 
 /// Finds assignments, which the syntax tree does not place, and tells how deep the tree will at most be.
-fn look(code: &str, tokens: &[Token<&str>], slips: &mut Vec<Slip>) -> usize {
+fn look(code: &str, tokens: &[Token<&str>], slips: &mut Vec<SpanError>) -> usize {
     let mut flat = 0;
     let mut nested = 0;
     for Token(text, kind) in tokens {
         match kind {
             Tok::Sym if matches!(*text, "=" | "|=" | "+=" | "-=" | "*=" | "/=" | "%=" | "//=") => {
                 let hint = if *text == "=" { "; did you mean `==`?" } else { "" };
-                slips.push(Slip::new(span(code, text), format!("an expression changes nothing{hint}")));
+                slips.push(SpanError::new(span(code, text), format!("an expression changes nothing{hint}")));
             }
             Tok::Sym if !matches!(*text, "," | ":" | ";" | "?") && !text.starts_with('.') => flat += 1,
             Tok::Word if matches!(*text, "if" | "try" | "as" | "or" | "and" | "def" | "label" | "elif") => flat += 1,
@@ -77,27 +77,27 @@ fn look(code: &str, tokens: &[Token<&str>], slips: &mut Vec<Slip>) -> usize {
     flat + nested
 }
 
-fn unlexed(code: &str, errors: &[lex::Error<&str>]) -> Vec<Slip> {
-    let Some((expected, at)) = errors.first() else { return vec![Slip::new(0..1, "not jq")] };
+fn unlexed(code: &str, errors: &[lex::Error<&str>]) -> Vec<SpanError> {
+    let Some((expected, at)) = errors.first() else { return vec![SpanError::new(0..1, "not jq")] };
     let start = span(code, at).start;
     let wide = start..start + at.chars().next().map_or(0, char::len_utf8);
     vec![match expected {
-        lex::Expect::Delim(open) => Slip::new(span(code, open), format!("not jq: this `{open}` is never closed")),
-        lex::Expect::Digit => Slip::new(wide, "not jq: a digit should stand here"),
-        lex::Expect::Ident => Slip::new(wide, "not jq: a name should stand here"),
-        lex::Expect::Escape => Slip::new(wide, "not jq: no such escape; a backslash is written `\\\\`"),
-        lex::Expect::Unicode => Slip::new(wide, "not jq: four hexadecimal digits should stand here"),
+        lex::Expect::Delim(open) => SpanError::new(span(code, open), format!("not jq: this `{open}` is never closed")),
+        lex::Expect::Digit => SpanError::new(wide, "not jq: a digit should stand here"),
+        lex::Expect::Ident => SpanError::new(wide, "not jq: a name should stand here"),
+        lex::Expect::Escape => SpanError::new(wide, "not jq: no such escape; a backslash is written `\\\\`"),
+        lex::Expect::Unicode => SpanError::new(wide, "not jq: four hexadecimal digits should stand here"),
         _ => match at.chars().next() {
-            Some(close @ (')' | ']' | '}')) => Slip::new(wide, format!("not jq: this `{close}` closes nothing")),
-            Some('\'') => Slip::new(wide, "not jq: texts stand between `\"`, not `'`"),
-            Some(other) => Slip::new(wide, format!("not jq: unexpected `{other}`")),
-            None => Slip::new(wide, "not jq: unexpected end"),
+            Some(close @ (')' | ']' | '}')) => SpanError::new(wide, format!("not jq: this `{close}` closes nothing")),
+            Some('\'') => SpanError::new(wide, "not jq: texts stand between `\"`, not `'`"),
+            Some(other) => SpanError::new(wide, format!("not jq: unexpected `{other}`")),
+            None => SpanError::new(wide, "not jq: unexpected end"),
         },
     }]
 }
 
-fn unparsed(code: &str, errors: &[parse::TError<'_, &str>]) -> Vec<Slip> {
-    let Some((expected, found)) = errors.first() else { return vec![Slip::new(0..1, "not jq")] };
+fn unparsed(code: &str, errors: &[parse::TError<'_, &str>]) -> Vec<SpanError> {
+    let Some((expected, found)) = errors.first() else { return vec![SpanError::new(0..1, "not jq")] };
     let expected = match expected {
         parse::Expect::Just("") | parse::Expect::Nothing => "nothing more".to_owned(),
         parse::Expect::Just(text) => format!("`{text}`"),
@@ -117,9 +117,9 @@ fn unparsed(code: &str, errors: &[parse::TError<'_, &str>]) -> Vec<Slip> {
             let first = text.chars().next().map_or(0, char::len_utf8);
             let at = if text.contains(['\n', ' ', '"']) { at.start..at.start + first } else { at };
             let shown = &code[at.clone()];
-            Slip::new(at, format!("not jq: {expected} should stand here, not `{shown}`"))
+            SpanError::new(at, format!("not jq: {expected} should stand here, not `{shown}`"))
         }
-        None if code.trim().is_empty() => Slip::new(0..code.len(), "an expression is missing; all of it is `.`"),
-        None => Slip::new(code.len()..code.len(), format!("not jq: {expected} should follow")),
+        None if code.trim().is_empty() => SpanError::new(0..code.len(), "an expression is missing; all of it is `.`"),
+        None => SpanError::new(code.len()..code.len(), format!("not jq: {expected} should follow")),
     }]
 }

@@ -5,10 +5,10 @@ use serde_json::{Value, json};
 use super::*;
 
 /// An expression that knows the settings `admin` and `days`, the map `users`, and the names `group` and `user`.
-fn compiled(code: &str) -> Result<Expression, Vec<Slip>> {
+fn compiled(code: &str) -> Result<Expression, Vec<SpanError>> {
     let [settings, maps, names] = [vec!["admin", "days"], vec!["users"], vec!["group", "user"]]
         .map(|names| names.into_iter().map(String::from).collect::<Vec<_>>());
-    Expression::compile("test", code, &Scope { settings: &settings, maps: &maps, names: &names })
+    Expression::compile("test", code, &ExpressionScope { settings: &settings, maps: &maps, names: &names })
 }
 
 fn value(json: Value) -> Val {

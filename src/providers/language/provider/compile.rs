@@ -7,16 +7,16 @@ mod request;
 
 use std::collections::HashSet;
 
-use super::{Limits, Provider, Setting, Shape};
-use crate::core::time::{Reading, Unit};
+use super::{Limits, Provider, Setting, SettingType};
+use crate::core::time::{TimeFormat, Unit};
 use crate::providers::language::definition;
 use crate::providers::language::definition::{elements, entry, get, named};
-use crate::providers::language::expression::{Expression, Scope};
+use crate::providers::language::expression::{Expression, ExpressionScope};
 use crate::providers::language::scalar_span;
-use crate::providers::language::scalar_span::Slip;
+use crate::providers::language::scalar_span::SpanError;
 use crate::providers::language::settings;
 use crate::providers::language::template::{Name, Template};
-use crate::schema::diagnostic::{Mistakes, Span, Text, did_you_mean};
+use crate::schema::diagnostic::{Diagnostics, SourceText, Span, did_you_mean};
 use crate::schema::yaml;
 use crate::schema::yaml::{Kind, Node, Reader};
 
@@ -24,7 +24,7 @@ use crate::schema::yaml::{Kind, Node, Reader};
 ///
 /// # Errors
 /// Every mistake in it, each with its place and the way out.
-pub fn compile(text: &Text) -> Result<Provider, Mistakes> {
+pub fn compile(text: &SourceText) -> Result<Provider, Diagnostics> {
     let root = yaml::parse(text)?;
     let mut reader = Reader::new(text.clone());
     definition::check(&mut reader, &root);
@@ -47,7 +47,7 @@ struct Build {
     /// What holds for every request that says nothing else.
     permission: Option<String>,
     failed: Option<Expression>,
-    times: Reading,
+    times: TimeFormat,
 }
 
 /// The names that templates and expressions may use at a place.
@@ -74,7 +74,7 @@ impl Names {
 }
 
 impl Build {
-    fn new(text: &Text) -> Self {
+    fn new(text: &SourceText) -> Self {
         Self {
             reader: Reader::new(text.clone()),
             told: HashSet::new(),
@@ -84,7 +84,7 @@ impl Build {
             expressions: Vec::new(),
             permission: None,
             failed: None,
-            times: Reading::default(),
+            times: TimeFormat::default(),
         }
     }
 
@@ -93,7 +93,7 @@ impl Build {
         self.setting_names = self.settings.iter().map(|setting| setting.name.clone()).chain(["auth".into()]).collect();
         self.map_names = keys(get(root, "maps"));
         self.permission = self.string(root, "permission");
-        self.times = self.reading(root, &Reading::default(), "");
+        self.times = self.reading(root, &TimeFormat::default(), "");
         let error = self.jq(root, "error", "", &Names::none());
         self.failed = self.jq(root, "failed", "", &Names::none());
         let headers = self.templates(root, "headers", "", &Names::none());
@@ -149,11 +149,11 @@ impl Build {
                 self.tell(key.at, format!("a setting cannot be called `{}`: the name is taken", key.name));
             }
             let shape = match self.string(node, "type").as_deref() {
-                Some("url") => Shape::Url,
-                Some("flag") => Shape::Flag,
-                Some("number") => Shape::Number,
-                Some("list") => Shape::List,
-                _ => Shape::Text,
+                Some("url") => SettingType::Url,
+                Some("flag") => SettingType::Flag,
+                Some("number") => SettingType::Number,
+                Some("list") => SettingType::List,
+                _ => SettingType::Text,
             };
             let default = entry(node, "default").map(|(_, default)| {
                 let what = format!("settings.{}.default", key.name);
@@ -166,7 +166,7 @@ impl Build {
     }
 
     /// How times are read: what is said here, over what holds around it.
-    fn reading(&mut self, node: &Node, outer: &Reading, what: &str) -> Reading {
+    fn reading(&mut self, node: &Node, outer: &TimeFormat, what: &str) -> TimeFormat {
         let mut reading = outer.clone();
         if let Some(times) = get(node, "times") {
             reading.unit = Unit::None;
@@ -210,7 +210,7 @@ impl Build {
         let path = path(what, key);
         let code = self.written(node)?;
         let maps: &[String] = if names.maps { &self.map_names } else { &[] };
-        let scope = Scope { settings: &self.setting_names, maps, names: &names.steps };
+        let scope = ExpressionScope { settings: &self.setting_names, maps, names: &names.steps };
         match Expression::compile(&path, &code, &scope) {
             Ok(expression) => {
                 self.expressions.push(expression.clone());
@@ -255,9 +255,9 @@ impl Build {
                 return None;
             }
         };
-        let slips: Vec<Slip> = template
+        let slips: Vec<SpanError> = template
             .names()
-            .filter_map(|name| Some(Slip::new(name.at.clone(), self.unresolved(name, names)?)))
+            .filter_map(|name| Some(SpanError::new(name.at.clone(), self.unresolved(name, names)?)))
             .collect();
         let clean = slips.is_empty();
         slips.into_iter().for_each(|slip| self.slip(node, &text, what, slip));
@@ -277,7 +277,7 @@ impl Build {
         }
         match self.settings.iter().find(|setting| setting.name == head) {
             Some(_) if !name.fields.is_empty() => Some(format!("`{head}` is a setting, and has no fields")),
-            Some(setting) if setting.shape == Shape::List => {
+            Some(setting) if setting.shape == SettingType::List => {
                 let walk = format!("`for_each: {{in: $settings.{head}, as: NAME}}`");
                 Some(format!("`{head}` is a list; walk it with {walk}"))
             }
@@ -307,7 +307,7 @@ impl Build {
     }
 
     /// Notes a mistake inside a value.
-    fn slip(&mut self, node: &Node, value: &str, what: &str, slip: Slip) {
+    fn slip(&mut self, node: &Node, value: &str, what: &str, slip: SpanError) {
         let at = scalar_span::place(&self.reader.text, node.at, value, &slip.at);
         if self.told.insert((at.start, at.end, slip.message.clone())) {
             self.reader.mistake(at, format!("{what}: {}", slip.message));

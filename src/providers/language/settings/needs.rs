@@ -1,12 +1,12 @@
 //! What a scheme or a listing cannot do without: only what is certain, since a setting may well be left out.
 
 use crate::providers::language::provider::{
-    Body, JsonTemplate, Listing, Login, Means, Parameter, Request, Scheme, Step,
+    AuthMethod, AuthScheme, Body, JsonTemplate, Listing, Login, Parameter, Request, Step,
 };
 use crate::providers::language::template::Template;
 
 /// The parts of the credential that a scheme uses; the single secret's name is empty.
-pub(super) fn parts(scheme: &Scheme) -> Vec<String> {
+pub(super) fn parts(scheme: &AuthScheme) -> Vec<String> {
     let mut parts = Vec::new();
     for name in templates(scheme).into_iter().flat_map(Template::names).filter(|name| name.head == "credential") {
         let part = name.fields.join(".");
@@ -18,15 +18,15 @@ pub(super) fn parts(scheme: &Scheme) -> Vec<String> {
 }
 
 /// The names without which a scheme sends nothing of use.
-pub(super) fn scheme(scheme: &Scheme) -> impl Iterator<Item = String> {
+pub(super) fn scheme(scheme: &AuthScheme) -> impl Iterator<Item = String> {
     names(templates(scheme))
 }
 
 /// The names without which a listing that certainly runs cannot send its first request.
 pub(super) fn listing(listing: &Listing) -> impl Iterator<Item = String> {
     let first = match (&listing.when, listing.for_each.first()) {
-        (Some(_), _) | (None, Some(Step::In { .. })) => None,
-        (None, Some(Step::Ask { request, .. })) => Some(&**request),
+        (Some(_), _) | (None, Some(Step::Values { .. })) => None,
+        (None, Some(Step::Request { request, .. })) => Some(&**request),
         (None, None) => Some(&listing.request),
     };
     names(first.map(|request| &request.path).into_iter().collect())
@@ -38,12 +38,12 @@ fn names(templates: Vec<&Template>) -> impl Iterator<Item = String> {
 }
 
 /// All templates of a scheme whose names must have values.
-fn templates(scheme: &Scheme) -> Vec<&Template> {
+fn templates(scheme: &AuthScheme) -> Vec<&Template> {
     let mut templates = match &scheme.means {
-        Means::Bearer(token) => vec![token],
-        Means::Basic { user, password } => vec![user, password],
-        Means::Headers(headers) => headers.iter().map(|(_, value)| value).collect(),
-        Means::GithubApp { app_id, private_key, organization } => vec![app_id, private_key, organization],
+        AuthMethod::Bearer(token) => vec![token],
+        AuthMethod::Basic { user, password } => vec![user, password],
+        AuthMethod::Headers(headers) => headers.iter().map(|(_, value)| value).collect(),
+        AuthMethod::GithubApp { app_id, private_key, organization } => vec![app_id, private_key, organization],
     };
     if let Some(Login { request, basic, .. }) = &scheme.login {
         templates.extend(basic.iter().flat_map(|(user, password)| [user, password]));

@@ -8,7 +8,7 @@ use super::*;
 use crate::core::failure::Failure;
 use crate::core::secret::{Credential, Credentials};
 use crate::providers::language::provider::compile;
-use crate::schema::diagnostic::Text;
+use crate::schema::diagnostic::SourceText;
 use crate::schema::yaml;
 
 const DEFINITION: &str = "
@@ -49,13 +49,13 @@ impl Credentials for Parts {
 }
 
 /// Settles a source that is written as the configuration would have it.
-fn settle(source: &str, parts: &[&'static str]) -> Result<Settled, String> {
-    let text = Text::new("config.yaml", source);
+fn settle(source: &str, parts: &[&'static str]) -> Result<ResolvedSettings, String> {
+    let text = SourceText::new("config.yaml", source);
     let root = yaml::parse(&text).expect("YAML");
     let Kind::Map(entries) = &root.kind else { panic!("a map") };
     let entry = |name: &str| entries.iter().find(|(key, _)| key.name == name).map(|(_, node)| node);
     let word = |node: &Node| (node.as_text().expect("a text").to_owned(), node.at);
-    let wanted = Wanted {
+    let wanted = SourceSpec {
         text: text.clone(),
         at: entries[0].1.at,
         name: "mine".into(),
@@ -72,7 +72,7 @@ fn settle(source: &str, parts: &[&'static str]) -> Result<Settled, String> {
         credentials: Arc::new(Parts(parts.to_vec())),
         credential_at: entry("credential").map(|node| node.at),
     };
-    let provider = compile(&Text::new("widgets.yaml", DEFINITION)).expect("a definition");
+    let provider = compile(&SourceText::new("widgets.yaml", DEFINITION)).expect("a definition");
     provider.settle(&wanted).map_err(|mistakes| mistakes.to_string())
 }
 

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use super::KIND;
-use crate::core::time::{Reading, parse_instant};
+use crate::core::time::{TimeFormat, parse_instant};
 use crate::core::token::{Expiry, LastUse, Owner, Token};
 use crate::schema::yaml::{Kind, Node, Reader};
 
@@ -61,7 +61,7 @@ pub(super) fn token(reader: &mut Reader, node: &Node) -> Result<Token, &'static 
         owner,
         created_at,
         expires,
-        last_used: LastUse::Untold,
+        last_used: LastUse::NotReported,
         scopes: Vec::new(),
         disabled: false,
         lifetime: None,
@@ -83,7 +83,7 @@ fn expiry(reader: &mut Reader, node: &Node) -> Option<Expiry> {
     if written.eq_ignore_ascii_case("never") {
         return Some(Expiry::Never);
     }
-    let reading = Reading { absent_is_unknown: true, ..Reading::default() };
+    let reading = TimeFormat { absent_is_unknown: true, ..TimeFormat::default() };
     match reading.expiry(&Value::from(written), DateTime::UNIX_EPOCH) {
         Expiry::Unknown => {
             reader.mistake(

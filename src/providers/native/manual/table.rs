@@ -3,7 +3,7 @@
 use csv::{ReaderBuilder, Trim};
 
 use crate::core::failure::{Failure, Reason};
-use crate::schema::diagnostic::{Span, Text};
+use crate::schema::diagnostic::{SourceText, Span};
 use crate::schema::yaml::{Key, Kind, Node};
 
 const FIELDS: [&str; 6] = ["name", "expires", "kind", "id", "created", "manage_url"];
@@ -15,7 +15,7 @@ const OWNER: [(&str, &str); 3] = [("owner", "name"), ("owner_id", "id"), ("owner
 ///
 /// # Errors
 /// Where the file is no CSV, or its first line does not name `expires`, and `name` or `id`.
-pub(super) fn rows(text: &Text) -> Result<Vec<Node>, Failure> {
+pub(super) fn rows(text: &SourceText) -> Result<Vec<Node>, Failure> {
     let refused = |what: String| Failure::new(Reason::Decode, format!("{}: {what}", text.name()));
     let content = text.content().trim_start_matches('\u{feff}');
     let skipped = text.content().len() - content.len();

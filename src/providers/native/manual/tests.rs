@@ -5,13 +5,13 @@ use super::*;
 use crate::core::secret::NoCredential;
 use crate::core::time::parse_instant;
 use crate::core::token::{Expiry, Owner};
-use crate::providers::Probed;
+use crate::providers::ProbeResult;
 
 /// The source that this configuration of it makes.
 fn source(content: &str) -> Result<Box<dyn Source>, String> {
-    let text = Text::new("config.yaml", content);
+    let text = SourceText::new("config.yaml", content);
     let Kind::Map(settings) = parse(&text).unwrap().kind else { panic!("a map") };
-    let wanted = Wanted {
+    let wanted = SourceSpec {
         text,
         at: crate::schema::diagnostic::Span::default(),
         name: "hand".into(),
@@ -24,7 +24,7 @@ fn source(content: &str) -> Result<Box<dyn Source>, String> {
     connect(wanted).map_err(|mistakes| mistakes.to_string())
 }
 
-async fn listed(source: &dyn Source) -> Listed {
+async fn listed(source: &dyn Source) -> ListingResult {
     let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(5);
     source.collect(DateTime::UNIX_EPOCH, deadline).await.listings.remove(0)
 }
@@ -98,7 +98,7 @@ async fn a_yaml_file_is_read_at_each_collection_and_an_odd_entry_holds_no_other_
     let source = source(&format!("file: {}", file.path().display())).unwrap();
     let first = listed(&*source).await;
     assert_eq!(first.scopes[0].tokens.len(), 1);
-    assert_eq!(first.scopes[0].odd, [OddRow { position: 2, id: Some("b".into()), field: "expires" }]);
+    assert_eq!(first.scopes[0].odd, [MalformedRow { position: 2, id: Some("b".into()), field: "expires" }]);
     std::fs::write(file.path(), "tokens: [{name: c, expires: never}]").unwrap();
     assert_eq!(listed(&*source).await.scopes[0].tokens[0].id, "c");
     drop(file);
@@ -117,7 +117,7 @@ async fn a_csv_file_has_the_same_fields() {
     assert_eq!(scope.tokens[0].owner.as_ref().unwrap().email.as_deref(), Some("jane@example.com"));
     assert_eq!(scope.tokens[0].labels["team"], "blue");
     assert_eq!((scope.tokens[1].expires, scope.tokens[1].owner.clone()), (Expiry::Never, None));
-    assert_eq!(scope.odd, [OddRow { position: 3, id: Some("d".into()), field: "expires" }]);
+    assert_eq!(scope.odd, [MalformedRow { position: 3, id: Some("d".into()), field: "expires" }]);
 }
 
 #[tokio::test]
@@ -142,5 +142,5 @@ async fn a_probe_counts_what_can_be_read() {
     let source = source("tokens: [{name: a, expires: never}]").unwrap();
     let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(5);
     let probes = source.probe(DateTime::UNIX_EPOCH, deadline).await;
-    assert!(matches!(probes[0].result, Ok(Probed::Rows(1))));
+    assert!(matches!(probes[0].result, Ok(ProbeResult::Rows(1))));
 }

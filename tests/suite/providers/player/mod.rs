@@ -15,7 +15,7 @@ use token_expiry_exporter::core::failure::Reason;
 use token_expiry_exporter::core::outcome::Outcome;
 use token_expiry_exporter::providers::language::expression::Expression;
 use token_expiry_exporter::providers::language::provider::{Provider, Request, Step, compile};
-use token_expiry_exporter::schema::diagnostic::Text;
+use token_expiry_exporter::schema::diagnostic::SourceText;
 use tokio::time::Instant;
 
 use scenario::Scenario;
@@ -42,7 +42,7 @@ pub(crate) fn play_all() -> Played {
         if !definition.exists() {
             continue; // a provider in Rust, or the player itself
         }
-        let text = Text::new(format!("{name}.yaml"), std::fs::read_to_string(&definition).unwrap());
+        let text = SourceText::new(format!("{name}.yaml"), std::fs::read_to_string(&definition).unwrap());
         let provider = match compile(&text) {
             Ok(provider) => Arc::new(provider),
             Err(mistakes) => {
@@ -157,7 +157,7 @@ fn requests(provider: &Provider) -> Vec<(String, &Request)> {
     for listing in &provider.listings {
         let name = format!("listings.{}", listing.name);
         for (number, step) in listing.for_each.iter().enumerate() {
-            if let Step::Ask { request, .. } = step {
+            if let Step::Request { request, .. } = step {
                 all.push((format!("{name}.for_each[{number}]"), request));
             }
         }

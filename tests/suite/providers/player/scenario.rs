@@ -5,7 +5,7 @@ use std::path::Path;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use token_expiry_exporter::core::time::parse_instant;
-use token_expiry_exporter::schema::diagnostic::Text;
+use token_expiry_exporter::schema::diagnostic::SourceText;
 use token_expiry_exporter::schema::yaml;
 use token_expiry_exporter::schema::yaml::{Kind, Node};
 
@@ -13,7 +13,7 @@ use super::Object;
 
 /// What is configured, what is asked and answered, and what must come of it.
 pub(crate) struct Scenario {
-    pub(crate) text: Text,
+    pub(crate) text: SourceText,
     pub(crate) now: DateTime<Utc>,
     /// Attempts beyond the first; else none, so that a refusal is asked for once.
     pub(crate) retries: u32,
@@ -40,7 +40,7 @@ pub(crate) struct Exchange {
 impl Scenario {
     pub(crate) fn read(file: &Path) -> Result<Self, String> {
         let content = std::fs::read_to_string(file).map_err(|error| error.to_string())?;
-        let text = Text::new(super::file_name(file), content);
+        let text = SourceText::new(super::file_name(file), content);
         let root = yaml::parse(&text).map_err(|mistake| mistake.to_string())?;
         let Kind::Map(entries) = &root.kind else { return Err("a scenario is a map".into()) };
         let known = ["scenario", "now", "source", "retries", "exchanges", "yields"];

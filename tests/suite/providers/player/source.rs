@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use token_expiry_exporter::core::certificates::Trust;
+use token_expiry_exporter::core::certificates::TlsMaterial;
 use token_expiry_exporter::core::failure::Failure;
 use token_expiry_exporter::core::secret::{Credential, Credentials, Secret};
 use token_expiry_exporter::http::client::Options;
 use token_expiry_exporter::providers::engine::source;
-use token_expiry_exporter::providers::language::provider::{Means, Provider, Shape};
-use token_expiry_exporter::providers::{Source, Wanted};
+use token_expiry_exporter::providers::language::provider::{AuthMethod, Provider, SettingType};
+use token_expiry_exporter::providers::{Source, SourceSpec};
 use token_expiry_exporter::schema::yaml::{Key, Kind, Node};
 
 use super::scenario::Scenario;
@@ -45,7 +45,7 @@ pub(crate) fn connect(provider: &Arc<Provider>, scenario: &Scenario, origin: &st
             _ => settings.push((key.clone(), at_server(node, origin))),
         }
     }
-    for setting in provider.settings.iter().filter(|setting| setting.shape == Shape::Url) {
+    for setting in provider.settings.iter().filter(|setting| setting.shape == SettingType::Url) {
         if !entries.iter().any(|(key, _)| key.name == setting.name) {
             let at = scenario.source.at;
             let node = Node { at, kind: Kind::Text(origin.to_owned()) };
@@ -57,7 +57,7 @@ pub(crate) fn connect(provider: &Arc<Provider>, scenario: &Scenario, origin: &st
         None => provider.schemes.first(),
     };
     let single = match scheme.map(|scheme| &scheme.means) {
-        Some(Means::GithubApp { .. }) => APP_KEY,
+        Some(AuthMethod::GithubApp { .. }) => APP_KEY,
         _ => "CREDENTIAL",
     };
     let credential = match parts {
@@ -71,7 +71,7 @@ pub(crate) fn connect(provider: &Arc<Provider>, scenario: &Scenario, origin: &st
         ),
         None => Credential::single(Secret::new(single)),
     };
-    let wanted = Wanted {
+    let wanted = SourceSpec {
         text: scenario.text.clone(),
         at: scenario.source.at,
         name: "source".to_owned(),
@@ -89,7 +89,7 @@ pub(crate) fn connect(provider: &Arc<Provider>, scenario: &Scenario, origin: &st
         longest_wait: Duration::ZERO,
         concurrency: 4,
         rate: None,
-        certificates: Arc::new(Trust::default()),
+        certificates: Arc::new(TlsMaterial::default()),
         proxy: None,
     };
     let now = scenario.now;

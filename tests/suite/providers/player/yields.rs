@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Map, Value, json};
 use token_expiry_exporter::core::address;
-use token_expiry_exporter::core::outcome::{Gap, Outcome, Own};
+use token_expiry_exporter::core::outcome::{CredentialExpiry, Gap, Outcome};
 use token_expiry_exporter::core::token::{Expiry, LastUse, Token};
 
 use super::Object;
@@ -30,8 +30,8 @@ pub(crate) fn compare(told: &Object, outcome: &Outcome, origin: &str) -> Vec<Str
     let odd: usize = outcome.listings.iter().flat_map(|listed| &listed.scopes).map(|scope| scope.odd.len()).sum();
     let maps_failed = outcome.failures.iter().filter(|failure| failure.what.starts_with("the map ")).count();
     let own = match outcome.own {
-        Own::Untold => Value::Null,
-        Own::Ends(expiry) => end(expiry),
+        CredentialExpiry::NotReported => Value::Null,
+        CredentialExpiry::Reported(expiry) => end(expiry),
     };
 
     compare_lists("token", told.get("tokens"), tokens, &mut faults);
@@ -95,7 +95,7 @@ fn shown(token: &Token) -> Value {
     });
     let last_used = match token.last_used {
         LastUse::At(at) => json!(instant(at)),
-        LastUse::Never | LastUse::Untold => Value::Null,
+        LastUse::Never | LastUse::NotReported => Value::Null,
     };
     filled([
         ("id", json!(token.id)),

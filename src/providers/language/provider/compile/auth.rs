@@ -3,7 +3,7 @@
 use super::request::Outer;
 use super::{Build, Names, path};
 use crate::providers::language::definition::{entry, first_key, get, named};
-use crate::providers::language::provider::{Login, Means, Scheme};
+use crate::providers::language::provider::{AuthMethod, AuthScheme, Login};
 use crate::providers::language::template::Template;
 use crate::schema::yaml::{Kind, Node};
 
@@ -20,18 +20,18 @@ const MEANS: [&str; 8] = [
 ];
 
 impl Build {
-    pub(super) fn schemes(&mut self, node: Option<&Node>) -> Option<Vec<Scheme>> {
+    pub(super) fn schemes(&mut self, node: Option<&Node>) -> Option<Vec<AuthScheme>> {
         let Some(node) = node else {
-            let means = Means::Headers(Vec::new());
-            return Some(vec![Scheme { name: String::new(), permission: None, means, login: None }]);
+            let means = AuthMethod::Headers(Vec::new());
+            return Some(vec![AuthScheme { name: String::new(), permission: None, means, login: None }]);
         };
         if let Kind::Text(_) = node.kind {
-            let means = Means::Bearer(Template::parse("{credential}").ok()?);
-            return Some(vec![Scheme { name: String::new(), permission: None, means, login: None }]);
+            let means = AuthMethod::Bearer(Template::parse("{credential}").ok()?);
+            return Some(vec![AuthScheme { name: String::new(), permission: None, means, login: None }]);
         }
         self.twice(node, "auth");
         let several = matches!(&node.kind, Kind::List(list) if list.len() > 1);
-        let schemes: Vec<Option<Scheme>> =
+        let schemes: Vec<Option<AuthScheme>> =
             named(node, "auth").into_iter().map(|(what, node)| self.scheme(node, &what, several)).collect();
         if schemes.is_empty() {
             self.tell(node.at, "auth: the list is empty".into());
@@ -39,7 +39,7 @@ impl Build {
         schemes.into_iter().collect()
     }
 
-    fn scheme(&mut self, node: &Node, what: &str, several: bool) -> Option<Scheme> {
+    fn scheme(&mut self, node: &Node, what: &str, several: bool) -> Option<AuthScheme> {
         let name = self.string(node, "name");
         if several && name.is_none() {
             self.tell(first_key(node), format!("{what}: of several schemes each needs a `name`"));
@@ -52,10 +52,10 @@ impl Build {
             Some(login) => Some(login?),
             None => None,
         };
-        Some(Scheme { name: name.unwrap_or_default(), permission, means: means?, login })
+        Some(AuthScheme { name: name.unwrap_or_default(), permission, means: means?, login })
     }
 
-    fn means(&mut self, node: &Node, what: &str, names: &Names) -> Option<Means> {
+    fn means(&mut self, node: &Node, what: &str, names: &Names) -> Option<AuthMethod> {
         let found: Vec<_> = MEANS.iter().filter_map(|key| entry(node, key)).collect();
         let [(key, value)] = found[..] else {
             if matches!(node.kind, Kind::Map(_)) {
@@ -65,18 +65,18 @@ impl Build {
             return None;
         };
         match key.name.as_str() {
-            "bearer" => Some(Means::Bearer(self.template(node, "bearer", what, names)?)),
+            "bearer" => Some(AuthMethod::Bearer(self.template(node, "bearer", what, names)?)),
             "basic" => {
                 let (user, password) = self.basic(value, &path(what, "basic"), names)?;
-                Some(Means::Basic { user, password })
+                Some(AuthMethod::Basic { user, password })
             }
-            "headers" => Some(Means::Headers(self.templates(node, "headers", what, names))),
+            "headers" => Some(AuthMethod::Headers(self.templates(node, "headers", what, names))),
             "github_app" => {
                 let what = path(what, "github_app");
                 let app_id = self.template(value, "app_id", &what, names);
                 let private_key = self.template(value, "private_key", &what, names);
                 let organization = self.template(value, "organization", &what, names);
-                Some(Means::GithubApp { app_id: app_id?, private_key: private_key?, organization: organization? })
+                Some(AuthMethod::GithubApp { app_id: app_id?, private_key: private_key?, organization: organization? })
             }
             signer => {
                 self.tell(key.at, format!("{what}: the signer `{signer}` is not supported yet"));

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{Build, Names, path};
 use crate::providers::language::definition;
 use crate::providers::language::definition::{entry, first_key, get, named};
-use crate::providers::language::provider::{Fill, Listing, Map, Own, Require, Step, TokenMap};
+use crate::providers::language::provider::{Listing, LookupFill, Map, OwnCredential, Require, Step, TokenMap};
 use crate::schema::diagnostic::did_you_mean;
 use crate::schema::yaml::{Kind, Node};
 
@@ -85,11 +85,11 @@ impl Build {
                     self.tell(key.at, format!("{what}: `{}` has no meaning beside `in`", key.name));
                 }
                 let list = self.jq(node, "in", what, names);
-                name.clone().zip(list).map(|(name, list)| Step::In { list, name })
+                name.clone().zip(list).map(|(name, list)| Step::Values { list, name })
             }
             None => {
                 let request = self.request(node, what, names, outer);
-                name.clone().zip(request).map(|(name, request)| Step::Ask { request: Box::new(request), name })
+                name.clone().zip(request).map(|(name, request)| Step::Request { request: Box::new(request), name })
             }
         };
         names.steps.extend(name);
@@ -152,7 +152,7 @@ impl Build {
                 if let Some((keep, _)) = entry(node, "keep") {
                     self.tell(keep.at, format!("{what}: `keep` has no meaning without `for`"));
                 }
-                self.jq(node, "key", what, &Names::none()).map(Fill::Sweep)
+                self.jq(node, "key", what, &Names::none()).map(LookupFill::All)
             }
             (None, Some(_)) => {
                 for key in ["rows", "next", "take"] {
@@ -161,7 +161,7 @@ impl Build {
                     }
                 }
                 let keep = get(node, "keep").and_then(definition::duration).unwrap_or(KEEP);
-                self.jq(node, "for", what, &Names::none()).map(|key| Fill::LookUp { key, keep })
+                self.jq(node, "for", what, &Names::none()).map(|key| LookupFill::PerKey { key, keep })
             }
             _ => {
                 if matches!(node.kind, Kind::Map(_)) {
@@ -174,7 +174,7 @@ impl Build {
         Some(Map { name: name.to_owned(), help, fill: fill?, request: request?, value: value? })
     }
 
-    pub(super) fn own(&mut self, node: &Node, listings: Option<&Node>) -> Option<Own> {
+    pub(super) fn own(&mut self, node: &Node, listings: Option<&Node>) -> Option<OwnCredential> {
         let when = self.jq(node, "when", "self", &Names::none());
         let Some((_, listing)) = entry(node, "listing") else {
             for key in ["is", "hint"] {
@@ -188,7 +188,7 @@ impl Build {
                 self.tell(first_key(node), "self: `expires_at` is missing".into());
             }
             let expires_at = self.jq(node, "expires_at", "self", &Names::none());
-            return Some(Own::Ask { when, request: Box::new(request?), expires_at: expires_at? });
+            return Some(OwnCredential::Request { when, request: Box::new(request?), expires_at: expires_at? });
         };
         for key in ["get", "post", "expires_at", "query", "headers", "body"] {
             if let Some((key, _)) = entry(node, key) {
@@ -201,7 +201,7 @@ impl Build {
         if entry(node, "is").is_none() && entry(node, "hint").is_none() {
             self.tell(first_key(node), "self: `is` or `hint` is missing: which of the listing's rows is it?".into());
         }
-        Some(Own::Listed { when, listing: listing.as_text()?.to_owned(), is, hint })
+        Some(OwnCredential::Listing { when, listing: listing.as_text()?.to_owned(), is, hint })
     }
 
     /// The names that the rows of a listing see.

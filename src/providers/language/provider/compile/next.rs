@@ -2,7 +2,7 @@
 
 use super::{Build, Names, path};
 use crate::providers::language::definition::{entry, first_key, get};
-use crate::providers::language::provider::{At, Method, Next};
+use crate::providers::language::provider::{Method, Pagination, ParamLocation};
 use crate::schema::yaml::{Kind, Node};
 
 /// The ways to a next page, each with the keys that belong to it.
@@ -10,7 +10,13 @@ const WAYS: [(&str, &[&str]); 4] =
     [("url", &[]), ("cursor", &["param", "in"]), ("page", &["from", "last", "in"]), ("offset", &["last", "in"])];
 
 impl Build {
-    pub(super) fn next(&mut self, node: &Node, what: &str, names: &Names, method: Option<Method>) -> Option<Next> {
+    pub(super) fn next(
+        &mut self,
+        node: &Node,
+        what: &str,
+        names: &Names,
+        method: Option<Method>,
+    ) -> Option<Pagination> {
         let (key, next) = entry(node, "next")?;
         if entry(node, "rows").is_none() {
             self.tell(key.at, format!("{what}: `next` needs `rows`"));
@@ -18,26 +24,26 @@ impl Build {
         }
         let what = path(what, "next");
         match &next.kind {
-            Kind::Text(_) => Some(Next::Link),
+            Kind::Text(_) => Some(Pagination::Link),
             Kind::Map(_) => self.way(next, &what, names, method),
             _ => None,
         }
     }
 
-    fn way(&mut self, node: &Node, what: &str, names: &Names, method: Option<Method>) -> Option<Next> {
+    fn way(&mut self, node: &Node, what: &str, names: &Names, method: Option<Method>) -> Option<Pagination> {
         let way = self.which(node, what)?;
         let at = self.at(node, what, method)?;
         let parameter = self.string(node, way);
         let last = self.jq(node, "last", what, names);
         match way {
-            "url" => Some(Next::Url(self.jq(node, "url", what, names)?)),
+            "url" => Some(Pagination::Url(self.jq(node, "url", what, names)?)),
             "cursor" => {
                 let cursor = self.jq(node, "cursor", what, names);
                 let parameter = self.string(node, "param");
                 if parameter.is_none() && !self.has_unknown(node) {
                     self.tell(first_key(node), format!("{what}: `param` is missing"));
                 }
-                Some(Next::Cursor { cursor: cursor?, parameter: parameter?, at })
+                Some(Pagination::Cursor { cursor: cursor?, parameter: parameter?, at })
             }
             "page" => {
                 let from = match get(node, "from") {
@@ -45,9 +51,9 @@ impl Build {
                     Some(_) => return None,
                     None => 1,
                 };
-                Some(Next::Page { parameter: parameter?, from, last, at })
+                Some(Pagination::Page { parameter: parameter?, from, last, at })
             }
-            _ => Some(Next::Offset { parameter: parameter?, last, at }),
+            _ => Some(Pagination::Offset { parameter: parameter?, last, at }),
         }
     }
 
@@ -70,17 +76,17 @@ impl Build {
         Some(way)
     }
 
-    fn at(&mut self, node: &Node, what: &str, method: Option<Method>) -> Option<At> {
+    fn at(&mut self, node: &Node, what: &str, method: Option<Method>) -> Option<ParamLocation> {
         match get(node, "in") {
-            None => Some(At::Query),
+            None => Some(ParamLocation::Query),
             Some(at) => match at.as_text()? {
-                "query" => Some(At::Query),
-                "header" => Some(At::Header),
+                "query" => Some(ParamLocation::Query),
+                "header" => Some(ParamLocation::Header),
                 "body" if method == Some(Method::Get) => {
                     self.tell(at.at, format!("{what}.in: only a `post` has a body"));
                     None
                 }
-                "body" => Some(At::Body),
+                "body" => Some(ParamLocation::Body),
                 _ => None,
             },
         }

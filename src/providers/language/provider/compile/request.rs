@@ -1,9 +1,11 @@
 //! Requests: where they go, what they send, and what an answer holds.
 
 use super::{Build, Names, path};
-use crate::core::time::Reading;
+use crate::core::time::TimeFormat;
 use crate::providers::language::definition::{elements, entry, first_key, get, named};
-use crate::providers::language::provider::{Body, JsonTemplate, Method, Nothing, Parameter, Request, Rows, Shape};
+use crate::providers::language::provider::{
+    Body, EmptyResponse, JsonTemplate, Method, Parameter, Request, Rows, SettingType,
+};
 use crate::providers::language::template::Template;
 use crate::schema::yaml::{Kind, Node};
 
@@ -76,7 +78,7 @@ impl Build {
             self.tell(at, message);
             return None;
         }
-        if !self.settings.iter().any(|setting| setting.name == base && setting.shape == Shape::Url) {
+        if !self.settings.iter().any(|setting| setting.name == base && setting.shape == SettingType::Url) {
             self.tell(
                 at,
                 format!("{what}: there is no setting `{base}` of type `url` that the path could stand under"),
@@ -165,7 +167,7 @@ impl Build {
         }
     }
 
-    fn none(&mut self, node: &Node, what: &str, names: &Names) -> Vec<Nothing> {
+    fn none(&mut self, node: &Node, what: &str, names: &Names) -> Vec<EmptyResponse> {
         let Some(node) = get(node, "none") else { return Vec::new() };
         let mut none = Vec::new();
         for (what, element) in named(node, &path(what, "none")) {
@@ -173,7 +175,7 @@ impl Build {
             let Some(status) = get(element, "status") else { continue };
             match &status.kind {
                 Kind::Number(number) => match number.as_u64().and_then(|number| u16::try_from(number).ok()) {
-                    Some(number @ 200..=599) => none.push(Nothing::new(number, condition)),
+                    Some(number @ 200..=599) => none.push(EmptyResponse::new(number, condition)),
                     _ => self.tell(status.at, format!("{what}.status: a status is a number from 200 to 599")),
                 },
                 _ => continue,
@@ -189,5 +191,5 @@ pub(super) struct Outer {
     /// The permission that a refusal lacks.
     pub(super) permission: Option<String>,
     /// How times are read.
-    pub(super) times: Reading,
+    pub(super) times: TimeFormat,
 }

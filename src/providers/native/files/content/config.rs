@@ -6,11 +6,11 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use super::{Credential, certificate, secret};
-use crate::schema::diagnostic::Text;
+use crate::schema::diagnostic::SourceText;
 
 /// The credentials of such a file; none where it is neither.
 pub(super) fn read(text: &str, now: DateTime<Utc>) -> Option<Vec<Credential>> {
-    let root = crate::schema::yaml::parse(&Text::new("", text)).ok()?.to_json();
+    let root = crate::schema::yaml::parse(&SourceText::new("", text)).ok()?.to_json();
     if let Some(users) = root.get("users").and_then(Value::as_array) {
         return Some(users.iter().flat_map(|user| kubernetes_user(user, now)).collect());
     }

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
 use super::Credential;
-use crate::core::time::{Reading, Unit};
+use crate::core::time::{TimeFormat, Unit};
 use crate::core::token::Expiry;
 
 /// A token's claims; none where the text is no such token.
@@ -18,7 +18,7 @@ pub(super) fn read(text: &str, now: DateTime<Utc>) -> Option<Credential> {
     }
     object(header).filter(|header| header.contains_key("alg"))?;
     let claims = object(claims)?;
-    let times = Reading { unit: Unit::EpochSeconds, ..Reading::default() };
+    let times = TimeFormat { unit: Unit::EpochSeconds, ..TimeFormat::default() };
     let told = |name: &str| claims.get(name).and_then(Value::as_str).map(str::to_owned);
     Some(Credential {
         owner: told("sub"),

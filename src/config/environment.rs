@@ -4,7 +4,7 @@ use std::io::{self, Read};
 use std::path::Path;
 
 /// Files and variables.
-pub trait Surroundings: Send + Sync {
+pub trait Environment: Send + Sync {
     /// A whole file.
     ///
     /// # Errors
@@ -20,9 +20,9 @@ const LARGEST: u64 = 4 << 20;
 
 /// The machine's own files and environment.
 #[derive(Clone, Copy, Debug)]
-pub struct Real;
+pub struct SystemEnvironment;
 
-impl Surroundings for Real {
+impl Environment for SystemEnvironment {
     fn read_file(&self, path: &Path) -> io::Result<Vec<u8>> {
         let mut content = Vec::new();
         std::fs::File::open(path)?.take(LARGEST + 1).read_to_end(&mut content)?;

@@ -9,7 +9,7 @@ use crate::core::token::State;
 /// What one token is there to show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Story {
+pub(super) enum DemoScenario {
     /// In use, and far from its end.
     Healthy,
     /// In use, and within weeks of its end.
@@ -47,30 +47,32 @@ pub(super) enum Story {
 }
 
 /// What a story must come to, where a token is to be seen.
-pub(super) struct Sense {
+pub(super) struct Expectation {
     pub(super) state: State,
     pub(super) expiry: &'static str,
     pub(super) band: Option<Band>,
     pub(super) finding: Option<Finding>,
 }
 
-impl Story {
+impl DemoScenario {
     /// What the exporter must make of it; nothing of an odd row and of what a rule leaves out.
-    pub(super) fn sense(self) -> Option<Sense> {
-        let active = Sense { state: State::Active, expiry: "at", band: None, finding: None };
-        let found = |finding| Some(Sense { finding: Some(finding), ..active });
+    pub(super) fn sense(self) -> Option<Expectation> {
+        let active = Expectation { state: State::Active, expiry: "at", band: None, finding: None };
+        let found = |finding| Some(Expectation { finding: Some(finding), ..active });
         match self {
             Self::Healthy | Self::ShortLived | Self::Scrawled => Some(active),
-            Self::Warning => Some(Sense { band: Some(Band::Warning), ..active }),
-            Self::Critical => Some(Sense { band: Some(Band::Critical), ..active }),
+            Self::Warning => Some(Expectation { band: Some(Band::Warning), ..active }),
+            Self::Critical => Some(Expectation { band: Some(Band::Critical), ..active }),
             Self::Expired | Self::Departing => {
-                Some(Sense { state: State::Expired, band: Some(Band::Expired), ..active })
+                Some(Expectation { state: State::Expired, band: Some(Band::Expired), ..active })
             }
-            Self::Replaced => Some(Sense { state: State::Replaced, ..active }),
-            Self::Disabled => Some(Sense { state: State::Disabled, ..active }),
-            Self::Never => Some(Sense { expiry: "never", finding: Some(Finding::NeverExpires), ..active }),
-            Self::RotateSoon => Some(Sense { expiry: "policy", band: Some(Band::Warning), ..active }),
-            Self::Unreadable => Some(Sense { expiry: "unknown", finding: Some(Finding::UnreadableExpiry), ..active }),
+            Self::Replaced => Some(Expectation { state: State::Replaced, ..active }),
+            Self::Disabled => Some(Expectation { state: State::Disabled, ..active }),
+            Self::Never => Some(Expectation { expiry: "never", finding: Some(Finding::NeverExpires), ..active }),
+            Self::RotateSoon => Some(Expectation { expiry: "policy", band: Some(Band::Warning), ..active }),
+            Self::Unreadable => {
+                Some(Expectation { expiry: "unknown", finding: Some(Finding::UnreadableExpiry), ..active })
+            }
             Self::Unused => found(Finding::Unused),
             Self::Orphan => found(Finding::NoOwner),
             Self::LivesTooLong => found(Finding::LivesTooLong),

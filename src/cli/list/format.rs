@@ -4,14 +4,14 @@ use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
 use crate::cli::print;
-use crate::core::inventory::{Inventory, View};
+use crate::core::inventory::{Inventory, TokenView};
 use crate::core::token::{Expiry, LastUse, State};
 use crate::exposition::Labels;
 use crate::web::tokens::{soonest, token};
 use crate::web::words::{exact, relative};
 
-fn views(inventory: &Inventory, now: DateTime<Utc>) -> Vec<View<'_>> {
-    let mut views: Vec<View<'_>> = inventory.tokens(now).collect();
+fn views(inventory: &Inventory, now: DateTime<Utc>) -> Vec<TokenView<'_>> {
+    let mut views: Vec<TokenView<'_>> = inventory.tokens(now).collect();
     views.sort_by_key(soonest);
     views
 }
@@ -41,14 +41,14 @@ fn words(expires: Expiry, now: DateTime<Utc>) -> String {
 }
 
 /// The band of a token that people are to be told of; else its state.
-fn standing(view: &View<'_>) -> String {
+fn standing(view: &TokenView<'_>) -> String {
     match (view.state, view.band) {
         (State::Active, Some(band)) => band.label().to_owned(),
         (state, _) => state.label().to_owned(),
     }
 }
 
-fn owner(view: &View<'_>, labels: Labels) -> String {
+fn owner(view: &TokenView<'_>, labels: Labels) -> String {
     let Some(owner) = view.owner else { return String::new() };
     let name = owner.label().filter(|_| labels.owner);
     let email = owner.email.as_deref().filter(|_| labels.owner_email);
@@ -91,7 +91,7 @@ pub(super) fn csv(inventory: &Inventory, labels: Labels, now: DateTime<Utc>) -> 
     writer.into_inner().map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
 }
 
-fn cells(view: &View<'_>, labels: Labels) -> [String; COLUMNS.len()] {
+fn cells(view: &TokenView<'_>, labels: Labels) -> [String; COLUMNS.len()] {
     let token = view.token;
     let owned = |text: Option<&str>| text.unwrap_or_default().to_owned();
     let findings: Vec<&str> = view.findings.iter().map(|finding| finding.label()).collect();
@@ -111,7 +111,7 @@ fn cells(view: &View<'_>, labels: Labels) -> [String; COLUMNS.len()] {
         findings.join(" "),
         token.created_at.map(exact).unwrap_or_default(),
         match token.last_used {
-            LastUse::Untold => String::new(),
+            LastUse::NotReported => String::new(),
             LastUse::Never => "never".to_owned(),
             LastUse::At(at) => exact(at),
         },

@@ -5,12 +5,12 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWrite
 
 use chrono::{DateTime, Utc};
 
-use super::organisation::{Invented, Listing, Organisation};
+use super::organisation::{DemoToken, Listing, Organisation};
 use crate::collector::Clock;
 
 /// The credentials that the demo's servers accept. They are drawn at each start and live as long as the process.
 #[derive(Clone)]
-pub(super) struct Keys {
+pub(super) struct DemoCredentials {
     /// Of the organisation.
     pub(super) organisation: String,
     /// Of its sandbox; it may not read API keys.
@@ -19,7 +19,7 @@ pub(super) struct Keys {
     pub(super) vault: String,
 }
 
-impl Keys {
+impl DemoCredentials {
     pub(super) fn draw() -> Self {
         let draw = |prefix: &str| format!("{prefix}{:032x}", rand::random::<u128>());
         Self { organisation: draw("demo-org-"), sandbox: draw("demo-sandbox-"), vault: draw("hvs.demo-") }
@@ -28,14 +28,14 @@ impl Keys {
 
 /// A handle to all that the servers share.
 #[derive(Clone)]
-pub(super) struct World {
+pub(super) struct DemoState {
     shared: Arc<Shared>,
 }
 
 struct Shared {
     /// A `std` lock: no answer waits for anything while it holds it.
     state: RwLock<State>,
-    keys: Keys,
+    keys: DemoCredentials,
     clock: Clock,
     /// When the company was invented.
     invented_at: DateTime<Utc>,
@@ -50,8 +50,8 @@ pub(super) struct State {
     pub(super) stopped: BTreeSet<String>,
 }
 
-impl World {
-    pub(super) fn new(organisation: Organisation, keys: Keys, clock: Clock) -> Self {
+impl DemoState {
+    pub(super) fn new(organisation: Organisation, keys: DemoCredentials, clock: Clock) -> Self {
         let state = RwLock::new(State { organisation, stopped: BTreeSet::new() });
         let invented_at = clock();
         Self { shared: Arc::new(Shared { state, keys, clock, invented_at, first_asked_at: OnceLock::new() }) }
@@ -68,7 +68,7 @@ impl World {
         self.shared.invented_at + (now - *self.shared.first_asked_at.get_or_init(|| now))
     }
 
-    pub(super) fn keys(&self) -> &Keys {
+    pub(super) fn keys(&self) -> &DemoCredentials {
         &self.shared.keys
     }
 
@@ -86,14 +86,14 @@ impl World {
     }
 
     /// What a listing holds now, in the order of its making.
-    pub(super) fn listed(&self, listing: Listing) -> Vec<Invented> {
+    pub(super) fn listed(&self, listing: Listing) -> Vec<DemoToken> {
         let now = self.leaving_time();
         let state = self.read();
         state.organisation.of(listing).iter().filter(|token| token.is_listed(now)).cloned().collect()
     }
 
     /// A token that a listing holds now.
-    pub(super) fn find(&self, listing: Listing, id: &str) -> Option<Invented> {
+    pub(super) fn find(&self, listing: Listing, id: &str) -> Option<DemoToken> {
         let now = self.leaving_time();
         let state = self.read();
         state.organisation.find(id).filter(|token| token.listing == listing && token.is_listed(now)).cloned()

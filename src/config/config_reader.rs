@@ -3,26 +3,26 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::hidden;
-use super::surroundings::Surroundings;
+use super::environment::Environment;
+use super::redaction;
 use crate::core::sanitize::is_legible;
-use crate::schema::diagnostic::{Mistakes, Span, Text};
+use crate::schema::diagnostic::{Diagnostics, SourceText, Span};
 use crate::schema::yaml::{Node, Reader};
 
 /// The longest text that is shown to people, in characters; a provider's words are cut there.
 const LONGEST: usize = 200;
 
 /// The reading of one file.
-pub(super) struct Reading {
+pub(super) struct ConfigReader {
     pub(super) reader: Reader,
     secrets: Vec<Span>,
-    surroundings: Arc<dyn Surroundings>,
+    surroundings: Arc<dyn Environment>,
     folder: PathBuf,
 }
 
-impl Reading {
+impl ConfigReader {
     /// Begins to read a text. Relative paths in it stand under the folder of its name.
-    pub(super) fn new(text: Text, surroundings: Arc<dyn Surroundings>) -> Self {
+    pub(super) fn new(text: SourceText, surroundings: Arc<dyn Environment>) -> Self {
         let folder = Path::new(text.name()).parent().map(Path::to_owned).unwrap_or_default();
         Self { reader: Reader::new(text), secrets: Vec::new(), surroundings, folder }
     }
@@ -33,7 +33,7 @@ impl Reading {
     }
 
     /// Files and variables.
-    pub(super) fn surroundings(&self) -> &Arc<dyn Surroundings> {
+    pub(super) fn surroundings(&self) -> &Arc<dyn Environment> {
         &self.surroundings
     }
 
@@ -100,13 +100,13 @@ impl Reading {
     ///
     /// # Errors
     /// The mistakes, without the lines that hold a secret.
-    pub(super) fn finish(self) -> Result<(), Mistakes> {
-        let mut hidden = hidden::lines(self.content());
+    pub(super) fn finish(self) -> Result<(), Diagnostics> {
+        let mut hidden = redaction::lines(self.content());
         for at in &self.secrets {
             let last = Span { start: at.end.saturating_sub(1).max(at.start), end: at.end };
             hidden.extend(self.line(*at)..=self.line(last));
         }
-        let mut shown = Mistakes::default();
+        let mut shown = Diagnostics::default();
         for mistake in self.reader.mistakes.iter() {
             let (_, line, _) = mistake.order();
             let mistake = mistake.clone();
