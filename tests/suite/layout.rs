@@ -1,11 +1,14 @@
-//! The arrows between the modules: who may use whom. They go one way, so that the core can be read, and trusted, alone.
+//! Which modules may import which. Arrows go one way, between modules and inside each of them, so that every module can be
+//! read with only those below it in mind.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-/// Each module of the library, and the modules that it may name. `app` and `cli` wire, and may name all; so may `fuzzing`,
-/// which the program does not hold.
+use proc_macro2::{Delimiter, TokenStream, TokenTree};
+
+/// A module of the library, and the modules that it may import in addition to its own parts. The longest matching row
+/// counts. `fuzzing` is test support, which the program does not contain.
 const ARROWS: &[(&str, &[&str])] = &[
     ("core", &[]),
     ("schema", &["core"]),
@@ -16,85 +19,186 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("exposition", &["core"]),
     ("storage", &["core"]),
     ("web", &["core", "exposition", "schema"]),
+    ("app", &["core", "schema", "config", "http", "providers", "collector", "exposition", "storage", "web"]),
+    ("demo", &["core", "collector", "app", "cli"]),
+    (
+        "cli",
+        &["core", "schema", "config", "http", "providers", "collector", "exposition", "storage", "web", "app", "demo"],
+    ),
+    (
+        "fuzzing",
+        &["core", "schema", "config", "http", "providers", "collector", "exposition", "storage", "web", "app", "cli"],
+    ),
 ];
 
-/// What the core must not know: input and output, clocks, tasks, logs.
-const NOT_IN_CORE: &[&str] = &[
-    "std::fs",
-    "std::io",
-    "std::net",
-    "std::env",
-    "std::process",
-    "tokio",
-    "tracing",
-    "reqwest",
-    "Utc::now",
-    "SystemTime",
-    "Instant",
-];
+/// What a module must not name, whatever it imports.
+const FORBIDDEN: &[(&str, &[&str])] = &[(
+    "core",
+    &[
+        "std::fs",
+        "std::io",
+        "std::net",
+        "std::env",
+        "std::process",
+        "tokio",
+        "tracing",
+        "reqwest",
+        "Utc::now",
+        "SystemTime",
+        "Instant",
+    ],
+)];
 
-fn sources(dir: &Path) -> Vec<PathBuf> {
+/// A module's path, such as `["http", "client"]`; the root's is empty.
+type Module = Vec<String>;
+
+/// The non-test code of each module of the library.
+type Modules = BTreeMap<Module, TokenStream>;
+
+fn modules() -> Modules {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let files = glob::glob(&format!("{}/**/*.rs", src.display())).unwrap().map(Result::unwrap);
+    let modules: BTreeMap<_, _> = files
+        .filter_map(|file| {
+            let path = file.strip_prefix(&src).unwrap().with_extension("");
+            let mut module: Module = path.iter().map(|part| part.to_str().unwrap().to_owned()).collect();
+            module.pop_if(|name| ["mod", "lib", "main"].contains(&name.as_str()));
+            let code =
+                || fs::read_to_string(&file).unwrap().parse().unwrap_or_else(|error| panic!("{file:?}: {error}"));
+            (!module.iter().any(|name| name == "tests")).then(|| (module, without_tests(code())))
+        })
+        .collect();
+    assert!(modules.len() > 100);
+    modules
+}
+
+/// Leaves out the items that only tests compile.
+fn without_tests(code: TokenStream) -> TokenStream {
+    let mut left = Vec::new();
+    let mut tokens = code.into_iter().peekable();
+    while let Some(token) = tokens.next() {
+        let attribute = tokens.peek().map(|next| next.to_string().replace(' ', "")).unwrap_or_default();
+        match token {
+            TokenTree::Punct(hash)
+                if hash.as_char() == '#' && attribute.starts_with("[cfg(test")
+                    || attribute.starts_with("[cfg(any(test") =>
+            {
+                let ends = |token: &TokenTree| match token {
+                    TokenTree::Group(group) => group.delimiter() == Delimiter::Brace,
+                    token => token.to_string() == ";",
+                };
+                tokens.find(ends);
+            }
+            TokenTree::Group(group) => {
+                left.push(proc_macro2::Group::new(group.delimiter(), without_tests(group.stream())).into());
+            }
+            token => left.push(token),
+        }
+    }
+    left.into_iter().collect()
+}
+
+/// The paths in a module's code that lead into the library, from its root, and whether a `use` makes their last name the
+/// module's own.
+fn paths(module: &Module, code: &TokenStream, modules: &Modules) -> Vec<(Module, bool)> {
+    let tokens: Vec<TokenTree> = code.clone().into_iter().collect();
     let mut found = Vec::new();
-    for entry in fs::read_dir(dir).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            found.extend(sources(&path));
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            found.push(path);
+    for (at, token) in tokens.iter().enumerate() {
+        let after = |text: &str| at > 0 && tokens[at - 1].to_string() == text;
+        match token {
+            TokenTree::Group(group) => found.extend(paths(module, &group.stream(), modules)),
+            TokenTree::Ident(name) if !after(":") => {
+                let rooted = ["crate", "self", "super"].iter().any(|root| name == root);
+                // `use child::Name` without `self`.
+                let child = || after("use") && modules.contains_key(&[&module[..], &[name.to_string()]].concat());
+                if rooted || child() {
+                    found.extend(flat(&tokens[at..]).into_iter().map(|path| (absolute(module, path), after("use"))));
+                }
+            }
+            _ => {}
         }
     }
     found
 }
 
-/// The code of a file without comments and without the tests at its end.
-fn code(path: &Path) -> String {
-    let text = fs::read_to_string(path).unwrap();
-    let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap().to_owned();
-    text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
-}
-
-/// The module of the library that a file belongs to: `http` for `src/http/client.rs`, `yaml` for `src/yaml.rs`.
-fn module(path: &Path, src: &Path) -> String {
-    let first = path.strip_prefix(src).unwrap().components().next().unwrap();
-    first.as_os_str().to_str().unwrap().trim_end_matches(".rs").to_owned()
-}
-
-fn is_test(path: &Path) -> bool {
-    path.file_stem().is_some_and(|name| name == "tests") || path.components().any(|part| part.as_os_str() == "tests")
-}
-
-#[test]
-fn the_arrows_go_one_way() {
-    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let arrows: BTreeMap<_, _> = ARROWS.iter().copied().collect();
-    let uses = regex::Regex::new(r"\bcrate::(?:\{\s*)?([a-z_]+)").unwrap();
-    let mut wrong = Vec::new();
-    for path in sources(&src).into_iter().filter(|path| !is_test(path.strip_prefix(&src).unwrap())) {
-        let from = module(&path, &src);
-        if ["lib", "main", "app", "cli", "demo", "fuzzing"].contains(&from.as_str()) {
-            continue;
-        }
-        let Some(allowed) = arrows.get(from.as_str()) else { panic!("{from} stands in no row of this test's table") };
-        let code = code(&path);
-        assert!(!code.contains("crate::{"), "{}: name one module a `use`, so that arrows can be read", path.display());
-        for used in uses.captures_iter(&code).map(|found| found[1].to_owned()) {
-            if used != from && !allowed.contains(&used.as_str()) {
-                wrong.push(format!("{}: {from} uses {used}", path.display()));
+/// The path at the start of these tokens; of a group `a::{b, c::d}` all of them.
+fn flat(tokens: &[TokenTree]) -> Vec<Module> {
+    let mut path = Vec::new();
+    let mut tokens = tokens.iter();
+    loop {
+        match tokens.next() {
+            Some(TokenTree::Ident(name)) => path.push(name.to_string()),
+            Some(TokenTree::Group(group)) if group.delimiter() == Delimiter::Brace => {
+                let inner: Vec<TokenTree> = group.stream().into_iter().collect();
+                let ends = inner.split(|token| token.to_string() == ",").flat_map(flat);
+                return ends.map(|end| [path.clone(), end].concat()).collect();
             }
+            _ => return vec![path],
+        }
+        if tokens.by_ref().take(2).filter(|token| token.to_string() == ":").count() < 2 {
+            return vec![path];
         }
     }
-    assert!(wrong.is_empty(), "arrows that the design does not have:\n{}", wrong.join("\n"));
+}
+
+fn absolute(module: &Module, path: Module) -> Module {
+    let mut absolute = module.clone();
+    for name in path {
+        match name.as_str() {
+            "crate" => absolute.clear(),
+            "super" => drop(absolute.pop()),
+            "self" => {}
+            _ => absolute.push(name),
+        }
+    }
+    absolute
+}
+
+/// Every import of one module by another. A name that a module only passes on (`pub use`) counts as its origin's.
+fn arrows(modules: &Modules) -> BTreeSet<(Module, Module)> {
+    let paths: BTreeMap<_, _> = modules.iter().map(|(module, code)| (module, paths(module, code, modules))).collect();
+    let all = paths.iter().flat_map(|(from, to)| to.iter().map(|(path, _)| ((*from).clone(), origin(path, &paths))));
+    all.filter(|(from, to)| !to.is_empty() && from != to).collect()
+}
+
+/// The module that a path leads to.
+fn origin(path: &Module, paths: &BTreeMap<&Module, Vec<(Module, bool)>>) -> Module {
+    let length = (0..=path.len()).rev().find(|length| paths.contains_key(&path[..*length].to_vec())).unwrap();
+    let module = path[..length].to_vec();
+    let imported = path.get(length).and_then(|name| {
+        paths[&module].iter().find(|(other, imported)| *imported && other.last() == Some(name) && other != path)
+    });
+    imported.map_or(module, |(other, _)| origin(other, paths))
 }
 
 #[test]
-fn the_core_knows_no_input_no_output_and_no_clock() {
-    let core = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/core");
-    let mut wrong = Vec::new();
-    for path in sources(&core).into_iter().filter(|path| !is_test(path.strip_prefix(&core).unwrap())) {
-        let code = code(&path);
-        wrong.extend(
-            NOT_IN_CORE.iter().filter(|word| code.contains(*word)).map(|word| format!("{}: {word}", path.display())),
-        );
+fn modules_import_only_those_below_them() {
+    let modules = modules();
+    let within =
+        |module: &Module, row: &str| module.starts_with(&row.split('/').map(str::to_owned).collect::<Vec<_>>());
+    let wrong: Vec<String> = arrows(&modules)
+        .iter()
+        .filter(|(from, to)| {
+            let row = ARROWS.iter().filter(|(row, _)| within(from, row)).max_by_key(|(row, _)| row.len());
+            let Some((row, allowed)) = row else { return !from.is_empty() };
+            !within(to, row) && !allowed.iter().any(|allowed| within(to, allowed))
+        })
+        .map(|(from, to)| format!("{} imports {}", from.join("/"), to.join("/")))
+        .collect();
+    assert!(wrong.is_empty(), "arrows that ARROWS does not have:\n{}", wrong.join("\n"));
+    for (row, _) in ARROWS {
+        assert!(modules.keys().any(|module| within(module, row)), "{row}: no such module");
     }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn core_has_no_io_and_no_clock() {
+    let modules = modules();
+    for (row, words) in FORBIDDEN {
+        for (module, code) in modules.iter().filter(|(module, _)| module.first().is_some_and(|first| first == row)) {
+            let code = code.to_string().replace(' ', "");
+            let found: Vec<_> = words.iter().filter(|word| code.contains(**word)).collect();
+            assert!(found.is_empty(), "{} names {found:?}", module.join("/"));
+        }
+    }
 }
