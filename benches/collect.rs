@@ -3,7 +3,7 @@
 //!
 //! The bounds that the project promises: 10,000 tokens in under 5 s, with under 60 MiB of memory in all.
 
-#![allow(clippy::expect_used, clippy::print_stdout, clippy::unwrap_used, missing_docs)]
+#![allow(clippy::expect_used, clippy::print_stdout, clippy::unwrap_used)]
 
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};

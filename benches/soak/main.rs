@@ -15,7 +15,7 @@
 //! there again), `kills`, `siege` (troubles, reloads and kills, with a real Prometheus that evaluates the real rules), and
 //! `burst` (scrapes by the thousand).
 
-#![allow(clippy::cast_precision_loss, clippy::expect_used, clippy::print_stdout, clippy::unwrap_used, missing_docs)]
+#![allow(clippy::cast_precision_loss, clippy::expect_used, clippy::print_stdout, clippy::unwrap_used)]
 
 mod burst;
 #[path = "../../tests/suite/equipment.rs"]

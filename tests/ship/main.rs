@@ -6,7 +6,6 @@
     clippy::print_stderr,
     clippy::print_stdout, // shown where a test fails
     clippy::unwrap_used,
-    missing_docs,
     unreachable_pub
 )]
 

@@ -202,3 +202,13 @@ fn core_has_no_io_and_no_clock() {
         }
     }
 }
+
+#[test]
+fn every_module_says_what_it_is() {
+    let files = glob::glob(concat!(env!("CARGO_MANIFEST_DIR"), "/src/**/*.rs")).unwrap().map(Result::unwrap);
+    let silent: Vec<_> = files
+        .filter(|file| !file.ends_with("tests.rs") && !file.components().any(|part| part.as_os_str() == "tests"))
+        .filter(|file| !fs::read_to_string(file).unwrap().starts_with("//! "))
+        .collect();
+    assert!(silent.is_empty(), "no `//!` comment on the first line: {silent:?}");
+}

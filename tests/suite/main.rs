@@ -1,13 +1,6 @@
 //! All tests that look at the program from outside, in one crate, so that they link once.
 
-#![allow(
-    clippy::expect_used,
-    clippy::float_cmp,
-    clippy::print_stderr,
-    clippy::unwrap_used,
-    missing_docs,
-    unreachable_pub
-)]
+#![allow(clippy::expect_used, clippy::float_cmp, clippy::print_stderr, clippy::unwrap_used, unreachable_pub)]
 
 mod alerts;
 mod canary;
