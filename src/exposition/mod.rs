@@ -7,6 +7,7 @@ pub mod families;
 mod gzip;
 mod label;
 pub mod page;
+mod process;
 pub mod program;
 pub mod reference;
 mod sources;

@@ -6,6 +6,7 @@ use prometheus::proto::MetricType;
 use prometheus::{Gauge, GaugeVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
 
 use super::families::{Family, Kind, program};
+use super::process::{process_metrics, started_at};
 use super::text::{Format, Writer};
 
 /// What was built.
@@ -74,6 +75,7 @@ impl Drop for ConnectionGauge {
 /// The program's own metrics.
 pub struct ExporterMetrics {
     registry: Registry,
+    started_at: Option<u64>,
     reload_successful: IntGauge,
     reload_success: Gauge,
     storage_failures: IntCounter,
@@ -94,8 +96,6 @@ impl ExporterMetrics {
         info.with_label_values(&[build.version, build.revision]).set(1.0);
         let shards = registered(&registry, GaugeVec::new(options(&program::SHARDS), program::SHARDS.labels)?)?;
         shards.with_label_values(&[&shard.0.to_string()]).set(shard.1.into());
-        #[cfg(target_os = "linux")]
-        registry.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))?;
         let http_closed =
             registered(&registry, IntCounterVec::new(options(&program::HTTP_CLOSED), program::HTTP_CLOSED.labels)?)?;
         for cause in CloseCause::ALL {
@@ -104,6 +104,7 @@ impl ExporterMetrics {
         let web_config_successful = IntGauge::with_opts(options(&program::WEB_CONFIG_SUCCESSFUL))?;
         web_config_successful.set(1);
         Ok(Self {
+            started_at: started_at(),
             reload_successful: registered(&registry, IntGauge::with_opts(options(&program::RELOAD_SUCCESSFUL))?)?,
             reload_success: registered(&registry, Gauge::with_opts(options(&program::RELOAD_SUCCESS))?)?,
             storage_failures: registered(&registry, IntCounter::with_opts(options(&program::STORAGE_FAILURES))?)?,
@@ -159,6 +160,10 @@ impl ExporterMetrics {
     /// Writes it all. In OpenMetrics this is the end of the page.
     pub(super) fn text(&self, format: Format) -> String {
         let mut to = Writer::new(format);
+        for (name, help, kind, value) in process_metrics(self.started_at) {
+            to.header(name, kind, help);
+            to.sample(name).number(value);
+        }
         for family in self.registry.gather() {
             let kind = if family.get_field_type() == MetricType::COUNTER { Kind::Counter } else { Kind::Gauge };
             to.header(family.name(), kind, family.help());
