@@ -114,18 +114,18 @@ error\t'What has failed'"
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand health" -l log.format -d 'How messages are written' -r -f -a "logfmt\t'Pairs of key and value'
 json\t'One JSON object a line'"
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand health" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand demo" -l web.listen-address -d 'The address to listen at' -r
-complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand demo" -l control.listen-address -d 'Where things are made to happen; port 0 takes a free one' -r
-complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand demo" -l tokens -d 'About how many tokens the company has, instead of a few hundred' -r
-complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand demo" -l interval -d 'Seconds between two collections' -r
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand demo" -l web.listen-address -d 'Address to listen on' -r
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand demo" -l control.listen-address -d 'Address of the control endpoint, which changes the organisation; port 0: any free port' -r
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand demo" -l tokens -d 'Approximate number of tokens; default: a few hundred' -r
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand demo" -l interval -d 'Collection interval' -r
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand demo" -l log.level -d 'The least important messages that are logged' -r -f -a "debug\t'Everything'
 info\t'One line a collection, and all below'
 warn\t'What needs attention'
 error\t'What has failed'"
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand demo" -l log.format -d 'How messages are written' -r -f -a "logfmt\t'Pairs of key and value'
 json\t'One JSON object a line'"
-complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand demo" -l print-config -d 'Print the configuration that the demo would run, and end'
-complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand demo" -l expect -d 'Print as JSON what must be seen, and end'
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand demo" -l print-config -d 'Print the demo\'s configuration and exit'
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand demo" -l expect -d 'Print the expected metric values as JSON and exit'
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand demo" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve check list providers schema health demo help" -f -a "serve" -d 'Collect in the background and serve metrics, the status page and the calendar (the default)'
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve check list providers schema health demo help" -f -a "check" -d 'Check the configuration and the definitions, offline; with --online ask each provider too'

@@ -17,6 +17,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot, watch as channel};
 use tracing::{info, warn};
 
@@ -35,26 +36,45 @@ use setup::{ConfigPaths, Setup};
 
 pub use shard::Shard;
 
-/// What the command line says.
+/// The version of this build, and the commit if the builder set `TOKEN_EXPIRY_EXPORTER_REVISION`.
+pub const BUILD: Build<'static> = Build {
+    version: env!("CARGO_PKG_VERSION"),
+    revision: match option_env!("TOKEN_EXPIRY_EXPORTER_REVISION") {
+        Some(revision) => revision,
+        None => "",
+    },
+};
+
+/// What the command line sets.
 pub struct RunOptions {
-    /// Where the configuration and further definitions are.
-    pub places: ConfigPaths,
-    /// The folder in which the inventory is kept; none: it is not kept.
+    pub paths: ConfigPaths,
+    /// Directory of the persisted inventory; `None`: not persisted.
     pub storage: Option<PathBuf>,
-    /// The path of the metrics.
     pub telemetry_path: TelemetryPath,
-    /// TLS and users.
+    /// File with TLS, client certificates and users.
     pub web_config: Option<PathBuf>,
-    /// Whether a reload may be asked for over HTTP.
+    /// Enables `POST /-/reload`.
     pub lifecycle: bool,
-    /// Which part of the sources is collected.
     pub shard: Shard,
-    /// How often the files are looked at.
-    pub look_every: Duration,
-    /// Clock and chance.
-    pub surroundings: Timing,
-    /// What was built.
-    pub build: Build<'static>,
+    /// How often the configuration files are checked for changes.
+    pub poll_interval: Duration,
+    pub timing: Timing,
+}
+
+impl RunOptions {
+    /// The defaults, for the configuration at these paths.
+    pub fn new(paths: ConfigPaths) -> Self {
+        Self {
+            paths,
+            storage: None,
+            telemetry_path: TelemetryPath::default(),
+            web_config: None,
+            lifecycle: false,
+            shard: Shard::WHOLE,
+            poll_interval: Duration::from_secs(10),
+            timing: Timing::default(),
+        }
+    }
 }
 
 /// Why the program could not start, or had to end.
@@ -91,6 +111,14 @@ pub enum RunError {
     Internal(String),
 }
 
+/// Binds a listener to an address that `flag` sets.
+///
+/// # Errors
+/// If the address is in use or not allowed.
+pub async fn listen(address: SocketAddr, flag: &'static str) -> Result<TcpListener, RunError> {
+    TcpListener::bind(address).await.map_err(|error| RunError::Listen { address, flag, error })
+}
+
 /// Runs until `shutdown` ends.
 ///
 /// # Errors
@@ -100,11 +128,11 @@ pub async fn run(
     doors: impl Into<Doors>,
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<(), RunError> {
-    let clock = Arc::clone(&flags.surroundings.clock);
-    let mut reloader = Reloader::new(flags.places.clone(), flags.shard, Arc::clone(&clock));
+    let clock = Arc::clone(&flags.timing.clock);
+    let mut reloader = Reloader::new(flags.paths.clone(), flags.shard, Arc::clone(&clock));
     let setup = reloader.load().await?;
     let guard = flags.web_config.as_ref().map(Guard::open).transpose()?;
-    let program = ExporterMetrics::new(flags.build, (flags.shard.number, flags.shard.count));
+    let program = ExporterMetrics::new(BUILD, (flags.shard.number, flags.shard.count));
     let program = Arc::new(program.map_err(|error| RunError::Internal(error.to_string()))?);
     let inventory: SharedInventory = Arc::new(RwLock::new(Inventory::default()));
     let keeper = flags.storage.as_ref().map(|folder| Persistence {
@@ -125,7 +153,7 @@ pub async fn run(
 
     let page = Page::new(Arc::clone(&inventory), setup.labels, Arc::clone(&program), Arc::clone(&clock))?;
     let page = Arc::new(page);
-    let collector = Collector::new(Arc::clone(&inventory), flags.surroundings);
+    let collector = Collector::new(Arc::clone(&inventory), flags.timing);
     let followers = [
         tokio::spawn(Arc::clone(&page).follow(collector.revision())),
         tokio::spawn(become_ready(Arc::clone(&inventory), collector.revision(), Arc::clone(&page), Arc::clone(&ready))),
@@ -135,7 +163,7 @@ pub async fn run(
     let (ask, asked) = mpsc::channel(1);
     let stopping = Arc::new(AtomicBool::new(false));
     let surface = Arc::new(Surface {
-        version: flags.build.version.to_owned(),
+        version: BUILD.version.to_owned(),
         inventory,
         page: Arc::clone(&page),
         program: Arc::clone(&program),
@@ -157,7 +185,7 @@ pub async fn run(
     }));
     let broken = tokio::select! {
         _ = &mut server => true,
-        () = reload::follow(&mut reloader, &mut work, asked, flags.look_every) => false,
+        () = reload::follow(&mut reloader, &mut work, asked, flags.poll_interval) => false,
         () = shutdown => false,
     };
     info!("stopping");

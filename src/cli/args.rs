@@ -7,16 +7,14 @@ use std::sync::LazyLock;
 use chrono::TimeDelta;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::app::Shard;
+use crate::app::{BUILD, Shard};
 use crate::core::time::parse_duration;
-use crate::demo::DemoArgs;
-use crate::exposition::program::Build;
 use crate::web::path::TelemetryPath;
 
 /// `--version` says which commit it is, where whoever built it said so.
-static VERSION: LazyLock<String> = LazyLock::new(|| match super::BUILD {
-    Build { version, revision: "" } => version.to_owned(),
-    Build { version, revision } => format!("{version} ({revision})"),
+static VERSION: LazyLock<String> = LazyLock::new(|| match BUILD.revision {
+    "" => BUILD.version.to_owned(),
+    revision => format!("{} ({revision})", BUILD.version),
 });
 
 /// Asks every place where API tokens live when they expire, and tells Prometheus.
@@ -205,9 +203,32 @@ pub(super) struct HealthArgs {
     pub(super) address: SocketAddr,
 }
 
+/// Flags of `demo`.
+#[derive(Clone, Debug, Args)]
+pub(super) struct DemoArgs {
+    /// Address to listen on
+    #[arg(long = "web.listen-address", value_name = "ADDRESS", default_value = "127.0.0.1:10984")]
+    pub(super) listen: ListenAddress,
+    /// Address of the control endpoint, which changes the organisation; port 0: any free port
+    #[arg(long = "control.listen-address", value_name = "ADDRESS", default_value = "127.0.0.1:0")]
+    pub(super) control: ListenAddress,
+    /// Approximate number of tokens; default: a few hundred
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(100..=1_000_000))]
+    pub(super) tokens: Option<u32>,
+    /// Collection interval
+    #[arg(long, value_name = "SECONDS", default_value_t = 15, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) interval: u32,
+    /// Print the demo's configuration and exit
+    #[arg(long)]
+    pub(super) print_config: bool,
+    /// Print the expected metric values as JSON and exit
+    #[arg(long, conflicts_with = "print_config")]
+    pub(super) expect: bool,
+}
+
 /// An address to listen at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum ListenAddress {
+pub(super) enum ListenAddress {
     /// A port at every address of the machine: `:10984`.
     Every(u16),
     /// One address.
@@ -216,7 +237,7 @@ pub(crate) enum ListenAddress {
 
 impl ListenAddress {
     /// One address that stands for it.
-    pub(crate) fn socket(self) -> SocketAddr {
+    pub(super) fn socket(self) -> SocketAddr {
         match self {
             Self::Every(port) => (Ipv6Addr::UNSPECIFIED, port).into(),
             Self::One(address) => address,

@@ -7,19 +7,20 @@
 //! | 2 | a mistake: in the flags, the configuration or a definition. `serve` and `check` tell the same |
 //! | 3 | `list`: not everything could be had; what is printed is not all |
 
-pub(crate) mod args;
+mod args;
 mod check;
+mod demo;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod generated_docs;
 mod health;
 mod list;
 mod log;
-pub(crate) mod print;
+mod print;
 mod process;
 mod providers;
 mod schema;
-pub(crate) mod serve;
+mod serve;
 
 use std::process::ExitCode;
 
@@ -28,17 +29,7 @@ use clap::Parser;
 use crate::app::setup::{ConfigPaths, Setup};
 use crate::app::{RunError, Shard};
 use crate::collector::Clock;
-use crate::exposition::program::Build;
 use args::{Cli, Command, Files};
-
-/// What was built. `TOKEN_EXPIRY_EXPORTER_REVISION` is the commit, where whoever builds says so.
-pub(crate) const BUILD: Build<'static> = Build {
-    version: env!("CARGO_PKG_VERSION"),
-    revision: match option_env!("TOKEN_EXPIRY_EXPORTER_REVISION") {
-        Some(revision) => revision,
-        None => "",
-    },
-};
 
 /// Does what the command line says.
 pub async fn main() -> ExitCode {
@@ -51,7 +42,7 @@ pub async fn main() -> ExitCode {
         Some(Command::Check(args)) => check::run(args).await,
         Some(Command::List(args)) => list::run(args).await,
         Some(Command::Health(args)) => health::run(args).await,
-        Some(Command::Demo(args)) => crate::demo::run(args).await,
+        Some(Command::Demo(args)) => demo::run(args).await,
         Some(Command::Providers(args)) => providers::run(&args),
         Some(Command::Schema(args)) => schema::run(&args),
     };

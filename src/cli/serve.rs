@@ -1,20 +1,14 @@
 //! `serve`: collect in the background, and answer.
 
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::time::Duration;
+use std::net::Ipv4Addr;
 
 use tokio::net::TcpListener;
 use tracing::info;
 
 use super::args::{ListenAddress, ServeArgs};
 use crate::app::setup::ConfigPaths;
-use crate::app::{self, RunError, RunOptions};
-use crate::collector::Timing;
-use crate::exposition::program::Build;
+use crate::app::{self, BUILD, RunError, RunOptions};
 use crate::web::serve::Doors;
-
-/// How often the configuration is looked at.
-const LOOK_EVERY: Duration = Duration::from_secs(10);
 
 pub(super) async fn run(args: ServeArgs) -> Result<u8, RunError> {
     allow_more_open_files();
@@ -22,8 +16,7 @@ pub(super) async fn run(args: ServeArgs) -> Result<u8, RunError> {
     for address in &args.web.listen {
         let listener = listen(*address, "--web.listen-address").await?;
         let address = listener.local_addr()?;
-        let Build { version, revision } = super::BUILD;
-        info!(version, revision, %address, "token-expiry-exporter starts");
+        info!(version = BUILD.version, revision = BUILD.revision, %address, "token-expiry-exporter starts");
         doors.main.push(listener);
     }
     if let Some(address) = args.web.probes {
@@ -31,32 +24,22 @@ pub(super) async fn run(args: ServeArgs) -> Result<u8, RunError> {
         info!(address = %listener.local_addr()?, "probes are answered");
         doors.probes = Some(listener);
     }
-    let flags = RunOptions {
-        places: ConfigPaths { config: args.files.config, providers: args.files.providers },
+    let options = RunOptions {
         storage: args.storage,
         telemetry_path: args.web.telemetry_path,
         web_config: args.web.guard,
         lifecycle: args.web.lifecycle,
         shard: args.shard,
-        look_every: LOOK_EVERY,
-        surroundings: Timing::default(),
-        build: super::BUILD,
+        ..RunOptions::new(ConfigPaths { config: args.files.config, providers: args.files.providers })
     };
-    app::run(flags, doors, asked_to_stop()).await.map(|()| 0)
+    app::run(options, doors, shutdown_requested()).await.map(|()| 0)
 }
 
-/// Listens at an address; at every address of the machine it is IPv6 and IPv4 where the machine knows both.
-pub(super) async fn listen(address: ListenAddress, flag: &'static str) -> Result<TcpListener, RunError> {
-    let bind = async |address: SocketAddr| {
-        let bound = TcpListener::bind(address).await;
-        bound.map_err(|error| RunError::Listen { address, flag, error })
-    };
-    match address {
-        ListenAddress::One(address) => bind(address).await,
-        ListenAddress::Every(port) => match TcpListener::bind((Ipv6Addr::UNSPECIFIED, port)).await {
-            Ok(listener) => Ok(listener),
-            Err(_) => bind((Ipv4Addr::UNSPECIFIED, port).into()).await,
-        },
+/// Binds a listener; without a host, to IPv6 and IPv4 if the system has both.
+async fn listen(address: ListenAddress, flag: &'static str) -> Result<TcpListener, RunError> {
+    match (address, app::listen(address.socket(), flag).await) {
+        (ListenAddress::Every(port), Err(_)) => app::listen((Ipv4Addr::UNSPECIFIED, port).into(), flag).await,
+        (_, bound) => bound,
     }
 }
 
@@ -74,7 +57,7 @@ fn allow_more_open_files() {
 }
 
 /// Waits for Ctrl-C, or for the signal by which service managers and Kubernetes stop a program.
-pub(crate) async fn asked_to_stop() {
+pub(super) async fn shutdown_requested() {
     let interrupt = async {
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;

@@ -1,41 +1,57 @@
-//! A way to make things happen to the invented company while the exporter watches.
+//! The control endpoint: changes the invented organisation while the exporter watches.
 
 use axum::Json;
-use axum::Router;
-use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
-use chrono::TimeDelta;
-use serde::Deserialize;
+use chrono::{TimeDelta, Utc};
 use serde_json::{Value, json};
 
 use super::expected::Expected;
 use super::organisation::DemoToken;
 use super::state::DemoState;
+use super::stub::Request;
 
-/// What can be done here.
 const HELP: &str = "\
-GET  /expected                                     the numbers that must be seen
-GET  /tokens                                       every token with the story that it tells
-POST /tokens/ID/rotate                             a successor takes its place
-POST /tokens/ID/revoke                             it is gone
-POST /tokens/ID/end?in=SECONDS                     its end moves
+GET  /expected                                     expected metric values
+GET  /tokens                                       every token with its scenario
+POST /tokens/ID/rotate                             rotate: a new token replaces it
+POST /tokens/ID/revoke                             revoke it
+POST /tokens/ID/expire?in=SECONDS                  set its expiry
 POST /providers/{atlassian|vault}/{stop|start}     503 until it is started again
 ";
 
-/// The control endpoint.
-pub(super) fn router(world: DemoState) -> Router {
-    Router::new()
-        .route("/", get(async || HELP))
-        .route("/expected", get(async |State(world): State<DemoState>| Json(Expected::of(&world.read().organisation))))
-        .route("/tokens", get(tokens))
-        .route("/tokens/{id}/rotate", post(rotate))
-        .route("/tokens/{id}/revoke", post(revoke))
-        .route("/tokens/{id}/end", post(end))
-        .route("/providers/{provider}/stop", post(stop))
-        .route("/providers/{provider}/start", post(start))
-        .with_state(world)
+pub(super) fn respond(state: &DemoState, request: &Request) -> Response {
+    let (method, path) = request.target();
+    let (mut organisation, now) = (state.write(), Utc::now());
+    let found = match (method, &path[..]) {
+        ("GET", [""]) => return HELP.into_response(),
+        ("GET", ["expected"]) => return Json(Expected::of(&organisation)).into_response(),
+        ("GET", ["tokens"]) => return Json(organisation.all().iter().map(shown).collect::<Vec<_>>()).into_response(),
+        ("POST", ["tokens", id, "rotate"]) => match organisation.rotate(id, now) {
+            Some(token) => return Json(shown(&token)).into_response(),
+            None => false,
+        },
+        ("POST", ["tokens", id, "revoke"]) => organisation.revoke(id),
+        ("POST", ["tokens", id, "expire"]) => match request.query("in").and_then(|seconds| seconds.parse::<i32>().ok())
+        {
+            Some(seconds) => organisation.expire(id, now + TimeDelta::seconds(seconds.into())),
+            None => return (StatusCode::BAD_REQUEST, "in: expected a number of seconds\n").into_response(),
+        },
+        ("POST", ["providers", provider @ ("atlassian" | "vault"), command @ ("stop" | "start")]) => {
+            match *command {
+                "stop" => organisation.stopped.insert((*provider).to_owned()),
+                _ => organisation.stopped.remove(*provider),
+            };
+            true
+        }
+        _ => false,
+    };
+    match found {
+        true => StatusCode::NO_CONTENT.into_response(),
+        false => {
+            (StatusCode::NOT_FOUND, "not found; GET / lists the commands, GET /tokens the tokens\n").into_response()
+        }
+    }
 }
 
 fn shown(token: &DemoToken) -> Value {
@@ -46,51 +62,6 @@ fn shown(token: &DemoToken) -> Value {
         "id": token.id,
         "name": token.name,
         "owner": token.owner,
-        "story": token.story,
+        "scenario": token.scenario,
     })
-}
-
-fn missing() -> Response {
-    (StatusCode::NOT_FOUND, "there is no such token; GET /tokens lists them\n").into_response()
-}
-
-fn done(done: bool) -> Response {
-    if done { StatusCode::NO_CONTENT.into_response() } else { missing() }
-}
-
-async fn tokens(State(world): State<DemoState>) -> Json<Vec<Value>> {
-    Json(world.read().organisation.all().iter().map(shown).collect())
-}
-
-async fn rotate(State(world): State<DemoState>, Path(id): Path<String>) -> Response {
-    let now = world.now();
-    let successor = world.write().organisation.rotate(&id, now);
-    successor.map_or_else(missing, |token| Json(shown(&token)).into_response())
-}
-
-async fn revoke(State(world): State<DemoState>, Path(id): Path<String>) -> Response {
-    done(world.write().organisation.revoke(&id))
-}
-
-#[derive(Deserialize)]
-struct In {
-    r#in: i32,
-}
-
-async fn end(State(world): State<DemoState>, Path(id): Path<String>, Query(when): Query<In>) -> Response {
-    let end = world.now() + TimeDelta::seconds(when.r#in.into());
-    done(world.write().organisation.end_at(&id, end))
-}
-
-async fn stop(State(world): State<DemoState>, Path(provider): Path<String>) -> Response {
-    if ["atlassian", "vault"].contains(&provider.as_str()) {
-        world.write().stopped.insert(provider);
-        return StatusCode::NO_CONTENT.into_response();
-    }
-    (StatusCode::NOT_FOUND, "the providers are atlassian and vault\n").into_response()
-}
-
-async fn start(State(world): State<DemoState>, Path(provider): Path<String>) -> Response {
-    world.write().stopped.remove(&provider);
-    StatusCode::NO_CONTENT.into_response()
 }

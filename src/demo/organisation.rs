@@ -1,254 +1,219 @@
-//! The invented company's tokens: the same for the same instant, whenever they are asked for.
+//! The invented organisation's tokens. The same time gives the same tokens.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
-use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
+use chrono::{DateTime, DurationRound, SubsecRound, TimeDelta, Utc};
 
-use super::atlassian::OWN_KEY;
 use super::people;
-use super::people::TEAMS;
-use super::scenario::DemoScenario;
+use super::scenario::DemoScenario::{self, *};
 
-/// So long after the start the departing tokens end.
-pub(super) const DEPARTURE: TimeDelta = TimeDelta::seconds(4);
+/// The id of the organisation at Atlassian.
+pub(super) const ORGANISATION: &str = "9d0c6d7e-41c2-4d7a-9f3a-0e1b6c2a7f10";
+pub(super) const SANDBOX: &str = "1b7f9a34-6a0e-4f0e-8d55-7c1f2e3d4a5b";
 
-/// The configuration wants a token without end renewed when it is so many days old.
-pub(super) const ROTATE_AFTER: i64 = 365;
-
-/// So the names of people's sessions begin.
+/// The label of the API key that the exporter itself uses.
+pub(super) const OWN_KEY: &str = "prometheus";
+/// Prefix of the names of personal sessions.
 pub(super) const SESSION: &str = "session-";
+/// The age at which the configuration requires rotation of a token that never expires.
+pub(super) const ROTATE_AFTER: TimeDelta = TimeDelta::days(365);
+/// Time from the start until the departing tokens expire.
+pub(super) const DEPARTURE: TimeDelta = TimeDelta::seconds(4);
+/// Lifetime of a token that is renewed continuously.
+const RENEWAL: TimeDelta = TimeDelta::hours(1);
 
-/// How long a renewed token lives.
-const SHORT: TimeDelta = TimeDelta::hours(1);
-
-/// One walk of one provider.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// A listing of a source in the demo's configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Listing {
-    /// The source in the demo's configuration.
     pub(super) source: &'static str,
-    /// The listing in the provider's definition.
     pub(super) name: &'static str,
-    /// The kind of its tokens.
     pub(super) kind: &'static str,
-    /// How many days its tokens live.
+    /// Lifetime of its tokens.
     days: i64,
 }
 
-pub(super) const API_TOKENS: Listing =
-    Listing { source: "atlassian", name: "api-tokens", kind: "api-token", days: 365 };
-pub(super) const API_KEYS: Listing =
-    Listing { source: "atlassian", name: "api-keys", kind: "organization-api-key", days: 365 };
-pub(super) const BOT_TOKENS: Listing =
-    Listing { source: "atlassian", name: "service-account-tokens", kind: "service-account-token", days: 365 };
-pub(super) const BOT_CLIENTS: Listing =
-    Listing { source: "atlassian", name: "service-account-clients", kind: "oauth-client", days: 365 };
-pub(super) const SANDBOX_TOKENS: Listing =
-    Listing { source: "atlassian-sandbox", name: "api-tokens", kind: "api-token", days: 180 };
-pub(super) const VAULT_TOKENS: Listing = Listing { source: "vault", name: "token", kind: "service-token", days: 32 };
-pub(super) const SECRET_IDS: Listing =
-    Listing { source: "vault", name: "secret-id", kind: "approle-secret-id", days: 90 };
+impl Listing {
+    const fn new(source: &'static str, name: &'static str, kind: &'static str, days: i64) -> Self {
+        Self { source, name, kind, days }
+    }
+}
 
-/// How many tokens tell which story, and where.
-const PLAN: &[(Listing, DemoScenario, usize)] = &[
-    (API_TOKENS, DemoScenario::Healthy, 170),
-    (API_TOKENS, DemoScenario::Warning, 14),
-    (API_TOKENS, DemoScenario::Critical, 5),
-    (API_TOKENS, DemoScenario::Expired, 3),
-    (API_TOKENS, DemoScenario::Departing, 1),
-    (API_TOKENS, DemoScenario::Replaced, 4),
-    (API_TOKENS, DemoScenario::Unused, 12),
-    (API_TOKENS, DemoScenario::Orphan, 2),
-    (API_TOKENS, DemoScenario::Disabled, 6),
-    (API_TOKENS, DemoScenario::Unreadable, 2),
-    (API_KEYS, DemoScenario::Healthy, 3),
-    (API_KEYS, DemoScenario::Warning, 1),
-    (BOT_TOKENS, DemoScenario::Healthy, 12),
-    (BOT_TOKENS, DemoScenario::Warning, 2),
-    (BOT_TOKENS, DemoScenario::Critical, 1),
-    (BOT_TOKENS, DemoScenario::LivesTooLong, 2),
-    (BOT_CLIENTS, DemoScenario::Healthy, 6),
-    (BOT_CLIENTS, DemoScenario::RotateSoon, 2),
-    (BOT_CLIENTS, DemoScenario::Odd, 1),
-    (SANDBOX_TOKENS, DemoScenario::Healthy, 20),
-    (SANDBOX_TOKENS, DemoScenario::Warning, 2),
-    (SANDBOX_TOKENS, DemoScenario::Critical, 1),
-    (VAULT_TOKENS, DemoScenario::Healthy, 40),
-    (VAULT_TOKENS, DemoScenario::Warning, 3),
-    (VAULT_TOKENS, DemoScenario::Critical, 2),
-    (VAULT_TOKENS, DemoScenario::ShortLived, 12),
-    (VAULT_TOKENS, DemoScenario::Never, 1),
-    (SECRET_IDS, DemoScenario::Healthy, 15),
-    (SECRET_IDS, DemoScenario::Warning, 2),
-    (SECRET_IDS, DemoScenario::Critical, 1),
-    (SECRET_IDS, DemoScenario::LivesTooLong, 1),
-    (API_TOKENS, DemoScenario::Scrawled, 3),
-    (VAULT_TOKENS, DemoScenario::Session, 7),
+pub(super) const API_TOKENS: Listing = Listing::new("atlassian", "api-tokens", "api-token", 365);
+pub(super) const API_KEYS: Listing = Listing::new("atlassian", "api-keys", "organization-api-key", 365);
+pub(super) const BOT_TOKENS: Listing =
+    Listing::new("atlassian", "service-account-tokens", "service-account-token", 365);
+pub(super) const BOT_CLIENTS: Listing = Listing::new("atlassian", "service-account-clients", "oauth-client", 365);
+pub(super) const SANDBOX_TOKENS: Listing = Listing::new("atlassian-sandbox", "api-tokens", "api-token", 180);
+pub(super) const VAULT_TOKENS: Listing = Listing::new("vault", "token", "service-token", 32);
+pub(super) const SECRET_IDS: Listing = Listing::new("vault", "secret-id", "approle-secret-id", 90);
+
+/// The number of tokens by listing and scenario.
+const PLAN: &[(Listing, &[(DemoScenario, usize)])] = &[
+    (API_TOKENS, &[(Healthy, 170), (Warning, 14), (Critical, 5), (Expired, 3), (Departing, 1), (Replaced, 4)]),
+    (API_TOKENS, &[(Unused, 12), (NoOwner, 2), (Disabled, 6), (UnreadableExpiry, 2)]),
+    (API_KEYS, &[(Healthy, 3), (Warning, 1)]),
+    (BOT_TOKENS, &[(Healthy, 12), (Warning, 2), (Critical, 1), (LivesTooLong, 2)]),
+    (BOT_CLIENTS, &[(Healthy, 6), (RotateSoon, 2), (Malformed, 1)]),
+    (SANDBOX_TOKENS, &[(Healthy, 20), (Warning, 2), (Critical, 1)]),
+    (VAULT_TOKENS, &[(Healthy, 40), (Warning, 3), (Critical, 2), (ShortLived, 12), (Never, 1)]),
+    (SECRET_IDS, &[(Healthy, 15), (Warning, 2), (Critical, 1), (LivesTooLong, 1)]),
+    (API_TOKENS, &[(UnsafeName, 3)]),
+    (VAULT_TOKENS, &[(Session, 7)]),
 ];
 
-/// When an invented token ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum End {
-    /// At this instant.
+pub(super) enum DemoExpiry {
     At(DateTime<Utc>),
-    /// Its end is null.
     Null,
-    /// Its end is a word.
-    Word(&'static str),
-    /// It is renewed all the time, and always has at least half of its hour.
+    /// A text that is not a date.
+    Text(&'static str),
+    /// Always between half a [`RENEWAL`] and a whole one ahead.
     Renewed,
 }
 
-/// One invented token.
 #[derive(Clone, Debug)]
 pub(super) struct DemoToken {
     pub(super) listing: Listing,
-    pub(super) story: DemoScenario,
+    pub(super) scenario: DemoScenario,
     pub(super) id: String,
     pub(super) name: String,
-    /// Whose it is.
     pub(super) owner: Option<&'static str>,
     pub(super) created_at: DateTime<Utc>,
-    pub(super) end: End,
+    pub(super) expiry: DemoExpiry,
     pub(super) last_used_at: DateTime<Utc>,
 }
 
 impl DemoToken {
-    /// Its end as its provider tells it at this instant.
-    pub(super) fn ends(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        match self.end {
-            End::At(at) => Some(at),
-            End::Null | End::Word(_) => None,
-            End::Renewed => {
-                let half = SHORT.num_seconds() / 2;
-                let renewed = now.timestamp().div_euclid(half) * half;
-                DateTime::from_timestamp(renewed, 0).map(|renewed| renewed + SHORT)
-            }
+    pub(super) fn expires_at(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        match self.expiry {
+            DemoExpiry::At(at) => Some(at),
+            DemoExpiry::Null | DemoExpiry::Text(_) => None,
+            DemoExpiry::Renewed => Some(now.duration_trunc(RENEWAL / 2).ok()? + RENEWAL),
         }
     }
 
     /// Whether its provider still lists it.
     pub(super) fn is_listed(&self, now: DateTime<Utc>) -> bool {
-        self.story != DemoScenario::Departing || self.ends(now).is_some_and(|end| now < end)
+        self.scenario != Departing || self.expires_at(now).is_some_and(|expiry| now < expiry)
     }
 
-    /// For how many seconds each renewal lets it live.
+    /// The lifetime that its provider grants, in seconds.
     pub(super) fn lifetime(&self) -> i64 {
-        if self.end == End::Renewed { SHORT.num_seconds() } else { self.listing.days * 86_400 }
+        if self.expiry == DemoExpiry::Renewed { RENEWAL.num_seconds() } else { self.listing.days * 86_400 }
+    }
+
+    /// Its place in its listing, which is sorted by creation time.
+    pub(super) fn position(&self) -> String {
+        format!("{:012}|{}", self.created_at.timestamp(), self.id)
     }
 }
 
-/// Everything that the invented company has.
-#[derive(Clone, Debug)]
+/// What changes while the demo runs.
 pub(super) struct Organisation {
-    /// In the order of listing, making and identifier.
+    /// By listing and position.
     tokens: Vec<DemoToken>,
-    /// Where each identifier is among them.
-    places: HashMap<String, usize>,
-    dice: Rng,
+    /// Index into `tokens`, by id.
+    by_id: HashMap<String, usize>,
+    /// Providers that return 503.
+    pub(super) stopped: BTreeSet<String>,
+    rng: Rng,
 }
 
 impl Organisation {
-    /// About so many tokens as they stand at this instant; none: a few hundred.
+    /// The organisation at this time, with about `size` tokens; default: a few hundred.
     pub(super) fn invent(now: DateTime<Utc>, size: Option<usize>) -> Self {
         let now = now.trunc_subsecs(0);
-        let planned: usize = PLAN.iter().map(|(_, _, count)| count).sum();
-        let mut organisation = Self { tokens: Vec::new(), places: HashMap::new(), dice: Rng(0x6d65_7269_6469_616e) };
-        for &(listing, story, count) in PLAN {
+        let rng = Rng(0x6d65_7269_6469_616e);
+        let mut organisation = Self { tokens: Vec::new(), by_id: HashMap::new(), stopped: BTreeSet::new(), rng };
+        let plan = || PLAN.iter().flat_map(|(listing, counts)| counts.iter().map(move |count| (*listing, *count)));
+        let planned: usize = plan().map(|(_, (_, count))| count).sum();
+        for (listing, (scenario, count)) in plan() {
             let count = size.map_or(count, |size| (count * size + planned / 2) / planned).max(1);
             for _ in 0..count {
-                organisation.add(listing, story, now);
+                organisation.add(listing, scenario, now);
             }
         }
-        let keys = organisation.tokens.iter_mut().filter(|token| token.listing == API_KEYS);
-        if let Some(own) = keys.into_iter().find(|token| token.story == DemoScenario::Warning) {
+        let mut keys = organisation.tokens.iter_mut().filter(|token| token.listing == API_KEYS);
+        if let Some(own) = keys.find(|token| token.scenario == Warning) {
             OWN_KEY.clone_into(&mut own.name);
         }
-        organisation.settle();
+        organisation.sort();
         organisation
     }
 
-    fn settle(&mut self) {
-        self.tokens.sort_by(|a, b| (a.listing, a.created_at, &a.id).cmp(&(b.listing, b.created_at, &b.id)));
-        self.places = self.tokens.iter().enumerate().map(|(place, token)| (token.id.clone(), place)).collect();
+    fn sort(&mut self) {
+        self.tokens.sort_by_cached_key(|token| (token.listing, token.position()));
+        self.by_id = self.tokens.iter().enumerate().map(|(index, token)| (token.id.clone(), index)).collect();
     }
 
-    /// All tokens.
     pub(super) fn all(&self) -> &[DemoToken] {
         &self.tokens
     }
 
-    /// The tokens of a listing, in the order of their making.
+    /// The tokens of a listing, by position.
     pub(super) fn of(&self, listing: Listing) -> &[DemoToken] {
         let from = self.tokens.partition_point(|token| token.listing < listing);
         let to = self.tokens.partition_point(|token| token.listing <= listing);
         &self.tokens[from..to]
     }
 
-    /// The token of this identifier.
     pub(super) fn find(&self, id: &str) -> Option<&DemoToken> {
-        self.places.get(id).map(|&place| &self.tokens[place])
+        self.by_id.get(id).map(|&index| &self.tokens[index])
     }
 
-    /// Takes a token away. False where there is none.
+    /// Removes a token. False if there is none with this id.
     pub(super) fn revoke(&mut self, id: &str) -> bool {
-        let Some(&place) = self.places.get(id) else { return false };
-        self.tokens.remove(place);
-        self.settle();
-        true
+        let index = self.by_id.get(id).copied();
+        index.map(|index| self.tokens.remove(index)).inspect(|_| self.sort()).is_some()
     }
 
-    /// Puts a successor of full length in a token's place, and returns it.
+    /// Replaces a token by a new one of the same name and full lifetime, and returns that.
     pub(super) fn rotate(&mut self, id: &str, now: DateTime<Utc>) -> Option<DemoToken> {
-        let old = self.find(id)?.clone();
         let now = now.trunc_subsecs(0);
-        let successor = DemoToken {
-            story: DemoScenario::Healthy,
-            id: self.dice.id(old.listing),
-            created_at: now,
-            end: End::At(now + TimeDelta::days(old.listing.days)),
-            last_used_at: now,
-            ..old
-        };
-        self.revoke(id);
-        self.tokens.push(successor.clone());
-        self.settle();
-        Some(successor)
+        let old = &mut self.tokens[*self.by_id.get(id)?];
+        old.id = self.rng.id(old.listing);
+        (old.scenario, old.created_at, old.last_used_at) = (Healthy, now, now);
+        old.expiry = DemoExpiry::At(now + TimeDelta::days(old.listing.days));
+        let new = old.clone();
+        self.sort();
+        Some(new)
     }
 
-    /// Moves a token's end.
-    pub(super) fn end_at(&mut self, id: &str, end: DateTime<Utc>) -> bool {
-        let token = self.tokens.iter_mut().find(|token| token.id == id);
-        token.map(|token| token.end = End::At(end.trunc_subsecs(0))).is_some()
+    /// Sets a token's expiry. False if there is none with this id.
+    pub(super) fn expire(&mut self, id: &str, at: DateTime<Utc>) -> bool {
+        let index = self.by_id.get(id).copied();
+        index.map(|index| self.tokens[index].expiry = DemoExpiry::At(at.trunc_subsecs(0))).is_some()
     }
 
-    fn add(&mut self, listing: Listing, story: DemoScenario, now: DateTime<Utc>) {
-        let (team, name) = people::name(self.tokens.len());
-        let person = team.people[self.dice.below(team.people.len())];
-        let (created_at, end) = self.life(listing, story, now);
-        let used =
-            if story == DemoScenario::Unused { 95 * 24 + self.dice.below(60 * 24) } else { self.dice.below(20 * 24) };
+    fn add(&mut self, listing: Listing, scenario: DemoScenario, now: DateTime<Utc>) {
+        let (name, people) = people::token_name(self.tokens.len());
+        let person = people[self.rng.below(people.len())];
+        let (created_at, expiry) = self.lifetime(listing, scenario, now);
+        let unused = TimeDelta::hours(match scenario {
+            Unused => self.rng.between(95 * 24, 155 * 24),
+            _ => self.rng.between(0, 20 * 24),
+        });
         let token = DemoToken {
             listing,
-            story,
-            id: self.dice.id(listing),
-            name: match story {
-                DemoScenario::Scrawled => format!("{name}\n"),
-                DemoScenario::Session => format!("{SESSION}{name}"),
+            scenario,
+            id: self.rng.id(listing),
+            name: match scenario {
+                UnsafeName => format!("{name}\n"),
+                Session => format!("{SESSION}{name}"),
                 _ => name,
             },
-            owner: (story != DemoScenario::Orphan).then_some(person),
+            owner: (scenario != NoOwner).then_some(person),
             created_at,
-            end,
-            last_used_at: (now - hours(used)).max(created_at + TimeDelta::minutes(5)).min(now),
+            expiry,
+            last_used_at: (now - unused).max(created_at + TimeDelta::minutes(5)).min(now),
         };
-        if story == DemoScenario::Replaced {
-            let end = End::At(now + TimeDelta::days(listing.days - 1));
-            let (id, created_at) = (self.dice.id(listing), now - TimeDelta::days(1));
+        if scenario == Replaced {
+            let created_at = now - TimeDelta::days(1);
             self.tokens.push(DemoToken {
-                story: DemoScenario::Healthy,
-                id,
+                scenario: Healthy,
+                id: self.rng.id(listing),
                 created_at,
-                end,
+                expiry: DemoExpiry::At(created_at + TimeDelta::days(listing.days)),
                 last_used_at: now - TimeDelta::hours(1),
                 ..token.clone()
             });
@@ -256,57 +221,46 @@ impl Organisation {
         self.tokens.push(token);
     }
 
-    /// When a token of this story was made, and when it ends. A lead is at most a third of the lifetime, a critical one a
-    /// tenth; every end keeps its distance from them, so that a demo that runs for hours still tells the same.
-    fn life(&mut self, listing: Listing, story: DemoScenario, now: DateTime<Utc>) -> (DateTime<Utc>, End) {
-        let whole = listing.days * 24;
-        let warning = (30 * 24).min(whole / 3);
-        let critical = (7 * 24).min(whole / 10);
-        let left = match story {
-            DemoScenario::Healthy
-            | DemoScenario::Orphan
-            | DemoScenario::Odd
-            | DemoScenario::Disabled
-            | DemoScenario::Scrawled
-            | DemoScenario::Session => self.dice.between(warning * 3 / 2, whole - 24),
-            DemoScenario::Unused => self.dice.between(warning * 3 / 2, whole - 160 * 24),
-            DemoScenario::Warning => self.dice.between(critical + critical / 4, warning - warning / 10),
-            DemoScenario::Critical | DemoScenario::Replaced => self.dice.between(critical / 4, critical - critical / 4),
-            DemoScenario::Expired => -self.dice.between(12, 5 * 24),
-            DemoScenario::Departing => return (now + DEPARTURE - TimeDelta::hours(whole), End::At(now + DEPARTURE)),
-            DemoScenario::LivesTooLong => {
-                let made = now - TimeDelta::days(100);
-                return (made, End::At(made + TimeDelta::days(5 * 365)));
+    /// When a token of this scenario was created, and when it expires. A warning lead is at most a third of the lifetime, a
+    /// critical one a tenth. Every expiry keeps a distance from both, so that a demo stays as it is for hours.
+    fn lifetime(
+        &mut self,
+        listing: Listing,
+        scenario: DemoScenario,
+        now: DateTime<Utc>,
+    ) -> (DateTime<Utc>, DemoExpiry) {
+        let lifetime = listing.days * 24;
+        let warning = (30 * 24).min(lifetime / 3);
+        let critical = (7 * 24).min(lifetime / 10);
+        let days_ago = |days| now - TimeDelta::days(days);
+        let hours_left = match scenario {
+            Healthy | NoOwner | Malformed | Disabled | UnsafeName | Session => {
+                self.rng.between(warning * 3 / 2, lifetime - 24)
             }
-            DemoScenario::Never => return (now - TimeDelta::days(400), End::Null),
-            DemoScenario::RotateSoon => return (now - TimeDelta::days(ROTATE_AFTER - 15), End::Null),
-            DemoScenario::Unreadable => {
-                let end = if self.dice.below(2) == 0 { End::Null } else { End::Word("in the spring") };
-                return (now - TimeDelta::days(40), end);
+            Unused => self.rng.between(warning * 3 / 2, lifetime - 160 * 24),
+            Warning => self.rng.between(critical + critical / 4, warning - warning / 10),
+            Critical | Replaced => self.rng.between(critical / 4, critical - critical / 4),
+            Expired => -self.rng.between(12, 5 * 24),
+            Departing => {
+                return (now + DEPARTURE - TimeDelta::days(listing.days), DemoExpiry::At(now + DEPARTURE));
             }
-            DemoScenario::ShortLived => return (now - TimeDelta::days(3), End::Renewed),
+            LivesTooLong => return (days_ago(100), DemoExpiry::At(days_ago(100) + TimeDelta::days(5 * 365))),
+            Never => return (days_ago(400), DemoExpiry::Null),
+            RotateSoon => return (now - ROTATE_AFTER + TimeDelta::days(15), DemoExpiry::Null),
+            UnreadableExpiry if self.rng.below(2) == 0 => return (days_ago(40), DemoExpiry::Null),
+            UnreadableExpiry => return (days_ago(40), DemoExpiry::Text("in the spring")),
+            ShortLived => return (days_ago(3), DemoExpiry::Renewed),
         };
-        let end = now + TimeDelta::hours(left);
-        (end - TimeDelta::hours(whole), End::At(end))
+        let expires_at = now + TimeDelta::hours(hours_left);
+        (expires_at - TimeDelta::days(listing.days), DemoExpiry::At(expires_at))
     }
 }
 
-fn hours(hours: usize) -> TimeDelta {
-    TimeDelta::hours(i64::try_from(hours).unwrap_or_default())
-}
-
-/// A person's account at Atlassian.
-pub(super) fn account(person: &str) -> String {
-    let number = TEAMS.iter().flat_map(|team| team.people).position(|name| *name == person).unwrap_or_default();
-    format!("712020:5f3a0c1e-0000-4000-8000-{number:012x}")
-}
-
-/// A seeded source of chance (splitmix64): the same on every machine and with every version.
-#[derive(Clone, Debug)]
+/// A seeded random number generator (splitmix64): the same numbers on every machine and with every version of every crate.
 struct Rng(u64);
 
 impl Rng {
-    fn roll(&mut self) -> u64 {
+    fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -315,22 +269,21 @@ impl Rng {
     }
 
     fn below(&mut self, limit: usize) -> usize {
-        let limit = u64::try_from(limit.max(1)).unwrap_or(1);
-        usize::try_from(self.roll() % limit).unwrap_or_default()
+        (self.next() % limit as u64) as usize
     }
 
     /// From the first number up to, but not including, the second.
     fn between(&mut self, from: i64, to: i64) -> i64 {
-        from + i64::try_from(self.below(usize::try_from(to - from).unwrap_or(1))).unwrap_or_default()
+        from + (self.next() % to.abs_diff(from)).cast_signed()
     }
 
-    /// An identifier in the manner of the listing's provider.
+    /// An id in the format of the listing's provider.
     fn id(&mut self, listing: Listing) -> String {
         const LETTERS: &[u8] = b"abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789";
         if listing == VAULT_TOKENS {
             return (0..24).map(|_| char::from(LETTERS[self.below(LETTERS.len())])).collect();
         }
-        let (a, b) = (self.roll(), self.roll());
+        let (a, b) = (self.next(), self.next());
         let (high, low) = (a >> 32, b & 0xffff_ffff_ffff);
         format!("{high:08x}-{:04x}-4{:03x}-8{:03x}-{low:012x}", a & 0xffff, (a >> 16) & 0xfff, (b >> 48) & 0xfff)
     }
@@ -347,49 +300,49 @@ mod tests {
     }
 
     #[test]
-    fn the_same_instant_gives_the_same_company() {
+    fn organisation_depends_on_the_time_alone() {
         let (a, b) = (Organisation::invent(noon(), None), Organisation::invent(noon(), None));
         assert_eq!(format!("{:?}", a.tokens), format!("{:?}", b.tokens));
     }
 
     #[test]
-    fn it_grows_to_the_size_that_is_asked_for() {
+    fn organisation_has_the_requested_size_and_unique_ids() {
         for size in [1_000, 20_000] {
             let tokens = Organisation::invent(noon(), Some(size)).tokens;
             assert!(tokens.len().abs_diff(size) * 20 <= size, "{} for {size}", tokens.len());
             let ids: BTreeSet<&str> = tokens.iter().map(|token| token.id.as_str()).collect();
-            assert_eq!(ids.len(), tokens.len(), "identifiers differ");
+            assert_eq!(ids.len(), tokens.len());
         }
     }
 
     #[test]
-    fn no_token_is_used_before_it_is_made_or_in_the_future() {
+    fn last_use_is_after_creation_and_in_the_past() {
         for token in Organisation::invent(noon(), Some(5_000)).tokens {
             assert!(token.created_at <= token.last_used_at && token.last_used_at <= noon(), "{token:?}");
         }
     }
 
     #[test]
-    fn a_departing_token_leaves_at_its_end() {
+    fn departing_token_is_listed_until_it_expires() {
         let tokens = Organisation::invent(noon(), None).tokens;
-        let departing = tokens.iter().find(|token| token.story == DemoScenario::Departing);
+        let departing = tokens.iter().find(|token| token.scenario == Departing);
         let listed = |after| departing.is_some_and(|token| token.is_listed(noon() + TimeDelta::seconds(after)));
         assert!(listed(3) && !listed(4));
     }
 
     #[test]
-    fn a_short_lived_token_always_has_half_an_hour_left() {
-        let token =
-            Organisation::invent(noon(), None).tokens.into_iter().find(|token| token.story == DemoScenario::ShortLived);
+    fn short_lived_token_always_has_half_an_hour_left() {
+        let tokens = Organisation::invent(noon(), None).tokens;
+        let token = tokens.iter().find(|token| token.scenario == ShortLived);
         for minutes in 0..120 {
             let now = noon() + TimeDelta::minutes(minutes);
-            let left = token.as_ref().and_then(|token| token.ends(now)).map(|end| end - now);
+            let left = token.and_then(|token| token.expires_at(now)).map(|expiry| expiry - now);
             assert!(left.is_some_and(|left| left >= TimeDelta::minutes(30)), "{minutes}: {left:?}");
         }
     }
 
     #[test]
-    fn a_rotation_brings_a_successor_of_the_same_name() {
+    fn rotate_keeps_name_and_owner_and_replaces_the_id() {
         let mut organisation = Organisation::invent(noon(), None);
         let old = organisation.tokens[0].clone();
         let new = organisation.rotate(&old.id, noon());

@@ -1,13 +1,13 @@
-//! Who works at the invented company, and what they call their tokens.
+//! The employees of the invented organisation, and the names of its tokens.
 
-/// A team: its name, its people, and the systems whose names begin its tokens' names.
+/// A team: its name, its members, and the systems that its tokens' names start with.
 pub(super) struct Team {
     pub(super) name: &'static str,
-    pub(super) people: &'static [&'static str],
+    people: &'static [&'static str],
     pub(super) systems: &'static [&'static str],
 }
 
-/// Meridian Ferries. The configuration's rules know the same systems.
+/// Meridian Ferries. The configuration's rules are made of the same systems.
 pub(super) const TEAMS: &[Team] = &[
     Team {
         name: "platform",
@@ -39,21 +39,29 @@ pub(super) const TEAMS: &[Team] = &[
 const PURPOSES: &[&str] =
     &["deploy", "sync", "release-notes", "backup", "reports", "mirror", "triage", "import", "export", "metrics"];
 
-/// The name of the token with this number, different from that of every other number, and the team that uses it.
-pub(super) fn name(number: usize) -> (&'static Team, String) {
-    let team = &TEAMS[number % TEAMS.len()];
-    let number = number / TEAMS.len();
-    let system = team.systems[number % team.systems.len()];
-    let number = number / team.systems.len();
-    let purpose = PURPOSES[number % PURPOSES.len()];
-    let number = number / PURPOSES.len();
+/// The name of the `number`th token, unique, and the people who may own it.
+pub(super) fn token_name(number: usize) -> (String, &'static [&'static str]) {
+    let mut number = number;
+    let mut pick = |count: usize| {
+        let picked = number % count;
+        number /= count;
+        picked
+    };
+    let team = &TEAMS[pick(TEAMS.len())];
+    let system = team.systems[pick(team.systems.len())];
+    let purpose = PURPOSES[pick(PURPOSES.len())];
     let name = if number == 0 { format!("{system}-{purpose}") } else { format!("{system}-{purpose}-{}", number + 1) };
-    (team, name)
+    (name, team.people)
 }
 
-/// A person's address.
 pub(super) fn email(person: &str) -> String {
     format!("{}@example.com", person.to_lowercase().replace(' ', "."))
+}
+
+/// A person's Atlassian account ID.
+pub(super) fn account_id(person: &str) -> String {
+    let number = TEAMS.iter().flat_map(|team| team.people).position(|name| *name == person).unwrap_or_default();
+    format!("712020:5f3a0c1e-0000-4000-8000-{number:012x}")
 }
 
 #[cfg(test)]
@@ -63,8 +71,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_two_tokens_share_a_name() {
-        let names: BTreeSet<String> = (0..20_000).map(|number| name(number).1).collect();
+    fn token_names_are_unique() {
+        let names: BTreeSet<String> = (0..20_000).map(|number| token_name(number).0).collect();
         assert_eq!(names.len(), 20_000);
     }
 }

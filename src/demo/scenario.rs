@@ -1,4 +1,4 @@
-//! The stories that the invented tokens tell, and what each must come to.
+//! What the simulated tokens show, and what the exporter must make of each.
 
 use serde::Serialize;
 
@@ -7,46 +7,46 @@ use crate::core::lead::Band;
 use crate::core::token::State;
 
 /// What one token is there to show.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum DemoScenario {
-    /// In use, and far from its end.
+    /// In use, expires outside its lead time.
     Healthy,
-    /// In use, and within weeks of its end.
+    /// Expires within weeks.
     Warning,
-    /// In use, and within days of its end.
+    /// Expires within days.
     Critical,
-    /// Past its end, and still listed.
+    /// Expired, and still listed.
     Expired,
-    /// It ends a few seconds after the start, and is no longer listed from then on.
+    /// Expires a few seconds after the start, and is no longer listed from then on.
     Departing,
-    /// Near its end, but its successor is in place.
+    /// Expires soon, but a newer token with the same name exists.
     Replaced,
-    /// It has no end.
+    /// Never expires.
     Never,
-    /// It has no end, but a rule of the configuration wants it renewed within weeks.
+    /// Never expires, but a rule of the configuration requires rotation within weeks.
     RotateSoon,
-    /// It lives for an hour, and is renewed all the time.
+    /// Lives for an hour and is renewed continuously.
     ShortLived,
-    /// Nobody has used it for months.
+    /// Last used months ago.
     Unused,
-    /// Nobody knows whose it is.
-    Orphan,
+    /// Has no owner.
+    NoOwner,
     /// Blocked by an administrator.
     Disabled,
-    /// Its end cannot be read.
-    Unreadable,
-    /// It was given more than a year.
+    /// Has an expiry that cannot be parsed.
+    UnreadableExpiry,
+    /// Has a lifetime of more than a year.
     LivesTooLong,
-    /// A row without an identifier.
-    Odd,
-    /// Its name was pasted with a line break behind it.
-    Scrawled,
-    /// A session of a person, which a rule of the configuration leaves out.
+    /// A row without an id.
+    Malformed,
+    /// Its name ends in a line break.
+    UnsafeName,
+    /// A personal session, which a rule of the configuration drops.
     Session,
 }
 
-/// What a story must come to, where a token is to be seen.
+/// What the exporter must show for a token.
 pub(super) struct Expectation {
     pub(super) state: State,
     pub(super) expiry: &'static str,
@@ -55,28 +55,24 @@ pub(super) struct Expectation {
 }
 
 impl DemoScenario {
-    /// What the exporter must make of it; nothing of an odd row and of what a rule leaves out.
-    pub(super) fn sense(self) -> Option<Expectation> {
-        let active = Expectation { state: State::Active, expiry: "at", band: None, finding: None };
-        let found = |finding| Some(Expectation { finding: Some(finding), ..active });
-        match self {
-            Self::Healthy | Self::ShortLived | Self::Scrawled => Some(active),
-            Self::Warning => Some(Expectation { band: Some(Band::Warning), ..active }),
-            Self::Critical => Some(Expectation { band: Some(Band::Critical), ..active }),
-            Self::Expired | Self::Departing => {
-                Some(Expectation { state: State::Expired, band: Some(Band::Expired), ..active })
-            }
-            Self::Replaced => Some(Expectation { state: State::Replaced, ..active }),
-            Self::Disabled => Some(Expectation { state: State::Disabled, ..active }),
-            Self::Never => Some(Expectation { expiry: "never", finding: Some(Finding::NeverExpires), ..active }),
-            Self::RotateSoon => Some(Expectation { expiry: "policy", band: Some(Band::Warning), ..active }),
-            Self::Unreadable => {
-                Some(Expectation { expiry: "unknown", finding: Some(Finding::UnreadableExpiry), ..active })
-            }
-            Self::Unused => found(Finding::Unused),
-            Self::Orphan => found(Finding::NoOwner),
-            Self::LivesTooLong => found(Finding::LivesTooLong),
-            Self::Odd | Self::Session => None,
-        }
+    /// `None` if the token is not shown: a malformed row, or one that a rule drops.
+    pub(super) fn expected(self) -> Option<Expectation> {
+        use DemoScenario as Is;
+        let (state, expiry, band, finding) = match self {
+            Is::Healthy | Is::ShortLived | Is::UnsafeName => (State::Active, "at", None, None),
+            Is::Warning => (State::Active, "at", Some(Band::Warning), None),
+            Is::Critical => (State::Active, "at", Some(Band::Critical), None),
+            Is::Expired | Is::Departing => (State::Expired, "at", Some(Band::Expired), None),
+            Is::Replaced => (State::Replaced, "at", None, None),
+            Is::Disabled => (State::Disabled, "at", None, None),
+            Is::Never => (State::Active, "never", None, Some(Finding::NeverExpires)),
+            Is::RotateSoon => (State::Active, "policy", Some(Band::Warning), None),
+            Is::UnreadableExpiry => (State::Active, "unknown", None, Some(Finding::UnreadableExpiry)),
+            Is::Unused => (State::Active, "at", None, Some(Finding::Unused)),
+            Is::NoOwner => (State::Active, "at", None, Some(Finding::NoOwner)),
+            Is::LivesTooLong => (State::Active, "at", None, Some(Finding::LivesTooLong)),
+            Is::Malformed | Is::Session => return None,
+        };
+        Some(Expectation { state, expiry, band, finding })
     }
 }

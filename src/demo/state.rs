@@ -1,101 +1,52 @@
-//! What the demo's servers share: the company, its credentials, and whether a provider has stopped.
+//! What the demo's servers share: the organisation and the credentials that they accept.
 
-use std::collections::BTreeSet;
-use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::collections::BTreeMap;
+use std::sync::{OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use chrono::{DateTime, Utc};
 
 use super::organisation::{DemoToken, Listing, Organisation};
-use crate::collector::Clock;
 
-/// The credentials that the demo's servers accept. They are drawn at each start and live as long as the process.
-#[derive(Clone)]
-pub(super) struct DemoCredentials {
-    /// Of the organisation.
-    pub(super) organisation: String,
-    /// Of its sandbox; it may not read API keys.
-    pub(super) sandbox: String,
-    /// Of the vault.
-    pub(super) vault: String,
-}
-
-impl DemoCredentials {
-    pub(super) fn draw() -> Self {
-        let draw = |prefix: &str| format!("{prefix}{:032x}", rand::random::<u128>());
-        Self { organisation: draw("demo-org-"), sandbox: draw("demo-sandbox-"), vault: draw("hvs.demo-") }
-    }
-}
-
-/// A handle to all that the servers share.
-#[derive(Clone)]
 pub(super) struct DemoState {
-    shared: Arc<Shared>,
-}
-
-struct Shared {
-    /// A `std` lock: no answer waits for anything while it holds it.
-    state: RwLock<State>,
-    keys: DemoCredentials,
-    clock: Clock,
-    /// When the company was invented.
-    invented_at: DateTime<Utc>,
-    /// When somebody first asked what a listing holds.
-    first_asked_at: OnceLock<DateTime<Utc>>,
-}
-
-/// What changes.
-pub(super) struct State {
-    pub(super) organisation: Organisation,
-    /// Providers that answer 503 until they are started again.
-    pub(super) stopped: BTreeSet<String>,
+    /// A `std` lock: no request waits for anything while it holds it.
+    organisation: RwLock<Organisation>,
+    /// By source; drawn at each start.
+    pub(super) credentials: BTreeMap<&'static str, String>,
+    started_at: DateTime<Utc>,
+    first_request: OnceLock<DateTime<Utc>>,
 }
 
 impl DemoState {
-    pub(super) fn new(organisation: Organisation, keys: DemoCredentials, clock: Clock) -> Self {
-        let state = RwLock::new(State { organisation, stopped: BTreeSet::new() });
-        let invented_at = clock();
-        Self { shared: Arc::new(Shared { state, keys, clock, invented_at, first_asked_at: OnceLock::new() }) }
+    pub(super) fn new(tokens: Option<usize>, now: DateTime<Utc>) -> Self {
+        let prefixes = [("atlassian", "demo-org-"), ("atlassian-sandbox", "demo-sandbox-"), ("vault", "hvs.demo-")];
+        Self {
+            organisation: RwLock::new(Organisation::invent(now, tokens)),
+            credentials: prefixes
+                .map(|(source, start)| (source, format!("{start}{:032x}", rand::random::<u128>())))
+                .into(),
+            started_at: now,
+            first_request: OnceLock::new(),
+        }
     }
 
-    pub(super) fn now(&self) -> DateTime<Utc> {
-        (self.shared.clock)()
+    pub(super) fn read(&self) -> RwLockReadGuard<'_, Organisation> {
+        self.organisation.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The time by which tokens leave a listing: it stands still until somebody asks. So those that depart are listed once,
-    /// however long the exporter takes to start.
-    pub(super) fn leaving_time(&self) -> DateTime<Utc> {
-        let now = self.now();
-        self.shared.invented_at + (now - *self.shared.first_asked_at.get_or_init(|| now))
+    pub(super) fn write(&self) -> RwLockWriteGuard<'_, Organisation> {
+        self.organisation.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn keys(&self) -> &DemoCredentials {
-        &self.shared.keys
+    /// The time that decides whether the departing tokens are still listed. It starts with the first request, so that they are
+    /// listed once, however long the exporter takes to start.
+    pub(super) fn listing_time(&self) -> DateTime<Utc> {
+        let now = Utc::now();
+        self.started_at + (now - *self.first_request.get_or_init(|| now))
     }
 
-    pub(super) fn read(&self) -> RwLockReadGuard<'_, State> {
-        self.shared.state.read().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(super) fn write(&self) -> RwLockWriteGuard<'_, State> {
-        self.shared.state.write().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Whether this provider answers.
-    pub(super) fn runs(&self, provider: &str) -> bool {
-        !self.read().stopped.contains(provider)
-    }
-
-    /// What a listing holds now, in the order of its making.
+    /// The tokens that a listing returns now, by position.
     pub(super) fn listed(&self, listing: Listing) -> Vec<DemoToken> {
-        let now = self.leaving_time();
-        let state = self.read();
-        state.organisation.of(listing).iter().filter(|token| token.is_listed(now)).cloned().collect()
-    }
-
-    /// A token that a listing holds now.
-    pub(super) fn find(&self, listing: Listing, id: &str) -> Option<DemoToken> {
-        let now = self.leaving_time();
-        let state = self.read();
-        state.organisation.find(id).filter(|token| token.listing == listing && token.is_listed(now)).cloned()
+        let now = self.listing_time();
+        self.read().of(listing).iter().filter(|token| token.is_listed(now)).cloned().collect()
     }
 }

@@ -1,106 +1,98 @@
-//! An API in the shape of Vault's: accessors, look-ups, and the secret ids of AppRoles.
+//! A simulation of Vault's API: token accessors, look-ups, and the secret ids of AppRoles.
 //!
 //! <https://openbao.org/api-docs/auth/token/>: a list is GET with `?list=true`, an empty one is a 404 with an empty list
 //! of errors, and a token is looked up by its accessor, one at a time.
 
 use axum::Json;
-use axum::Router;
-use axum::extract::{Path, Query, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
-use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::organisation::{DemoToken, SECRET_IDS, VAULT_TOKENS};
+use super::organisation::{DemoToken, Listing, SECRET_IDS, VAULT_TOKENS};
 use super::scenario::DemoScenario;
 use super::state::DemoState;
+use super::stub::Request;
 
-/// The API.
-pub(super) fn router(world: DemoState) -> Router {
-    Router::new()
-        .route("/v1/auth/token/accessors", get(accessors))
-        .route("/v1/auth/token/lookup-accessor", post(look_up))
-        .route("/v1/auth/token/lookup-self", get(look_up_self))
-        .route("/v1/auth/approle/role", get(roles))
-        .route("/v1/auth/approle/role/{role}/secret-id", get(secret_ids))
-        .route("/v1/auth/approle/role/{role}/secret-id-accessor/lookup", post(look_up_secret_id))
-        .fallback(async || Refused(StatusCode::NOT_FOUND, &["no handler for route. route entry not found."]))
-        .with_state(world)
-}
+/// Status and error texts.
+type Refusal = (StatusCode, &'static [&'static str]);
 
-type Answer = Result<Response, Refused>;
-
-/// A refusal in Vault's shape: an empty list of errors is an empty list of whatever was asked for.
-struct Refused(StatusCode, &'static [&'static str]);
-
-impl IntoResponse for Refused {
-    fn into_response(self) -> Response {
-        (self.0, Json(json!({"errors": self.1}))).into_response()
+pub(super) fn respond(state: &DemoState, request: &Request) -> Response {
+    match data(state, request) {
+        Ok(data) => {
+            Json(json!({"request_id": "demo", "lease_id": "", "renewable": false, "data": data})).into_response()
+        }
+        Err((status, errors)) => (status, Json(json!({"errors": errors}))).into_response(),
     }
 }
 
-fn authorise(world: &DemoState, headers: &HeaderMap) -> Result<(), Refused> {
-    if !world.runs("vault") {
-        return Err(Refused(StatusCode::SERVICE_UNAVAILABLE, &["Vault is sealed"]));
+fn data(state: &DemoState, request: &Request) -> Result<Value, Refusal> {
+    let now = Utc::now();
+    if state.read().stopped.contains("vault") {
+        return Err((StatusCode::SERVICE_UNAVAILABLE, &["Vault is sealed"]));
     }
-    let token = headers.get("x-vault-token").and_then(|value| value.to_str().ok());
-    if token == Some(world.keys().vault.as_str()) {
-        Ok(())
-    } else {
-        Err(Refused(StatusCode::FORBIDDEN, &["permission denied"]))
+    if state.credentials.get("vault").is_none_or(|token| token != request.header("x-vault-token")) {
+        return Err((StatusCode::FORBIDDEN, &["permission denied"]));
+    }
+    let (method, path) = request.target();
+    let ["v1", "auth", path @ ..] = &path[..] else { return Err(NO_ROUTE) };
+    match (method, path) {
+        ("GET", ["token", "accessors"]) => {
+            keys(request, state.listed(VAULT_TOKENS).into_iter().map(|token| token.id).collect())
+        }
+        ("POST", ["token", "lookup-accessor"]) => find(state, VAULT_TOKENS, &request.body["accessor"])
+            .map(|token| service_token(&token, now))
+            .ok_or((StatusCode::BAD_REQUEST, &["1 error occurred:\n\t* invalid accessor\n\n"])),
+        // The exporter's own token: periodic, and always just renewed.
+        ("GET", ["token", "lookup-self"]) => Ok(json!({
+            "accessor": "demo", "expire_time": time(now + TimeDelta::days(32)), "renewable": true, "period": 32 * 86_400,
+        })),
+        ("GET", ["approle", "role"]) => {
+            let mut roles: Vec<String> = state.listed(SECRET_IDS).into_iter().map(|token| token.name).collect();
+            roles.push("retired".to_owned());
+            roles.sort();
+            roles.dedup();
+            keys(request, roles)
+        }
+        ("GET", ["approle", "role", role, "secret-id"]) => {
+            let of_role = state.listed(SECRET_IDS).into_iter().filter(|token| token.name == *role);
+            keys(request, of_role.map(|token| token.id).collect())
+        }
+        ("POST", ["approle", "role", role, "secret-id-accessor", "lookup"]) => {
+            find(state, SECRET_IDS, &request.body["secret_id_accessor"])
+                .filter(|token| token.name == *role)
+                .map(|token| secret_id(&token, now))
+                .ok_or((StatusCode::NOT_FOUND, &["failed to find accessor entry for secret_id_accessor"]))
+        }
+        _ => Err(NO_ROUTE),
     }
 }
 
-fn data(data: &Value) -> Response {
-    Json(json!({"request_id": "demo", "lease_id": "", "renewable": false, "data": data})).into_response()
-}
+const NO_ROUTE: Refusal = (StatusCode::NOT_FOUND, &["no handler for route. route entry not found."]);
 
-#[derive(Deserialize)]
-struct List {
-    #[serde(default)]
-    list: bool,
-}
-
-fn keys(list: &List, keys: &[String]) -> Answer {
-    if !list.list {
-        return Err(Refused(StatusCode::METHOD_NOT_ALLOWED, &["unsupported operation"]));
+fn keys(request: &Request, keys: Vec<String>) -> Result<Value, Refusal> {
+    match request.query("list") {
+        Some("true") if keys.is_empty() => Err((StatusCode::NOT_FOUND, &[])),
+        Some("true") => Ok(json!({"keys": keys})),
+        _ => Err((StatusCode::METHOD_NOT_ALLOWED, &["unsupported operation"])),
     }
-    if keys.is_empty() {
-        return Err(Refused(StatusCode::NOT_FOUND, &[]));
-    }
-    Ok(data(&json!({"keys": keys})))
 }
 
-async fn accessors(State(world): State<DemoState>, Query(list): Query<List>, headers: HeaderMap) -> Answer {
-    authorise(&world, &headers)?;
-    keys(&list, &world.listed(VAULT_TOKENS).into_iter().map(|token| token.id).collect::<Vec<_>>())
-}
-
-#[derive(Deserialize)]
-struct Accessor {
-    accessor: String,
-}
-
-async fn look_up(State(world): State<DemoState>, headers: HeaderMap, Json(asked): Json<Accessor>) -> Answer {
-    authorise(&world, &headers)?;
-    let token = world.find(VAULT_TOKENS, &asked.accessor);
-    let token = token.ok_or(Refused(StatusCode::BAD_REQUEST, &["1 error occurred:\n\t* invalid accessor\n\n"]))?;
-    Ok(data(&service_token(&token, world.now())))
+fn find(state: &DemoState, listing: Listing, id: &Value) -> Option<DemoToken> {
+    let now = state.listing_time();
+    state.read().find(id.as_str()?).filter(|token| token.listing == listing && token.is_listed(now)).cloned()
 }
 
 fn service_token(token: &DemoToken, now: DateTime<Utc>) -> Value {
-    let root = token.story == DemoScenario::Never;
-    let end = token.ends(now);
-    let left = end.map_or(0, |end| (end - now).num_seconds().max(0));
+    let root = token.scenario == DemoScenario::Never;
+    let expiry = token.expires_at(now);
     json!({
         "accessor": token.id,
         "creation_time": token.created_at.timestamp(),
         "creation_ttl": if root { 0 } else { token.lifetime() },
         "display_name": format!("token-{}", token.name),
         "entity_id": "",
-        "expire_time": end.map(time),
+        "expire_time": expiry.map(time),
         "explicit_max_ttl": 0,
         "id": "",
         "issue_time": time(token.created_at),
@@ -110,67 +102,26 @@ fn service_token(token: &DemoToken, now: DateTime<Utc>) -> Value {
         "path": "auth/token/create-orphan",
         "policies": if root { ["root"] } else { ["default"] },
         "renewable": !root,
-        "ttl": left,
+        "ttl": expiry.map_or(0, |expiry| (expiry - now).num_seconds().max(0)),
         "type": "service",
     })
 }
 
-/// The exporter's own token: periodic, and renewed by whoever runs the demo.
-async fn look_up_self(State(world): State<DemoState>, headers: HeaderMap) -> Answer {
-    authorise(&world, &headers)?;
-    let end = world.now() + TimeDelta::days(32);
-    Ok(data(&json!({"accessor": "demo", "expire_time": time(end), "renewable": true, "period": 32 * 86_400})))
-}
-
-async fn roles(State(world): State<DemoState>, Query(list): Query<List>, headers: HeaderMap) -> Answer {
-    authorise(&world, &headers)?;
-    let mut roles: Vec<String> = world.listed(SECRET_IDS).into_iter().map(|token| token.name).collect();
-    roles.push("retired".into());
-    roles.sort();
-    roles.dedup();
-    keys(&list, &roles)
-}
-
-async fn secret_ids(
-    State(world): State<DemoState>,
-    Path(role): Path<String>,
-    Query(list): Query<List>,
-    headers: HeaderMap,
-) -> Answer {
-    authorise(&world, &headers)?;
-    let of_role = world.listed(SECRET_IDS).into_iter().filter(|token| token.name == role);
-    keys(&list, &of_role.map(|token| token.id).collect::<Vec<_>>())
-}
-
-#[derive(Deserialize)]
-struct SecretIdAccessor {
-    secret_id_accessor: String,
-}
-
-async fn look_up_secret_id(
-    State(world): State<DemoState>,
-    Path(role): Path<String>,
-    headers: HeaderMap,
-    Json(asked): Json<SecretIdAccessor>,
-) -> Answer {
-    authorise(&world, &headers)?;
-    let token = world.find(SECRET_IDS, &asked.secret_id_accessor).filter(|token| token.name == role);
-    let token =
-        token.ok_or(Refused(StatusCode::NOT_FOUND, &["failed to find accessor entry for secret_id_accessor"]))?;
-    Ok(data(&json!({
+fn secret_id(token: &DemoToken, now: DateTime<Utc>) -> Value {
+    json!({
         "cidr_list": [],
         "creation_time": time(token.created_at),
-        "expiration_time": token.ends(world.now()).map_or_else(|| json!("0001-01-01T00:00:00Z"), |end| json!(time(end))),
+        "expiration_time": token.expires_at(now).map_or_else(|| "0001-01-01T00:00:00Z".to_owned(), time),
         "last_updated_time": time(token.created_at),
         "metadata": {},
         "secret_id_accessor": token.id,
         "secret_id_num_uses": 0,
         "secret_id_ttl": token.lifetime(),
         "token_bound_cidrs": [],
-    })))
+    })
 }
 
-/// Nanoseconds, as Vault writes them.
+/// With nanoseconds, as Vault writes them.
 fn time(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::Nanos, true)
 }

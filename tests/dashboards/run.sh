@@ -22,7 +22,7 @@ control() { curl -sf --noproxy '*' -o /dev/null -X POST "http://127.0.0.1:$contr
 # Does something (rotate, revoke) to so many tokens that tell a story, so that the lines over time have something to tell too.
 some() {
   curl -sf --noproxy '*' "http://127.0.0.1:$control/tokens" |
-    node -e 'const [story, count] = process.argv.slice(1); for (const { id } of JSON.parse(require("fs").readFileSync(0)).filter((token) => token.story === story && token.kind === "api-token").slice(0, count)) console.log(id)' "$2" "$3" |
+    node -e 'const [scenario, count] = process.argv.slice(1); for (const { id } of JSON.parse(require("fs").readFileSync(0)).filter((token) => token.scenario === scenario && token.kind === "api-token").slice(0, count)) console.log(id)' "$2" "$3" |
     while read -r id; do control "/tokens/$id/$1"; done
 }
 demo=$(free_port) control=$(free_port) replica=$(free_port) prometheus=$(free_port)

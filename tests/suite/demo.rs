@@ -1,4 +1,4 @@
-//! The demo, seen as Prometheus sees it: the whole program over real HTTP.
+//! The demo as Prometheus sees it: the whole program over real HTTP.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -12,8 +12,8 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
-/// A demo that runs, and is stopped with the test.
-struct Stage {
+/// A running demo, stopped at the end of the test.
+struct RunningDemo {
     exporter: SocketAddr,
     control: SocketAddr,
     config_file: std::path::PathBuf,
@@ -22,30 +22,30 @@ struct Stage {
     running: JoinHandle<()>,
 }
 
-impl Stage {
+impl RunningDemo {
     async fn start(options: Options) -> Self {
-        let demo = Demo::prepare(options).await.unwrap();
-        let (exporter, control, expected) = (demo.exporter, demo.control, demo.expected());
-        let config_file = demo.config_file();
+        let prepared = Demo::prepare(options).await.unwrap();
+        let (exporter, control, expected) = (prepared.exporter, prepared.control, prepared.expected());
+        let config_file = prepared.config_file();
         let (stop, stopped) = oneshot::channel::<()>();
         let running = tokio::spawn(async move {
-            let ended = demo.run(async { drop(stopped.await) }).await;
-            ended.unwrap_or_else(|fault| panic!("{fault}"));
+            let result = prepared.run(async { drop(stopped.await) }).await;
+            result.unwrap_or_else(|error| panic!("{error}"));
         });
         Self { exporter, control, config_file, expected, stop: Some(stop), running }
     }
 
     async fn metrics(&self) -> String {
-        ask(self.exporter, "GET", "/metrics").await.1
+        request(self.exporter, "GET", "/metrics").await.1
     }
 
-    /// Asks for something until it is as it shall be, and then says what it is. For things that take their time.
-    async fn until<T: PartialEq>(&self, shall: T, is: impl Fn(&str) -> T) -> T {
-        let patience = Instant::now() + Duration::from_secs(60);
+    /// Reads a value from the metrics until it is `expected`, for at most a minute; returns the last one.
+    async fn wait_for<T: PartialEq>(&self, expected: T, read: impl Fn(&str) -> T) -> T {
+        let deadline = Instant::now() + Duration::from_secs(60);
         loop {
-            let now = is(&self.metrics().await);
-            if now == shall || Instant::now() > patience {
-                return now;
+            let value = read(&self.metrics().await);
+            if value == expected || Instant::now() > deadline {
+                return value;
             }
             sleep(Duration::from_millis(50)).await;
         }
@@ -57,14 +57,14 @@ impl Stage {
     }
 }
 
-/// One request over HTTP/1.0: the status and the body.
-async fn ask(address: SocketAddr, method: &str, path: &str) -> (u16, String) {
+/// Sends a request over HTTP/1.0 and returns the status and the body.
+async fn request(address: SocketAddr, method: &str, path: &str) -> (u16, String) {
     let mut stream = TcpStream::connect(address).await.unwrap();
     let request = format!("{method} {path} HTTP/1.0\r\nHost: {address}\r\n\r\n");
     stream.write_all(request.as_bytes()).await.unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await.unwrap();
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{method} {path}: {answer}"));
+    let mut response = String::new();
+    stream.read_to_string(&mut response).await.unwrap();
+    let (head, body) = response.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{method} {path}: {response}"));
     (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
 }
 
@@ -109,8 +109,8 @@ fn counts(text: &str, family: &str, label: &str) -> BTreeMap<String, BTreeMap<St
     counts
 }
 
-/// What `/metrics` shows of every source, in the form of what is expected.
-fn seen(text: &str, sources: impl Iterator<Item = String>) -> Value {
+/// The numbers that `/metrics` shows for each source, in the form of [`expected`].
+fn shown(text: &str, sources: impl Iterator<Item = String>) -> Value {
     let (states, expiries) = (counts(text, "token_info", "state"), counts(text, "token_info", "expiry"));
     let kinds = counts(text, "token_info", "token_kind");
     let bands = counts(text, "token_due_timestamp_seconds", "band");
@@ -121,7 +121,7 @@ fn seen(text: &str, sources: impl Iterator<Item = String>) -> Value {
     let of = |counts: &BTreeMap<String, BTreeMap<String, u64>>, source: &str| {
         counts.get(source).cloned().unwrap_or_default()
     };
-    let seen = sources.map(|source| {
+    let shown = sources.map(|source| {
         let up = samples(text, "token_source_up").into_iter().find(|(labels, _)| labels["source"] == source);
         let gaps: BTreeMap<String, String> = samples(text, "token_source_gaps")
             .into_iter()
@@ -146,14 +146,14 @@ fn seen(text: &str, sources: impl Iterator<Item = String>) -> Value {
         });
         (source, value)
     });
-    Value::Object(seen.collect())
+    Value::Object(shown.collect())
 }
 
-/// What is expected, without what `/metrics` cannot tell exactly.
-fn wanted(expected: &Expected) -> Value {
+/// The expected numbers, without those that `/metrics` does not show exactly.
+fn expected(expected: &Expected) -> Value {
     let mut sources = serde_json::to_value(&expected.sources).unwrap();
     for (_, source) in sources.as_object_mut().unwrap() {
-        source.as_object_mut().unwrap().remove("odd_rows");
+        source.as_object_mut().unwrap().remove("malformed_rows");
     }
     sources
 }
@@ -163,103 +163,103 @@ fn fast() -> Options {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_story_is_told_as_it_must_be() {
-    let stage = Stage::start(fast()).await;
-    let names = || stage.expected.sources.keys().map(|name| (*name).to_owned());
-    let seen = stage.until(wanted(&stage.expected), |text| seen(text, names())).await;
-    assert_eq!(seen, wanted(&stage.expected));
+async fn metrics_show_the_expected_numbers_of_every_scenario() {
+    let demo = RunningDemo::start(fast()).await;
+    let names = || demo.expected.sources.keys().map(|name| (*name).to_owned());
+    let shown = demo.wait_for(expected(&demo.expected), |text| shown(text, names())).await;
+    assert_eq!(shown, expected(&demo.expected));
 
-    let text = stage.metrics().await;
-    let odd = samples(&text, "token_source_failures_total")
+    let text = demo.metrics().await;
+    let malformed = samples(&text, "token_source_failures_total")
         .into_iter()
         .find(|(labels, _)| labels["source"] == "atlassian" && labels["reason"] == "mapping");
-    assert!(odd.is_some_and(|(_, count)| count >= 1.0), "the odd row is counted");
+    assert!(malformed.is_some_and(|(_, count)| count >= 1.0), "the malformed row is counted");
     let own = samples(&text, "token_source_credential_due_timestamp_seconds");
     let band =
         own.iter().find(|(labels, _)| labels["source"] == "atlassian").map(|(labels, _)| labels["band"].as_str());
-    assert_eq!(band, Some("warning"), "the exporter's own key ends in a few weeks");
+    assert_eq!(band, Some("warning"), "the exporter's own key expires in a few weeks");
     let due = samples(&text, "token_due_timestamp_seconds");
     let atlassian = due.iter().find(|(labels, _)| labels["source"] == "atlassian").unwrap();
     assert!(atlassian.0["token_owner_email"].ends_with("@example.com"), "{atlassian:?}");
     assert!(!atlassian.0["team"].is_empty(), "the rules apply: {atlassian:?}");
-    stage.stop().await;
+    demo.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn it_serves_within_a_second_and_is_ready_soon() {
+async fn demo_serves_within_a_second_and_becomes_ready() {
     let before = Instant::now();
-    let stage = Stage::start(fast()).await;
-    while TcpStream::connect(stage.exporter).await.is_err() {
+    let demo = RunningDemo::start(fast()).await;
+    while TcpStream::connect(demo.exporter).await.is_err() {
         sleep(Duration::from_millis(10)).await;
     }
-    assert_eq!(ask(stage.exporter, "GET", "/-/healthy").await.0, 200);
+    assert_eq!(request(demo.exporter, "GET", "/-/healthy").await.0, 200);
     // A second is promised of a release build; this one is slower.
     assert!(before.elapsed() < Duration::from_secs(5), "{:?}", before.elapsed());
-    while ask(stage.exporter, "GET", "/-/ready").await.0 != 200 {
+    while request(demo.exporter, "GET", "/-/ready").await.0 != 200 {
         assert!(before.elapsed() < Duration::from_secs(60));
         sleep(Duration::from_millis(50)).await;
     }
-    let up: Vec<f64> = samples(&stage.metrics().await, "token_source_up").into_iter().map(|(_, up)| up).collect();
+    let up: Vec<f64> = samples(&demo.metrics().await, "token_source_up").into_iter().map(|(_, up)| up).collect();
     assert_eq!(up.len(), 4, "ready means that each was attempted");
-    stage.stop().await;
+    demo.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_rotated_token_is_due_no_more() {
-    let stage = Stage::start(fast()).await;
-    let (_, tokens) = ask(stage.control, "GET", "/tokens").await;
+async fn rotated_token_is_no_longer_due() {
+    let demo = RunningDemo::start(fast()).await;
+    let (_, tokens) = request(demo.control, "GET", "/tokens").await;
     let tokens: Vec<Value> = serde_json::from_str(&tokens).unwrap();
-    let story = |token: &&Value| token["story"] == "critical" && token["listing"] == "api-tokens";
-    let id = tokens.iter().find(story).unwrap()["id"].as_str().unwrap().to_owned();
+    let critical = |token: &&Value| token["scenario"] == "critical" && token["listing"] == "api-tokens";
+    let id = tokens.iter().find(critical).unwrap()["id"].as_str().unwrap().to_owned();
     let due = |text: &str| {
         let due = samples(text, "token_due_timestamp_seconds");
         due.iter().any(|(labels, _)| labels["token_id"] == id)
     };
-    assert!(stage.until(true, due).await, "it is told of");
-    let (status, successor) = ask(stage.control, "POST", &format!("/tokens/{id}/rotate")).await;
+    assert!(demo.wait_for(true, due).await, "due before the rotation");
+    let (status, successor) = request(demo.control, "POST", &format!("/tokens/{id}/rotate")).await;
     assert_eq!(status, 200, "{successor}");
-    assert!(!stage.until(false, due).await, "it was rotated");
+    assert!(!demo.wait_for(false, due).await, "not due after the rotation");
     let successor: Value = serde_json::from_str(&successor).unwrap();
     let known = |text: &str| {
         let known = samples(text, "token_info");
         known.iter().any(|(labels, _)| labels["token_id"] == successor["id"].as_str().unwrap())
     };
-    assert!(stage.until(true, known).await);
-    stage.stop().await;
+    assert!(demo.wait_for(true, known).await);
+    demo.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_provider_that_stops_takes_nothing_with_it() {
-    let stage = Stage::start(fast()).await;
+async fn tokens_stay_while_their_provider_is_down() {
+    let demo = RunningDemo::start(fast()).await;
     let of_vault = |text: &str| counts(text, "token_info", "state").remove("vault");
-    let before = Some(BTreeMap::from([("active".to_owned(), stage.expected.sources["vault"].tokens)]));
-    assert_eq!(stage.until(before.clone(), of_vault).await, before);
-    assert_eq!(ask(stage.control, "POST", "/providers/vault/stop").await.0, 204);
+    let before = Some(BTreeMap::from([("active".to_owned(), demo.expected.sources["vault"].tokens)]));
+    assert_eq!(demo.wait_for(before.clone(), of_vault).await, before);
+    assert_eq!(request(demo.control, "POST", "/providers/vault/stop").await.0, 204);
     let up = |text: &str| {
         let up = samples(text, "token_source_up").into_iter().find(|(labels, _)| labels["source"] == "vault");
         up.map(|(_, up)| up)
     };
-    assert_eq!(stage.until(Some(0.0), up).await, Some(0.0));
-    assert_eq!(of_vault(&stage.metrics().await), before, "what was known stays");
-    assert_eq!(ask(stage.control, "POST", "/providers/vault/start").await.0, 204);
-    assert_eq!(stage.until(Some(1.0), up).await, Some(1.0), "and it recovers by itself");
-    stage.stop().await;
+    assert_eq!(demo.wait_for(Some(0.0), up).await, Some(0.0));
+    assert_eq!(of_vault(&demo.metrics().await), before, "known tokens stay");
+    assert_eq!(request(demo.control, "POST", "/providers/vault/start").await.0, 204);
+    assert_eq!(demo.wait_for(Some(1.0), up).await, Some(1.0), "and it recovers by itself");
+    demo.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_changed_configuration_is_taken_over_and_a_bad_one_is_not() {
-    let stage = Stage::start(fast()).await;
-    let good = std::fs::read_to_string(&stage.config_file).unwrap();
+async fn configuration_change_is_reloaded_unless_invalid() {
+    let demo = RunningDemo::start(fast()).await;
+    let good = std::fs::read_to_string(&demo.config_file).unwrap();
     let successful = |text: &str| {
         samples(text, "token_expiry_exporter_config_last_reload_successful").first().map(|(_, value)| *value)
     };
     let sources = |text: &str| samples(text, "token_source_up").len();
-    assert_eq!(stage.until(4, sources).await, 4);
+    assert_eq!(demo.wait_for(4, sources).await, 4);
 
-    std::fs::write(&stage.config_file, good.replace("approle_mounts", "aprole_mounts")).unwrap();
-    assert_eq!(stage.until(Some(0.0), successful).await, Some(0.0));
-    assert_eq!(sources(&stage.metrics().await), 4, "that of before runs on");
-    let (status, why) = ask(stage.exporter, "POST", "/-/reload").await;
+    std::fs::write(&demo.config_file, good.replace("approle_mounts", "aprole_mounts")).unwrap();
+    assert_eq!(demo.wait_for(Some(0.0), successful).await, Some(0.0));
+    assert_eq!(sources(&demo.metrics().await), 4, "the previous configuration stays active");
+    let (status, why) = request(demo.exporter, "POST", "/-/reload").await;
     assert_eq!(status, 500);
     assert!(why.contains("aprole_mounts") && why.contains("did you mean"), "{why}");
 
@@ -268,8 +268,8 @@ async fn a_changed_configuration_is_taken_over_and_a_bad_one_is_not() {
     without_vault.replace_range(begin..end, "");
     let rule = without_vault.find("  - match: {source: vault").unwrap();
     without_vault.truncate(rule);
-    std::fs::write(&stage.config_file, without_vault).unwrap();
-    assert_eq!(stage.until(3, sources).await, 3);
-    assert_eq!(successful(&stage.metrics().await), Some(1.0));
-    stage.stop().await;
+    std::fs::write(&demo.config_file, without_vault).unwrap();
+    assert_eq!(demo.wait_for(3, sources).await, 3);
+    assert_eq!(successful(&demo.metrics().await), Some(1.0));
+    demo.stop().await;
 }

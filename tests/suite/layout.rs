@@ -20,7 +20,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("storage", &["core"]),
     ("web", &["core", "exposition", "schema"]),
     ("app", &["core", "schema", "config", "http", "providers", "collector", "exposition", "storage", "web"]),
-    ("demo", &["core", "collector", "app", "cli"]),
+    ("demo", &["core", "app"]),
     (
         "cli",
         &["core", "schema", "config", "http", "providers", "collector", "exposition", "storage", "web", "app", "demo"],

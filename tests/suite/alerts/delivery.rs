@@ -51,10 +51,10 @@ impl Demo {
         let tokens = self.tokens().await;
         let busy = ["warning", "critical", "expired", "departing"];
         let quiet = |owner: &str| {
-            !tokens.iter().any(|it| it.owner.as_deref() == Some(owner) && busy.contains(&it.story.as_str()))
+            !tokens.iter().any(|it| it.owner.as_deref() == Some(owner) && busy.contains(&it.scenario.as_str()))
         };
         let healthy =
-            |token: &&Token| token.source == "atlassian" && token.kind == "api-token" && token.story == "healthy";
+            |token: &&Token| token.source == "atlassian" && token.kind == "api-token" && token.scenario == "healthy";
         let of = |owner: &str| {
             tokens.iter().filter(healthy).filter(|it| it.owner.as_deref() == Some(owner)).cloned().collect::<Vec<_>>()
         };
@@ -72,7 +72,7 @@ struct Token {
     id: String,
     name: String,
     owner: Option<String>,
-    story: String,
+    scenario: String,
 }
 
 /// The rules with short waits.
@@ -192,7 +192,7 @@ async fn an_end_that_comes_near_reaches_its_owner_and_on_call_and_goes_again() {
     let owner = first.owner.clone().unwrap();
     let address = format!("{}@example.com", owner.to_lowercase().replace(' ', "."));
     for token in [&first, &second] {
-        demo.make(&format!("tokens/{}/end?in=10800", token.id)).await;
+        demo.make(&format!("tokens/{}/expire?in=10800", token.id)).await;
     }
     let _pair = [
         prometheus(dir.path(), "a", &demo.server, &alertmanager).await,

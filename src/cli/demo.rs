@@ -1,0 +1,54 @@
+//! `demo`: the exporter on an invented organisation.
+
+use std::time::Duration;
+
+use super::args::DemoArgs;
+use super::print;
+use super::serve::shutdown_requested;
+use crate::app::RunError;
+use crate::demo::{Demo, Expected, Options};
+
+pub(super) async fn run(args: DemoArgs) -> Result<u8, RunError> {
+    let mut options = Options {
+        listen: args.listen.socket(),
+        control: args.control.socket(),
+        tokens: args.tokens.map(|tokens| tokens as usize),
+        interval: Duration::from_secs(args.interval.into()),
+    };
+    if args.print_config || args.expect {
+        // Another demo may be running.
+        options.listen.set_port(0);
+        options.control.set_port(0);
+    }
+    let demo = Demo::prepare(options).await?;
+    if args.print_config {
+        print::output(&demo.config);
+    } else if args.expect {
+        print::output(&format!("{:#}\n", serde_json::json!(demo.expected())));
+    } else {
+        print::output(&welcome(&demo, &demo.expected()));
+        demo.run(shutdown_requested()).await?;
+    }
+    Ok(0)
+}
+
+fn welcome(demo: &Demo, expected: &Expected) -> String {
+    let (exporter, control) = (demo.exporter, demo.control);
+    let (tokens, sources) = (expected.tokens, expected.sources.len());
+    let file = demo.config_file();
+    format!(
+        "\
+Meridian Ferries, an invented organisation, has {tokens} tokens in {sources} sources.
+
+  http://{exporter}/               status page
+  http://{exporter}/metrics        metrics
+  http://{exporter}/api/v1/tokens  tokens as JSON
+  http://{exporter}/calendar.ics   expiries as a calendar
+  http://{control}/               control endpoint: rotate a token, stop a provider
+
+The configuration is {file}; changes are reloaded. Press Ctrl-C to stop.
+
+",
+        file = file.display(),
+    )
+}
