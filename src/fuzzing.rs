@@ -28,8 +28,8 @@ use crate::core::failure::Reason;
 use crate::core::inventory::Snapshot;
 use crate::core::time::{TimeFormat, Unit, parse_duration, parse_instant};
 use crate::core::token::Expiry;
+use crate::server::access::settings::Settings;
 use crate::storage;
-use crate::web::guard::settings::Settings;
 
 /// One reader.
 pub struct Target {

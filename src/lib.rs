@@ -13,7 +13,7 @@
 //!    `"2027-01-10T08:00:00.000Z"` as [`core::token::Expiry::At`].
 //! 6. [`core::rules`] add labels, owner and lead, or leave the token out.
 //! 7. [`core::inventory::Inventory::record`] replaces what a complete scope has said, and keeps what a failed one said before.
-//! 8. [`exposition::page`] renders the inventory once per change, compressed; [`web`] hands the ready bytes to a scrape.
+//! 8. [`exposition::page`] renders the inventory once per change, compressed; [`pages`] hands the ready bytes to a scrape.
 //!    [`storage`] keeps the inventory over a restart.
 //! 9. Prometheus evaluates the rules in `alerts/`; Alertmanager mails the owner and pages whoever is on call.
 //!
@@ -43,7 +43,7 @@
 //! | [`http`] | the manners of asking | `core` |
 //! | [`providers`] | definitions, the engine that runs them, and what is no HTTP API | `http`, `core`, `yaml` |
 //! | [`collector`] | the only scheduler | `core`, `providers` |
-//! | [`storage`], [`exposition`], [`web`] | the inventory on disk, for Prometheus, and for people | `core` |
+//! | [`storage`], [`exposition`], [`pages`] | the inventory on disk, for Prometheus, and for people | `core` |
 //! | [`app`] | the wiring, and the reload | everything |
 //! | [`cli`] | the command line, and the demo | everything |
 //! | `fuzzing` | for tests alone: every reader, and what must hold of it | everything |
@@ -61,7 +61,8 @@ pub mod exposition;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod http;
+pub mod pages;
 pub mod providers;
 pub mod schema;
+pub mod server;
 pub mod storage;
-pub mod web;

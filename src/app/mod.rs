@@ -26,10 +26,12 @@ use crate::collector::{Clock, Collector, SharedInventory, Timing};
 use crate::core::inventory::Inventory;
 use crate::exposition::page::Page;
 use crate::exposition::program::{Build, ExporterMetrics};
+use crate::pages::path::TelemetryPath;
+use crate::pages::render_limit::RenderLimit;
+use crate::pages::{self, AppState};
+use crate::server::access::AccessControl;
+use crate::server::{self, Listeners, Site};
 use crate::storage::Store;
-use crate::web::path::TelemetryPath;
-use crate::web::serve::Doors;
-use crate::web::{self, Desk, Surface, guard::Guard};
 use persistence::Persistence;
 use reload::Reloader;
 use setup::{ConfigPaths, Setup};
@@ -125,13 +127,13 @@ pub async fn listen(address: SocketAddr, flag: &'static str) -> Result<TcpListen
 /// Where the configuration is wrong at the start.
 pub async fn run(
     flags: RunOptions,
-    doors: impl Into<Doors>,
+    listeners: impl Into<Listeners>,
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<(), RunError> {
     let clock = Arc::clone(&flags.timing.clock);
     let mut reloader = Reloader::new(flags.paths.clone(), flags.shard, Arc::clone(&clock));
     let setup = reloader.load().await?;
-    let guard = flags.web_config.as_ref().map(Guard::open).transpose()?;
+    let access = flags.web_config.as_ref().map(AccessControl::open).transpose()?;
     let program = ExporterMetrics::new(BUILD, (flags.shard.number, flags.shard.count));
     let program = Arc::new(program.map_err(|error| RunError::Internal(error.to_string()))?);
     let inventory: SharedInventory = Arc::new(RwLock::new(Inventory::default()));
@@ -162,25 +164,30 @@ pub async fn run(
     let keeper = keeper.map(|keeper| tokio::spawn(keeper.follow(collector.revision(), keeper_stops)));
     let (ask, asked) = mpsc::channel(1);
     let stopping = Arc::new(AtomicBool::new(false));
-    let surface = Arc::new(Surface {
+    let state = Arc::new(AppState {
         version: BUILD.version.to_owned(),
         inventory,
         page: Arc::clone(&page),
-        program: Arc::clone(&program),
         clock: Arc::clone(&clock),
         ready,
         stopping: Arc::clone(&stopping),
-        desk: Desk::default(),
+        render_limit: RenderLimit::default(),
         reload: flags.lifecycle.then_some(ask),
         telemetry_path: flags.telemetry_path,
-        guard,
     });
+    let site = Site {
+        main: pages::router(Arc::clone(&state)),
+        probe: pages::probe_router(state),
+        headers: pages::security_headers(),
+        access,
+        metrics: Arc::clone(&program),
+    };
     let mut work = Runtime { collector, page, program, clock };
     work.take_over(setup).await;
 
     let (stop_server, server_stops) = oneshot::channel::<()>();
     // A task of its own: it answers also while the collector stops and the inventory is saved.
-    let mut server = tokio::spawn(web::serve::serve(doors.into(), surface, async {
+    let mut server = tokio::spawn(server::serve(listeners.into(), site, async {
         drop(server_stops.await);
     }));
     let broken = tokio::select! {

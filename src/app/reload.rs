@@ -12,8 +12,8 @@ use super::setup::{ConfigPaths, Setup};
 use super::shard::Shard;
 use super::watch::FileHashes;
 use crate::collector::Clock;
+use crate::pages::Reload;
 use crate::schema::diagnostic::{Diagnostic, Diagnostics};
-use crate::web::Reload;
 
 /// Reads the configuration, and knows whether its files have changed since.
 pub(super) struct Reloader {

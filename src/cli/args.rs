@@ -9,7 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::app::{BUILD, Shard};
 use crate::core::time::parse_duration;
-use crate::web::path::TelemetryPath;
+use crate::pages::path::TelemetryPath;
 
 /// `--version` says which commit it is, where whoever built it said so.
 static VERSION: LazyLock<String> = LazyLock::new(|| match BUILD.revision {

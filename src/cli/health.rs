@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use super::args::HealthArgs;
 use super::print;
 use crate::app::RunError;
-use crate::web::path::HEALTHY;
+use crate::pages::path::HEALTHY;
 
 /// For the whole of it. Less than what Docker and Kubernetes wait by default.
 const PATIENCE: Duration = Duration::from_secs(3);

@@ -8,21 +8,21 @@ use tracing::info;
 use super::args::{ListenAddress, ServeArgs};
 use crate::app::setup::ConfigPaths;
 use crate::app::{self, BUILD, RunError, RunOptions};
-use crate::web::serve::Doors;
+use crate::server::Listeners;
 
 pub(super) async fn run(args: ServeArgs) -> Result<u8, RunError> {
     allow_more_open_files();
-    let mut doors = Doors { main: Vec::new(), probes: None };
+    let mut listeners = Listeners { main: Vec::new(), probe: None };
     for address in &args.web.listen {
         let listener = listen(*address, "--web.listen-address").await?;
         let address = listener.local_addr()?;
         info!(version = BUILD.version, revision = BUILD.revision, %address, "token-expiry-exporter starts");
-        doors.main.push(listener);
+        listeners.main.push(listener);
     }
     if let Some(address) = args.web.probes {
         let listener = listen(address, "--web.probe-listen-address").await?;
         info!(address = %listener.local_addr()?, "probes are answered");
-        doors.probes = Some(listener);
+        listeners.probe = Some(listener);
     }
     let options = RunOptions {
         storage: args.storage,
@@ -32,7 +32,7 @@ pub(super) async fn run(args: ServeArgs) -> Result<u8, RunError> {
         shard: args.shard,
         ..RunOptions::new(ConfigPaths { config: args.files.config, providers: args.files.providers })
     };
-    app::run(options, doors, shutdown_requested()).await.map(|()| 0)
+    app::run(options, listeners, shutdown_requested()).await.map(|()| 0)
 }
 
 /// Binds a listener; without a host, to IPv6 and IPv4 if the system has both.

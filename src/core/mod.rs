@@ -12,3 +12,4 @@ pub(crate) mod sanitize;
 pub mod secret;
 pub mod time;
 pub mod token;
+pub mod web_url;

@@ -18,51 +18,6 @@ pub struct Build<'a> {
     pub revision: &'a str,
 }
 
-/// Why a client's connection was closed: the values of the label `cause`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CloseCause {
-    /// Another needed its place.
-    Full,
-    /// The TLS handshake failed: no certificate where one is demanded, nothing in common, or no TLS at all.
-    Handshake,
-    /// The TLS handshake took too long.
-    SlowHandshake,
-    /// A request's head took too long.
-    SlowRequest,
-    /// The answer was not taken.
-    SlowReader,
-    /// A request's head was far too large.
-    TooLarge,
-    /// What came was no HTTP.
-    Malformed,
-}
-
-impl CloseCause {
-    /// Every cause, in the order of the documentation.
-    pub const ALL: [Self; 7] = [
-        Self::Full,
-        Self::Handshake,
-        Self::SlowHandshake,
-        Self::SlowRequest,
-        Self::SlowReader,
-        Self::TooLarge,
-        Self::Malformed,
-    ];
-
-    /// The value of the label.
-    pub fn label(self) -> &'static str {
-        match self {
-            Self::Full => "full",
-            Self::Handshake => "handshake",
-            Self::SlowHandshake => "slow_handshake",
-            Self::SlowRequest => "slow_request",
-            Self::SlowReader => "slow_reader",
-            Self::TooLarge => "too_large",
-            Self::Malformed => "malformed",
-        }
-    }
-}
-
 /// A connection that is counted as open until this goes.
 pub struct ConnectionGauge(IntGauge);
 
@@ -98,9 +53,6 @@ impl ExporterMetrics {
         shards.with_label_values(&[&shard.0.to_string()]).set(shard.1.into());
         let http_closed =
             registered(&registry, IntCounterVec::new(options(&program::HTTP_CLOSED), program::HTTP_CLOSED.labels)?)?;
-        for cause in CloseCause::ALL {
-            http_closed.with_label_values(&[cause.label()]).inc_by(0);
-        }
         let web_config_successful = IntGauge::with_opts(options(&program::WEB_CONFIG_SUCCESSFUL))?;
         web_config_successful.set(1);
         Ok(Self {
@@ -147,9 +99,16 @@ impl ExporterMetrics {
         ConnectionGauge(self.http_connections.clone())
     }
 
-    /// Notes that a client's connection was closed.
-    pub fn closed(&self, cause: CloseCause) {
-        self.http_closed.with_label_values(&[cause.label()]).inc();
+    /// Exposes the values of the label `cause` at 0.
+    pub fn declare_close_causes(&self, causes: impl IntoIterator<Item = &'static str>) {
+        for cause in causes {
+            self.http_closed.with_label_values(&[cause]).inc_by(0);
+        }
+    }
+
+    /// Counts a connection that the server closed because of its client.
+    pub fn closed(&self, cause: &'static str) {
+        self.http_closed.with_label_values(&[cause]).inc();
     }
 
     /// Notes whether the web configuration could be used when it was last looked at.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use token_expiry_exporter::config;
 use token_expiry_exporter::providers::{Catalogue, Entry};
-use token_expiry_exporter::web::limits;
+use token_expiry_exporter::{pages, server};
 
 fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -64,7 +64,15 @@ fn configuration_page_lists_every_key() {
 
 #[test]
 fn web_page_lists_every_limit() {
-    assert_generated("docs/web.md", "limits", &limits::reference());
+    assert_generated(
+        "docs/web.md",
+        "limits",
+        &format!(
+            "| limit | | when exceeded |\n|---|---|---|\n{}{}",
+            server::limits::reference(),
+            pages::render_limit::reference()
+        ),
+    );
 }
 
 /// The permissions that a definition declares: for the provider, for each authentication scheme, and for each listing that

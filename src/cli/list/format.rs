@@ -7,12 +7,12 @@ use crate::cli::print;
 use crate::core::inventory::{Inventory, TokenView};
 use crate::core::token::{Expiry, LastUse, State};
 use crate::exposition::Labels;
-use crate::web::tokens::{soonest, token};
-use crate::web::words::{exact, relative};
+use crate::pages::humanize::{relative, rfc3339};
+use crate::pages::tokens::{expiry_order, to_json};
 
 fn views(inventory: &Inventory, now: DateTime<Utc>) -> Vec<TokenView<'_>> {
     let mut views: Vec<TokenView<'_>> = inventory.tokens(now).collect();
-    views.sort_by_key(soonest);
+    views.sort_by_key(expiry_order);
     views
 }
 
@@ -24,7 +24,7 @@ pub(super) fn table(inventory: &Inventory, labels: Labels, now: DateTime<Utc>) -
             view.token.kind.clone(),
             owner(&view, labels),
             view.source.to_owned(),
-            view.expires.instant().map(exact).unwrap_or_default(),
+            view.expires.instant().map(rfc3339).unwrap_or_default(),
             words(view.expires, now),
             standing(&view),
         ]
@@ -57,8 +57,8 @@ fn owner(view: &TokenView<'_>, labels: Labels) -> String {
 
 /// As `/api/v1/tokens` has it.
 pub(super) fn json(inventory: &Inventory, labels: Labels, now: DateTime<Utc>) -> String {
-    let tokens: Vec<Value> = views(inventory, now).iter().map(|view| token(view, labels)).collect();
-    format!("{:#}\n", json!({"now": exact(now), "total": tokens.len(), "tokens": tokens}))
+    let tokens: Vec<Value> = views(inventory, now).iter().map(|view| to_json(view, labels)).collect();
+    format!("{:#}\n", json!({"now": rfc3339(now), "total": tokens.len(), "tokens": tokens}))
 }
 
 const COLUMNS: [&str; 16] = [
@@ -104,16 +104,16 @@ fn cells(view: &TokenView<'_>, labels: Labels) -> [String; COLUMNS.len()] {
         token.name.clone(),
         owned(view.owner.and_then(|owner| owner.label()).filter(|_| labels.owner)),
         owned(view.owner.and_then(|owner| owner.email.as_deref()).filter(|_| labels.owner_email)),
-        view.expires.instant().map(exact).unwrap_or_default(),
+        view.expires.instant().map(rfc3339).unwrap_or_default(),
         view.expires.label().to_owned(),
         view.state.label().to_owned(),
         owned(view.band.map(|band| band.label())),
         findings.join(" "),
-        token.created_at.map(exact).unwrap_or_default(),
+        token.created_at.map(rfc3339).unwrap_or_default(),
         match token.last_used {
             LastUse::NotReported => String::new(),
             LastUse::Never => "never".to_owned(),
-            LastUse::At(at) => exact(at),
+            LastUse::At(at) => rfc3339(at),
         },
         owned(token.manage_url.as_deref()),
     ]

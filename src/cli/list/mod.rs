@@ -18,8 +18,8 @@ use crate::core::inventory::{Inventory, TokenView};
 use crate::core::outcome::Outcome;
 use crate::core::token::State;
 use crate::exposition;
+use crate::pages::humanize::relative;
 use crate::schema::diagnostic::{Diagnostic, did_you_mean};
-use crate::web::words::relative;
 
 /// Not everything could be had.
 const INCOMPLETE: u8 = 3;

@@ -1,10 +1,9 @@
 //! A provider's words made fit to be label values, and parts of pages and mails. Each value that is changed is counted.
 
-use url::Url;
-
 use crate::core::address;
 use crate::core::sanitize::{is_legible, make_legible};
 use crate::core::token::{Owner, Token};
+use crate::core::web_url::web_url;
 
 /// The longest text that is kept, in characters.
 const LONGEST: usize = 200;
@@ -141,8 +140,6 @@ fn web_address(text: &str) -> Option<String> {
     let mut text = text.to_owned();
     make_legible(&mut text);
     let text = text.trim();
-    let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"))?;
-    let is_bare = url.username().is_empty() && url.password().is_none();
-    let has_slashes = text.get(url.scheme().len()..).is_some_and(|rest| rest.starts_with("://"));
-    (is_bare && has_slashes).then(|| if text.is_ascii() { text.to_owned() } else { url.into() })
+    let url = web_url(text)?;
+    Some(if text.is_ascii() { text.to_owned() } else { url.into() })
 }

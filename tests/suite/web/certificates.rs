@@ -1,11 +1,11 @@
-//! Certificates for the tests, made anew for each.
+//! Certificates, made for each test.
 
 use std::path::Path;
 
 use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair};
 use reqwest::{Certificate, Client, Identity};
 
-use super::server::choose_cryptography;
+use super::server::install_crypto_provider;
 
 /// A certificate authority.
 pub struct Authority {
@@ -15,7 +15,7 @@ pub struct Authority {
 
 impl Authority {
     pub fn new() -> Self {
-        choose_cryptography();
+        install_crypto_provider();
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new(Vec::<String>::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -23,7 +23,7 @@ impl Authority {
         Self { pem, issuer: Issuer::new(params, key) }
     }
 
-    /// A certificate of this name, for servers and clients, and its key.
+    /// A certificate with this name, for servers and clients, and its key.
     pub fn issue(&self, name: &str) -> (String, String) {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
@@ -38,7 +38,7 @@ impl Authority {
         std::fs::write(directory.join("server.key"), key).unwrap();
     }
 
-    /// A client that trusts this authority alone, and shows a certificate where it has one.
+    /// A client that trusts only this authority, with an optional certificate of its own.
     pub fn client(&self, identity: Option<(String, String)>) -> Client {
         let ca = Certificate::from_pem(self.pem.as_bytes()).unwrap();
         let mut builder = Client::builder().no_proxy().tls_certs_only([ca]);

@@ -1,4 +1,4 @@
-//! Clients that are slow, idle, many or greedy: each meets its limit, is counted, and keeps nobody else from an answer.
+//! Slow, idle, many or greedy clients: each reaches its limit, is counted, and does not keep others from a response.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -8,34 +8,34 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{sleep, timeout};
 
 use super::certificates::Authority;
-use super::program::{ExporterMetrics, Start, exchange, sample};
+use super::exporter::{Exporter, Start, exchange, sample};
 
-/// Longer than the limits of ten seconds, on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(25);
+/// Longer than the timeouts of ten seconds, on a busy machine.
+const TIMEOUT: Duration = Duration::from_secs(25);
 
 const GET: &str = "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n";
 
-/// A connection whose system takes in as little as can be.
+/// A connection with the smallest receive buffer.
 async fn narrow(address: SocketAddr) -> TcpStream {
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(4_096).unwrap();
     socket.connect(address).await.unwrap()
 }
 
-/// Waits until the server closes a connection, and says after how many seconds. What comes before is dropped.
+/// Reads and drops everything until the server closes the connection; returns the seconds.
 async fn closed(stream: &mut TcpStream) -> f64 {
-    let begun = Instant::now();
+    let start = Instant::now();
     let mut buffer = [0; 1_024];
     let end = async { while !matches!(stream.read(&mut buffer).await, Ok(0) | Err(_)) {} };
-    timeout(PATIENCE, end).await.expect("it is closed");
-    begun.elapsed().as_secs_f64()
+    timeout(TIMEOUT, end).await.expect("it is closed");
+    start.elapsed().as_secs_f64()
 }
 
 fn after_ten(seconds: f64, what: &str) {
     assert!((8.5..20.0).contains(&seconds), "{what}: closed after {seconds} s");
 }
 
-/// Sends nothing at all.
+/// Sends nothing.
 async fn silent(address: SocketAddr) {
     after_ten(closed(&mut TcpStream::connect(address).await.unwrap()).await, "silent");
 }
@@ -50,110 +50,110 @@ async fn trickles(address: SocketAddr) {
             sleep(Duration::from_secs(1)).await;
         }
     });
-    let begun = Instant::now();
-    let mut answer = Vec::new();
-    drop(timeout(PATIENCE, from.read_to_end(&mut answer)).await.expect("it is closed"));
+    let start = Instant::now();
+    let mut response = Vec::new();
+    drop(timeout(TIMEOUT, from.read_to_end(&mut response)).await.expect("it is closed"));
     sending.abort();
-    assert_eq!(String::from_utf8_lossy(&answer), "");
-    after_ten(begun.elapsed().as_secs_f64(), "a trickle");
+    assert_eq!(String::from_utf8_lossy(&response), "");
+    after_ten(start.elapsed().as_secs_f64(), "a trickle");
 }
 
-/// Asks once, and begins to ask again.
-async fn begins_again(address: SocketAddr) {
+/// Sends a request and a part of a second one.
+async fn half_second_request(address: SocketAddr) {
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all(b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
-    let mut answer = [0; 15];
-    stream.read_exact(&mut answer).await.unwrap();
-    assert_eq!(&answer, b"HTTP/1.1 200 OK");
+    let mut response = [0; 15];
+    stream.read_exact(&mut response).await.unwrap();
+    assert_eq!(&response, b"HTTP/1.1 200 OK");
     sleep(Duration::from_secs(2)).await;
     stream.write_all(b"GET /met").await.unwrap();
-    after_ten(closed(&mut stream).await, "a second request that does not go on");
+    after_ten(closed(&mut stream).await, "half of a second request");
 }
 
-/// Asks for much, and takes nothing of it. The server's metrics tell what comes of that: who does not read, is not told.
-async fn takes_nothing(address: SocketAddr) {
+/// Requests a large response and does not read it. Only the metrics of the server show the result.
+async fn reads_nothing(address: SocketAddr) {
     let mut stream = narrow(address).await;
     stream.write_all(GET.as_bytes()).await.unwrap();
     sleep(Duration::from_secs(15)).await;
 }
 
-/// Announces a body, and does not send it.
-async fn owes_a_body(address: SocketAddr) {
+/// Announces a body and does not send it.
+async fn announces_a_body(address: SocketAddr) {
     let request = "POST /-/reload HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nx";
-    let answer = timeout(Duration::from_secs(5), exchange(address, request)).await.expect("at once");
-    assert!(answer.starts_with("HTTP/1.1 413") && answer.contains("connection: close\r\n"), "{answer}");
+    let response = timeout(Duration::from_secs(5), exchange(address, request)).await.expect("an immediate response");
+    assert!(response.starts_with("HTTP/1.1 413") && response.contains("connection: close\r\n"), "{response}");
 }
 
 #[tokio::test]
-async fn whoever_is_slow_is_let_go_and_counted() {
-    let program = Start::new().tokens(2_000).go().await;
-    let address = program.address();
+async fn slow_clients_are_closed_and_counted() {
+    let exporter = Start::new().tokens(2_000).run().await;
+    let address = exporter.address();
     tokio::join!(
         silent(address),
         trickles(address),
-        begins_again(address),
-        takes_nothing(address),
-        owes_a_body(address),
-        silent(program.probes),
+        half_second_request(address),
+        reads_nothing(address),
+        announces_a_body(address),
+        silent(exporter.probe_address),
     );
-    assert_eq!(program.closed("slow_request").await, 4);
-    assert_eq!(program.closed("slow_reader").await, 1);
-    let metrics = program.metrics().await;
+    assert_eq!(exporter.closed("slow_request").await, 4);
+    assert_eq!(exporter.closed("slow_reader").await, 1);
+    let metrics = exporter.metrics().await;
     assert_eq!(sample(&metrics, "http_requests_total{code=\"413\",path=\"/-/reload\"}"), 1);
-    assert_eq!(sample(&metrics, "http_connections"), 1, "only the one that asks");
+    assert_eq!(sample(&metrics, "http_connections"), 1, "only the one that reads the metrics");
 }
 
 #[tokio::test]
-async fn whoever_is_slow_over_tls_too() {
+async fn slow_clients_over_tls_are_closed_and_counted() {
     let authority = Authority::new();
     let start =
-        Start::new().tokens(2_000).guarded("tls_server_config: {cert_file: server.pem, key_file: server.key}\n");
-    authority.issue_to(start.folder());
-    let program = start.go().await;
-    let url = format!("https://localhost:{}/metrics", program.address().port());
+        Start::new().tokens(2_000).web_config("tls_server_config: {cert_file: server.pem, key_file: server.key}\n");
+    authority.issue_to(start.directory());
+    let exporter = start.run().await;
+    let url = format!("https://localhost:{}/metrics", exporter.address().port());
     let client = authority.client(None);
     let half_handshake = async {
-        let mut stream = TcpStream::connect(program.address()).await.unwrap();
+        let mut stream = TcpStream::connect(exporter.address()).await.unwrap();
         stream.write_all(&[0x16, 3, 1]).await.unwrap();
         after_ten(closed(&mut stream).await, "half a handshake");
     };
-    let takes_nothing = async {
+    let reads_nothing = async {
         let ca = reqwest::Certificate::from_pem(authority.pem.as_bytes()).unwrap();
         let client = reqwest::Client::builder().no_proxy().no_gzip().tls_certs_only([ca]);
         let client = client.http2_initial_stream_window_size(65_535).build().unwrap();
-        let answer = client.get(&url).send().await.unwrap();
-        assert_eq!(answer.version(), reqwest::Version::HTTP_2);
+        let response = client.get(&url).send().await.unwrap();
+        assert_eq!(response.version(), reqwest::Version::HTTP_2);
         sleep(Duration::from_secs(15)).await;
-        assert!(answer.bytes().await.is_err(), "it was broken off");
+        assert!(response.bytes().await.is_err(), "the connection is closed");
     };
     let no_tls = async {
-        assert!(!exchange(program.address(), GET).await.contains("token"));
+        assert!(!exchange(exporter.address(), GET).await.contains("token"));
     };
-    tokio::join!(silent(program.address()), half_handshake, takes_nothing, no_tls);
+    tokio::join!(silent(exporter.address()), half_handshake, reads_nothing, no_tls);
     let metrics = client.get(&url).send().await.unwrap().text().await.unwrap();
-    for (cause, count) in [("slow_handshake", 2), ("slow_reader", 1), ("handshake", 1)] {
+    for (cause, count) in [("handshake", 3), ("slow_reader", 1), ("slow_request", 0)] {
         assert_eq!(sample(&metrics, &format!("http_connections_closed_total{{cause=\"{cause}\"}}")), count, "{cause}");
     }
 }
 
 #[tokio::test]
-async fn what_is_no_request_is_closed_and_counted() {
-    let program = Start::new().go().await;
+async fn malformed_requests_are_closed_and_counted() {
+    let exporter = Start::new().run().await;
     let huge = format!("GET / HTTP/1.1\r\nX: {}\r\n\r\n", "x".repeat(200_000));
-    for (request, cause) in [("nonsense\r\n\r\n", "malformed"), (&huge, "too_large")] {
-        let answer = exchange(program.address(), request).await;
-        assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 4"), "{answer}");
-        assert_eq!(program.closed(cause).await, 1, "{cause}");
+    for (request, count) in [("nonsense\r\n\r\n", 1), (&huge, 2)] {
+        let response = exchange(exporter.address(), request).await;
+        assert!(response.is_empty() || response.starts_with("HTTP/1.1 4"), "{response}");
+        assert_eq!(exporter.closed("malformed").await, count);
     }
 }
 
-/// Asks as Prometheus does, and says how long it took.
-async fn scrape(program: &ExporterMetrics) -> Duration {
-    let begun = Instant::now();
+/// Scrapes as Prometheus does; returns the duration.
+async fn scrape(exporter: &Exporter) -> Duration {
+    let start = Instant::now();
     let request = "GET /metrics HTTP/1.1\r\nHost: x\r\nAccept-Encoding: gzip\r\nConnection: close\r\n\r\n";
-    let answer = timeout(Duration::from_secs(5), exchange(program.address(), request)).await.expect("an answer");
-    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
-    begun.elapsed()
+    let response = timeout(Duration::from_secs(5), exchange(exporter.address(), request)).await.expect("a response");
+    assert!(response.starts_with("HTTP/1.1 200 OK\r\n"), "{response}");
+    start.elapsed()
 }
 
 async fn open(address: SocketAddr, count: usize, sent: &str) -> Vec<TcpStream> {
@@ -167,42 +167,42 @@ async fn open(address: SocketAddr, count: usize, sent: &str) -> Vec<TcpStream> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_thousand_who_idle_or_are_slow_keep_nobody_from_a_scrape() {
+async fn scrape_succeeds_with_1000_idle_or_slow_clients() {
     let mut limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
     limit.current = limit.maximum;
     rustix::process::setrlimit(rustix::process::Resource::Nofile, limit).unwrap();
-    let program = Start::new().tokens(2_000).go().await;
-    let address = program.address();
-    let alone = scrape(&program).await;
-    let before = program.memory();
+    let exporter = Start::new().tokens(2_000).run().await;
+    let address = exporter.address();
+    let alone = scrape(&exporter).await;
+    let before = exporter.memory();
     let slow = [
         open(address, 400, "").await,
         open(address, 300, "GET /metrics HT").await,
-        // Compressed, plain, and a page that is written for each.
+        // Compressed, plain, and a page that is rendered for each.
         open(address, 300, &GET.replace("Host", "Accept-Encoding: gzip\r\nHost")).await,
         open(address, 50, GET).await,
         open(address, 50, "GET /api/v1/tokens HTTP/1.1\r\nHost: x\r\n\r\n").await,
     ];
     let mut scrapes = Vec::new();
     for _ in 0..11 {
-        scrapes.push(scrape(&program).await);
+        scrapes.push(scrape(&exporter).await);
     }
     scrapes.sort();
-    let (usual, slowest) = (scrapes[5], scrapes[10]);
-    let grown = program.memory().saturating_sub(before);
+    let (median, slowest) = (scrapes[5], scrapes[10]);
+    let grown = exporter.memory().saturating_sub(before);
     eprintln!(
-        "a scrape alone {alone:?}; among 1,100 connections usually {usual:?}, at most {slowest:?}; memory +{grown} MiB"
+        "scrape alone {alone:?}; with 1,100 connections median {median:?}, maximum {slowest:?}; memory +{grown} MiB"
     );
-    // On a machine that is busy with other tests. Prometheus waits for ten seconds.
-    assert!(usual < Duration::from_secs(1) && slowest < Duration::from_secs(4), "{scrapes:?}, alone {alone:?}");
+    // The machine may be busy with other tests. Prometheus waits for ten seconds.
+    assert!(median < Duration::from_secs(1) && slowest < Duration::from_secs(4), "{scrapes:?}, alone {alone:?}");
     assert!(grown < 150, "{grown} MiB");
 
-    // More than there is room for: who was silent longest goes, and who asks gets its answer.
+    // Over the connection limit: idle connections are evicted, and a scrape gets its response.
     let more = open(address, 1_500, "").await;
-    assert!(scrape(&program).await < Duration::from_secs(4));
+    assert!(scrape(&exporter).await < Duration::from_secs(4));
     let metrics = exchange(address, "GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await;
-    assert!(sample(&metrics, "http_connections_closed_total{cause=\"full\"}") > 0, "room was made");
+    assert!(sample(&metrics, "http_connections_closed_total{cause=\"full\"}") > 0, "connections were evicted");
     assert!(sample(&metrics, "http_connections") <= 2_010);
-    assert!(program.probe("/-/healthy").await.starts_with("HTTP/1.1 200"));
+    assert!(exporter.probe("/-/healthy").await.starts_with("HTTP/1.1 200"));
     drop((slow, more));
 }

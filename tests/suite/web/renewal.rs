@@ -1,4 +1,4 @@
-//! Certificates, keys, authorities and users that change while the program runs.
+//! Certificates, keys, CAs and users that change while the exporter runs.
 
 use std::time::Duration;
 
@@ -6,73 +6,73 @@ use reqwest::StatusCode;
 use tokio::time::{Instant, sleep};
 
 use super::certificates::Authority;
-use super::program::{ExporterMetrics, Start};
+use super::exporter::{Exporter, Start};
 
-/// The status of an answer, or none where TLS fails.
-async fn ask(
-    program: &ExporterMetrics,
+/// The status of a response; `None` if TLS fails.
+async fn request(
+    exporter: &Exporter,
     authority: &Authority,
     identity: Option<(String, String)>,
     path: &str,
 ) -> Option<u16> {
-    let url = format!("https://localhost:{}{path}", program.address().port());
-    let answer = authority.client(identity).get(url).basic_auth("jane", Some("secret")).send().await;
-    answer.ok().map(|answer| answer.status().as_u16())
+    let url = format!("https://localhost:{}{path}", exporter.address().port());
+    let response = authority.client(identity).get(url).basic_auth("jane", Some("secret")).send().await;
+    response.ok().map(|response| response.status().as_u16())
 }
 
-/// Waits until the log says something so often.
-async fn logged(program: &ExporterMetrics, what: &str, times: usize) {
-    let patience = Instant::now() + Duration::from_secs(20);
-    while program.log().matches(what).count() < times {
-        assert!(Instant::now() < patience, "{what}: {}", program.log());
+/// Waits until the log contains `what` `times` times.
+async fn logged(exporter: &Exporter, what: &str, times: usize) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while exporter.log().matches(what).count() < times {
+        assert!(Instant::now() < deadline, "{what}: {}", exporter.log());
         sleep(Duration::from_millis(100)).await;
     }
 }
 
 #[tokio::test]
-async fn what_is_renewed_holds_without_a_restart_and_what_is_broken_does_not() {
+async fn valid_changes_apply_without_a_restart_and_invalid_ones_do_not() {
     let (old, new) = (Authority::new(), Authority::new());
     let tls = "tls_server_config: {cert_file: server.pem, key_file: server.key, client_ca_file: ca.pem, client_auth_type: VerifyClientCertIfGiven}\n";
-    let start = Start::new().guarded(tls).file("ca.pem", &old.pem);
-    old.issue_to(start.folder());
-    let program = start.go().await;
-    let shown = old.issue("prometheus");
-    assert_eq!(ask(&program, &old, Some(shown.clone()), "/metrics").await, Some(200));
+    let start = Start::new().web_config(tls).file("ca.pem", &old.pem);
+    old.issue_to(start.directory());
+    let exporter = start.run().await;
+    let identity = old.issue("prometheus");
+    assert_eq!(request(&exporter, &old, Some(identity.clone()), "/metrics").await, Some(200));
 
-    // The certificate, its key and the clients' authority, one file after the other.
-    new.issue_to(program.file("").as_path());
-    std::fs::write(program.file("ca.pem"), &new.pem).unwrap();
-    logged(&program, "was read anew", 1).await;
-    assert_eq!(ask(&program, &new, None, "/metrics").await, Some(200));
-    assert_eq!(ask(&program, &old, None, "/metrics").await, None);
-    assert_eq!(ask(&program, &new, Some(shown), "/metrics").await, None, "of the authority of before");
+    // Certificate, key and client CA, one file after the other.
+    new.issue_to(exporter.file("").as_path());
+    std::fs::write(exporter.file("ca.pem"), &new.pem).unwrap();
+    logged(&exporter, "web configuration reloaded", 1).await;
+    assert_eq!(request(&exporter, &new, None, "/metrics").await, Some(200));
+    assert_eq!(request(&exporter, &old, None, "/metrics").await, None);
+    assert_eq!(request(&exporter, &new, Some(identity), "/metrics").await, None, "signed by the previous client CA");
 
-    // A broken key: said once, though it is looked at again and again.
-    std::fs::write(program.file("server.key"), "-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n").unwrap();
-    logged(&program, "cannot be used", 1).await;
+    // A broken key: logged once, although it is read every five seconds.
+    std::fs::write(exporter.file("server.key"), "-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n").unwrap();
+    logged(&exporter, "invalid web configuration", 1).await;
     sleep(Duration::from_secs(7)).await;
-    assert_eq!(program.log().matches("cannot be used").count(), 1, "{}", program.log());
-    assert!(!program.log().contains("c2VjcmV0"));
-    let url = format!("https://localhost:{}/metrics", program.address().port());
+    assert_eq!(exporter.log().matches("invalid web configuration").count(), 1, "{}", exporter.log());
+    assert!(!exporter.log().contains("c2VjcmV0"));
+    let url = format!("https://localhost:{}/metrics", exporter.address().port());
     let metrics = new.client(None).get(url).send().await.unwrap().text().await.unwrap();
     assert!(metrics.contains("\ntoken_expiry_exporter_web_config_last_read_successful 0\n"), "{metrics}");
 
-    // Whole again, and with a user more.
-    new.issue_to(program.file("").as_path());
+    // Valid again, with an additional user.
+    new.issue_to(exporter.file("").as_path());
     let hash = bcrypt::hash("secret", 4).unwrap();
-    std::fs::write(program.file("web.yaml"), format!("{tls}basic_auth_users: {{jane: '{hash}'}}\n")).unwrap();
-    logged(&program, "was read anew", 2).await;
-    assert_eq!(ask(&program, &new, None, "/metrics").await, Some(200));
-    let stranger = new.client(None).get(format!("https://localhost:{}/", program.address().port()));
-    assert_eq!(stranger.send().await.unwrap().status(), StatusCode::UNAUTHORIZED);
+    std::fs::write(exporter.file("web.yaml"), format!("{tls}basic_auth_users: {{jane: '{hash}'}}\n")).unwrap();
+    logged(&exporter, "web configuration reloaded", 2).await;
+    assert_eq!(request(&exporter, &new, None, "/metrics").await, Some(200));
+    let anonymous = new.client(None).get(format!("https://localhost:{}/", exporter.address().port()));
+    assert_eq!(anonymous.send().await.unwrap().status(), StatusCode::UNAUTHORIZED);
 
-    // A file that is half written does not open the door.
-    std::fs::write(program.file("web.yaml"), tls).unwrap();
-    logged(&program, "passwords can be switched off by a restart only", 1).await;
-    let stranger = new.client(None).get(format!("https://localhost:{}/", program.address().port()));
-    assert_eq!(stranger.send().await.unwrap().status(), StatusCode::UNAUTHORIZED);
+    // A half-written file does not open access.
+    std::fs::write(exporter.file("web.yaml"), tls).unwrap();
+    logged(&exporter, "removing all users requires a restart", 1).await;
+    let anonymous = new.client(None).get(format!("https://localhost:{}/", exporter.address().port()));
+    assert_eq!(anonymous.send().await.unwrap().status(), StatusCode::UNAUTHORIZED);
 
-    std::fs::write(program.file("web.yaml"), "").unwrap();
-    logged(&program, "TLS can be switched on or off by a restart only", 1).await;
-    assert_eq!(ask(&program, &new, None, "/metrics").await, Some(200));
+    std::fs::write(exporter.file("web.yaml"), "").unwrap();
+    logged(&exporter, "enabling or disabling TLS requires a restart", 1).await;
+    assert_eq!(request(&exporter, &new, None, "/metrics").await, Some(200));
 }

@@ -1,4 +1,4 @@
-//! A server on a port of its own, and a client that shows what came back.
+//! A server on a port of its own, and a client.
 
 use std::collections::BTreeMap;
 use std::io::Read as _;
@@ -11,30 +11,32 @@ use serde_json::Value;
 use token_expiry_exporter::exposition::Labels;
 use token_expiry_exporter::exposition::page::Page;
 use token_expiry_exporter::exposition::program::{Build, ExporterMetrics};
-use token_expiry_exporter::web::path::TelemetryPath;
-use token_expiry_exporter::web::serve::serve;
-use token_expiry_exporter::web::{Desk, Reload, Surface};
+use token_expiry_exporter::pages::path::TelemetryPath;
+use token_expiry_exporter::pages::render_limit::RenderLimit;
+use token_expiry_exporter::pages::{self, AppState, Reload};
+use token_expiry_exporter::server::access::AccessControl;
+use token_expiry_exporter::server::{Site, serve};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::sample;
 
 pub struct Server {
-    pub surface: Arc<Surface>,
+    pub state: Arc<AppState>,
     pub address: SocketAddr,
     pub reloads: Option<mpsc::Receiver<Reload>>,
     client: reqwest::Client,
     _stop: oneshot::Sender<()>,
 }
 
-pub struct Answer {
+pub struct Response {
     pub status: StatusCode,
     headers: BTreeMap<String, String>,
     bytes: Vec<u8>,
     pub text: String,
 }
 
-impl Answer {
+impl Response {
     pub async fn of(response: reqwest::Response) -> Self {
         let status = response.status();
         let headers = response.headers().iter();
@@ -43,7 +45,7 @@ impl Answer {
         Self { status, headers, text: String::from_utf8_lossy(&bytes).into_owned(), bytes }
     }
 
-    /// A header, or nothing.
+    /// A header; empty if it is missing.
     pub fn header(&self, name: &str) -> String {
         self.headers.get(name).cloned().unwrap_or_default()
     }
@@ -55,64 +57,69 @@ impl Answer {
     }
 }
 
-/// The library that speaks TLS wants one choice of cryptography for the whole process.
-pub fn choose_cryptography() {
+/// rustls needs one cryptography provider per process.
+pub fn install_crypto_provider() {
     let _ = rustls::crypto::ring::default_provider().install_default();
 }
 
 impl Server {
     pub async fn start() -> Self {
-        Self::start_with(|_| {}).await
+        Self::start_with(None, |_| {}).await
     }
 
-    pub async fn start_with(change: impl FnOnce(&mut Surface)) -> Self {
-        choose_cryptography();
+    pub async fn start_with(access: Option<Arc<AccessControl>>, change: impl FnOnce(&mut AppState)) -> Self {
+        install_crypto_provider();
         let inventory = Arc::new(RwLock::new(sample::inventory()));
-        let program = Arc::new(ExporterMetrics::new(Build { version: "1.2.3", revision: "abc" }, (1, 1)).unwrap());
+        let metrics = Arc::new(ExporterMetrics::new(Build { version: "1.2.3", revision: "abc" }, (1, 1)).unwrap());
         let clock = Arc::new(sample::now);
-        let page = Page::new(Arc::clone(&inventory), Labels::default(), Arc::clone(&program), clock.clone()).unwrap();
-        let (ask, reloads) = mpsc::channel(1);
-        let mut surface = Surface {
+        let page = Page::new(Arc::clone(&inventory), Labels::default(), Arc::clone(&metrics), clock.clone()).unwrap();
+        let (reload, reloads) = mpsc::channel(1);
+        let mut state = AppState {
             version: "1.2.3".to_owned(),
             inventory,
             page: Arc::new(page),
-            program,
             clock,
             ready: Arc::new(AtomicBool::new(false)),
-            reload: Some(ask),
+            reload: Some(reload),
             telemetry_path: TelemetryPath::default(),
-            guard: None,
             stopping: Arc::new(AtomicBool::new(false)),
-            desk: Desk::default(),
+            render_limit: RenderLimit::default(),
         };
-        change(&mut surface);
-        let surface = Arc::new(surface);
+        change(&mut state);
+        let state = Arc::new(state);
+        let site = Site {
+            main: pages::router(Arc::clone(&state)),
+            probe: pages::probe_router(Arc::clone(&state)),
+            headers: pages::security_headers(),
+            access,
+            metrics,
+        };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
-        tokio::spawn(serve(listener.into(), Arc::clone(&surface), async {
+        tokio::spawn(serve(listener.into(), site, async {
             let _ = stopped.await;
         }));
         let client = reqwest::Client::builder().no_proxy().no_gzip().build().unwrap();
-        Self { surface, address, reloads: Some(reloads), client, _stop: stop }
+        Self { state, address, reloads: Some(reloads), client, _stop: stop }
     }
 
-    pub async fn get(&self, path: &str) -> Answer {
-        self.ask(Method::GET, path, &[]).await
+    pub async fn get(&self, path: &str) -> Response {
+        self.request(Method::GET, path, &[]).await
     }
 
-    pub async fn ask(&self, method: Method, path: &str, headers: &[(&str, &str)]) -> Answer {
+    pub async fn request(&self, method: Method, path: &str, headers: &[(&str, &str)]) -> Response {
         let mut request = self.client.request(method, format!("http://{}{path}", self.address));
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        Answer::of(request.send().await.unwrap()).await
+        Response::of(request.send().await.unwrap()).await
     }
 
     pub async fn json(&self, path: &str) -> Value {
-        let answer = self.get(path).await;
-        assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
-        assert_eq!(answer.header("content-type"), "application/json");
-        serde_json::from_str(&answer.text).unwrap()
+        let response = self.get(path).await;
+        assert_eq!(response.status, StatusCode::OK, "{}", response.text);
+        assert_eq!(response.header("content-type"), "application/json");
+        serde_json::from_str(&response.text).unwrap()
     }
 }

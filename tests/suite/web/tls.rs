@@ -1,4 +1,4 @@
-//! TLS as the web configuration sets it, tried by clients that can do this or that only.
+//! `tls_server_config`, tested with clients of limited abilities.
 
 use std::sync::Arc;
 
@@ -11,17 +11,18 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use super::certificates::Authority;
-use super::program::{ExporterMetrics, Start};
+use super::exporter::{Exporter, Start};
 
 const FILES: &str = "cert_file: server.pem, key_file: server.key";
 
-async fn start(authority: &Authority, tls: &str, more: &str) -> ExporterMetrics {
-    let start = Start::new().guarded(&format!("tls_server_config: {{{tls}}}\n{more}")).file("ca.pem", &authority.pem);
-    authority.issue_to(start.folder());
-    start.go().await
+async fn start(authority: &Authority, tls: &str, more: &str) -> Exporter {
+    let start =
+        Start::new().web_config(&format!("tls_server_config: {{{tls}}}\n{more}")).file("ca.pem", &authority.pem);
+    authority.issue_to(start.directory());
+    start.run().await
 }
 
-/// What a client can do; empty lists are all that the library can.
+/// What a client supports; empty: everything that rustls does.
 #[derive(Clone, Copy, Default)]
 struct Able<'a> {
     versions: &'a [&'static rustls::SupportedProtocolVersion],
@@ -30,7 +31,7 @@ struct Able<'a> {
     alpn: &'a [&'a str],
 }
 
-/// What was agreed upon.
+/// The negotiated parameters.
 #[derive(Debug, PartialEq)]
 struct Agreed {
     version: ProtocolVersion,
@@ -39,8 +40,8 @@ struct Agreed {
     alpn: String,
 }
 
-/// A handshake; none where there is nothing in common.
-async fn shake(program: &ExporterMetrics, authority: &Authority, able: Able<'_>) -> Option<Agreed> {
+/// Performs a handshake; `None` if it fails.
+async fn shake(exporter: &Exporter, authority: &Authority, able: Able<'_>) -> Option<Agreed> {
     let mut provider = ring::default_provider();
     if !able.suites.is_empty() {
         let all = provider.cipher_suites.clone();
@@ -59,14 +60,14 @@ async fn shake(program: &ExporterMetrics, authority: &Authority, able: Able<'_>)
         .with_root_certificates(roots)
         .with_no_client_auth();
     config.alpn_protocols = able.alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
-    let stream = TcpStream::connect(program.address()).await.unwrap();
+    let stream = TcpStream::connect(exporter.address()).await.unwrap();
     let name = ServerName::try_from("localhost").unwrap();
     let mut stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await.ok()?;
     if able.alpn != ["h2"] {
         stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await.unwrap();
-        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        let mut response = String::new();
+        stream.read_to_string(&mut response).await.unwrap();
+        assert!(response.starts_with("HTTP/1.1 200"), "{response}");
     }
     let session = stream.get_ref().1;
     Some(Agreed {
@@ -84,7 +85,7 @@ const AES256: CipherSuite = CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384
 const CHACHA: CipherSuite = CipherSuite::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256;
 
 #[tokio::test]
-async fn versions() {
+async fn versions_apply() {
     let authority = Authority::new();
     let (older, newer) = (Some(ProtocolVersion::TLSv1_2), Some(ProtocolVersion::TLSv1_3));
     for (settings, with_12, with_13, with_both) in [
@@ -94,21 +95,21 @@ async fn versions() {
         (", max_version: TLS12", older, None, older),
         (", min_version: TLS12, max_version: TLS12", older, None, older),
     ] {
-        let program = start(&authority, &format!("{FILES}{settings}"), "").await;
+        let exporter = start(&authority, &format!("{FILES}{settings}"), "").await;
         for (able, expected) in [(TLS12, with_12), (TLS13, with_13), (Able::default(), with_both)] {
-            let agreed = shake(&program, &authority, able).await.map(|agreed| agreed.version);
+            let agreed = shake(&exporter, &authority, able).await.map(|agreed| agreed.version);
             assert_eq!(agreed, expected, "{settings}");
         }
-        // Whoever can only speak what is not spoken here is counted.
+        // Failed handshakes are counted.
         let failed = u64::from(with_12.is_none()) + u64::from(with_13.is_none());
-        let url = format!("https://localhost:{}/metrics", program.address().port());
+        let url = format!("https://localhost:{}/metrics", exporter.address().port());
         let metrics = authority.client(None).get(url).send().await.unwrap().text().await.unwrap();
-        assert_eq!(super::program::sample(&metrics, "http_connections_closed_total{cause=\"handshake\"}"), failed);
+        assert_eq!(super::exporter::sample(&metrics, "http_connections_closed_total{cause=\"handshake\"}"), failed);
     }
 }
 
 #[tokio::test]
-async fn cipher_suites_and_whose_order_counts() {
+async fn cipher_suites_and_their_order_apply() {
     let authority = Authority::new();
     let list = |names: &str, more: &str| format!("{FILES}, cipher_suites: [{names}]{more}");
     let one = list("TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256", "");
@@ -123,15 +124,15 @@ async fn cipher_suites_and_whose_order_counts() {
         (&theirs, &[AES128, CHACHA], Some(AES128)),
         (&theirs, &[AES256], None),
     ] {
-        let program = start(&authority, settings, "").await;
-        let agreed = shake(&program, &authority, Able { suites: offered, ..TLS12 }).await;
+        let exporter = start(&authority, settings, "").await;
+        let agreed = shake(&exporter, &authority, Able { suites: offered, ..TLS12 }).await;
         assert_eq!(agreed.map(|agreed| agreed.suite), expected, "{settings}: {offered:?}");
-        assert!(shake(&program, &authority, TLS13).await.is_some(), "the list is of TLS 1.2: {settings}");
+        assert!(shake(&exporter, &authority, TLS13).await.is_some(), "the list applies to TLS 1.2 only: {settings}");
     }
 }
 
 #[tokio::test]
-async fn curves() {
+async fn curves_apply() {
     use NamedGroup::{X25519, secp256r1, secp384r1};
     let authority = Authority::new();
     for (settings, offered, expected) in [
@@ -141,16 +142,16 @@ async fn curves() {
         (", curve_preferences: [CurveP256, X25519]", &[X25519], Some(X25519)),
         (", curve_preferences: [CurveP256, X25519]", &[secp256r1, secp384r1], Some(secp256r1)),
     ] {
-        let program = start(&authority, &format!("{FILES}{settings}"), "").await;
+        let exporter = start(&authority, &format!("{FILES}{settings}"), "").await;
         for version in [TLS12, TLS13] {
-            let agreed = shake(&program, &authority, Able { groups: offered, ..version }).await;
+            let agreed = shake(&exporter, &authority, Able { groups: offered, ..version }).await;
             assert_eq!(agreed.map(|agreed| agreed.group), expected, "{settings}: {offered:?}");
         }
     }
 }
 
 #[tokio::test]
-async fn http2_on_and_off() {
+async fn http2_can_be_disabled() {
     let authority = Authority::new();
     let both = Able { alpn: &["h2", "http/1.1"], ..Able::default() };
     let only = Able { alpn: &["h2"], ..Able::default() };
@@ -159,20 +160,20 @@ async fn http2_on_and_off() {
         ("http_server_config: {http2: true}", Version::HTTP_2, "h2", Some("h2")),
         ("http_server_config: {http2: false}", Version::HTTP_11, "http/1.1", None),
     ] {
-        let program = start(&authority, FILES, settings).await;
-        let url = format!("https://localhost:{}", program.address().port());
+        let exporter = start(&authority, FILES, settings).await;
+        let url = format!("https://localhost:{}", exporter.address().port());
         let client = authority.client(None);
-        let answer = client.get(format!("{url}/metrics")).send().await.unwrap();
-        assert_eq!((answer.status(), answer.version()), (StatusCode::OK, version), "{settings}");
-        assert!(answer.text().await.unwrap().contains("token_id=\"t0\""));
-        let agreed = shake(&program, &authority, only).await.map(|agreed| agreed.alpn);
+        let response = client.get(format!("{url}/metrics")).send().await.unwrap();
+        assert_eq!((response.status(), response.version()), (StatusCode::OK, version), "{settings}");
+        assert!(response.text().await.unwrap().contains("token_id=\"t0\""));
+        let agreed = shake(&exporter, &authority, only).await.map(|agreed| agreed.alpn);
         assert_eq!(agreed.as_deref(), with_only, "{settings}");
         if version == Version::HTTP_11 {
-            assert_eq!(shake(&program, &authority, both).await.unwrap().alpn, with_both);
+            assert_eq!(shake(&exporter, &authority, both).await.unwrap().alpn, with_both);
         } else {
             let many = (0..64).map(|_| client.get(format!("{url}/-/healthy")).send());
-            for answer in futures_util::future::join_all(many).await {
-                assert_eq!(answer.unwrap().status(), StatusCode::OK);
+            for response in futures_util::future::join_all(many).await {
+                assert_eq!(response.unwrap().status(), StatusCode::OK);
             }
             let refused = client.post(format!("{url}/metrics")).body("x").send().await.unwrap();
             assert_eq!(refused.status(), StatusCode::PAYLOAD_TOO_LARGE);
@@ -183,13 +184,13 @@ async fn http2_on_and_off() {
     }
 }
 
-async fn is_healthy(client: &Client, program: &ExporterMetrics) -> bool {
-    let answer = client.get(format!("https://localhost:{}/-/healthy", program.address().port())).send().await;
-    answer.is_ok_and(|answer| answer.status() == StatusCode::OK)
+async fn is_healthy(client: &Client, exporter: &Exporter) -> bool {
+    let response = client.get(format!("https://localhost:{}/-/healthy", exporter.address().port())).send().await;
+    response.is_ok_and(|response| response.status() == StatusCode::OK)
 }
 
 #[tokio::test]
-async fn a_certificate_is_asked_of_clients() {
+async fn client_certificates_are_checked() {
     let (ours, theirs) = (Authority::new(), Authority::new());
     let shown = [None, Some(ours.issue("prometheus")), Some(ours.issue("192.0.2.7")), Some(theirs.issue("prometheus"))];
     for (settings, expected) in [
@@ -210,18 +211,18 @@ async fn a_certificate_is_asked_of_clients() {
         ),
         ("client_auth_type: RequireAnyClientCert, client_allowed_sans: [prometheus]", [false, true, false, true]),
     ] {
-        let program = start(&ours, &format!("{FILES}, {settings}"), "").await;
+        let exporter = start(&ours, &format!("{FILES}, {settings}"), "").await;
         for (number, (identity, expected)) in shown.iter().zip(expected).enumerate() {
             let client = ours.client(identity.clone());
-            assert_eq!(is_healthy(&client, &program).await, expected, "{settings}: client {number}");
+            assert_eq!(is_healthy(&client, &exporter).await, expected, "{settings}: client {number}");
         }
-        let plain = reqwest::get(format!("http://{}/", program.address())).await;
+        let plain = reqwest::get(format!("http://{}/", exporter.address())).await;
         assert!(plain.is_err(), "plain HTTP");
     }
 }
 
 #[tokio::test]
-async fn certificates_may_stand_in_the_file_itself() {
+async fn certificates_can_be_inline() {
     let authority = Authority::new();
     let (certificate, key) = authority.issue("localhost");
     let block = |name: &str, pem: &str| format!("  {name}: |\n    {}\n", pem.trim().replace('\n', "\n    "));
@@ -231,7 +232,7 @@ async fn certificates_may_stand_in_the_file_itself() {
         block("key", &key),
         block("client_ca", &authority.pem),
     );
-    let program = Start::new().guarded(&content).go().await;
-    assert!(is_healthy(&authority.client(Some(authority.issue("prometheus"))), &program).await);
-    assert!(!is_healthy(&authority.client(None), &program).await);
+    let exporter = Start::new().web_config(&content).run().await;
+    assert!(is_healthy(&authority.client(Some(authority.issue("prometheus"))), &exporter).await);
+    assert!(!is_healthy(&authority.client(None), &exporter).await);
 }

@@ -1,0 +1,35 @@
+//! Links to web pages.
+
+use url::Url;
+
+/// The URL if it is one of the web and names nothing but host and path: `javascript:` must not become a link, and credentials must
+/// not be shown.
+pub fn web_url(text: &str) -> Option<Url> {
+    let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"))?;
+    let has_credentials = !url.username().is_empty() || url.password().is_some();
+    let has_slashes = text.get(url.scheme().len()..).is_some_and(|rest| rest.starts_with("://"));
+    (has_slashes && !has_credentials).then_some(url)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn web_url_accepts_http_links_only() {
+        for (text, url) in [
+            ("https://a.example/x?y=1", Some("https://a.example/x?y=1")),
+            ("HTTP://a.example", Some("http://a.example/")),
+            ("https://a.example/?\"b\"\r\nX:", Some("https://a.example/?%22b%22X:")),
+            ("javascript:alert(1)", None),
+            ("data:text/html,x", None),
+            ("https:a.example", None),
+            ("https://user@a.example/", None),
+            ("https://:password@a.example/", None),
+            ("/relative", None),
+            ("", None),
+        ] {
+            assert_eq!(web_url(text).map(String::from).as_deref(), url, "{text}");
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! What the exporter serves over HTTP: metrics, status page, API, calendar and lifecycle. It knows no sockets.
+
+mod body;
+mod calendar;
+pub mod filter;
+pub(crate) mod humanize;
+mod lifecycle;
+mod metrics;
+pub mod path;
+pub mod render_limit;
+mod security_headers;
+mod state;
+mod status;
+pub(crate) mod tokens;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{Method, StatusCode, Uri};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{get, post};
+
+pub use lifecycle::Reload;
+pub use security_headers::security_headers;
+pub use state::AppState;
+
+/// Every path, for the main listeners.
+pub fn router(state: Arc<AppState>) -> Router {
+    Router::new()
+        .route(path::STATUS, get(status::get))
+        .route(state.telemetry_path.as_str(), get(metrics::get))
+        .route(path::TOKENS, get(tokens::get))
+        .route(path::CALENDAR, get(calendar::get))
+        .route(path::RELOAD, post(lifecycle::reload).put(lifecycle::reload))
+        .merge(probes())
+        .fallback(unknown_path)
+        .method_not_allowed_fallback(unknown_method)
+        .with_state(state)
+}
+
+/// `/-/healthy` and `/-/ready` only, for the listener without access control.
+pub fn probe_router(state: Arc<AppState>) -> Router {
+    probes().fallback(unknown_probe).method_not_allowed_fallback(unknown_method).with_state(state)
+}
+
+fn probes() -> Router<Arc<AppState>> {
+    Router::new().route(path::HEALTHY, get(lifecycle::healthy)).route(path::READY, get(lifecycle::ready))
+}
+
+async fn unknown_path(State(state): State<Arc<AppState>>, uri: Uri) -> (StatusCode, String) {
+    let (telemetry_path, tokens, calendar) = (&state.telemetry_path, path::TOKENS, path::CALENDAR);
+    let available = format!("available: `/`, `{telemetry_path}`, `{tokens}` and `{calendar}`");
+    (StatusCode::NOT_FOUND, format!("{}: not found; {available}\n", uri.path()))
+}
+
+async fn unknown_probe(uri: Uri) -> (StatusCode, String) {
+    let available = format!("this listener serves only `{}` and `{}`", path::HEALTHY, path::READY);
+    (StatusCode::NOT_FOUND, format!("{}: not found; {available}\n", uri.path()))
+}
+
+/// OPTIONS gets the header Allow only, which the router adds: no other origin has access.
+async fn unknown_method(method: Method, uri: Uri) -> Response {
+    if method == Method::OPTIONS {
+        return StatusCode::NO_CONTENT.into_response();
+    }
+    let sentence = format!("{}: method {method} not allowed; see the Allow header\n", uri.path());
+    (StatusCode::METHOD_NOT_ALLOWED, sentence).into_response()
+}

@@ -1,0 +1,56 @@
+//! The state that all handlers share.
+
+use std::io;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+
+use axum::body::Body;
+use axum::response::Response;
+use tokio::sync::mpsc;
+
+use super::lifecycle::Reload;
+use super::path::TelemetryPath;
+use super::render_limit::RenderLimit;
+use crate::core::inventory::Inventory;
+use crate::exposition::page::{Clock, Page};
+
+/// The state that all handlers share.
+pub struct AppState {
+    /// The version of the program, for the status page.
+    pub version: String,
+    /// What is known.
+    pub inventory: Arc<RwLock<Inventory>>,
+    /// The rendered metrics. It also has the setting of which owner labels are exposed.
+    pub page: Arc<Page>,
+    /// The time.
+    pub clock: Clock,
+    /// Whether every source was collected, or restored, once.
+    pub ready: Arc<AtomicBool>,
+    /// Whether the program shuts down.
+    pub stopping: Arc<AtomicBool>,
+    /// Bounds the pages in memory.
+    pub render_limit: RenderLimit,
+    /// Receives reload requests; `None` without `--web.enable-lifecycle`.
+    pub reload: Option<mpsc::Sender<Reload>>,
+    /// The path of the metrics.
+    pub telemetry_path: TelemetryPath,
+}
+
+impl AppState {
+    /// The inventory, also after a panic elsewhere: a stale response is better than none.
+    pub(super) fn inventory(&self) -> RwLockReadGuard<'_, Inventory> {
+        self.inventory.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Renders a page within the limits of [`RenderLimit`]. `what` names the page.
+    ///
+    /// # Errors
+    /// The response to send instead: the server is busy, or rendering failed.
+    pub(super) async fn render<F>(self: Arc<Self>, what: &str, page: F) -> Result<Body, Response>
+    where
+        F: FnOnce(&Self) -> io::Result<Vec<u8>> + Send + 'static,
+    {
+        let state = Arc::clone(&self);
+        self.render_limit.render(what, move || page(&state)).await
+    }
+}

@@ -1,0 +1,220 @@
+//! Access control and TLS: `--web.config.file`, in the format of Prometheus's own exporters.
+//!
+//! Format: <https://github.com/prometheus/exporter-toolkit/blob/master/docs/web-configuration.md>. As there, it applies to every
+//! path, `/-/healthy` too: Kubernetes probes use `--web.probe-listen-address`. The file, the certificates and the keys are read
+//! every few seconds; a change applies to the next connection and request. An invalid change is logged and reported in a metric,
+//! and the previous configuration stays. Switching TLS on or off, or removing all users, needs a restart: a half-written file
+//! must not open access.
+
+mod client_cert;
+mod rate_limit;
+pub(crate) mod settings;
+mod tls;
+mod users;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::http::header::{AUTHORIZATION, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse as _, Response};
+use rustls::ServerConfig;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep};
+
+use crate::exposition::program::ExporterMetrics;
+use crate::schema::diagnostic::{Diagnostic, Diagnostics, SourceText};
+use rate_limit::RateLimit;
+use settings::Settings;
+use tls::TlsFiles;
+use users::{Login, Users};
+
+/// How often the files are read.
+const POLL_INTERVAL: Duration = Duration::from_secs(5);
+/// How long a change must be stable before it is applied: a certificate and its key are two files.
+const DEBOUNCE: Duration = Duration::from_millis(500);
+
+/// TLS, users, headers and rate limit, as the web configuration sets them now.
+pub struct AccessControl {
+    path: PathBuf,
+    users: Users,
+    rate_limit: RateLimit,
+    active: watch::Sender<Active>,
+}
+
+/// What applies now, and the files that it was read from.
+struct Active {
+    settings: Arc<Settings>,
+    /// `None` for plain HTTP.
+    tls: Option<Arc<ServerConfig>>,
+    files: FileContents,
+}
+
+/// The whole content of all files: a mounted Secret changes without a change of the modification times.
+#[derive(PartialEq, Eq)]
+struct FileContents {
+    text: SourceText,
+    tls: Option<TlsFiles>,
+}
+
+impl AccessControl {
+    /// Reads the web configuration, the certificates and the keys.
+    ///
+    /// # Errors
+    /// The errors in the file, or in the files that it names.
+    pub fn open(path: impl Into<PathBuf>) -> Result<Arc<Self>, Diagnostics> {
+        let path = path.into();
+        let (settings, files) = load(&path)?;
+        let users = Users::new().map_err(|why| in_file(&path, why))?;
+        let active = watch::Sender::new(Active::new(&path, settings, files)?);
+        Ok(Arc::new(Self { path, users, rate_limit: RateLimit::new(), active }))
+    }
+
+    /// TLS for the next connection; `None` for plain HTTP.
+    pub(super) fn tls(&self) -> Option<Arc<ServerConfig>> {
+        self.active.borrow().tls.clone()
+    }
+
+    /// The response to a request that must not be served.
+    pub(super) async fn reject(&self, headers: &HeaderMap) -> Option<Response> {
+        let settings = self.settings();
+        if let Some(rate) = settings.rate_limit
+            && !self.rate_limit.admits(rate, Instant::now())
+        {
+            let retry_after = HeaderValue::from(rate.interval.as_secs().max(1));
+            let headers = [(RETRY_AFTER, retry_after)];
+            return Some((StatusCode::TOO_MANY_REQUESTS, headers, "too many requests; retry later\n").into_response());
+        }
+        match self.users.login(&settings.users, headers.get(AUTHORIZATION)).await {
+            Login::Accepted => None,
+            Login::Rejected => {
+                let headers = [(WWW_AUTHENTICATE, "Basic")];
+                let sentence = "unauthorized: basic authentication required\n";
+                Some((StatusCode::UNAUTHORIZED, headers, sentence).into_response())
+            }
+            Login::Busy => {
+                let headers = [(RETRY_AFTER, "5")];
+                Some((StatusCode::SERVICE_UNAVAILABLE, headers, "too many logins; retry later\n").into_response())
+            }
+        }
+    }
+
+    /// Headers of every response.
+    pub(super) fn headers(&self) -> Vec<(HeaderName, HeaderValue)> {
+        self.settings().headers.clone()
+    }
+
+    /// Reloads the files when they change. Never returns.
+    pub(super) async fn watch(self: &Arc<Self>, metrics: &ExporterMetrics) {
+        let mut logged = None;
+        loop {
+            sleep(POLL_INTERVAL).await;
+            let result = self.reload_if_changed().await;
+            metrics.web_config_read(result.is_ok());
+            match &result {
+                Ok(true) => tracing::info!(file = %self.path.display(), "web configuration reloaded"),
+                // Once, not every few seconds.
+                Err(problem) if logged.as_ref() != Some(problem) => {
+                    tracing::error!("invalid web configuration; the previous one stays active: {problem}");
+                }
+                _ => {}
+            }
+            logged = result.err();
+        }
+    }
+
+    /// Whether there was a change, now applied.
+    async fn reload_if_changed(self: &Arc<Self>) -> Result<bool, String> {
+        let read = async || {
+            let access = Arc::clone(self);
+            let loaded = tokio::task::spawn_blocking(move || load(&access.path)).await;
+            loaded.map_err(|error| error.to_string())
+        };
+        let first = match read().await? {
+            Ok((_, files)) if files == self.active.borrow().files => return Ok(false),
+            first => first.ok(),
+        };
+        sleep(DEBOUNCE).await;
+        let (settings, files) = read().await?.map_err(|errors| errors.to_string())?;
+        if first.is_none_or(|(_, first)| first != files) {
+            // Still being written, or changed back: the next poll decides.
+            return Ok(false);
+        }
+        self.apply(settings, files).map(|()| true).map_err(|errors| errors.to_string())
+    }
+
+    fn apply(&self, settings: Settings, files: FileContents) -> Result<(), Diagnostics> {
+        let next = Active::new(&self.path, settings, files)?;
+        let restart = |what: &str| Err(in_file(&self.path, format!("{what} requires a restart")));
+        let (has_tls, has_users) = {
+            let active = self.active.borrow();
+            (active.tls.is_some(), !active.settings.users.is_empty())
+        };
+        if has_tls != next.tls.is_some() {
+            return restart("enabling or disabling TLS");
+        }
+        if has_users && next.settings.users.is_empty() {
+            return restart("removing all users");
+        }
+        self.active.send_replace(next);
+        Ok(())
+    }
+
+    fn settings(&self) -> Arc<Settings> {
+        Arc::clone(&self.active.borrow().settings)
+    }
+}
+
+impl Active {
+    fn new(path: &Path, settings: Settings, files: FileContents) -> Result<Self, Diagnostics> {
+        let tls = match (&settings.tls, &files.tls) {
+            (Some(tls), Some(files)) => {
+                Some(tls::server_config(tls, files, settings.http2).map_err(|why| in_file(path, why))?)
+            }
+            _ => None,
+        };
+        Ok(Self { settings: Arc::new(settings), tls, files })
+    }
+}
+
+/// Reads each file once, so that the compared content is the used content.
+fn load(path: &Path) -> Result<(Settings, FileContents), Diagnostics> {
+    let content = std::fs::read_to_string(path).map_err(|error| in_file(path, format!("cannot be read: {error}")))?;
+    let text = SourceText::new(path.display().to_string(), content);
+    let settings = Settings::parse(&text)?;
+    let directory = path.parent().unwrap_or(Path::new(""));
+    let tls = settings.tls.as_ref().map(|tls| TlsFiles::read(tls, directory)).transpose();
+    let tls = tls.map_err(|why| in_file(path, why))?;
+    Ok((settings, FileContents { text, tls }))
+}
+
+fn in_file(path: &Path, why: String) -> Diagnostics {
+    Diagnostic::in_file(path.display().to_string(), why).into()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::exposition::program::Build;
+
+    #[tokio::test(start_paused = true)]
+    async fn watch_applies_valid_changes_only() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("web.yaml");
+        std::fs::write(&path, "").unwrap();
+        let access = AccessControl::open(&path).unwrap();
+        let watched = Arc::clone(&access);
+        let metrics = Arc::new(ExporterMetrics::new(Build { version: "1", revision: "" }, (1, 1)).unwrap());
+        tokio::spawn(async move { watched.watch(&metrics).await });
+        for (content, is_limited) in
+            [("rate_limit: {interval: 1s, burst: 1}", true), ("rate_limit: x", true), ("http_server_config:", false)]
+        {
+            std::fs::write(&path, content).unwrap();
+            sleep(POLL_INTERVAL * 2).await;
+            assert_eq!(access.settings().rate_limit.is_some(), is_limited, "{content}");
+        }
+    }
+}

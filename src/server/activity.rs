@@ -1,0 +1,221 @@
+//! Phase and timeouts of one connection.
+//!
+//! hyper's `header_read_timeout` also closes idle connections, its HTTP/2 keep-alive finds dead peers only, and a timeout of
+//! reads or writes misses a client that trickles bytes or answers pings without reading its response.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::close_cause::CloseCause;
+use super::limits::{IDLE, READ_STALL, REQUEST_HEAD, RESPONSE};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// Waits for the first request, or for the rest of a further one.
+    Head,
+    /// No request is pending.
+    Idle,
+    /// Requests are in flight; of some of them the response has started.
+    InFlight { requests: u32, responses: u32 },
+}
+
+struct State {
+    phase: Phase,
+    phase_start: Instant,
+    last_bytes: Instant,
+    is_http2: bool,
+}
+
+/// Phase and timeouts of one connection.
+pub(super) struct Activity {
+    state: Mutex<State>,
+    eviction: Notify,
+}
+
+impl Activity {
+    pub(super) fn new() -> Self {
+        let now = Instant::now();
+        let state = State { phase: Phase::Head, phase_start: now, last_bytes: now, is_http2: false };
+        Self { state: Mutex::new(state), eviction: Notify::new() }
+    }
+
+    /// The handshake is complete; the first request may arrive.
+    pub(super) fn ready(&self, is_http2: bool) {
+        let mut state = self.state();
+        state.is_http2 = is_http2;
+        state.enter(Phase::Head);
+    }
+
+    pub(super) fn bytes_received(&self) {
+        let mut state = self.state();
+        state.last_bytes = Instant::now();
+        // HTTP/2 has frames between requests, such as pings.
+        if state.phase == Phase::Idle && !state.is_http2 {
+            state.enter(Phase::Head);
+        }
+    }
+
+    pub(super) fn bytes_sent(&self) {
+        self.state().last_bytes = Instant::now();
+    }
+
+    fn request_started(&self) {
+        let mut state = self.state();
+        match &mut state.phase {
+            Phase::InFlight { requests, .. } => *requests += 1,
+            _ => state.enter(Phase::InFlight { requests: 1, responses: 0 }),
+        }
+    }
+
+    fn response_started(&self) {
+        let mut state = self.state();
+        state.last_bytes = Instant::now();
+        if let Phase::InFlight { responses, .. } = &mut state.phase {
+            *responses += 1;
+        }
+    }
+
+    /// The response was passed to the connection, or dropped.
+    fn request_finished(&self, has_response: bool) {
+        let mut state = self.state();
+        if let Phase::InFlight { requests, responses } = &mut state.phase {
+            *requests = requests.saturating_sub(1);
+            *responses = responses.saturating_sub(u32::from(has_response));
+            if *requests == 0 {
+                state.enter(Phase::Idle);
+            }
+        }
+    }
+
+    /// Sort key for eviction: connections without a request first, then by the last bytes.
+    pub(super) fn eviction_rank(&self) -> (bool, Instant) {
+        let state = self.state();
+        (matches!(state.phase, Phase::InFlight { .. }), state.last_bytes)
+    }
+
+    pub(super) fn evict(&self) {
+        self.eviction.notify_one();
+    }
+
+    pub(super) async fn evicted(&self) {
+        self.eviction.notified().await;
+    }
+
+    /// Whether closing now could lose a response. In `Idle` its last bytes may still be unsent.
+    pub(super) fn has_pending_response(&self) -> bool {
+        self.state().phase != Phase::Head
+    }
+
+    /// When the connection times out unless something happens, and the cause to count; `None` if it is merely idle.
+    pub(super) fn deadline(&self) -> (Instant, Option<CloseCause>) {
+        let State { phase, phase_start, last_bytes, .. } = *self.state();
+        match phase {
+            Phase::Head => (phase_start + REQUEST_HEAD, Some(CloseCause::SlowRequest)),
+            Phase::Idle => (phase_start + IDLE, None),
+            Phase::InFlight { responses: 0, .. } => (phase_start + RESPONSE, Some(CloseCause::SlowReader)),
+            Phase::InFlight { .. } => {
+                ((phase_start + RESPONSE).min(last_bytes + READ_STALL), Some(CloseCause::SlowReader))
+            }
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn enter(&mut self, phase: Phase) {
+        self.phase = phase;
+        self.phase_start = Instant::now();
+        self.last_bytes = self.phase_start;
+    }
+}
+
+/// A request in flight until this is dropped.
+pub(super) struct InFlight {
+    activity: Arc<Activity>,
+    has_response: bool,
+}
+
+impl InFlight {
+    pub(super) fn new(activity: &Arc<Activity>) -> Self {
+        activity.request_started();
+        Self { activity: Arc::clone(activity), has_response: false }
+    }
+
+    pub(super) fn response_started(&mut self) {
+        self.activity.response_started();
+        self.has_response = true;
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.activity.request_finished(self.has_response);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn seconds_left(activity: &Activity) -> (u64, Option<CloseCause>) {
+        let (deadline, cause) = activity.deadline();
+        ((deadline - Instant::now()).as_secs(), cause)
+    }
+
+    async fn pass(seconds: u64) {
+        tokio::time::advance(Duration::from_secs(seconds)).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn each_phase_has_a_deadline() {
+        let activity = Arc::new(Activity::new());
+        activity.ready(false);
+        pass(1).await;
+        activity.bytes_received();
+        assert_eq!(seconds_left(&activity), (9, Some(CloseCause::SlowRequest)), "a part of a request extends nothing");
+        let mut request = InFlight::new(&activity);
+        assert_eq!(seconds_left(&activity), (300, Some(CloseCause::SlowReader)), "the handler may take its time");
+        request.response_started();
+        assert_eq!(seconds_left(&activity), (10, Some(CloseCause::SlowReader)));
+        drop(request);
+        assert_eq!(seconds_left(&activity), (300, None));
+        pass(200).await;
+        assert_eq!(seconds_left(&activity), (100, None));
+        activity.bytes_received();
+        assert_eq!(seconds_left(&activity), (10, Some(CloseCause::SlowRequest)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn slow_reader_is_bounded_by_the_response_timeout() {
+        let activity = Arc::new(Activity::new());
+        InFlight::new(&activity).response_started();
+        let mut request = InFlight::new(&activity);
+        request.response_started();
+        for _ in 0..33 {
+            pass(9).await;
+            activity.bytes_sent();
+        }
+        assert_eq!(seconds_left(&activity), (3, Some(CloseCause::SlowReader)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn http2_frames_between_requests_are_not_a_request_head() {
+        let activity = Arc::new(Activity::new());
+        activity.ready(true);
+        let (mut first, second) = (InFlight::new(&activity), InFlight::new(&activity));
+        first.response_started();
+        drop(first);
+        assert_eq!(seconds_left(&activity), (300, Some(CloseCause::SlowReader)), "the second is still in flight");
+        drop(second);
+        pass(1).await;
+        activity.bytes_received();
+        assert_eq!(seconds_left(&activity), (299, None));
+    }
+}
