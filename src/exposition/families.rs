@@ -122,8 +122,8 @@ pub const LABELS: &[(&str, &str)] = &[
     ("shard", "which part of the sources this process collects, from 1"),
     (
         "cause",
-        "`full`: another needed the place, `handshake`: TLS failed, `slow_handshake`, `slow_request`, `slow_reader`: it took \
-         too long, `too_large`: far too many or too long headers, `malformed`: no HTTP; present at 0 from the start",
+        "`full`: evicted at the connection limit, `handshake`: TLS handshake failed or timed out, `slow_request`, \
+         `slow_reader`: timeout, `malformed`: not HTTP, or headers far over the limit; present at 0 from the start",
     ),
     ("path", "the path of the request as the program knows it; `other` for any that it does not"),
 ];

@@ -167,6 +167,7 @@ mod tests {
         program.storage_failed();
         program.answered("/metrics", 200);
         program.answered("other", 404);
+        program.declare_close_causes(["full", "malformed"]);
         program
     }
 
@@ -194,12 +195,7 @@ mod tests {
         # HELP token_expiry_exporter_http_connections_closed_total Connections that this program closed because of what the client did or did not do.
         # TYPE token_expiry_exporter_http_connections_closed_total counter
         token_expiry_exporter_http_connections_closed_total{cause="full"} 0
-        token_expiry_exporter_http_connections_closed_total{cause="handshake"} 0
         token_expiry_exporter_http_connections_closed_total{cause="malformed"} 0
-        token_expiry_exporter_http_connections_closed_total{cause="slow_handshake"} 0
-        token_expiry_exporter_http_connections_closed_total{cause="slow_reader"} 0
-        token_expiry_exporter_http_connections_closed_total{cause="slow_request"} 0
-        token_expiry_exporter_http_connections_closed_total{cause="too_large"} 0
         # HELP token_expiry_exporter_http_requests_total Requests that this program has answered.
         # TYPE token_expiry_exporter_http_requests_total counter
         token_expiry_exporter_http_requests_total{code="200",path="/metrics"} 1
