@@ -1,8 +1,8 @@
-//! The dashboards: their form, and every number that they show.
+//! The dashboards: their structure, their queries, and the numbers that they show.
 
-mod board;
-mod form;
+mod dashboard;
 mod numbers;
 mod schema;
 mod scrape;
+mod structure;
 mod timing;

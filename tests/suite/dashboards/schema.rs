@@ -1,14 +1,14 @@
-//! The dashboards against the JSON Schemas of Grafana.
+//! Validates the dashboards with Grafana's JSON Schemas.
 
 use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::board::boards;
+use super::dashboard::dashboards;
 
-/// One of the schemas, with the rules relaxed that are stricter than Grafana: what may be any JSON value there stands as
-/// an object in them, a link of a field as a link of a dashboard, and the kinds of cells, which all allow `{type: auto}`,
-/// as excluding one another.
+/// Reads a schema and relaxes the rules that are stricter than Grafana itself: some values may be any JSON value but are
+/// declared as objects, a field's link is declared as a dashboard link, and the cell types, which all accept
+/// `{type: auto}`, are declared as mutually exclusive.
 fn schema(name: &str) -> Value {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/schemas/grafana/{name}.jsonschema.json"));
     let mut schema: Value = serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
@@ -30,28 +30,28 @@ fn schema(name: &str) -> Value {
     schema
 }
 
-/// One definition of a schema, as a schema of its own.
-fn part(name: &str, definition: &str) -> Value {
-    json!({"$ref": format!("#/definitions/{definition}"), "definitions": schema(name)["definitions"]})
+/// One definition of a schema, as a separate schema.
+fn definition(schema_name: &str, name: &str) -> Value {
+    json!({"$ref": format!("#/definitions/{name}"), "definitions": schema(schema_name)["definitions"]})
 }
 
-/// What is wrong, with where.
-fn wrong(schema: &Value, what: &Value) -> Vec<String> {
+/// The validation errors, each with its path.
+fn errors(schema: &Value, document: &Value) -> Vec<String> {
     let validator = jsonschema::draft7::new(schema).unwrap();
-    validator.iter_errors(what).map(|error| format!("{}: {error:.300}", error.instance_path())).collect()
+    validator.iter_errors(document).map(|error| format!("{}: {error:.300}", error.instance_path())).collect()
 }
 
 #[test]
-fn grafana_would_take_every_dashboard() {
-    let (dashboard, query) = (schema("dashboard"), schema("prometheus"));
-    for board in boards() {
-        assert_eq!(wrong(&dashboard, &board.json), [""; 0], "{}", board.name);
-        for panel in board.panels() {
+fn dashboards_match_the_grafana_schema() {
+    let (dashboard_schema, query_schema) = (schema("dashboard"), schema("prometheus"));
+    for dashboard in dashboards() {
+        assert_eq!(errors(&dashboard_schema, &dashboard.json), [""; 0], "{}", dashboard.name);
+        for panel in dashboard.panels() {
             let title = &panel["title"];
             for target in panel["targets"].as_array().unwrap() {
-                assert_eq!(wrong(&query, target), [""; 0], "{}: {title}", board.name);
+                assert_eq!(errors(&query_schema, target), [""; 0], "{}: {title}", dashboard.name);
             }
-            // "trend" has no schema of its own; a field of it is one of a time series.
+            // There is no schema for "trend"; its fields are those of a time series.
             let (options, field) = match panel["type"].as_str().unwrap() {
                 "table" => (Some("table"), Some("table")),
                 "timeseries" => (Some("timeseries"), Some("timeseries")),
@@ -60,19 +60,24 @@ fn grafana_would_take_every_dashboard() {
                 other => panic!("no schema for {other}"),
             };
             if let Some(name) = options {
-                assert_eq!(wrong(&part(name, "Options"), &panel["options"]), [""; 0], "{}: {title}", board.name);
+                assert_eq!(
+                    errors(&definition(name, "Options"), &panel["options"]),
+                    [""; 0],
+                    "{}: {title}",
+                    dashboard.name
+                );
             }
             if let Some(name) = field {
                 let custom = &panel["fieldConfig"]["defaults"]["custom"];
-                assert_eq!(wrong(&part(name, "FieldConfig"), custom), [""; 0], "{}: {title}", board.name);
+                assert_eq!(errors(&definition(name, "FieldConfig"), custom), [""; 0], "{}: {title}", dashboard.name);
             }
         }
     }
 }
 
 #[test]
-fn a_word_that_grafana_does_not_know_is_noticed() {
-    let mut board = boards().remove(0);
-    board.json["panels"][0]["titel"] = json!("a typing mistake");
-    assert!(!wrong(&schema("dashboard"), &board.json).is_empty());
+fn schema_rejects_an_unknown_key() {
+    let mut dashboard = dashboards().remove(0);
+    dashboard.json["panels"][0]["titel"] = json!("a typo");
+    assert!(!errors(&schema("dashboard"), &dashboard.json).is_empty());
 }

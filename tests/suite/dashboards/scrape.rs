@@ -1,4 +1,4 @@
-//! A demo, and a Prometheus that scrapes it under the labels that an installation adds.
+//! The demo, a Prometheus that scrapes it with the labels that an installation adds, and queries as panels send them.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::board::Board;
+use super::dashboard::Dashboard;
 use crate::equipment::{self, Sample, Server, client, free_port, query, query_at, wait_for};
 
-/// The invented company, with the exporter that collects it.
+/// The simulated organisation and the exporter that collects it.
 pub struct Demo {
     pub exporter: Server,
     control: String,
@@ -29,19 +29,19 @@ impl Demo {
         Self { exporter, control: format!("http://127.0.0.1:{control}") }
     }
 
-    /// What must be seen.
+    /// The expected metric values.
     pub async fn expected(&self) -> Value {
         let reply = client().get(format!("{}/expected", self.control)).send().await.unwrap();
         serde_json::from_str(&reply.text().await.unwrap()).unwrap()
     }
 
-    /// Makes something happen.
+    /// Sends a control request, such as `/providers/vault/stop`.
     pub async fn post(&self, path: &str) {
         let reply = client().post(format!("{}{path}", self.control)).send().await.unwrap();
         assert!(reply.status().is_success(), "{path}: {}", reply.status());
     }
 
-    /// A replica: another exporter with the same configuration.
+    /// Starts another exporter with the same configuration.
     pub async fn replica(&self, dir: &Path) -> Server {
         let log = self.exporter.log();
         let file = log.split_whitespace().find(|word| word.ends_with(".yaml;")).unwrap().trim_end_matches(';');
@@ -49,10 +49,10 @@ impl Demo {
     }
 }
 
-/// An exporter that is scraped, and the labels that come with it.
+/// An exporter to scrape, and its target labels.
 pub struct Target<'a>(pub &'a Server, pub BTreeMap<&'a str, &'a str>);
 
-/// A Prometheus that scrapes these every second.
+/// Starts a Prometheus that scrapes these targets every second.
 pub async fn prometheus(dir: &Path, targets: &[Target<'_>]) -> Server {
     let targets = targets
         .iter()
@@ -62,50 +62,55 @@ pub async fn prometheus(dir: &Path, targets: &[Target<'_>]) -> Server {
     equipment::prometheus(dir, json!({"scrape_configs": [scrape]})).await
 }
 
-/// Waits until Prometheus answers this query with so many samples.
-pub async fn wait(prometheus: &Server, what: &str, samples: usize) {
-    let asked = || async { (query(prometheus, what).await.len() == samples).then_some(()) };
-    wait_for(&format!("{samples} samples of {what}"), Duration::from_secs(90), asked).await;
+/// Waits until a query returns this number of samples.
+pub async fn wait(prometheus: &Server, expression: &str, samples: usize) {
+    let check = || async { (query(prometheus, expression).await.len() == samples).then_some(()) };
+    wait_for(&format!("{samples} samples of {expression}"), Duration::from_secs(90), check).await;
 }
 
-/// What a panel shows.
-pub struct Shown<'a> {
-    pub board: &'a Board,
+/// A dashboard with selected variable values, on the data of one Prometheus.
+pub struct View<'a> {
+    pub dashboard: &'a Dashboard,
     pub prometheus: &'a Server,
-    pub chosen: &'a [(&'a str, &'a str)],
-    /// The Unix time at which it is asked; none: now.
+    pub selected: &'a [(&'a str, &'a str)],
+    /// Unix time of the queries; `None` means now.
     pub at: Option<f64>,
 }
 
-impl Shown<'_> {
-    /// The answer to the query of this panel.
+impl View<'_> {
+    /// The samples of a panel's query.
     pub async fn rows(&self, panel: &str, reference: &str) -> Vec<Sample> {
-        let text = self.board.filled(&self.board.query(panel, reference), self.chosen);
+        let text = self.dashboard.interpolate(&self.dashboard.query(panel, reference), self.selected);
         query_at(self.prometheus, &text, self.at).await
     }
 
-    /// The only number of a panel; none where its text for no data shows.
+    /// The value of a panel with a single number; `None` if it has no data.
     pub async fn number(&self, panel: &str) -> Option<f64> {
         let rows = self.rows(panel, "A").await;
         assert!(rows.len() <= 1, "{panel}: {rows:?}");
         rows.first().map(|sample| sample.value)
     }
 
-    /// The sum of a panel's numbers.
+    /// The sum of all values of a panel's query.
     pub async fn sum(&self, panel: &str, reference: &str) -> f64 {
         self.rows(panel, reference).await.iter().map(|sample| sample.value).sum()
     }
 }
 
-/// The values that a variable offers.
-pub async fn offered(prometheus: &Server, board: &Board, variable: &str, chosen: &[(&str, &str)]) -> Vec<String> {
-    let asked = board.variable(variable).unwrap()["query"].as_str().unwrap();
-    let inside = asked.strip_prefix("label_values(").and_then(|rest| rest.strip_suffix(')')).unwrap();
+/// The values that a variable offers for selection.
+pub async fn variable_values(
+    prometheus: &Server,
+    dashboard: &Dashboard,
+    variable: &str,
+    selected: &[(&str, &str)],
+) -> Vec<String> {
+    let query = dashboard.variable(variable).unwrap()["query"].as_str().unwrap();
+    let inside = query.strip_prefix("label_values(").and_then(|rest| rest.strip_suffix(')')).unwrap();
     let (selector, label) = inside.rsplit_once(", ").unwrap();
-    let selector = board.filled(selector, chosen);
+    let selector = dashboard.interpolate(selector, selected);
     let url = format!("{}/api/v1/label/{label}/values", prometheus.url);
     let url = url::Url::parse_with_params(&url, [("match[]", selector.as_str())]).unwrap();
     let reply: Value = serde_json::from_str(&client().get(url).send().await.unwrap().text().await.unwrap()).unwrap();
-    assert_eq!(reply["status"], "success", "{asked}: {reply}");
+    assert_eq!(reply["status"], "success", "{query}: {reply}");
     serde_json::from_value(reply["data"].clone()).unwrap()
 }

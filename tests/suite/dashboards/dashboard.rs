@@ -1,4 +1,4 @@
-//! A dashboard as it stands in the tree, and its queries as Grafana sends them.
+//! A dashboard file, and its queries as Grafana sends them.
 
 use std::path::{Path, PathBuf};
 
@@ -6,8 +6,8 @@ use regex::{Captures, Regex};
 use serde_json::Value;
 
 /// One dashboard.
-pub struct Board {
-    /// The name of its file without the ending, which is its uid too.
+pub struct Dashboard {
+    /// The file name without its extension, and also the uid.
     pub name: String,
     pub json: Value,
 }
@@ -19,24 +19,25 @@ pub struct Query {
     pub text: String,
 }
 
-/// The folder of the dashboards.
-pub fn folder() -> PathBuf {
+/// `dashboards/`.
+pub fn directory() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("dashboards")
 }
 
-/// All of them, by name.
-pub fn boards() -> Vec<Board> {
-    let files = std::fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().path());
-    let mut names: Vec<_> = files.filter(|path| path.extension().is_some_and(|ending| ending == "json")).collect();
-    names.sort();
-    let read = |path: PathBuf| Board {
+/// All dashboards, sorted by name.
+pub fn dashboards() -> Vec<Dashboard> {
+    let files = std::fs::read_dir(directory()).unwrap().map(|entry| entry.unwrap().path());
+    let mut paths: Vec<_> =
+        files.filter(|path| path.extension().is_some_and(|extension| extension == "json")).collect();
+    paths.sort();
+    let read = |path: PathBuf| Dashboard {
         name: path.file_stem().unwrap().to_str().unwrap().to_owned(),
         json: serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap(),
     };
-    names.into_iter().map(read).collect()
+    paths.into_iter().map(read).collect()
 }
 
-impl Board {
+impl Dashboard {
     pub fn panels(&self) -> &[Value] {
         self.json["panels"].as_array().unwrap()
     }
@@ -61,14 +62,14 @@ impl Board {
         queries.collect()
     }
 
-    /// The query of this panel.
+    /// One query of a panel.
     pub fn query(&self, panel: &str, reference: &str) -> String {
         let found = self.queries().into_iter().find(|query| query.panel == panel && query.reference == reference);
         found.unwrap_or_else(|| panic!("{} has no panel {panel} with a query {reference}", self.name)).text
     }
 
-    /// A query with its variables replaced as Grafana replaces them: by those that are chosen, else by "All" or the default.
-    pub fn filled(&self, query: &str, chosen: &[(&str, &str)]) -> String {
+    /// Replaces the variables of a query as Grafana does: with the selected values, else with "All" or the default.
+    pub fn interpolate(&self, query: &str, selected: &[(&str, &str)]) -> String {
         let name = Regex::new(r"\$(?:\{(\w+)\}|(\w+))").unwrap();
         let value = |captures: &Captures| {
             let name = captures.get(1).or(captures.get(2)).unwrap().as_str();
@@ -77,9 +78,9 @@ impl Board {
             }
             let variable =
                 self.variable(name).unwrap_or_else(|| panic!("{} has no variable {name}: {query}", self.name));
-            let chosen = chosen.iter().find(|(chosen, _)| *chosen == name).map(|(_, value)| *value);
-            match chosen {
-                Some(value) if variable["multi"] == true => escaped(value),
+            let selected = selected.iter().find(|(selected, _)| *selected == name).map(|(_, value)| *value);
+            match selected {
+                Some(value) if variable["multi"] == true => escape(value),
                 Some(value) => value.to_owned(),
                 None if variable["multi"] == true => text(&variable["allValue"]),
                 None => text(&variable["current"]["value"]),
@@ -89,18 +90,18 @@ impl Board {
     }
 }
 
-/// What stands in the string, or an empty one.
+/// The string, or an empty one if the value is not a string.
 pub fn text(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
 }
 
-/// A chosen value, escaped for a regular expression inside of a string of PromQL.
-fn escaped(value: &str) -> String {
-    value.chars().fold(String::new(), |done, next| match next {
-        '\\' => done + r"\\\\",
+/// Escapes a selected value for a regular expression in a PromQL string.
+fn escape(value: &str) -> String {
+    value.chars().fold(String::new(), |escaped, next| match next {
+        '\\' => escaped + r"\\\\",
         '$' | '^' | '*' | '{' | '}' | '[' | ']' | '\'' | '+' | '?' | '.' | '(' | ')' | '|' => {
-            done + r"\\" + &next.to_string()
+            escaped + r"\\" + &next.to_string()
         }
-        _ => done + &next.to_string(),
+        _ => escaped + &next.to_string(),
     })
 }
