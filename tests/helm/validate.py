@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Validates rendered manifests: against the schemas of every Kubernetes from 1.25 to 1.35, strict, and against the definitions
-(CRDs) in tests/schemas/kubernetes/. One process for all, since the schemas are large.
+"""Validates rendered manifests strictly against the schemas of Kubernetes 1.25 to 1.35 and the CRDs in tests/schemas/kubernetes/.
+A single process validates all of them, since the schemas are large.
 
-    tests/helm/validate.py FOLDER [FOLDER-OF-FURTHER-CRDS]
+    tests/helm/validate.py DIRECTORY [DIRECTORY-OF-MORE-CRDS]
 
-FOLDER holds one *.yaml for each set of values. Prints what is wrong, one line each, and a summary on the last line.
+DIRECTORY has one *.yaml per value set. Prints one line per error, and a summary on the last line.
 """
 
 import functools
@@ -23,22 +23,22 @@ KUBERNETES = ("apps", "batch", "policy", "networking.k8s.io", "rbac.authorizatio
 
 
 class Loader(yaml.CSafeLoader):
-    """YAML 1.1, as Kubernetes reads it; but a key that comes twice is an error, as in an API server that is strict."""
+    """YAML 1.1, as Kubernetes reads it; a duplicate key is an error, as with strict field validation."""
 
     def construct_mapping(self, node, deep=False):
         keys = [key.value for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
-        twice = {key for key in keys if keys.count(key) > 1}
-        if twice:
-            raise yaml.constructor.ConstructorError(None, None, f"the key {sorted(twice)} comes twice", node.start_mark)
+        duplicates = {key for key in keys if keys.count(key) > 1}
+        if duplicates:
+            raise yaml.constructor.ConstructorError(None, None, f"duplicate key {sorted(duplicates)}", node.start_mark)
         return super().construct_mapping(node, deep)
 
 
-# A bare `=` stands in an enumeration of prometheus-operator: https://github.com/yaml/pyyaml/issues/89
+# An enumeration of prometheus-operator has a bare `=`: https://github.com/yaml/pyyaml/issues/89
 yaml.CSafeLoader.add_constructor("tag:yaml.org,2002:value", lambda loader, node: node.value)
 
 
-def plain(value):
-    """Dates and the like as the texts that JSON has: no manifest may have any."""
+def to_json(value):
+    """Raises TypeError for values that JSON does not have, such as dates: manifests must not contain any."""
     return json.loads(json.dumps(value))
 
 
@@ -49,10 +49,10 @@ def is_builtin(api_version):
 
 @functools.cache
 def definitions(version):
-    return Resource.from_contents(utils.schema_contents(f"kubernetes-json-schema/{folder(version)}/_definitions.json", version))
+    return Resource.from_contents(utils.schema_contents(f"kubernetes-json-schema/{directory(version)}/_definitions.json", version))
 
 
-def folder(version):
+def directory(version):
     return "v%s-local-strict" % [known for known in utils.all_versions() if utils.major_minor(known) == version][-1]
 
 
@@ -60,13 +60,13 @@ def folder(version):
 def builtin(version, kind, api_version):
     group, _, number = api_version.rpartition("/")
     name = "-".join(filter(None, [kind.lower(), group.split(".")[0], number]))
-    schema = utils.schema_contents(f"kubernetes-json-schema/{folder(version)}/{name}.json", version)
+    schema = utils.schema_contents(f"kubernetes-json-schema/{directory(version)}/{name}.json", version)
     registry = definitions(version) @ (Resource.from_contents(schema) @ Registry())
     return Draft202012Validator(schema, registry=registry)
 
 
 def strict(schema):
-    """The schema of a CRD, as an API server with strict validation reads it: unknown fields are errors."""
+    """Makes unknown fields of a CRD schema errors, as strict field validation does."""
     if isinstance(schema, list):
         return [strict(part) for part in schema]
     if not isinstance(schema, dict):
@@ -77,15 +77,15 @@ def strict(schema):
     if schema.get("x-kubernetes-int-or-string"):
         schema.pop("type", None)
     if isinstance(schema.get("pattern"), str) and "(?i)" in schema["pattern"]:
-        # Go reads a flag anywhere, Python at the head only.
+        # Go accepts this flag anywhere, Python only at the start.
         schema["pattern"] = "(?i)" + schema["pattern"].replace("(?i)", "")
     return schema
 
 
-def customs(folders):
-    """(apiVersion, kind) → validator."""
+def crd_validators(directories):
+    """Maps (apiVersion, kind) to a validator."""
     found = {}
-    for path in (path for each in folders for path in sorted(pathlib.Path(each).glob("*.yaml"))):
+    for path in (path for each in directories for path in sorted(pathlib.Path(each).glob("*.yaml"))):
         for crd in yaml.load_all(path.read_text(), yaml.CSafeLoader):
             for version in crd["spec"]["versions"] if crd else []:
                 schema = strict(version["schema"]["openAPIV3Schema"])
@@ -95,16 +95,16 @@ def customs(folders):
     return found
 
 
-def main(manifests, *further):
-    custom, seen, wrong, unknown, count = customs([CRDS, *further]), {}, [], set(), 0
+def main(manifests, *more_crds):
+    crds, seen, errors, unknown, count = crd_validators([CRDS, *more_crds]), {}, [], set(), 0
     for path in sorted(pathlib.Path(manifests).glob("*.yaml")):
         try:
-            documents = [plain(each) for each in yaml.load_all(path.read_text(), Loader) if each]
+            documents = [to_json(each) for each in yaml.load_all(path.read_text(), Loader) if each]
         except (yaml.YAMLError, TypeError) as error:
-            wrong.append(f"{path.stem}: {error}")
+            errors.append(f"{path.stem}: {error}")
             continue
         names = [(each["kind"], each["metadata"].get("namespace"), each["metadata"]["name"]) for each in documents]
-        wrong.extend(f"{path.stem}: {name} comes twice" for name in sorted(map(str, names)) if list(map(str, names)).count(name) > 1)
+        errors.extend(f"{path.stem}: duplicate {name}" for name in sorted(map(str, names)) if list(map(str, names)).count(name) > 1)
         for document in documents:
             count += 1
             api_version, kind = document["apiVersion"], document["kind"]
@@ -112,8 +112,8 @@ def main(manifests, *further):
             if text not in seen:
                 if is_builtin(api_version):
                     validators = [(version, builtin(version, kind, api_version)) for version in VERSIONS]
-                elif (api_version, kind) in custom:
-                    validators = [("its CRD", custom[api_version, kind])]
+                elif (api_version, kind) in crds:
+                    validators = [("its CRD", crds[api_version, kind])]
                 else:
                     validators = []
                     unknown.add(f"{api_version} {kind}")
@@ -122,10 +122,10 @@ def main(manifests, *further):
                     for version, validator in validators
                     for error in validator.iter_errors(document)
                 ]
-            wrong.extend(f"{path.stem}: {line}" for line in seen[text])
-    print("".join(f"{line}\n" for line in wrong), end="")
-    print(f"{count} manifests, {len(wrong)} mistakes; without a schema: {', '.join(sorted(unknown)) or 'none'}")
-    return 1 if wrong else 0
+            errors.extend(f"{path.stem}: {line}" for line in seen[text])
+    print("".join(f"{line}\n" for line in errors), end="")
+    print(f"{count} manifests, {len(errors)} errors; without a schema: {', '.join(sorted(unknown)) or 'none'}")
+    return 1 if errors else 0
 
 
 if __name__ == "__main__":

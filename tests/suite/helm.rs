@@ -1,12 +1,12 @@
-//! The Helm chart: what it renders is valid, safe and what was tested; what is wrong is refused in words that help.
+//! The Helm chart: rendered manifests are valid, secure and contain the tested files; invalid values are rejected with a remedy.
 
-mod configured;
 mod generated;
-mod refused;
+mod program;
+mod rejected;
 mod render;
 mod routes;
 mod rules;
-mod safe;
+mod security;
 mod shards;
 mod values;
 
@@ -32,22 +32,22 @@ fn yaml(text: &str) -> Value {
     serde_saphyr::from_str(text).unwrap_or_else(|error| panic!("{error}:\n{text}"))
 }
 
-fn updates() -> bool {
+fn updates_golden() -> bool {
     std::env::var_os("UPDATE_GOLDEN").is_some()
 }
 
 const CHART: &str = "helm/token-expiry-exporter";
 
-/// What is generated in the chart's folder is written anew before the first look at it, where that is asked for.
-static FRESH: LazyLock<()> = LazyLock::new(|| {
-    if updates() {
+/// With `UPDATE_GOLDEN=1`, writes the generated files of the chart before their first use.
+static GENERATED: LazyLock<()> = LazyLock::new(|| {
+    if updates_golden() {
         generated::write();
     }
 });
 
-/// helm with these arguments, on the chart: what it prints, or what it complains of.
+/// Runs helm and returns its output; on failure all output as the error.
 fn helm(arguments: &[&str]) -> Result<String, String> {
-    LazyLock::force(&FRESH);
+    LazyLock::force(&GENERATED);
     let home = std::env::temp_dir().join("token-expiry-exporter-helm");
     let output = Command::new(tool("helm"))
         .args(arguments)
@@ -62,44 +62,44 @@ fn helm(arguments: &[&str]) -> Result<String, String> {
     if output.status.success() { Ok(out) } else { Err(format!("{out}{err}")) }
 }
 
-/// The manifests of a set of values, as text.
-fn template(values: &Path, further: &[&str]) -> Result<String, String> {
+/// Renders the chart with a file of values and additional arguments.
+fn template(values: &Path, additional: &[&str]) -> Result<String, String> {
     let values = values.display().to_string();
     let mut arguments = vec!["template", "tokens", CHART, "--namespace=monitoring", "--values", &values];
-    arguments.extend(further);
+    arguments.extend(additional);
     helm(&arguments)
 }
 
-/// The sets of values under a folder of tests/helm, by name.
-fn sets(folder: &str) -> BTreeMap<String, PathBuf> {
-    let entries = std::fs::read_dir(file("tests/helm").join(folder)).unwrap();
+/// The value sets in a directory of tests/helm, by name.
+fn value_sets(directory: &str) -> BTreeMap<String, PathBuf> {
+    let entries = std::fs::read_dir(file("tests/helm").join(directory)).unwrap();
     let named = |path: PathBuf| (path.file_stem().unwrap().to_string_lossy().into_owned(), path);
     entries.map(|entry| named(entry.unwrap().path())).collect()
 }
 
-/// Every good set of values, rendered.
+/// Every valid value set, rendered.
 static RENDERED: LazyLock<BTreeMap<String, String>> = LazyLock::new(|| {
     let render = |(name, path): (String, PathBuf)| {
         let text = template(&path, &[]).unwrap_or_else(|error| panic!("{name}: {error}"));
         (name, text)
     };
-    sets("good").into_iter().map(render).collect()
+    value_sets("good").into_iter().map(render).collect()
 });
 
-/// The manifests of a text that helm has rendered.
+/// Parses the manifests that helm has rendered.
 fn manifests(text: &str) -> Vec<Value> {
     let documents = text.split("---\n# Source:").filter_map(|document| document.split_once('\n'));
     documents.map(|(_, document)| yaml(document)).filter(|manifest| !manifest.is_null()).collect()
 }
 
-/// The manifests of a good set.
-fn of(set: &str) -> Vec<Value> {
+/// The manifests of a valid value set.
+fn manifests_of(set: &str) -> Vec<Value> {
     manifests(RENDERED.get(set).unwrap_or_else(|| panic!("tests/helm/good has no {set}.yaml")))
 }
 
-/// The one manifest of a kind.
-fn one(set: &str, kind: &str) -> Value {
-    let mut found: Vec<Value> = of(set).into_iter().filter(|manifest| manifest["kind"] == kind).collect();
+/// The only manifest of a kind in a valid value set.
+fn manifest_of(set: &str, kind: &str) -> Value {
+    let mut found: Vec<Value> = manifests_of(set).into_iter().filter(|manifest| manifest["kind"] == kind).collect();
     assert_eq!(found.len(), 1, "{set}: {kind}");
     found.remove(0)
 }

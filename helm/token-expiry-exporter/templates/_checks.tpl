@@ -1,13 +1,13 @@
-{{/* What the schema cannot say, each with the way out. All that is wrong is told at once. */}}
+{{/* Checks that a JSON Schema cannot express. All errors are reported at once, each with its remedy. */}}
 {{- define "tee.checks" -}}
-{{- $wrong := list -}}
-{{- $folder := "/run/secrets/token-expiry-exporter/" -}}
+{{- $errors := list -}}
+{{- $directory := "/run/secrets/token-expiry-exporter/" -}}
 
 {{- if and (not .Values.existingConfigMap) (not .Values.config.sources) -}}
-{{- $wrong = append $wrong "config.sources is empty: name an account, such as {name: gitlab, provider: gitlab, credential: {file: /run/secrets/token-expiry-exporter/gitlab}}, or set existingConfigMap" -}}
+{{- $errors = append $errors "config.sources: empty; add a source, such as {name: gitlab, provider: gitlab, credential: {file: /run/secrets/token-expiry-exporter/gitlab}}, or set existingConfigMap" -}}
 {{- end -}}
 {{- if and .Values.existingConfigMap .Values.config -}}
-{{- $wrong = append $wrong "config and existingConfigMap are both set: only one can be mounted; take one out" -}}
+{{- $errors = append $errors "config and existingConfigMap: both set, but only one can be mounted; remove one" -}}
 {{- end -}}
 
 {{- range $source := .Values.config.sources -}}
@@ -15,20 +15,22 @@
 {{- $parts := ternary (list $credential) (values $credential) (or (kindIs "string" $credential.file) (kindIs "string" $credential.env)) -}}
 {{- range $part := $parts -}}
 {{- $file := toString ($part.file | default "") -}}
-{{- if hasPrefix $folder $file -}}
-{{- $name := trimPrefix $folder $file -}}
+{{- if hasPrefix $directory $file -}}
+{{- $name := trimPrefix $directory $file -}}
 {{- $entry := get $.Values.credentials $name | default dict -}}
-{{- if or (not $entry) $entry.csi -}}
-{{- $wrong = append $wrong (printf "config.sources: %s reads %s, but credentials has no %q that becomes a file; there are: %s" $source.name $file $name (keys $.Values.credentials | sortAlpha | join ", " | default "none")) -}}
+{{- if not $entry -}}
+{{- $errors = append $errors (printf "config.sources: %s reads %s, but credentials has no %q; available: %s" $source.name $file $name (keys $.Values.credentials | sortAlpha | join ", " | default "none")) -}}
+{{- else if $entry.csi -}}
+{{- $errors = append $errors (printf "config.sources: %s reads %s, but credentials.%s is a CSI volume; use a file in /run/secrets/csi/%s" $source.name $file $name $name) -}}
 {{- end -}}
 {{- end -}}
 {{- if and (hasPrefix "/var/run/secrets/kubernetes.io/" $file) (not $.Values.serviceAccount.automountToken) -}}
-{{- $wrong = append $wrong (printf "config.sources: %s reads the token of the service account, which is not mounted: set serviceAccount.automountToken, or better credentials.NAME.serviceAccountToken with an audience" $source.name) -}}
+{{- $errors = append $errors (printf "config.sources: %s reads the service account token, which is not mounted; set serviceAccount.automountToken, or better credentials.NAME.serviceAccountToken with an audience" $source.name) -}}
 {{- end -}}
 {{- if $part.env -}}
 {{- range $variable := $.Values.env -}}
 {{- if and (eq $variable.name $part.env) (hasKey $variable "value") -}}
-{{- $wrong = append $wrong (printf "env: %s is the credential of %s, and its value would stand in the release: use valueFrom.secretKeyRef" $variable.name $source.name) -}}
+{{- $errors = append $errors (printf "env: the value of %s, a credential of %s, would be stored in the release; use valueFrom.secretKeyRef" $variable.name $source.name) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
@@ -37,16 +39,16 @@
 
 {{- $pods := mul (int .Values.replicas) (int .Values.shards) -}}
 {{- if and .Values.persistence.existingClaim (gt $pods 1) -}}
-{{- $wrong = append $wrong (printf "persistence.existingClaim cannot be shared by %d pods: leave it empty, so that each has a claim of its own" $pods) -}}
+{{- $errors = append $errors (printf "persistence.existingClaim: cannot be shared by %d pods; leave it empty to give each pod its own claim" $pods) -}}
 {{- end -}}
 {{- if eq (int .Values.web.port) (int .Values.probes.port) -}}
-{{- $wrong = append $wrong "web.port and probes.port are the same: the probes have a listener of their own" -}}
+{{- $errors = append $errors "web.port and probes.port: must differ; the probes have their own listener" -}}
 {{- end -}}
 {{- if and .Values.web.existingSecret.name .Values.web.config -}}
-{{- $wrong = append $wrong "web.config and web.existingSecret are both set: take one out" -}}
+{{- $errors = append $errors "web.config and web.existingSecret: both set; remove one" -}}
 {{- end -}}
 {{- if and .Values.web.tls.certManager.enabled (not .Values.web.tls.certManager.issuerRef) -}}
-{{- $wrong = append $wrong "web.tls.certManager.issuerRef is empty: name the issuer, such as {name: internal, kind: ClusterIssuer}" -}}
+{{- $errors = append $errors "web.tls.certManager.issuerRef: empty; set it, such as {name: internal, kind: ClusterIssuer}" -}}
 {{- end -}}
 
 {{- $monitors := list -}}
@@ -54,55 +56,55 @@
 {{- if (get $.Values .).enabled }}{{ $monitors = append $monitors . }}{{ end -}}
 {{- end -}}
 {{- if gt (len $monitors) 1 -}}
-{{- $wrong = append $wrong (printf "%s are all enabled: the exporter would be scraped under several jobs, and each alert would come as often; keep one" (join " and " $monitors)) -}}
+{{- $errors = append $errors (printf "%s: all enabled; several scrape jobs would duplicate every alert; enable only one" (join " and " $monitors)) -}}
 {{- end -}}
 
 {{- $alerts := include "tee.alertNames" . | fromJsonArray -}}
 {{- range $name := keys .Values.prometheusRule.alerts | sortAlpha -}}
 {{- if not (has $name $alerts) -}}
-{{- $wrong = append $wrong (printf "prometheusRule.alerts: there is no alert %s; there are: %s" $name (join ", " $alerts)) -}}
+{{- $errors = append $errors (printf "prometheusRule.alerts: unknown alert %s; available: %s" $name (join ", " $alerts)) -}}
 {{- end -}}
 {{- end -}}
 {{- range $alert, $band := dict "TokenExpiryWarning" "warning" "TokenExpiryCritical" "critical" -}}
 {{- $lead := (get $.Values.prometheusRule.alerts $alert | default dict).lead -}}
 {{- $configured := get ($.Values.config.alert_lead | default dict) $band -}}
 {{- if and $lead $configured (ne $lead $configured) -}}
-{{- $wrong = append $wrong (printf "prometheusRule.alerts.%s.lead is %s, but config.alert_lead.%s is %s: both are the same lead; set it in one place" $alert $lead $band $configured) -}}
+{{- $errors = append $errors (printf "prometheusRule.alerts.%s.lead is %s, but config.alert_lead.%s is %s; both set the same lead; remove one" $alert $lead $band $configured) -}}
 {{- end -}}
 {{- if and $lead $.Values.existingConfigMap -}}
-{{- $wrong = append $wrong (printf "prometheusRule.alerts.%s.lead cannot be written into existingConfigMap: set alert_lead.%s there" $alert $band) -}}
+{{- $errors = append $errors (printf "prometheusRule.alerts.%s.lead: cannot be written to existingConfigMap; set alert_lead.%s there" $alert $band) -}}
 {{- end -}}
 {{- end -}}
 
 {{- with .Values.alertmanagerConfig -}}
 {{- if .enabled -}}
 {{- if not (hasKey .receivers "fallback") -}}
-{{- $wrong = append $wrong "alertmanagerConfig.receivers has no fallback: it gets what no other route takes, such as {slackConfigs: [{apiURL: {name: slack, key: url}, channel: \"#tokens\"}]}" -}}
+{{- $errors = append $errors "alertmanagerConfig.receivers: fallback is missing; it receives alerts that match no other route, such as {slackConfigs: [{apiURL: {name: slack, key: url}, channel: \"#tokens\"}]}" -}}
 {{- end -}}
 {{- $known := list -}}
 {{- range ($.Files.Get "files/alertmanager.yaml" | fromYaml).receivers }}{{ $known = append $known .name }}{{ end -}}
 {{- range $name := keys .receivers | sortAlpha -}}
 {{- if not (or (has $name $known) (hasPrefix "team-" $name)) -}}
-{{- $wrong = append $wrong (printf "alertmanagerConfig.receivers: no route leads to %s; there are: %s, and team-NAME for each team" $name (without $known "team-platform" | join ", ")) -}}
+{{- $errors = append $errors (printf "alertmanagerConfig.receivers: no route for %s; available: %s, and team-NAME for each team" $name (without $known "team-platform" | join ", ")) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
 {{- if and .Values.dashboards.grafanaOperator.enabled (not .Values.dashboards.enabled) -}}
-{{- $wrong = append $wrong "dashboards.grafanaOperator reads the ConfigMaps of dashboards: set dashboards.enabled too" -}}
+{{- $errors = append $errors "dashboards.grafanaOperator: needs the ConfigMaps of dashboards; set dashboards.enabled" -}}
 {{- end -}}
 {{- if and .Values.ingress.enabled (not .Values.ingress.hosts) -}}
-{{- $wrong = append $wrong "ingress.hosts is empty: name a host" -}}
+{{- $errors = append $errors "ingress.hosts: empty; add a host name" -}}
 {{- end -}}
 {{- if and .Values.existingConfigMap .Values.networkPolicy.enabled .Values.networkPolicy.cilium.enabled (not .Values.networkPolicy.cilium.hosts) -}}
-{{- $wrong = append $wrong "networkPolicy.cilium knows no host of existingConfigMap: name them in networkPolicy.cilium.hosts" -}}
+{{- $errors = append $errors "networkPolicy.cilium: hosts of existingConfigMap are unknown; list them in networkPolicy.cilium.hosts" -}}
 {{- end -}}
 
 {{- if and .Values.networkPolicy.cilium.enabled .Values.networkPolicy.ingress.from -}}
-{{- $wrong = append $wrong "networkPolicy.ingress.from holds for a NetworkPolicy, not for Cilium's: write the peers as endpoint selectors in networkPolicy.cilium.fromEndpoints" -}}
+{{- $errors = append $errors "networkPolicy.ingress.from: not used by a CiliumNetworkPolicy; set networkPolicy.cilium.fromEndpoints (endpoint selectors)" -}}
 {{- end -}}
 
-{{- if $wrong -}}
-{{- fail (printf "\n\n- %s\n" (join "\n- " $wrong)) -}}
+{{- if $errors -}}
+{{- fail (printf "\n\n- %s\n" (join "\n- " $errors)) -}}
 {{- end -}}
 {{- end -}}

@@ -1,4 +1,4 @@
-{{/* How the client trusts what cert-manager has issued; what is given goes before. */}}
+{{/* The TLS configuration of a scrape: the given one, else the CA of cert-manager. */}}
 {{- define "tee.tlsConfig" -}}
 {{- if .monitor.tlsConfig -}}
 {{- toYaml .monitor.tlsConfig -}}
@@ -8,7 +8,7 @@ serverName: {{ include "tee.fullname" .root }}.{{ .root.Release.Namespace }}.svc
 {{- end -}}
 {{- end -}}
 
-{{/* What an endpoint has in every kind of monitor: (dict "root" $ "monitor" VALUES). */}}
+{{/* The fields of an endpoint that all kinds of monitors share: (dict "root" $ "monitor" VALUES). */}}
 {{- define "tee.endpoint" -}}
 port: http-metrics
 path: {{ .root.Values.web.telemetryPath }}

@@ -2,11 +2,11 @@
 {{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" -}}
 {{- end -}}
 
-{{/* At most 52 characters: a StatefulSet's pods get a number behind, and their label a hash. */}}
+{{/* At most 52 characters: a StatefulSet appends a number to pod names and a hash to their label. */}}
 {{- define "tee.fullname" -}}
 {{- $name := include "tee.name" . -}}
-{{- $whole := ternary .Release.Name (printf "%s-%s" .Release.Name $name) (contains $name .Release.Name) -}}
-{{- default $whole .Values.fullnameOverride | trunc 52 | trimSuffix "-" -}}
+{{- $full := ternary .Release.Name (printf "%s-%s" .Release.Name $name) (contains $name .Release.Name) -}}
+{{- default $full .Values.fullnameOverride | trunc 52 | trimSuffix "-" -}}
 {{- end -}}
 
 {{- define "tee.selector" -}}
@@ -14,7 +14,7 @@ app.kubernetes.io/name: {{ include "tee.name" . }}
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end -}}
 
-{{/* The pods that serve; that of `helm test` is none of them. */}}
+{{/* Selects the exporter pods, not the pod of `helm test`. */}}
 {{- define "tee.podSelector" -}}
 {{ include "tee.selector" . }}
 app.kubernetes.io/component: exporter
@@ -27,12 +27,12 @@ app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end -}}
 
-{{/* The labels of an object: (dict "root" $ "own" MAP). Maps are merged, so that no key comes twice. */}}
+{{/* The labels of an object: (dict "root" $ "own" MAP). Merged, so that no key is duplicated. */}}
 {{- define "tee.allLabels" -}}
 {{- toYaml (merge (dict) (.own | default dict) .root.Values.commonLabels (include "tee.labels" .root | fromYaml)) -}}
 {{- end -}}
 
-{{/* Metadata: (dict "root" $ "name" NAME "namespace" NAMESPACE "labels" MAP "annotations" MAP); all but root may be missing. */}}
+{{/* Metadata: (dict "root" $ "name" NAME "namespace" NAMESPACE "labels" MAP "annotations" MAP); all but root are optional. */}}
 {{- define "tee.metadata" -}}
 name: {{ .name | default (include "tee.fullname" .root) }}
 namespace: {{ .namespace | default .root.Release.Namespace }}
@@ -54,12 +54,12 @@ annotations:
 {{- end -}}
 {{- end -}}
 
-{{/* The Secret with the certificate of the exporter's own door; empty: it serves HTTP. */}}
+{{/* The Secret with the serving certificate; empty for plain HTTP. */}}
 {{- define "tee.tlsSecret" -}}
 {{- .Values.web.tls.secretName | default (ternary (printf "%s-tls" (include "tee.fullname" .)) "" .Values.web.tls.certManager.enabled) -}}
 {{- end -}}
 
-{{/* https where the web config that the chart knows says so. */}}
+{{/* https if the chart configures TLS; TLS in web.existingSecret is not known here. */}}
 {{- define "tee.scheme" -}}
 {{- ternary "https" "http" (or (ne (include "tee.tlsSecret" .) "") (hasKey .Values.web.config "tls_server_config")) -}}
 {{- end -}}

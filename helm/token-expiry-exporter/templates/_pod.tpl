@@ -1,4 +1,4 @@
-{{/* What `serve` and `check` have in common: the image, the files and the variables. */}}
+{{/* Container fields shared by the exporter and `helm test`: image, environment, resources. */}}
 {{- define "tee.container" -}}
 image: {{ include "tee.image" . }}
 imagePullPolicy: {{ .Values.image.pullPolicy }}
@@ -31,7 +31,7 @@ resources:
 {{- end }}
 {{- end -}}
 
-{{/* Folders, never single files: those of a ConfigMap are not renewed where they are mounted by subPath. */}}
+{{/* Mount directories, not single files: Kubernetes does not update ConfigMap files mounted with subPath. */}}
 {{- define "tee.mounts" -}}
 - {name: config, mountPath: /etc/token-expiry-exporter/config, readOnly: true}
 {{- if .Values.definitions }}
@@ -79,7 +79,7 @@ resources:
 {{- end }}
 {{- end -}}
 
-{{/* The credentials that become one file each, in one folder. */}}
+{{/* The credentials that are mounted as files, in one directory. */}}
 {{- define "tee.projected" -}}
 {{- range $name, $credential := .Values.credentials -}}
 {{- with $credential.secret }}
@@ -133,7 +133,7 @@ checksum/definitions: {{ include "tee.definitions" . | sha256sum }}
 {{- end }}
 {{- end -}}
 
-{{/* What stands for the pod as a whole, in the workload and in the test. */}}
+{{/* Pod fields shared by the workload and `helm test`. */}}
 {{- define "tee.podSettings" -}}
 serviceAccountName: {{ include "tee.serviceAccount" . }}
 automountServiceAccountToken: {{ .Values.serviceAccount.automountToken }}
@@ -153,7 +153,7 @@ securityContext:
 
 {{- define "tee.pod" -}}
 metadata:
-  # Not the versions of chart and program: a new chart that changes nothing here starts no pod anew.
+  # Without the versions of chart and program: an upgrade that changes nothing else must not restart pods.
   labels:
     {{- toYaml (merge (include "tee.podSelector" . | fromYaml) .Values.podLabels .Values.commonLabels) | nindent 4 }}
   annotations:

@@ -1,6 +1,6 @@
-{{/* alerts/alertmanager.yaml, of which files/ holds a copy, in the words of an AlertmanagerConfig. */}}
+{{/* Converts files/alertmanager.yaml, a copy of alerts/alertmanager.yaml, to an AlertmanagerConfig. */}}
 
-{{/* `alertname=~"Token.+"` as {name, matchType, value}. */}}
+{{/* Matchers: `alertname=~"Token.+"` becomes {name, matchType, value}. */}}
 {{- define "tee.matchers" -}}
 {{- range . }}
 - name: {{ regexReplaceAll "^([a-zA-Z_]+).*$" . "${1}" }}
@@ -25,22 +25,22 @@ matchers:
 {{- end }}
 {{- end -}}
 
-{{/* A text that calls a template, with the definitions of the file under alerts/templates where that stands, so that Alertmanager
-needs no file: (dict "root" $ "text" TEXT "short" BOOL). What stands outside of definitions is taken away, since a subject is one
-line; for a short text those that take more than a line too. */}}
-{{- define "tee.words" -}}
+{{/* Prepends the definitions of the template that a text calls, so that Alertmanager needs no template file:
+(dict "root" $ "text" TEXT "short" BOOL). Text between definitions is removed, since a subject must be one line; for a short
+text, definitions of several lines are removed too. */}}
+{{- define "tee.inlineTemplates" -}}
 {{- $name := regexFind "template \"[^\"]+\"" .text | replace "template " "define " -}}
 {{- range $path, $_ := .root.Files.Glob "files/templates/*.tmpl" -}}
-{{- $words := regexReplaceAll "\\{\\{/\\*[^*]*\\*/\\}\\}" ($.root.Files.Get $path) "" -}}
-{{- if and $name (contains $name $words) -}}
-{{- if $.short }}{{ $words = regexFindAll "(?m)^\\{\\{ define .*\\{\\{ end \\}\\}$" $words -1 | join "" }}{{ end -}}
-{{- regexReplaceAll "\\}\\}\\s*\\n\\s*\\{\\{(-?) define" $words "}}{{${1} define" | trim -}}
+{{- $definitions := regexReplaceAll "\\{\\{/\\*[^*]*\\*/\\}\\}" ($.root.Files.Get $path) "" -}}
+{{- if and $name (contains $name $definitions) -}}
+{{- if $.short }}{{ $definitions = regexFindAll "(?m)^\\{\\{ define .*\\{\\{ end \\}\\}$" $definitions -1 | join "" }}{{ end -}}
+{{- regexReplaceAll "\\}\\}\\s*\\n\\s*\\{\\{(-?) define" $definitions "}}{{${1} define" | trim -}}
 {{- end -}}
 {{- end -}}
 {{- .text -}}
 {{- end -}}
 
-{{/* A receiver, with the words of alerts/alertmanager.yaml where it has none of its own:
+{{/* A receiver; missing subjects and texts come from alerts/alertmanager.yaml:
 (dict "root" $ "name" NAME "given" VALUES "model" RECEIVER). */}}
 {{- define "tee.receiver" -}}
 {{- $receiver := deepCopy .given -}}
@@ -50,16 +50,16 @@ line; for a short text those that take more than a line too. */}}
 {{- range $config := get $receiver $ours | default list -}}
 {{- range $key, $ourKey := $keys -}}
 {{- $value := get $model $key -}}
-{{/* An address that is written out there is an example. */}}
+{{/* A literal address in alerts/alertmanager.yaml is an example and is not copied. */}}
 {{- if and (hasKey $model $key) (not (hasKey $config $ourKey)) (or (ne $key "to") (contains "{{" (toString $value))) -}}
-{{- if kindIs "string" $value }}{{ $value = include "tee.words" (dict "root" $.root "text" $value "short" (eq $key "title")) }}{{ end -}}
+{{- if kindIs "string" $value }}{{ $value = include "tee.inlineTemplates" (dict "root" $.root "text" $value "short" (eq $key "title")) }}{{ end -}}
 {{- $_ := set $config $ourKey $value -}}
 {{- end -}}
 {{- end -}}
 {{- if and $model.headers (not $config.headers) -}}
 {{- $headers := list -}}
 {{- range $key, $value := $model.headers -}}
-{{- $headers = append $headers (dict "key" $key "value" (include "tee.words" (dict "root" $.root "text" $value "short" true))) -}}
+{{- $headers = append $headers (dict "key" $key "value" (include "tee.inlineTemplates" (dict "root" $.root "text" $value "short" true))) -}}
 {{- end -}}
 {{- $_ := set $config "headers" $headers -}}
 {{- end -}}

@@ -1,4 +1,4 @@
-{{/* The rules of alerts/token-expiry.rules.yaml, of which files/ holds a copy, with what the values change. */}}
+{{/* The rules of files/token-expiry.rules.yaml, a copy of alerts/token-expiry.rules.yaml, with the overrides of the values. */}}
 {{- define "tee.rules" -}}
 {{- $values := .Values.prometheusRule -}}
 {{- $text := .Files.Get "files/token-expiry.rules.yaml" -}}
@@ -25,7 +25,7 @@
 {{- toYaml (dict "groups" (concat $groups $values.extraGroups)) -}}
 {{- end -}}
 
-{{/* The names of all alerts, in order. */}}
+{{/* All alert names, in order. */}}
 {{- define "tee.alertNames" -}}
 {{- $names := list -}}
 {{- range (.Files.Get "files/token-expiry.rules.yaml" | fromYaml).groups -}}

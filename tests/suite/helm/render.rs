@@ -1,4 +1,4 @@
-//! What is rendered is valid, by Kubernetes' own schemas and those of the operators, and changes only where a person sees it.
+//! Rendered manifests are valid by the schemas of Kubernetes and of the operators, and match the golden files.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -6,100 +6,99 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use super::{CHART, RENDERED, file, helm, manifests, of, sets, template, updates, workload};
+use super::{CHART, RENDERED, file, helm, manifests, manifests_of, template, updates_golden, value_sets, workload};
 
-/// What no schema is kept for here: those of other projects' objects, each with its own licence and its own pace.
+/// Objects without a schema in this repository: those of other projects, with their own licences and release cycles.
 const WITHOUT_SCHEMA: &str = "cert-manager.io/v1 Certificate, cilium.io/v2 CiliumNetworkPolicy, external-secrets.io/v1 ExternalSecret, \
     external-secrets.io/v1beta1 ExternalSecret, grafana.integreatly.org/v1beta1 GrafanaDashboard, \
     operator.victoriametrics.com/v1beta1 VMServiceScrape, secrets-store.csi.x-k8s.io/v1 SecretProviderClass";
 
-/// The validator over a folder of rendered sets: its lines, and whether it was content.
-fn validated(folder: &std::path::Path) -> (String, bool) {
+/// Runs the validator on a directory of rendered sets: its output, and whether it succeeded.
+fn validate(directory: &std::path::Path) -> (String, bool) {
     let python = file(".tools/python/bin/python3");
-    let output = Command::new(python).arg(file("tests/helm/validate.py")).arg(folder).output().unwrap();
+    let output = Command::new(python).arg(file("tests/helm/validate.py")).arg(directory).output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
     (text, output.status.success())
 }
 
 #[test]
-fn every_manifest_is_valid_from_kubernetes_1_25_to_1_35() {
-    let folder = tempfile::tempdir().unwrap();
+fn manifests_are_valid_from_kubernetes_1_25_to_1_35() {
+    let directory = tempfile::tempdir().unwrap();
     for (name, text) in RENDERED.iter() {
-        fs::write(folder.path().join(format!("{name}.yaml")), text).unwrap();
+        fs::write(directory.path().join(format!("{name}.yaml")), text).unwrap();
     }
     assert!(RENDERED.len() >= 20, "{} sets of values", RENDERED.len());
-    let (said, content) = validated(folder.path());
-    assert!(content, "{said}");
-    let count: usize = said.split(' ').next().unwrap().parse().unwrap();
-    assert_eq!(said, format!("{count} manifests, 0 mistakes; without a schema: {WITHOUT_SCHEMA}\n"));
+    let (output, success) = validate(directory.path());
+    assert!(success, "{output}");
+    let count: usize = output.split(' ').next().unwrap().parse().unwrap();
+    assert_eq!(output, format!("{count} manifests, 0 errors; without a schema: {WITHOUT_SCHEMA}\n"));
     assert!(count > 5 * RENDERED.len(), "{count} manifests of {} sets", RENDERED.len());
 }
 
-/// A check that cannot fail would be none.
 #[test]
-fn the_validator_sees_what_is_wrong() {
+fn validator_rejects_invalid_manifests() {
     let service = |text: &str| format!("apiVersion: v1\nkind: Service\nmetadata: {{name: a}}\n{text}\n");
     let rule = |text: &str| {
         format!("apiVersion: monitoring.coreos.com/v1\nkind: PrometheusRule\nmetadata: {{name: a}}\n{text}\n")
     };
-    for (manifest, complaint) in [
+    for (manifest, error) in [
         (service("spec: {ports: [{port: many}]}"), "Service a, 1.25: $.spec.ports[0].port"),
         (service("spec: {prots: []}"), "Service a, 1.35: $.spec: Additional properties"),
-        (service("spec: {type: ClusterIP, type: NodePort}"), "the key ['type'] comes twice"),
+        (service("spec: {type: ClusterIP, type: NodePort}"), "duplicate key ['type']"),
         (rule("spec: {groups: [{name: a, rules: [{alert: a}]}]}"), "PrometheusRule a, its CRD"),
         (rule("spec: {grupps: []}"), "PrometheusRule a, its CRD: $.spec: Additional properties"),
-        (service("spec: {}") + "---\n" + &service("spec: {}"), "comes twice"),
+        (service("spec: {}") + "---\n" + &service("spec: {}"), "duplicate"),
     ] {
-        let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join("set.yaml"), &manifest).unwrap();
-        let (said, content) = validated(folder.path());
-        assert!(!content && said.contains(complaint), "{manifest}: {said}");
+        let directory = tempfile::tempdir().unwrap();
+        fs::write(directory.path().join("set.yaml"), &manifest).unwrap();
+        let (output, success) = validate(directory.path());
+        assert!(!success && output.contains(error), "{manifest}: {output}");
     }
 }
 
 #[test]
-fn helm_lints_it_without_a_warning() {
+fn helm_lint_reports_no_warning() {
     helm(&["lint", "--strict", CHART]).unwrap_or_else(|error| panic!("{error}"));
-    for (name, path) in sets("good") {
+    for (name, path) in value_sets("good") {
         let values = path.display().to_string();
         helm(&["lint", "--strict", CHART, "--values", &values]).unwrap_or_else(|error| panic!("{name}: {error}"));
     }
 }
 
 #[test]
-fn the_chart_can_be_packed_and_installed_from_its_archive() {
-    let folder = tempfile::tempdir().unwrap();
-    let destination = folder.path().display().to_string();
+fn packaged_chart_renders_like_the_directory() {
+    let directory = tempfile::tempdir().unwrap();
+    let destination = directory.path().display().to_string();
     helm(&["package", CHART, "--destination", &destination]).unwrap();
-    let archive = folder.path().join(format!("token-expiry-exporter-{}.tgz", env!("CARGO_PKG_VERSION")));
-    let values = sets("good")["names"].display().to_string();
+    let archive = directory.path().join(format!("token-expiry-exporter-{}.tgz", env!("CARGO_PKG_VERSION")));
+    let values = value_sets("good")["names"].display().to_string();
     let archive = archive.display().to_string();
     let packed = helm(&["template", "tokens", &archive, "--namespace=monitoring", "--values", &values]).unwrap();
     assert_eq!(packed, RENDERED["names"]);
 }
 
-/// A dashboard's body, which is indented under its name, as its checksum: it is compared byte for byte elsewhere.
-fn without_bodies(text: &str) -> String {
-    let (mut kept, mut body) = (String::new(), None::<String>);
+/// Replaces the content of each dashboard with its checksum: another test compares it byte for byte.
+fn without_dashboards(text: &str) -> String {
+    let (mut rest, mut body) = (String::new(), None::<String>);
     for line in text.lines() {
         match &mut body {
             Some(body) if line.starts_with("    ") || line.is_empty() => body.push_str(line),
             _ => {
                 if let Some(body) = body.take() {
-                    kept.push_str(&format!("    (crc32 {:08x})\n", crc32fast::hash(body.as_bytes())));
+                    rest.push_str(&format!("    (crc32 {:08x})\n", crc32fast::hash(body.as_bytes())));
                 }
-                kept.push_str(line);
-                kept.push('\n');
+                rest.push_str(line);
+                rest.push('\n');
                 body = line.ends_with(".json: |").then(String::new);
             }
         }
     }
-    assert!(body.is_none(), "a dashboard is never the last");
-    kept
+    assert!(body.is_none(), "a dashboard is the last object");
+    rest
 }
 
 #[test]
-fn golden_renders() {
+fn rendered_manifests_match_golden_files() {
     for name in [
         "minimal",
         "shards-with-replicas",
@@ -111,29 +110,29 @@ fn golden_renders() {
         "dashboards",
     ] {
         let path = file("tests/golden/helm").join(format!("{name}.yaml"));
-        let text = without_bodies(&RENDERED[name]);
-        if updates() {
+        let text = without_dashboards(&RENDERED[name]);
+        if updates_golden() {
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(&path, text).unwrap();
         } else {
             let golden = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-            assert!(golden == text, "{}: `make golden` writes it anew; look at the diff", path.display());
+            assert!(golden == text, "{}: run `make golden` and look at the diff", path.display());
         }
     }
 }
 
 #[test]
-fn a_volume_makes_it_a_stateful_set_and_so_do_shards() {
+fn workload_is_a_stateful_set_with_volumes_or_shards() {
     for (set, kind, pods, claims) in [
         ("minimal", "StatefulSet", 1, 1),
         ("deployment", "Deployment", 1, 0),
         ("replicas", "StatefulSet", 2, 1),
         ("shards", "StatefulSet", 3, 1),
         ("shards-with-replicas", "StatefulSet", 4, 1),
-        ("own-claim", "StatefulSet", 1, 0),
+        ("existing-claim", "StatefulSet", 1, 0),
         ("scheduling", "Deployment", 3, 0),
     ] {
-        let manifests = of(set);
+        let manifests = manifests_of(set);
         let workload = workload(&manifests);
         let found = workload["spec"]["volumeClaimTemplates"].as_array().map_or(0, Vec::len);
         assert_eq!(
@@ -146,13 +145,13 @@ fn a_volume_makes_it_a_stateful_set_and_so_do_shards() {
     }
 }
 
-/// A ConfigMap that changes shall start no pod anew, unless that is asked for; nor shall a new version of the chart.
+/// A changed ConfigMap must not restart pods unless `restartOnChange` is set; nor must a new version of the chart.
 #[test]
-fn a_changed_configuration_restarts_nothing_unless_asked_for() {
+fn pods_restart_on_a_configuration_change_only_with_restart_on_change() {
     let changed = "config.interval=2h";
     for (set, restarts) in [("minimal", false), ("scheduling", true)] {
-        let before = of(set);
-        let after = manifests(&template(&sets("good")[set], &["--set", changed]).unwrap());
+        let before = manifests_of(set);
+        let after = manifests(&template(&value_sets("good")[set], &["--set", changed]).unwrap());
         let pod = |manifests: &[Value]| workload(manifests)["spec"]["template"].clone();
         assert_eq!(pod(&before) != pod(&after), restarts, "{set}");
         assert_ne!(before, after, "{set}: the ConfigMap");
@@ -161,11 +160,11 @@ fn a_changed_configuration_restarts_nothing_unless_asked_for() {
     }
 }
 
-/// Monitors and services choose the exporter's pods, and not the one of `helm test`.
+/// Monitors and services select the exporter pods, not the pod of `helm test`.
 #[test]
-fn selectors_fit() {
+fn selectors_match_only_exporter_pods() {
     for set in RENDERED.keys() {
-        let manifests = of(set);
+        let manifests = manifests_of(set);
         let text = |labels: &Value| -> BTreeSet<String> {
             labels.as_object().unwrap().iter().map(|(key, value)| format!("{key}={value}")).collect()
         };
@@ -178,23 +177,23 @@ fn selectors_fit() {
             let selector = text(selector);
             assert!(selector.is_subset(&pod) && !selector.is_subset(&check), "{set}: {selector:?}");
         }
-        for (kind, chosen) in [("ServiceMonitor", text(&service["metadata"]["labels"])), ("PodMonitor", pod.clone())] {
+        for (kind, labels) in [("ServiceMonitor", text(&service["metadata"]["labels"])), ("PodMonitor", pod.clone())] {
             if let Some(monitor) = find(kind) {
-                assert!(text(&monitor["spec"]["selector"]["matchLabels"]).is_subset(&chosen), "{set}: {kind}");
+                assert!(text(&monitor["spec"]["selector"]["matchLabels"]).is_subset(&labels), "{set}: {kind}");
             }
         }
     }
 }
 
-/// What is told after an installation: how to see it, which Secrets it waits for, and what is missing to be alerted.
+/// The notes after an installation: how to open it, which Secrets it needs, and what is not configured yet.
 #[test]
-fn the_notes_say_what_is_to_be_done() {
+fn notes_list_next_steps() {
     let notes = |set: &str| {
-        let values = sets("good")[set].display().to_string();
-        let said =
+        let values = value_sets("good")[set].display().to_string();
+        let output =
             helm(&["install", "tokens", CHART, "--namespace=monitoring", "--dry-run=client", "--values", &values])
                 .unwrap();
-        said.split_once("\nNOTES:\n").unwrap().1.to_owned()
+        output.split_once("\nNOTES:\n").unwrap().1.to_owned()
     };
     let minimal = notes("minimal");
     for part in [
@@ -202,22 +201,22 @@ fn the_notes_say_what_is_to_be_done() {
         "helm test tokens --namespace monitoring --logs",
         "port-forward service/tokens-token-expiry-exporter 10984",
         "create secret generic atlassian-key --from-file=token=FILE",
-        "Nothing is told to scrape it",
-        "There are no alerts",
-        "There are no dashboards",
+        "No scrape job is configured",
+        "No alerts are installed",
+        "No dashboards are installed",
     ] {
         assert!(minimal.contains(part), "{part}:\n{minimal}");
     }
     for (set, part) in [
         ("shards-with-replicas", "2 shards of 2, 4 pods."),
-        ("deployment", "The inventory ends with the pod"),
+        ("deployment", "The inventory is lost with the pod"),
         ("ingress", "The Ingress shows the names of tokens"),
-        ("rules-changed", "There are no dashboards"),
-        ("names", "Alerts have no link to what is to be done"),
+        ("rules-changed", "No dashboards are installed"),
+        ("names", "Alerts have no runbook links"),
         ("web-tls", "https://127.0.0.1:10984/"),
     ] {
         assert!(notes(set).contains(part), "{set}: {part}:\n{}", notes(set));
     }
-    assert!(!notes("service-monitor").contains("Nothing is told to scrape it"));
+    assert!(!notes("service-monitor").contains("No scrape job is configured"));
     assert!(!notes("rules").contains("runbookUrl"));
 }

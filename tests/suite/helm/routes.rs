@@ -1,4 +1,4 @@
-//! The AlertmanagerConfig says what alerts/alertmanager.yaml says, in the operator's words, and needs no file of templates.
+//! The AlertmanagerConfig is equivalent to alerts/alertmanager.yaml and needs no template files.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -6,34 +6,34 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use super::{file, one, read, yaml};
+use super::{file, manifest_of, read, yaml};
 use crate::equipment::tool;
 
-/// A matcher as Alertmanager's file has it.
+/// Converts a matcher to the syntax of Alertmanager's configuration file.
 fn matcher(matcher: &Value) -> Value {
     let part = |name: &str| matcher[name].as_str().unwrap();
     json!(format!("{}{}\"{}\"", part("name"), part("matchType"), part("value")))
 }
 
-/// A key as Alertmanager's file has it: `groupBy` is `group_by` there.
-fn snake(camel: &str) -> String {
+/// Converts a key: `groupBy` to `group_by`.
+fn snake_case(camel: &str) -> String {
     camel.chars().flat_map(|c| c.is_uppercase().then_some('_').into_iter().chain([c.to_ascii_lowercase()])).collect()
 }
 
-/// A route as Alertmanager's file has it.
+/// Converts a route to the syntax of Alertmanager's configuration file.
 fn route(found: &Value) -> Value {
-    let theirs = |(name, value): (&String, &Value)| {
+    let convert = |(name, value): (&String, &Value)| {
         let value = match name.as_str() {
             "matchers" => value.as_array().unwrap().iter().map(matcher).collect(),
             "routes" => value.as_array().unwrap().iter().map(route).collect(),
             _ => value.clone(),
         };
-        (snake(name), value)
+        (snake_case(name), value)
     };
-    found.as_object().unwrap().iter().map(theirs).collect()
+    found.as_object().unwrap().iter().map(convert).collect()
 }
 
-/// The operator reads a list of matchers as all of them, whatever their order.
+/// Sorts the matchers: their order does not matter.
 fn sorted(mut route: Value) -> Value {
     if let Some(matchers) = route["matchers"].as_array_mut() {
         matchers.sort_by_key(Value::to_string);
@@ -46,13 +46,13 @@ fn sorted(mut route: Value) -> Value {
 }
 
 #[test]
-fn routes_and_inhibitions_are_those_of_alerts() {
+fn routes_and_inhibitions_match_alertmanager_yaml() {
     let example = yaml(&read("alerts/alertmanager.yaml").replace(r#", team="platform"]"#, r#", 'team="platform"']"#));
-    let spec = &one("alertmanager", "AlertmanagerConfig")["spec"];
+    let spec = &manifest_of("alertmanager", "AlertmanagerConfig")["spec"];
     let mut routes = sorted(route(&spec["route"]));
-    // The second team has a route like the first one's.
+    // The route of the second team is like that of the first.
     let children = routes["routes"].as_array_mut().unwrap();
-    let at = children.iter().position(|child| child["receiver"] == "team-web").expect("the other team's route");
+    let at = children.iter().position(|child| child["receiver"] == "team-web").expect("no route of the second team");
     let mut web = children.remove(at);
     web["receiver"] = json!("team-platform");
     let web: Value = serde_json::from_str(&web.to_string().replace(r#"team=\"web\""#, r#"team=\"platform\""#)).unwrap();
@@ -67,8 +67,8 @@ fn routes_and_inhibitions_are_those_of_alerts() {
 }
 
 #[test]
-fn a_route_without_its_receiver_is_left_out() {
-    let spec = &one("alertmanager-fallback-only", "AlertmanagerConfig")["spec"];
+fn route_without_receiver_is_omitted() {
+    let spec = &manifest_of("alertmanager-fallback-only", "AlertmanagerConfig")["spec"];
     let receivers = |list: &Value, name: &str| -> Vec<String> {
         list.as_array().unwrap().iter().map(|one| one[name].as_str().unwrap().to_owned()).collect()
     };
@@ -76,16 +76,16 @@ fn a_route_without_its_receiver_is_left_out() {
     assert_eq!(receivers(&spec["receivers"], "name"), ["fallback"]);
 }
 
-/// What Alertmanager makes of a text, with templates from these files.
-fn rendered(text: &str, kind: &str, glob: &str) -> String {
+/// Renders a text as Alertmanager does, with the templates of these files.
+fn render(text: &str, kind: &str, glob: &str) -> String {
     let data = json!({
         "status": "firing", "receiver": "owner", "groupLabels": {"token_owner_email": "ada@example.com", "finding": "unused"},
-        "commonLabels": {}, "commonAnnotations": {"summary": "A token is close to its end", "runbook_url": "https://r/x"},
+        "commonLabels": {}, "commonAnnotations": {"summary": "A token expires soon", "runbook_url": "https://r/x"},
         "alerts": [{"status": "firing", "labels": {"token_name": "<ci> & co", "provider": "gitlab", "source": "gitlab", "token_kind": "pat"},
             "annotations": {"description": "<ci> expires.", "expires": "2027-01-01 00:00 UTC", "manage_url": "https://g/x", "runbook_url": "https://r/x"}}],
     });
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("data.json");
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("data.json");
     fs::write(&path, data.to_string()).unwrap();
     let output = Command::new(tool("amtool"))
         .args([
@@ -106,46 +106,46 @@ fn rendered(text: &str, kind: &str, glob: &str) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// The words of a receiver, each as it is called in Alertmanager's file.
-fn words(receiver: &Value, kinds: [&str; 2]) -> BTreeMap<String, String> {
-    let mut words = BTreeMap::new();
+/// The texts of a receiver, by their key in Alertmanager's configuration file.
+fn texts(receiver: &Value, kinds: [&str; 2]) -> BTreeMap<String, String> {
+    let mut texts = BTreeMap::new();
     for config in kinds.iter().filter_map(|kind| receiver.get(*kind)).flat_map(|configs| configs.as_array().unwrap()) {
         for name in ["html", "text", "title"] {
-            words.extend(config[name].as_str().map(|text| (name.to_owned(), text.to_owned())));
+            texts.extend(config[name].as_str().map(|text| (name.to_owned(), text.to_owned())));
         }
         let subject = config.pointer("/headers/Subject").or_else(|| config.pointer("/headers/0/value"));
-        words.extend(subject.map(|text| ("subject".to_owned(), text.as_str().unwrap().to_owned())));
+        texts.extend(subject.map(|text| ("subject".to_owned(), text.as_str().unwrap().to_owned())));
     }
-    words
+    texts
 }
 
 #[test]
-fn mails_and_chats_have_the_words_of_alerts() {
+fn mails_and_chats_have_the_texts_of_alerts() {
     let example = yaml(&read("alerts/alertmanager.yaml"));
-    let spec = &one("alertmanager", "AlertmanagerConfig")["spec"];
-    let (glob, nothing) =
+    let spec = &manifest_of("alertmanager", "AlertmanagerConfig")["spec"];
+    let (glob, no_templates) =
         (file("alerts/templates/*.tmpl").display().to_string(), file("Cargo.toml").display().to_string());
     let mut compared = 0;
     for name in ["owner", "no-owner", "auditors", "team-platform", "fallback"] {
         let find = |list: &Value| list.as_array().unwrap().iter().find(|one| one["name"] == name).unwrap().clone();
-        let expected = words(&find(&example["receivers"]), ["email_configs", "slack_configs"]);
-        let found = words(&find(&spec["receivers"]), ["emailConfigs", "slackConfigs"]);
+        let expected = texts(&find(&example["receivers"]), ["email_configs", "slack_configs"]);
+        let found = texts(&find(&spec["receivers"]), ["emailConfigs", "slackConfigs"]);
         assert_eq!(found.keys().collect::<Vec<_>>(), expected.keys().collect::<Vec<_>>(), "{name}");
-        for (part, text) in &found {
+        for (part, template) in &found {
             let kind = if part == "html" { "html" } else { "text" };
-            let made = rendered(text, kind, &nothing);
-            assert_eq!(made, rendered(&expected[part], kind, &glob), "{name}: {part}");
-            assert!(part == "html" || part == "text" || made.trim().lines().count() == 1, "{name}: {made}");
+            let text = render(template, kind, &no_templates);
+            assert_eq!(text, render(&expected[part], kind, &glob), "{name}: {part}");
+            assert!(part == "html" || part == "text" || text.trim().lines().count() == 1, "{name}: {text}");
             compared += 1;
         }
     }
     assert_eq!(compared, 3 + 3 + 3 + 2 + 2);
 }
 
-/// A secret is named, an address is the user's own, and what they have written goes before.
+/// Keeps the user's secrets, addresses and texts.
 #[test]
-fn what_is_given_is_kept() {
-    let spec = one("alertmanager", "AlertmanagerConfig")["spec"].clone();
+fn receivers_keep_the_given_settings() {
+    let spec = manifest_of("alertmanager", "AlertmanagerConfig")["spec"].clone();
     let receiver =
         |name: &str| spec["receivers"].as_array().unwrap().iter().find(|one| one["name"] == name).unwrap().clone();
     let owner = &receiver("owner")["emailConfigs"][0];

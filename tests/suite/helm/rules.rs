@@ -1,4 +1,4 @@
-//! The alerts and dashboards of the chart are those that were tested.
+//! The chart renders the tested alerts and dashboards.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -6,12 +6,12 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use super::{RENDERED, file, of, one, read, yaml};
+use super::{RENDERED, file, manifest_of, manifests_of, read, yaml};
 use crate::equipment::tool;
 
 const RULES: &str = "alerts/token-expiry.rules.yaml";
 
-/// The rules of a set, by alert or record.
+/// The rules of a PrometheusRule, by alert or record name.
 fn rules(spec: &Value) -> BTreeMap<String, Value> {
     let groups = spec["groups"].as_array().unwrap();
     let all = groups.iter().flat_map(|group| group["rules"].as_array().unwrap());
@@ -19,12 +19,12 @@ fn rules(spec: &Value) -> BTreeMap<String, Value> {
 }
 
 #[test]
-fn the_rules_are_those_of_alerts() {
+fn rules_match_alerts() {
     let tested = yaml(&read(RULES));
     assert!(rules(&tested).len() > 15);
-    assert_eq!(one("rules", "PrometheusRule")["spec"], tested, "with the addresses of the file, nothing differs");
+    assert_eq!(manifest_of("rules", "PrometheusRule")["spec"], tested, "with the URLs of the file");
 
-    // Without addresses, the annotations that would lead nowhere are left out, and nothing else.
+    // Without URLs only the annotations with links are omitted.
     let mut without = tested;
     for rule in
         without["groups"].as_array_mut().unwrap().iter_mut().flat_map(|group| group["rules"].as_array_mut().unwrap())
@@ -34,11 +34,11 @@ fn the_rules_are_those_of_alerts() {
             .unwrap()
             .retain(|name, _| !["runbook_url", "dashboard_url"].contains(&name.as_str()));
     }
-    assert_eq!(one("names", "PrometheusRule")["spec"], without);
+    assert_eq!(manifest_of("names", "PrometheusRule")["spec"], without);
 }
 
 #[test]
-fn what_the_values_change_is_changed_and_nothing_else() {
+fn rule_overrides_change_only_what_they_name() {
     let mut expected = rules(&yaml(&read(RULES)));
     expected.retain(|name, _| !["TokenSourceIncomplete", "TokenPolicy"].contains(&name.as_str()));
     for (name, rule) in &mut expected {
@@ -65,24 +65,26 @@ fn what_the_values_change_is_changed_and_nothing_else() {
         "tokens:due:count".to_owned(),
         json!({"record": "tokens:due:count", "expr": "count(token_due_timestamp_seconds)"}),
     );
-    let found = one("rules-changed", "PrometheusRule");
+    let found = manifest_of("rules-changed", "PrometheusRule");
     assert_eq!(rules(&found["spec"]), expected);
-    // A group of which no alert is left is none.
+    // A group without alerts is omitted.
     assert!(found["spec"]["groups"].as_array().unwrap().iter().all(|group| group["name"] != "token-policy"));
-    // The lead is the exporter's: it says which band a token is in.
-    let config =
-        of("rules-changed").into_iter().find(|manifest| manifest["data"].get("config.yaml").is_some()).unwrap();
+    // The lead goes into the configuration: the exporter computes the bands.
+    let config = manifests_of("rules-changed")
+        .into_iter()
+        .find(|manifest| manifest["data"].get("config.yaml").is_some())
+        .unwrap();
     let config = yaml(config["data"]["config.yaml"].as_str().unwrap());
     assert_eq!(config["alert_lead"], json!({"warning": "45d", "critical": "10d"}));
 }
 
 #[test]
-fn prometheus_takes_them_and_the_tests_of_alerts_pass_on_them() {
-    let folder = tempfile::tempdir().unwrap();
+fn rendered_rules_pass_promtool_and_the_alert_tests() {
+    let directory = tempfile::tempdir().unwrap();
     let mut checked = 0;
     for set in RENDERED.keys() {
-        for rule in of(set).iter().filter(|manifest| manifest["kind"] == "PrometheusRule") {
-            let path = folder.path().join(format!("{set}.rules.yaml"));
+        for rule in manifests_of(set).iter().filter(|manifest| manifest["kind"] == "PrometheusRule") {
+            let path = directory.path().join(format!("{set}.rules.yaml"));
             fs::write(&path, rule["spec"].to_string()).unwrap();
             promtool(&["check", "rules", path.to_str().unwrap()]);
             checked += 1;
@@ -94,7 +96,7 @@ fn prometheus_takes_them_and_the_tests_of_alerts_pass_on_them() {
         if entry.is_file() {
             let text = fs::read_to_string(&entry).unwrap();
             assert!(text.contains("../token-expiry.rules.yaml"), "{}", entry.display());
-            let path = folder.path().join(entry.file_name().unwrap());
+            let path = directory.path().join(entry.file_name().unwrap());
             fs::write(&path, text.replace("../token-expiry.rules.yaml", "rules.rules.yaml")).unwrap();
             tests.push(path.display().to_string());
         }
@@ -111,9 +113,9 @@ fn promtool(arguments: &[&str]) {
 }
 
 #[test]
-fn the_dashboards_are_those_of_dashboards_byte_for_byte() {
+fn dashboards_match_byte_for_byte() {
     for set in ["dashboards", "grafana-operator", "names"] {
-        let manifests = of(set);
+        let manifests = manifests_of(set);
         let mut found = BTreeMap::new();
         for manifest in &manifests {
             let data = manifest["data"].as_object().into_iter().flatten();
@@ -124,7 +126,10 @@ fn the_dashboards_are_those_of_dashboards_byte_for_byte() {
         assert_eq!(found.len(), 3, "{set}");
         for (name, (manifest, body)) in &found {
             assert!(body.as_str() == Some(&read(&format!("dashboards/{name}"))), "{set}: {name}");
-            assert!(manifest["metadata"]["labels"].get("grafana_dashboard").is_some(), "the sidecar looks for it");
+            assert!(
+                manifest["metadata"]["labels"].get("grafana_dashboard").is_some(),
+                "the sidecar selects by this label"
+            );
             let operators = manifests.iter().filter(|other| other["kind"] == "GrafanaDashboard");
             let readers = operators.filter(|other| {
                 other["spec"]["configMapRef"] == json!({"name": manifest["metadata"]["name"], "key": name})

@@ -1,25 +1,25 @@
-//! Pods pass the level `restricted`, hold no secret, and stand behind narrow doors.
+//! Pods comply with the level `restricted`, manifests contain no secret, and network policies allow only what is needed.
 
 use serde_json::{Value, json};
 
-use super::{RENDERED, manifests, of, one, workload};
+use super::{RENDERED, manifest_of, manifests, manifests_of, workload};
 
-/// The specs of all pods that a set makes.
+/// The specs of all pods of a set.
 fn pods(manifests: &[Value]) -> Vec<Value> {
     let check = manifests.iter().filter(|manifest| manifest["kind"] == "Pod").map(|pod| pod["spec"].clone());
     std::iter::once(workload(manifests)["spec"]["template"]["spec"].clone()).chain(check).collect()
 }
 
-/// https://kubernetes.io/docs/concepts/security/pod-security-standards/#restricted, and no token that nobody asked for.
+/// https://kubernetes.io/docs/concepts/security/pod-security-standards/#restricted, and no token unless requested.
 #[test]
-fn every_pod_is_restricted() {
+fn pods_comply_with_level_restricted() {
     for (set, text) in RENDERED.iter() {
         for pod in pods(&manifests(text)) {
             let security = &pod["securityContext"];
             assert_eq!(security["runAsNonRoot"], true, "{set}");
             assert_eq!((&security["runAsUser"], &security["fsGroup"]), (&json!(65532), &json!(65532)), "{set}");
             assert_eq!(security["seccompProfile"], json!({"type": "RuntimeDefault"}), "{set}");
-            assert_eq!(pod["automountServiceAccountToken"], set == "mounted-token", "{set}");
+            assert_eq!(pod["automountServiceAccountToken"], set == "automounted-token", "{set}");
             for container in pod["containers"].as_array().unwrap().iter().filter(|it| it["name"] != "proxy") {
                 let expected = json!({
                     "allowPrivilegeEscalation": false,
@@ -36,41 +36,41 @@ fn every_pod_is_restricted() {
     }
 }
 
-/// The chart makes no Secret: what it was given would stand in the release.
+/// A Secret in the chart would be stored in the release.
 #[test]
-fn no_secret_is_rendered() {
+fn chart_renders_no_secret() {
     for (set, text) in RENDERED.iter() {
         assert!(manifests(text).iter().all(|manifest| manifest["kind"] != "Secret"), "{set}");
     }
 }
 
 #[test]
-fn secrets_may_be_listed_only_where_the_configuration_asks_for_it() {
-    let rights = |set: &str| {
-        let is_right = |manifest: &&Value| ["Role", "ClusterRole"].map(Value::from).contains(&manifest["kind"]);
-        let right = |role: &Value| {
+fn permission_to_list_secrets_is_rendered_only_if_needed() {
+    let permissions = |set: &str| {
+        let is_role = |manifest: &&Value| ["Role", "ClusterRole"].map(Value::from).contains(&manifest["kind"]);
+        let permission = |role: &Value| {
             assert_eq!(role["rules"], json!([{"apiGroups": [""], "resources": ["secrets"], "verbs": ["list"]}]));
             (role["kind"].as_str().unwrap().to_owned(), role["metadata"]["namespace"].as_str().unwrap_or("").to_owned())
         };
-        of(set).iter().filter(is_right).map(right).collect::<Vec<_>>()
+        manifests_of(set).iter().filter(is_role).map(permission).collect::<Vec<_>>()
     };
     let role = |namespace: &str| ("Role".to_owned(), namespace.to_owned());
-    assert_eq!(rights("kubernetes-cluster"), [("ClusterRole".to_owned(), String::new())]);
-    assert_eq!(rights("kubernetes-namespaces"), [role("shop"), role("billing"), role("mail")]);
-    assert_eq!(rights("rbac-asked"), [role("shop")]);
-    let expected = ["kubernetes-cluster", "kubernetes-namespaces", "names", "rbac-asked"];
-    let with_rights: Vec<&String> = RENDERED.keys().filter(|set| !rights(set).is_empty()).collect();
-    assert_eq!(with_rights, expected);
+    assert_eq!(permissions("kubernetes-cluster"), [("ClusterRole".to_owned(), String::new())]);
+    assert_eq!(permissions("kubernetes-namespaces"), [role("shop"), role("billing"), role("mail")]);
+    assert_eq!(permissions("rbac-forced"), [role("shop")]);
+    let expected = ["kubernetes-cluster", "kubernetes-namespaces", "names", "rbac-forced"];
+    let with_permissions: Vec<&String> = RENDERED.keys().filter(|set| !permissions(set).is_empty()).collect();
+    assert_eq!(with_permissions, expected);
 }
 
 #[test]
-fn only_the_hosts_of_the_configuration_are_let_out_to() {
-    let policy = one("network-policy", "NetworkPolicy");
+fn egress_is_limited_to_configured_hosts() {
+    let policy = manifest_of("network-policy", "NetworkPolicy");
     let egress = policy["spec"]["egress"].as_array().unwrap();
     let ports = |rule: &Value| -> Vec<u64> {
         rule["ports"].as_array().unwrap().iter().map(|port| port["port"].as_u64().unwrap()).collect()
     };
-    // Atlassian at its usual address, GitLab by its proxy, Jira and Vault by theirs; nothing for what is kept by hand.
+    // Atlassian at its default URL, GitLab through its proxy, Jira and Vault at theirs; nothing for the manual source.
     assert_eq!(
         egress.iter().map(ports).collect::<Vec<_>>(),
         [vec![53, 53], vec![8200, 8443, 443, 3128], vec![8200], vec![8443]]
@@ -80,7 +80,7 @@ fn only_the_hosts_of_the_configuration_are_let_out_to() {
     assert_eq!(egress[3]["to"], json!([{"ipBlock": {"cidr": "2001:db8::1/128"}}]));
 
     let hosts = |set: &str| -> Vec<String> {
-        let policy = one(set, "CiliumNetworkPolicy");
+        let policy = manifest_of(set, "CiliumNetworkPolicy");
         let name = |rule: &Value| {
             let host = rule["toFQDNs"][0]["matchName"].as_str().or_else(|| rule["toCIDR"][0].as_str())?;
             Some(format!("{host} {}", rule["toPorts"][0]["ports"][0]["port"].as_str().unwrap()))
