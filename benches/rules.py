@@ -135,7 +135,7 @@ def main(tokens):
             own.wait()
     print(f"{tokens:,} tokens in {SOURCES} sources, two replicas, {due:,.0f} alerts on tokens, {os.cpu_count()} cores;")
     print(f"Prometheus has {memory / 2**20:,.0f} MiB:\n")
-    print("| group | interval | the slowest of five evaluations |\n|---|---|---|")
+    print("| group | interval | slowest of five evaluations |\n|---|---|---|")
     intervals = dict(re.findall(r"(?m)^  - name: (\S+)\n    interval: (\S+)", rules))
     times = {group["metric"]["rule_group"].split(";")[-1]: float(group["value"][1]) for group in took}
     for name, interval in intervals.items():

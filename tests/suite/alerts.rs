@@ -1,15 +1,15 @@
-//! The alerts: proven, routed, explained, and made of what the exporter really says.
+//! The alerts: rules, routes, message templates and runbooks, checked against the real exposition.
 
 mod contract;
 pub(crate) mod delivery;
-mod hours;
+mod escaping;
 mod inhibitions;
 mod links;
-mod page;
 mod routes;
 mod runbooks;
 pub(crate) mod sink;
-mod words;
+mod table;
+mod working_hours;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -33,9 +33,9 @@ fn yaml<T: for<'de> Deserialize<'de>>(path: &str) -> T {
     serde_saphyr::from_str(&read(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-/// The files of a folder with this extension, in order.
-fn files(folder: &str, extension: &str) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(file(folder)).unwrap().map(|entry| entry.unwrap().path());
+/// The files of a directory with this extension, sorted.
+fn files(directory: &str, extension: &str) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(file(directory)).unwrap().map(|entry| entry.unwrap().path());
     let mut found: Vec<_> = entries.filter(|path| path.extension().is_some_and(|it| it == extension)).collect();
     found.sort();
     found
@@ -68,36 +68,36 @@ fn rules() -> Vec<Rule> {
     yaml::<Rules>(RULES).groups.into_iter().flat_map(|group| group.rules).collect()
 }
 
-/// Runs a tool and says what it printed, if it was content.
+/// Runs a tool and returns its output; on failure as the error.
 fn run(command: &mut Command) -> Result<String, String> {
-    let done = command.output().unwrap();
-    let said = format!("{}{}", String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
-    if done.status.success() { Ok(said) } else { Err(said) }
+    let output = command.output().unwrap();
+    let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    if output.status.success() { Ok(text) } else { Err(text) }
 }
 
-/// The files of tests for promtool.
-fn proofs() -> Vec<PathBuf> {
+/// The test files for promtool.
+fn test_files() -> Vec<PathBuf> {
     files("alerts/tests", "yaml")
 }
 
 #[test]
-fn promtool_accepts_the_rules_and_their_tests_pass() {
+fn rules_pass_promtool_check_and_tests() {
     run(Command::new(tool("promtool")).args(["check", "rules"]).arg(file(RULES)))
-        .unwrap_or_else(|said| panic!("{said}"));
-    for proof in proofs() {
-        let tested = run(Command::new(tool("promtool")).args(["test", "rules"]).arg(&proof));
-        tested.unwrap_or_else(|said| panic!("{}\n{said}", proof.display()));
+        .unwrap_or_else(|output| panic!("{output}"));
+    for test_file in test_files() {
+        let result = run(Command::new(tool("promtool")).args(["test", "rules"]).arg(&test_file));
+        result.unwrap_or_else(|output| panic!("{}\n{output}", test_file.display()));
     }
 }
 
-/// The cases of all files that look at the words of an alert: its name, and how many fire.
-fn worded() -> Vec<(String, usize)> {
+/// All `alert_rule_test` cases: the name of the alert, and how many alerts must fire.
+fn alert_cases() -> Vec<(String, usize)> {
     let mut found = Vec::new();
-    for proof in proofs() {
-        let text = std::fs::read_to_string(&proof).unwrap();
-        let proof: Value = serde_saphyr::from_str(&text).unwrap();
-        for case in proof["tests"].as_array().unwrap() {
-            assert!(case["name"].is_string(), "every case has a name: {case}");
+    for path in test_files() {
+        let text = std::fs::read_to_string(&path).unwrap();
+        let file: Value = serde_saphyr::from_str(&text).unwrap();
+        for case in file["tests"].as_array().unwrap() {
+            assert!(case["name"].is_string(), "a case without a name: {case}");
             for expected in case["alert_rule_test"].as_array().into_iter().flatten() {
                 let fires = expected["exp_alerts"].as_array().map_or(0, Vec::len);
                 found.push((expected["alertname"].as_str().unwrap().to_owned(), fires));
@@ -108,29 +108,29 @@ fn worded() -> Vec<(String, usize)> {
 }
 
 #[test]
-fn every_alert_is_seen_to_fire_word_for_word_and_to_keep_silent() {
-    let worded = worded();
+fn alerts_have_tests_that_fire_with_full_text_and_tests_that_do_not() {
+    let cases = alert_cases();
     for rule in rules() {
-        let fires = worded.iter().any(|(alert, fires)| *alert == rule.alert && *fires > 0);
-        assert!(fires, "no case of alerts/tests shows {} with its labels and annotations", rule.alert);
-        let silent = worded.iter().any(|(alert, fires)| *alert == rule.alert && *fires == 0);
-        assert!(silent, "no case of alerts/tests shows that {} keeps silent", rule.alert);
+        let fires = cases.iter().any(|(alert, fires)| *alert == rule.alert && *fires > 0);
+        assert!(fires, "no case in alerts/tests has {} with its labels and annotations", rule.alert);
+        let silent = cases.iter().any(|(alert, fires)| *alert == rule.alert && *fires == 0);
+        assert!(silent, "no case in alerts/tests in which {} does not fire", rule.alert);
     }
 }
 
 #[test]
-fn every_mutant_of_the_rules_is_noticed() {
-    let said = run(Command::new(file(".tools/python/bin/python3")).arg(file("tests/mutate")))
-        .unwrap_or_else(|said| panic!("{said}"));
-    eprintln!("{said}");
+fn alert_tests_catch_every_mutant() {
+    let output = run(Command::new(file(".tools/python/bin/python3")).arg(file("tests/mutate")))
+        .unwrap_or_else(|output| panic!("{output}"));
+    eprintln!("{output}");
 }
 
-/// Compares with a file of the repository. With `UPDATE_GOLDEN=1` the file is written instead.
+/// Compares a text with a golden file. `UPDATE_GOLDEN=1` writes the file first.
 fn assert_golden(path: &str, text: &str) {
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
         std::fs::create_dir_all(file(path).parent().unwrap()).unwrap();
         std::fs::write(file(path), text).unwrap();
     }
     let golden = std::fs::read_to_string(file(path)).unwrap_or_default();
-    assert_eq!(golden, text, "{path} says otherwise; see the difference with UPDATE_GOLDEN=1 and git diff");
+    assert_eq!(golden, text, "{path} differs; run with UPDATE_GOLDEN=1 and see git diff");
 }

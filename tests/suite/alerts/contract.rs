@@ -1,5 +1,5 @@
-//! Every metric, label and label value that a rule, a route, a mail or a runbook names is in the real exposition of
-//! `demo`; every family of the exposition is documented; and every query of a runbook can be pasted.
+//! The metrics, labels and label values in rules, routes, templates and runbooks exist in the exposition of the demo; every
+//! family of the exposition is documented; every query of a runbook runs.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -11,8 +11,8 @@ use super::delivery::demo;
 use super::{file, files, read, rules};
 use crate::equipment::{metrics, prometheus, query, target, wait_for};
 
-/// Labels that come from Prometheus, from an installation, or from the rules.
-const OTHERS: &[&str] = &[
+/// Labels added by Prometheus, an installation, or the rules.
+const EXTERNAL_LABELS: &[&str] = &[
     "alertname",
     "severity",
     "job",
@@ -26,17 +26,17 @@ const OTHERS: &[&str] = &[
     "exported_team",
 ];
 
-/// Metrics that come from Prometheus.
-const ITS_OWN: &[&str] = &["up"];
+/// Metrics added by Prometheus.
+const EXTERNAL_METRICS: &[&str] = &["up"];
 
-/// What an exposition has: families, labels, and the values of labels.
-struct Exposed {
+/// The families, labels and label values of an exposition.
+struct Exposition {
     families: BTreeSet<String>,
     labels: BTreeMap<String, BTreeSet<String>>,
 }
 
-impl Exposed {
-    fn read(exposition: &str) -> Self {
+impl Exposition {
+    fn parse(exposition: &str) -> Self {
         let family = Regex::new(r"(?m)^# TYPE (\w+) ").unwrap();
         let label = Regex::new(r#"(\w+)="((?:[^"\\]|\\.)*)""#).unwrap();
         let mut labels: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
@@ -48,58 +48,58 @@ impl Exposed {
         Self { families: family.captures_iter(exposition).map(|found| found[1].to_owned()).collect(), labels }
     }
 
-    /// What a query names and the exposition does not have.
-    fn lacks(&self, query: &str) -> Vec<String> {
-        let mut lacking = Vec::new();
+    /// The names in a query that the exposition does not have.
+    fn missing_names(&self, query: &str) -> Vec<String> {
+        let mut missing = Vec::new();
         let quoted = Regex::new(r#""(?:[^"\\]|\\.)*""#).unwrap();
         let grouping = Regex::new(r"\b(?:by|without|on|ignoring|group_left) ?\(([^)]*)\)").unwrap();
         let matcher = Regex::new(r#"(\w+)\s*(?:=~|!~|!=|=)\s*"([^"]*)""#).unwrap();
         let plain = Regex::new("^[a-z_]+$").unwrap();
         for found in matcher.captures_iter(query) {
-            if let Some(label) = self.lacks_label(&found[1]) {
-                lacking.push(label);
+            if let Some(label) = self.missing_label(&found[1]) {
+                missing.push(label);
                 continue;
             }
-            // A value that a matcher names must be one that occurs, unless it is a pattern of other things.
+            // Literal values must occur in the exposition; patterns are not checked.
             for value in found[2].split('|').filter(|value| plain.is_match(value)) {
                 let known = self.labels.get(&found[1]).is_some_and(|values| values.contains(value));
-                lacking.extend((!known).then(|| format!("{}={value:?}", &found[1])));
+                missing.extend((!known).then(|| format!("{}={value:?}", &found[1])));
             }
         }
         for found in grouping.captures_iter(query) {
-            lacking.extend(found[1].split(',').map(str::trim).filter_map(|label| self.lacks_label(label)));
+            missing.extend(found[1].split(',').map(str::trim).filter_map(|label| self.missing_label(label)));
         }
         let without = grouping.replace_all(query, "");
         let without = quoted.replace_all(&without, "");
         let without = Regex::new(r"\{[^}]*\}").unwrap().replace_all(&without, "");
         let name = Regex::new(r"\b(?:token_\w+|process_\w+|up)\b").unwrap();
         for found in name.find_iter(&without) {
-            if !self.families.contains(found.as_str()) && !ITS_OWN.contains(&found.as_str()) {
-                lacking.push(found.as_str().to_owned());
+            if !self.families.contains(found.as_str()) && !EXTERNAL_METRICS.contains(&found.as_str()) {
+                missing.push(found.as_str().to_owned());
             }
         }
-        lacking
+        missing
     }
 
-    fn lacks_label(&self, label: &str) -> Option<String> {
-        let known = label.is_empty() || self.labels.contains_key(label) || OTHERS.contains(&label);
+    fn missing_label(&self, label: &str) -> Option<String> {
+        let known = label.is_empty() || self.labels.contains_key(label) || EXTERNAL_LABELS.contains(&label);
         (!known).then(|| format!("the label {label}"))
     }
 }
 
-/// The queries of a page.
+/// The PromQL queries of a page.
 fn promql(page: &str) -> Vec<String> {
     let block = Regex::new(r"(?s)```promql\n(.*?)```").unwrap();
     block.captures_iter(page).map(|found| found[1].to_owned()).collect()
 }
 
-/// The labels that a template names.
+/// The labels in a template.
 fn template_labels(text: &str) -> BTreeSet<String> {
     let named = Regex::new(r"(?:\$labels|\.Labels|\.GroupLabels|\.CommonLabels)\.(\w+)").unwrap();
     named.captures_iter(text).map(|found| found[1].to_owned()).collect()
 }
 
-/// The labels that Alertmanager's configuration names: in templates, in lists, and in matchers.
+/// The labels in Alertmanager's configuration: in templates, lists and matchers.
 fn route_labels(text: &str) -> BTreeSet<String> {
     let list = Regex::new(r"(?:group_by|equal): \[([^\]]*)\]").unwrap();
     let matcher = Regex::new(r#"[\['\s](\w+)(?:=~|!~|!=|=)""#).unwrap();
@@ -109,7 +109,7 @@ fn route_labels(text: &str) -> BTreeSet<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whatever_is_named_is_there_and_every_query_runs() {
+async fn alerts_and_runbooks_use_only_exposed_names_and_valid_queries() {
     let dir = tempfile::tempdir().unwrap();
     let demo = demo(dir.path()).await;
     let scrape = json!({"job_name": "token-expiry-exporter", "static_configs": [{"targets": [target(&demo.server)]}]});
@@ -120,49 +120,48 @@ async fn whatever_is_named_is_there_and_every_query_runs() {
         (up.len() >= 4).then_some(())
     })
     .await;
-    let exposed = Exposed::read(&metrics(&demo.server).await);
+    let exposition = Exposition::parse(&metrics(&demo.server).await);
 
-    let mut lacking = Vec::new();
+    let mut missing = Vec::new();
     for rule in rules() {
-        let missing = exposed.lacks(&rule.expr).into_iter();
-        lacking.extend(missing.map(|what| format!("{}: {what}", rule.alert)));
+        missing.extend(exposition.missing_names(&rule.expr).into_iter().map(|name| format!("{}: {name}", rule.alert)));
         for text in rule.labels.values().chain(rule.annotations.values()) {
-            let missing = template_labels(text).into_iter().filter_map(|label| exposed.lacks_label(&label));
-            lacking.extend(missing.map(|what| format!("{}: {what}", rule.alert)));
+            let labels = template_labels(text).into_iter().filter_map(|label| exposition.missing_label(&label));
+            missing.extend(labels.map(|name| format!("{}: {name}", rule.alert)));
         }
     }
-    let unknown = |labels: BTreeSet<String>| labels.into_iter().filter_map(|label| exposed.lacks_label(&label));
+    let unknown = |labels: BTreeSet<String>| labels.into_iter().filter_map(|label| exposition.missing_label(&label));
     for template in files("alerts/templates", "tmpl") {
-        lacking.extend(unknown(template_labels(&std::fs::read_to_string(template).unwrap())));
+        missing.extend(unknown(template_labels(&std::fs::read_to_string(template).unwrap())));
     }
-    lacking.extend(unknown(route_labels(&read("alerts/alertmanager.yaml"))));
+    missing.extend(unknown(route_labels(&read("alerts/alertmanager.yaml"))));
     for page in files("docs/runbooks", "md").into_iter().chain([file("docs/alerts.md")]) {
-        for asked in promql(&std::fs::read_to_string(&page).unwrap()) {
-            let missing = exposed.lacks(&asked).into_iter();
-            lacking.extend(missing.map(|what| format!("{}: {what}", page.display())));
-            query(&server, &asked).await;
+        for text in promql(&std::fs::read_to_string(&page).unwrap()) {
+            let names = exposition.missing_names(&text).into_iter();
+            missing.extend(names.map(|name| format!("{}: {name}", page.display())));
+            query(&server, &text).await;
         }
     }
-    assert!(lacking.is_empty(), "not in the exposition of the demo:\n{}", lacking.join("\n"));
+    assert!(missing.is_empty(), "not in the exposition of the demo:\n{}", missing.join("\n"));
 
     let documented = read("docs/metrics.md");
     let undocumented: Vec<_> =
-        exposed.families.iter().filter(|family| !documented.contains(&format!("`{family}`"))).collect();
+        exposition.families.iter().filter(|family| !documented.contains(&format!("`{family}`"))).collect();
     assert!(undocumented.is_empty(), "not in docs/metrics.md: {undocumented:?}");
 }
 
 #[test]
-fn a_renamed_metric_label_or_value_is_noticed() {
-    let exposed = Exposed::read("# TYPE token_due gauge\ntoken_due{band=\"warning\",token_id=\"1\"} 1\n");
-    let fine = "max without (instance) (last_over_time(token_due{band=\"warning\"}[10m])) - time()";
-    assert!(exposed.lacks(fine).is_empty(), "{:?}", exposed.lacks(fine));
-    for wrong in [
+fn missing_names_reports_unknown_metrics_labels_and_values() {
+    let exposition = Exposition::parse("# TYPE token_due gauge\ntoken_due{band=\"warning\",token_id=\"1\"} 1\n");
+    let valid = "max without (instance) (last_over_time(token_due{band=\"warning\"}[10m])) - time()";
+    assert!(exposition.missing_names(valid).is_empty(), "{:?}", exposition.missing_names(valid));
+    for invalid in [
         "token_dues",
         "token_due{bands=\"warning\"}",
         "token_due{band=~\"warning|urgent\"}",
         "sum by (token_ids) (token_due)",
         "token_due and on (other) token_due",
     ] {
-        assert_eq!(exposed.lacks(wrong).len(), 1, "{wrong}");
+        assert_eq!(exposition.missing_names(invalid).len(), 1, "{invalid}");
     }
 }

@@ -1,4 +1,4 @@
-//! Who is held back by whom: `alerts/tests/routes/inhibitions.yaml`, sent to a real Alertmanager.
+//! Inhibition: sends `alerts/tests/routes/inhibitions.yaml` to a real Alertmanager.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -21,22 +21,22 @@ struct Case {
 #[derive(Deserialize)]
 struct Alert {
     #[serde(default)]
-    held: bool,
+    inhibited: bool,
     #[serde(flatten)]
     labels: BTreeMap<String, String>,
 }
 
 impl Case {
-    /// The labels of each alert, and whether it is held back.
+    /// The labels of each alert, and whether it must be inhibited.
     fn alerts(&self) -> impl Iterator<Item = (BTreeMap<String, String>, bool)> {
         self.alerts.iter().map(|alert| {
             let labels = self.all.clone().into_iter().chain(alert.labels.clone());
-            (labels.collect(), alert.held)
+            (labels.collect(), alert.inhibited)
         })
     }
 }
 
-/// Alertmanager with the example as it stands. What it would send reaches nobody.
+/// Starts Alertmanager with the unchanged example. Nothing listens at its receivers.
 async fn alertmanager(dir: &Path) -> Server {
     let port = free_port();
     let mut command = Command::new(tool("alertmanager"));
@@ -46,19 +46,19 @@ async fn alertmanager(dir: &Path) -> Server {
     Server::start("alertmanager", command, dir, port, "/-/ready").await
 }
 
-/// What Alertmanager holds back of all that it knows.
-async fn held(alertmanager: &Server) -> BTreeMap<BTreeMap<String, String>, bool> {
+/// All alerts in Alertmanager, and whether each is inhibited.
+async fn inhibited_alerts(alertmanager: &Server) -> BTreeMap<BTreeMap<String, String>, bool> {
     let reply = client().get(format!("{}/api/v2/alerts", alertmanager.url)).send().await.unwrap();
     let alerts: Vec<Value> = serde_json::from_str(&reply.text().await.unwrap()).unwrap();
-    let one = |alert: &Value| {
+    let entry = |alert: &Value| {
         let labels = serde_json::from_value(alert["labels"].clone()).unwrap();
         (labels, !alert["status"]["inhibitedBy"].as_array().unwrap().is_empty())
     };
-    alerts.iter().map(one).collect()
+    alerts.iter().map(entry).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_follows_from_another_alert_is_held_back_and_nothing_else() {
+async fn alerts_are_inhibited_exactly_as_listed() {
     let dir = tempfile::tempdir().unwrap();
     let alertmanager = alertmanager(dir.path()).await;
     let cases: Vec<Case> = yaml("alerts/tests/routes/inhibitions.yaml");
@@ -67,14 +67,14 @@ async fn what_follows_from_another_alert_is_held_back_and_nothing_else() {
     let sending = client().post(format!("{}/api/v2/alerts", alertmanager.url));
     let reply = sending.header("content-type", "application/json").body(json!(sent).to_string()).send().await.unwrap();
     assert!(reply.status().is_success(), "{}", reply.text().await.unwrap());
-    wait_for("all alerts to be known", Duration::from_secs(30), || async {
-        (held(&alertmanager).await.len() == expected.len()).then_some(())
+    wait_for("all alerts to arrive", Duration::from_secs(30), || async {
+        (inhibited_alerts(&alertmanager).await.len() == expected.len()).then_some(())
     })
     .await;
-    let held = held(&alertmanager).await;
+    let actual = inhibited_alerts(&alertmanager).await;
     for case in &cases {
-        for (labels, is_held) in case.alerts() {
-            assert_eq!(held.get(&labels), Some(&is_held), "{}: {labels:?}", case.case);
+        for (labels, inhibited) in case.alerts() {
+            assert_eq!(actual.get(&labels), Some(&inhibited), "{}: {labels:?}", case.case);
         }
     }
 }

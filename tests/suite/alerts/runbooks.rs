@@ -1,4 +1,4 @@
-//! A page for each alert, with the four headings that somebody looks for at night, and links that lead somewhere.
+//! Every alert has a runbook with the four headings that on-call expects, and valid links.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use super::{file, files, read, rules};
 const HEADINGS: [&str; 4] = ["## Meaning", "## Impact", "## Diagnosis", "## Mitigation"];
 
 #[test]
-fn every_alert_has_a_page_and_every_page_an_alert() {
+fn alerts_and_runbooks_match() {
     let pages: BTreeSet<_> =
         files("docs/runbooks", "md").iter().map(|path| path.file_stem().unwrap().to_owned()).collect();
     let alerts: BTreeSet<_> = rules().into_iter().map(|rule| rule.alert.into()).collect();
@@ -15,7 +15,7 @@ fn every_alert_has_a_page_and_every_page_an_alert() {
 }
 
 #[test]
-fn every_page_has_its_headings_in_order() {
+fn runbooks_have_all_headings_in_order() {
     for rule in rules() {
         let page = read(&format!("docs/runbooks/{}.md", rule.alert));
         let headings: Vec<_> = page.lines().filter(|line| line.starts_with('#')).collect();
@@ -28,19 +28,19 @@ fn every_page_has_its_headings_in_order() {
 }
 
 #[test]
-fn every_alert_leads_to_its_page() {
+fn runbook_urls_name_the_alert() {
     for rule in rules() {
         let url = &rule.annotations["runbook_url"];
         assert_eq!(url.rsplit('/').next().unwrap(), rule.alert, "{url}");
         for annotation in ["summary", "description", "dashboard_url"] {
             assert!(rule.annotations.contains_key(annotation), "{} has no {annotation}", rule.alert);
         }
-        assert!(!rule.annotations["summary"].contains("{{"), "{}: a summary is the same for all", rule.alert);
+        assert!(!rule.annotations["summary"].contains("{{"), "{}: the summary must be constant", rule.alert);
     }
 }
 
 #[test]
-fn links_lead_somewhere() {
+fn relative_links_exist() {
     let link = regex::Regex::new(r"\]\(([^)#\s]+)(?:#[^)]*)?\)").unwrap();
     let pages = files("docs/runbooks", "md").into_iter().chain([file("docs/alerts.md")]);
     for page in pages {
@@ -48,7 +48,7 @@ fn links_lead_somewhere() {
         for target in
             link.captures_iter(&text).map(|found| found[1].to_owned()).filter(|target| !target.contains("://"))
         {
-            assert!(page.parent().unwrap().join(&target).exists(), "{}: {target} is not there", page.display());
+            assert!(page.parent().unwrap().join(&target).exists(), "{}: {target} does not exist", page.display());
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Where alerts end in a test: a mail server that keeps mails, and a receiver of webhooks.
+//! Receivers of notifications in tests: a mail server that stores mails, and a webhook server.
 
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ use tokio::task::JoinHandle;
 use super::file;
 use crate::equipment::free_port;
 
-/// A mail as it arrived.
+/// A received mail.
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Mail {
     pub(crate) to: Vec<String>,
@@ -27,33 +27,34 @@ pub(crate) struct Mail {
     pub(crate) html: String,
 }
 
-/// A real mail server, which ends with the test.
+/// A real mail server; stops when dropped.
 pub(crate) struct Mailbox {
     child: Child,
-    folder: PathBuf,
+    directory: PathBuf,
     pub(crate) port: u16,
 }
 
 impl Mailbox {
     pub(crate) fn start(dir: &Path) -> Self {
-        let (port, folder) = (free_port(), dir.join("mails"));
-        std::fs::create_dir(&folder).unwrap();
+        let (port, directory) = (free_port(), dir.join("mails"));
+        std::fs::create_dir(&directory).unwrap();
         let python = file(".tools/python/bin/python");
         assert!(python.exists(), "the mail server is not installed: run `make tools` first");
         let mut command = Command::new(python);
-        command.arg(file("tests/tools/smtp_sink.py")).arg(port.to_string()).arg(&folder);
+        command.arg(file("tests/tools/smtp_sink.py")).arg(port.to_string()).arg(&directory);
         let child = command.spawn().unwrap();
-        let begun = Instant::now();
+        let start = Instant::now();
         while TcpStream::connect(("127.0.0.1", port)).is_err() {
-            assert!(begun.elapsed() < Duration::from_secs(60), "the mail server does not answer");
+            assert!(start.elapsed() < Duration::from_secs(60), "the mail server does not accept connections");
             std::thread::sleep(Duration::from_millis(50));
         }
-        Self { child, folder, port }
+        Self { child, directory, port }
     }
 
-    /// What has arrived so far, in order.
+    /// All mails received so far, in order.
     pub(crate) fn mails(&self) -> Vec<Mail> {
-        let mut found: Vec<_> = std::fs::read_dir(&self.folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+        let mut found: Vec<_> =
+            std::fs::read_dir(&self.directory).unwrap().map(|entry| entry.unwrap().path()).collect();
         found.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
         found.sort();
         found.iter().map(|path| serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()).collect()
@@ -69,24 +70,24 @@ impl Drop for Mailbox {
 
 type Received = Arc<Mutex<Vec<(String, Value)>>>;
 
-/// A receiver of webhooks.
-pub(crate) struct Hooks {
+/// A webhook server.
+pub(crate) struct Webhooks {
     received: Received,
     serving: JoinHandle<()>,
     pub(crate) port: u16,
 }
 
-impl Hooks {
+impl Webhooks {
     pub(crate) async fn start() -> Self {
         let received = Received::default();
-        let router = Router::new().fallback(keep).with_state(Arc::clone(&received));
+        let router = Router::new().fallback(store).with_state(Arc::clone(&received));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let serving = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
         Self { received, serving, port }
     }
 
-    /// What this receiver was sent so far, in order.
+    /// All requests to this receiver so far, in order.
     pub(crate) fn sent_to(&self, receiver: &str) -> Vec<Value> {
         let received = self.received.lock().unwrap();
         received
@@ -96,17 +97,17 @@ impl Hooks {
             .collect()
     }
 
-    /// The alerts of the webhooks of this receiver, in order.
+    /// All alerts sent to this receiver so far, in order.
     pub(crate) fn alerts(&self, receiver: &str) -> Vec<Value> {
         self.sent_to(receiver).iter().flat_map(|body| body["alerts"].as_array().unwrap().clone()).collect()
     }
 }
 
-async fn keep(State(received): State<Received>, uri: Uri, Json(body): Json<Value>) {
+async fn store(State(received): State<Received>, uri: Uri, Json(body): Json<Value>) {
     received.lock().unwrap().push((uri.path().to_owned(), body));
 }
 
-impl Drop for Hooks {
+impl Drop for Webhooks {
     fn drop(&mut self) {
         self.serving.abort();
     }

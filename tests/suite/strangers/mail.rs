@@ -3,15 +3,15 @@
 use serde_json::json;
 
 use super::{SOON, all_listed, files, numbered, providers, read_back, rules, vendor};
-use crate::alerts::delivery::{Hours, alertmanager, configuration};
-use crate::alerts::sink::{Hooks, Mailbox};
+use crate::alerts::delivery::{WorkingHours, alertmanager, configuration};
+use crate::alerts::sink::{Mailbox, Webhooks};
 use crate::equipment::{exporter, prometheus, target, wait_for};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stranger_s_word_is_text_in_a_mail() {
     let dir = tempfile::tempdir().unwrap();
-    let (mailbox, hooks) = (Mailbox::start(dir.path()), Hooks::start().await);
-    let alertmanager = alertmanager(dir.path(), &configuration(&mailbox, &hooks, Hours::Always)).await;
+    let (mailbox, hooks) = (Mailbox::start(dir.path()), Webhooks::start().await);
+    let alertmanager = alertmanager(dir.path(), &configuration(&mailbox, &hooks, WorkingHours::Always)).await;
     let config = files(dir.path(), vendor::start().await);
     let server = exporter(dir.path(), &config, &[&providers(dir.path())]).await;
     all_listed(&server).await;

@@ -1,4 +1,4 @@
-//! What anybody calls a token stays text: in a mail's HTML, and in a chat.
+//! Token names stay text in HTML mails and chats.
 
 use std::process::Command;
 
@@ -7,8 +7,8 @@ use serde_json::json;
 use super::{file, run};
 use crate::equipment::tool;
 
-/// A template with these alerts, as Alertmanager would write it.
-fn rendered(kind: &str, template: &str) -> String {
+/// Renders a template as Alertmanager does.
+fn render(kind: &str, template: &str) -> String {
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path().join("data.json");
     let firing = json!({
@@ -31,22 +31,22 @@ fn rendered(kind: &str, template: &str) -> String {
     amtool.args(["template", "render"]).arg(format!("--template.glob={}", file("alerts/templates/*.tmpl").display()));
     amtool.arg(format!("--template.data={}", data.display())).arg(format!("--template.type={kind}"));
     amtool.arg(format!("--template.text={{{{ template \"{template}\" . }}}}"));
-    run(&mut amtool).unwrap_or_else(|said| panic!("{template}: {said}"))
+    run(&mut amtool).unwrap_or_else(|output| panic!("{template}: {output}"))
 }
 
 #[test]
-fn a_name_cannot_call_a_channel() {
-    let chat = rendered("text", "tokens.chat");
+fn chat_escapes_channel_mentions() {
+    let chat = render("text", "tokens.chat");
     assert_eq!(
         chat.trim(),
         "• &lt;!channel&gt; &amp; &lt;b&gt;co&lt;/b&gt; (pat) expires in 1d. 2027-01-01 00:00 UTC \
-         <https://example.com/a?b=1&amp;c=2|renew it> <https://runbooks.example.com/X|what to do>\n✓ &lt;!here&gt;: over"
+         <https://example.com/a?b=1&amp;c=2|renew it> <https://runbooks.example.com/X|what to do>\n✓ &lt;!here&gt;: resolved"
     );
 }
 
 #[test]
-fn a_name_cannot_bring_html_into_a_mail() {
-    let mail = rendered("html", "tokens.html");
+fn mail_escapes_html() {
+    let mail = render("html", "tokens.html");
     assert!(mail.contains("<b>&lt;!channel&gt; &amp; &lt;b&gt;co&lt;/b&gt;</b>"), "{mail}");
     assert!(!mail.contains("<!channel>") && !mail.contains("<b>co"), "{mail}");
 }

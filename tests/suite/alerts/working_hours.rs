@@ -1,21 +1,21 @@
-//! What is no emergency waits for working hours, and is told then; a page does not wait.
+//! Notifications that are not urgent wait for working hours; pages do not.
 
 use std::time::Duration;
 
 use serde_json::json;
 
-use super::delivery::{Hours, SOON, alertmanager, configuration};
-use super::sink::{Hooks, Mailbox};
+use super::delivery::{TIMEOUT, WorkingHours, alertmanager, configuration};
+use super::sink::{Mailbox, Webhooks};
 use crate::equipment::{client, wait_for};
 
-/// Who hears of what waits.
-const PATIENT: [&str; 3] = ["team-platform", "exporter-owners", "fallback"];
+/// Receivers that are notified only in working hours.
+const DEFERRED: [&str; 3] = ["team-platform", "exporter-owners", "fallback"];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn warnings_wait_for_working_hours_and_pages_do_not() {
+async fn warnings_wait_for_working_hours_but_pages_do_not() {
     let dir = tempfile::tempdir().unwrap();
-    let (mailbox, hooks) = (Mailbox::start(dir.path()), Hooks::start().await);
-    let server = alertmanager(dir.path(), &configuration(&mailbox, &hooks, Hours::Never)).await;
+    let (mailbox, webhooks) = (Mailbox::start(dir.path()), Webhooks::start().await);
+    let server = alertmanager(dir.path(), &configuration(&mailbox, &webhooks, WorkingHours::Never)).await;
     let owner = "jane@example.com";
     let alerts = json!([
         {"labels": {"alertname": "TokenExpiryCritical", "severity": "critical", "token_id": "1", "token_owner_email": owner}},
@@ -27,23 +27,23 @@ async fn warnings_wait_for_working_hours_and_pages_do_not() {
     let sending = client().post(format!("{}/api/v2/alerts", server.url)).header("content-type", "application/json");
     assert!(sending.body(alerts.to_string()).send().await.unwrap().status().is_success());
 
-    wait_for("a page at night", SOON, || async { hooks.alerts("on-call").pop() }).await;
-    // All groups wait as long as that of the page; two of their further turns.
+    wait_for("a page at night", TIMEOUT, || async { webhooks.alerts("on-call").pop() }).await;
+    // All groups have the same intervals; wait for two more flushes.
     tokio::time::sleep(Duration::from_secs(5)).await;
     assert!(mailbox.mails().is_empty(), "{:?}", mailbox.mails());
-    for receiver in PATIENT {
-        assert!(hooks.sent_to(receiver).is_empty(), "{receiver} is told at night");
+    for receiver in DEFERRED {
+        assert!(webhooks.sent_to(receiver).is_empty(), "{receiver} is notified at night");
     }
 
-    // The morning comes.
-    let day = configuration(&mailbox, &hooks, Hours::Always);
+    // Working hours begin.
+    let day = configuration(&mailbox, &webhooks, WorkingHours::Always);
     std::fs::write(dir.path().join("alertmanager.yaml"), day).unwrap();
     assert!(client().post(format!("{}/-/reload", server.url)).send().await.unwrap().status().is_success());
-    for receiver in PATIENT {
-        wait_for(receiver, SOON, || async { hooks.sent_to(receiver).pop() }).await;
+    for receiver in DEFERRED {
+        wait_for(receiver, TIMEOUT, || async { webhooks.sent_to(receiver).pop() }).await;
     }
-    let told = |address: &str| mailbox.mails().iter().any(|mail| mail.to == [address.to_owned()]);
+    let notified = |address: &str| mailbox.mails().iter().any(|mail| mail.to == [address.to_owned()]);
     for address in [owner, "platform@example.com", "auditors@example.com"] {
-        wait_for(address, SOON, || async { told(address).then_some(()) }).await;
+        wait_for(address, TIMEOUT, || async { notified(address).then_some(()) }).await;
     }
 }
