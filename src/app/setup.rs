@@ -113,10 +113,10 @@ impl Setup {
 
 /// Whether one of these mistakes stands in the lines of a source.
 fn is_mistaken(config: &Config, number: usize, mistakes: &Diagnostics) -> bool {
-    let line = |source: &SourceConfig| config.text.mistake(source.at, "").order().1;
+    let line = |source: &SourceConfig| config.text.line_number(source.at.start);
     let from = config.sources.get(number).map(line);
     let to = config.sources.get(number + 1).map_or(usize::MAX, line);
-    mistakes.iter().map(|mistake| mistake.order().1).any(|at| Some(at) >= from && at < to)
+    mistakes.iter().map(Diagnostic::line_number).any(|at| Some(at) >= from && at < to)
 }
 
 /// The built-in definitions, and those of a folder.

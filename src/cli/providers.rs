@@ -22,7 +22,7 @@ pub(super) fn run(args: &ProvidersArgs) -> Result<u8, RunError> {
             Ok(0)
         }
         None => {
-            let hint = did_you_mean(name, catalogue.names(), |name| format!("`{name}`"));
+            let hint = did_you_mean(name, catalogue.names());
             let message = format!("no provider is called `{name}`{hint}");
             Err(RunError::Diagnostics(Diagnostic::in_file("providers", message).into()))
         }

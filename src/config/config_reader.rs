@@ -43,14 +43,14 @@ impl ConfigReader {
     }
 
     /// Notes a mistake.
-    pub(super) fn mistake(&mut self, at: Span, message: impl Into<String>) {
-        self.reader.mistake(at, message);
+    pub(super) fn error(&mut self, at: Span, message: impl Into<String>) {
+        self.reader.error(at, message);
     }
 
     /// Notes that a secret stands in the file: the message must not quote it, and its lines are shown by no message.
     pub(super) fn secret(&mut self, at: Span, message: impl Into<String>) {
         self.secrets.push(at);
-        self.reader.mistake(at, message);
+        self.reader.error(at, message);
     }
 
     /// Whether this place was found to hold a secret.
@@ -72,7 +72,7 @@ impl ConfigReader {
     pub(super) fn filled(&mut self, node: &Node, what: &str) -> Option<String> {
         let text = self.string(node, what)?;
         if text.trim().is_empty() {
-            self.mistake(node.at, format!("{what}: the text is empty"));
+            self.error(node.at, format!("{what}: the text is empty"));
             return None;
         }
         self.can_be_shown(node, what, &text).then_some(text)
@@ -87,13 +87,13 @@ impl ConfigReader {
         } else {
             return true;
         };
-        self.mistake(node.at, format!("{what}: {problem}"));
+        self.error(node.at, format!("{what}: {problem}"));
         false
     }
 
     /// The number of the line in which a place stands, for messages that speak of a second place.
     pub(super) fn line(&self, at: Span) -> usize {
-        self.reader.text.mistake(at, "").order().1
+        self.reader.text.line_number(at.start)
     }
 
     /// Ends the reading.
@@ -107,8 +107,8 @@ impl ConfigReader {
             hidden.extend(self.line(*at)..=self.line(last));
         }
         let mut shown = Diagnostics::default();
-        for mistake in self.reader.mistakes.iter() {
-            let (_, line, _) = mistake.order();
+        for mistake in self.reader.diagnostics.iter() {
+            let line = mistake.line_number();
             let mistake = mistake.clone();
             shown.push(if hidden.contains(&line) { mistake.hide_line() } else { mistake });
         }

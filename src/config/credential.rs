@@ -115,7 +115,7 @@ pub(super) fn read(reading: &mut ConfigReader, node: &Node, what: &str) -> Optio
     let entries = match &node.kind {
         Kind::Map(entries) if !entries.is_empty() => entries,
         Kind::Map(_) => {
-            reading.mistake(node.at, format!("{what}: it names neither a file nor a variable"));
+            reading.error(node.at, format!("{what}: it names neither a file nor a variable"));
             return None;
         }
         _ => {
@@ -158,7 +158,7 @@ fn is_itself(reading: &mut ConfigReader, entries: &[(Key, Node)], what: &str) ->
 /// Reads one secret's `{file: PATH}` or `{env: NAME}`. Whatever else stands here may be the secret itself.
 fn part(reading: &mut ConfigReader, node: &Node, what: &str, name: &str) -> Option<Part> {
     let Kind::Map(entries) = &node.kind else {
-        let hint = did_you_mean(name, ORIGIN.iter().map(|key| key.name), |name| format!("`{name}`"));
+        let hint = did_you_mean(name, ORIGIN.iter().map(|key| key.name));
         let message = format!("{what}: expected {{file: PATH}} or {{env: NAME}}, never the secret itself{hint}");
         reading.secret(node.at, message);
         return None;
@@ -167,7 +167,7 @@ fn part(reading: &mut ConfigReader, node: &Node, what: &str, name: &str) -> Opti
         return None;
     }
     for (key, value) in entries.iter().filter(|(key, _)| !is_origin(key)) {
-        let hint = did_you_mean(&key.name, ORIGIN.iter().map(|key| key.name), |name| format!("`{name}`"));
+        let hint = did_you_mean(&key.name, ORIGIN.iter().map(|key| key.name));
         reading.secret(value.at, format!("{}: expected only `file` or `env`{hint}", under(what, shown(key))));
     }
     match &entries[..] {
@@ -177,12 +177,12 @@ fn part(reading: &mut ConfigReader, node: &Node, what: &str, name: &str) -> Opti
             Some(Part { name: name.to_owned(), what, at: value.at, origin })
         }
         [] => {
-            reading.mistake(node.at, format!("{what}: it names neither a file nor a variable"));
+            reading.error(node.at, format!("{what}: it names neither a file nor a variable"));
             None
         }
         _ => {
             if entries.iter().all(|(key, _)| is_origin(key)) {
-                reading.mistake(node.at, format!("{what}: a secret comes from `file` or from `env`, not from both"));
+                reading.error(node.at, format!("{what}: a secret comes from `file` or from `env`, not from both"));
             }
             None
         }

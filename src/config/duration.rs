@@ -21,7 +21,7 @@ pub(super) fn read(
         Kind::Text(text) => text.trim(),
         Kind::Number(number) if number.as_u64() == Some(0) => "0",
         Kind::Number(number) => {
-            reading.mistake(node.at, format!("{what}: `{number}` has no unit; {HOW}"));
+            reading.error(node.at, format!("{what}: `{number}` has no unit; {HOW}"));
             return None;
         }
         _ => {
@@ -30,12 +30,12 @@ pub(super) fn read(
         }
     };
     match parse_duration(text) {
-        None => reading.mistake(node.at, format!("{what}: `{text}` is not a duration; {HOW}")),
+        None => reading.error(node.at, format!("{what}: `{text}` is not a duration; {HOW}")),
         Some(found) if found < least => {
-            reading.mistake(node.at, format!("{what}: `{text}` is too short; the least is {}", written(least)));
+            reading.error(node.at, format!("{what}: `{text}` is too short; the least is {}", written(least)));
         }
         Some(found) if found > most => {
-            reading.mistake(node.at, format!("{what}: `{text}` is too long; the most is {}", written(most)));
+            reading.error(node.at, format!("{what}: `{text}` is too long; the most is {}", written(most)));
         }
         Some(found) => return Some(found),
     }

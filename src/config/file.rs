@@ -18,7 +18,7 @@ pub(super) fn read(text: SourceText, surroundings: Arc<dyn Environment>) -> (Opt
     let root = match yaml::parse(&text) {
         Ok(root) => root,
         Err(fault) => {
-            let (_, line, _) = fault.order();
+            let line = fault.line_number();
             let hidden = redaction::lines(text.content()).contains(&line);
             return (None, if hidden { fault.hide_line() } else { fault }.into());
         }

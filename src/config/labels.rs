@@ -67,7 +67,7 @@ pub(super) fn read(reading: &mut ConfigReader, node: &Node, what: &str) -> Vec<(
     for (key, value) in entries {
         let what = under(what, &key.name);
         if let Some(problem) = problem(&key.name) {
-            reading.mistake(key.at, format!("{what}: {problem}"));
+            reading.error(key.at, format!("{what}: {problem}"));
         }
         let Some(text) = reading.string(value, &what) else { continue };
         if reading.can_be_shown(value, &what, &text) {

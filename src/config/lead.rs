@@ -20,5 +20,5 @@ pub(super) fn check(reading: &mut ConfigReader, values: &Values<'_>, lead: Lead,
         _ => ("critical", "`critical` is the shorter of the two"),
     };
     let message = format!("{}: {critical} is longer than {warning}; {way_out}", values.what);
-    reading.mistake(values.place(place), message);
+    reading.error(values.place(place), message);
 }

@@ -206,7 +206,7 @@ impl Config {
     pub fn check_credentials(&self) -> Result<(), Diagnostics> {
         let mut mistakes = Diagnostics::default();
         for (at, problem) in self.credentials.iter().flat_map(|origins| origins.problems()) {
-            mistakes.push(self.text.mistake(at, problem));
+            mistakes.push(self.text.error(at, problem));
         }
         mistakes.into_result()
     }
@@ -232,7 +232,7 @@ impl Config {
             if !self.sources.iter().any(has) {
                 let hint = rule::hint(name, self.sources.iter().map(|source| source.provider.0.as_str()));
                 let what = format!("rules[{index}].match.provider");
-                mistakes.push(self.text.mistake(*at, format!("{what}: no source has the provider `{name}`{hint}")));
+                mistakes.push(self.text.error(*at, format!("{what}: no source has the provider `{name}`{hint}")));
             }
             if let Some(rule) = rules.get_mut(*index) {
                 rule.matches.provider.push(own.unwrap_or_else(|| name.clone()));

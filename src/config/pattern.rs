@@ -14,7 +14,7 @@ pub(super) fn read(reading: &mut ConfigReader, node: &Node, what: &str) -> Optio
         Err(error) => {
             let (offset, problem) = fault(&error);
             let at = offset.and_then(|offset| within(reading.content(), node.at, &pattern, offset)).unwrap_or(node.at);
-            reading.mistake(at, format!("{what}: not a regular expression: {problem}"));
+            reading.error(at, format!("{what}: not a regular expression: {problem}"));
             None
         }
     }

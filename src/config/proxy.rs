@@ -14,17 +14,17 @@ pub(super) fn read(reading: &mut ConfigReader, node: &Node, what: &str) -> Optio
         Ok(url) => url,
         Err(error) => {
             let message = format!("{what}: not a URL: {error}; write it such as `http://proxy.example.com:3128`");
-            reading.mistake(node.at, message);
+            reading.error(node.at, message);
             return None;
         }
     };
     if !SCHEMES.contains(&url.scheme()) || !url.has_host() {
         let schemes = SCHEMES.map(|scheme| format!("{scheme}://")).join(", ");
-        reading.mistake(node.at, format!("{what}: a proxy's URL begins with one of {schemes}"));
+        reading.error(node.at, format!("{what}: a proxy's URL begins with one of {schemes}"));
         return None;
     }
     if url.path().len() > 1 || url.query().is_some() || url.fragment().is_some() {
-        reading.mistake(node.at, format!("{what}: a proxy's URL ends after the port"));
+        reading.error(node.at, format!("{what}: a proxy's URL ends after the port"));
         return None;
     }
     Some(url)

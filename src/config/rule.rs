@@ -70,7 +70,7 @@ fn matched(reading: &mut ConfigReader, values: &Values<'_>, known: &Known<'_>) -
             continue;
         }
         let hint = hint(&name, known.sources.iter().map(|source| source.name.0.as_str()));
-        reading.mistake(at, format!("{}: no source is called `{name}`{hint}", values.name("source")));
+        reading.error(at, format!("{}: no source is called `{name}`{hint}", values.name("source")));
     }
     let texts = |key: &str| names(key).into_iter().map(|(name, _)| name).collect();
     Match {
@@ -86,7 +86,7 @@ fn matched(reading: &mut ConfigReader, values: &Values<'_>, known: &Known<'_>) -
 
 /// `did you mean`, or else what there is.
 pub(super) fn hint<'a>(name: &str, known: impl Iterator<Item = &'a str> + Clone) -> String {
-    let hint = did_you_mean(name, known.clone(), |name| format!("`{name}`"));
+    let hint = did_you_mean(name, known.clone());
     if !hint.is_empty() {
         return hint;
     }
@@ -100,11 +100,11 @@ fn check_effect(reading: &mut ConfigReader, values: &Values<'_>, rule: &Rule) {
     const EFFECTS: [&str; 5] = ["labels", "owner", "alert_lead", "rotate_after", "drop"];
     if !EFFECTS.iter().any(|key| values.given(key)) {
         let keys = EFFECTS.map(|key| format!("`{key}`")).join(", ");
-        reading.mistake(values.at, format!("{}: it changes nothing; give one of {keys}", values.what));
+        reading.error(values.at, format!("{}: it changes nothing; give one of {keys}", values.what));
     }
     if rule.drop && !values.given("match") {
         let message = format!("{}: it would leave every token out; say which with `match`", values.name("drop"));
-        reading.mistake(values.place("drop"), message);
+        reading.error(values.place("drop"), message);
     }
 }
 

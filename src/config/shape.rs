@@ -45,7 +45,7 @@ impl Key {
 /// A flag. YAML's old `yes` and `on` are texts.
 fn flag(reading: &mut ConfigReader, node: &Node, what: &str) -> Option<bool> {
     if matches!(node.as_text(), Some("yes" | "no" | "on" | "off")) {
-        reading.mistake(node.at, format!("{what}: a flag is written `true` or `false`"));
+        reading.error(node.at, format!("{what}: a flag is written `true` or `false`"));
         return None;
     }
     reading.reader.flag(node, what)
@@ -56,7 +56,7 @@ fn count(reading: &mut ConfigReader, node: &Node, what: &str, least: u64, most: 
     if (least..=most).contains(&found) {
         return Some(found);
     }
-    reading.mistake(node.at, format!("{what}: {found} is not between {least} and {most}"));
+    reading.error(node.at, format!("{what}: {found} is not between {least} and {most}"));
     None
 }
 
@@ -75,7 +75,7 @@ fn name(reading: &mut ConfigReader, node: &Node, what: &str) -> Option<String> {
         None => format!("more than {LONGEST_NAME} characters"),
     };
     reading
-        .mistake(node.at, format!("{what}: a name has only letters, digits, `-`, `_` and `.`; this one has {problem}"));
+        .error(node.at, format!("{what}: a name has only letters, digits, `-`, `_` and `.`; this one has {problem}"));
     None
 }
 
@@ -86,7 +86,7 @@ fn texts(reading: &mut ConfigReader, node: &Node, what: &str, lenient: bool) -> 
     }
     let nodes = reading.reader.list(node, what, lenient);
     if nodes.is_empty() {
-        reading.mistake(node.at, format!("{what}: the list is empty; leave `{}` out for all", last(what)));
+        reading.error(node.at, format!("{what}: the list is empty; leave `{}` out for all", last(what)));
         return None;
     }
     nodes.into_iter().map(|node| Some((reading.filled(node, what)?, node.at))).collect()
@@ -101,7 +101,7 @@ fn mail_address(reading: &mut ConfigReader, node: &Node, what: &str) -> Option<S
     let found = address::bare(&text);
     if found.is_none() {
         let message = format!("{what}: `{text}` is not one bare address; write it such as `team@example.com`");
-        reading.mistake(node.at, message);
+        reading.error(node.at, message);
     }
     found
 }

@@ -32,12 +32,12 @@ pub(super) fn read(reading: &mut ConfigReader, node: &Node, lead: Lead) -> (Vec<
         Kind::List(_) => {
             let message = "sources: the list is empty, and so nothing is collected; add one such as `- {name: gitlab, \
                            provider: gitlab, credential: {file: PATH}}`";
-            reading.mistake(node.at, message);
+            reading.error(node.at, message);
         }
         _ => {
             let message =
                 format!("sources: expected a list, found {}; each source begins with `- name:`", node.describe());
-            reading.mistake(node.at, message);
+            reading.error(node.at, message);
             return Default::default();
         }
     }
@@ -48,8 +48,7 @@ pub(super) fn read(reading: &mut ConfigReader, node: &Node, lead: Lead) -> (Vec<
         let (name, at) = &source.name;
         if let Some(first) = sources.iter().find(|other| other.name.0 == *name) {
             let line = reading.line(first.name.1);
-            reading
-                .mistake(*at, format!("sources: the name `{name}` stands twice, first in line {line}; take another"));
+            reading.error(*at, format!("sources: the name `{name}` stands twice, first in line {line}; take another"));
         }
         sources.push(source);
         credentials.extend(origins);

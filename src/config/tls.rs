@@ -67,7 +67,7 @@ fn check_identity(reading: &mut ConfigReader, values: &Values<'_>) {
     if !values.given("cert_file") {
         if values.given("key_file") {
             let message = format!("{}: a key needs its certificate in `cert_file`", values.name("key_file"));
-            reading.mistake(values.place("key_file"), message);
+            reading.error(values.place("key_file"), message);
         }
         return;
     }
@@ -76,14 +76,14 @@ fn check_identity(reading: &mut ConfigReader, values: &Values<'_>) {
     if !values.given("key_file") {
         if !certificate.contains(KEY) {
             let message = format!("{}: a certificate needs its key in `key_file`", values.name("cert_file"));
-            reading.mistake(values.place("cert_file"), message);
+            reading.error(values.place("cert_file"), message);
         }
         return;
     }
     let Some(key) = content(reading, values, "key_file") else { return };
     if key.contains(LOCKED_KEY) || key.contains("Proc-Type: 4,ENCRYPTED") {
         let message = format!("{}: the key is locked with a passphrase; give one without", values.name("key_file"));
-        reading.mistake(values.place("key_file"), message);
+        reading.error(values.place("key_file"), message);
     } else {
         expect(reading, values, "key_file", &key, KEY, "private key");
     }
@@ -99,7 +99,7 @@ fn content(reading: &mut ConfigReader, values: &Values<'_>, key: &str) -> Option
         },
         Err(error) => format!("cannot be read: {error}; let the exporter's user read it, or leave `{key}` out"),
     };
-    reading.mistake(values.place(key), format!("{}: the file {} {problem}", values.name(key), path.display()));
+    reading.error(values.place(key), format!("{}: the file {} {problem}", values.name(key), path.display()));
     None
 }
 
@@ -107,6 +107,6 @@ fn content(reading: &mut ConfigReader, values: &Values<'_>, key: &str) -> Option
 fn expect(reading: &mut ConfigReader, values: &Values<'_>, key: &str, content: &str, mark: &str, kind: &str) {
     if !content.contains(mark) {
         let message = format!("{}: the file holds no {kind} in PEM form", values.name(key));
-        reading.mistake(values.place(key), message);
+        reading.error(values.place(key), message);
     }
 }

@@ -60,13 +60,13 @@ fn note_missing(
     (name, example): (&str, &str),
     rest: &mut Vec<(&yaml::Key, &Node)>,
 ) {
-    let hint = |key: &yaml::Key| did_you_mean(&key.name, [name], |name| format!("`{name}`"));
+    let hint = |key: &yaml::Key| did_you_mean(&key.name, [name]);
     match rest.iter().position(|(key, _)| !hint(key).is_empty()) {
         Some(at) => {
             let (key, _) = rest.remove(at);
-            reading.mistake(key.at, format!("unknown key `{}`{}", under(what, &key.name), hint(key)));
+            reading.error(key.at, format!("unknown key `{}`{}", under(what, &key.name), hint(key)));
         }
-        None => reading.mistake(node.at, format!("{what}: `{name}` is missing; add it, such as `{name}: {example}`")),
+        None => reading.error(node.at, format!("{what}: `{name}` is missing; add it, such as `{name}: {example}`")),
     }
 }
 
@@ -82,12 +82,12 @@ impl<'n> Values<'n> {
         // A secret under an unknown key has its own mistake.
         for (key, _) in rest.into_iter().filter(|(_, value)| !reading.is_secret(value.at)).collect::<Vec<_>>() {
             let known = keys.iter().map(|key| key.name);
-            let mut hint = did_you_mean(&key.name, known.clone(), |name| format!("`{name}`"));
+            let mut hint = did_you_mean(&key.name, known.clone());
             if hint.is_empty() {
                 let known: Vec<_> = known.map(|name| format!("`{name}`")).collect();
                 hint = format!("; there are {}", known.join(", "));
             }
-            reading.mistake(key.at, format!("unknown key `{}`{hint}", under(what, &key.name)));
+            reading.error(key.at, format!("unknown key `{}`{hint}", under(what, &key.name)));
         }
         values
     }

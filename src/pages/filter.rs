@@ -47,7 +47,7 @@ impl Filter {
                 _ if others.contains(&name) => other(name, value)?,
                 _ => {
                     let known = NAMES.iter().chain(others).copied();
-                    let hint = did_you_mean(name, known, |name| format!("`{name}`"));
+                    let hint = did_you_mean(name, known);
                     return Err(format!("unknown parameter `{name}`{hint}"));
                 }
             }

@@ -140,7 +140,7 @@ impl Catalogue {
                 (true, false) => format!("`{name}` is defined twice"),
                 (false, _) => format!("`{name}` is another name of the provider `{taken}`"),
             };
-            mistakes.push(text.mistake(at, message));
+            mistakes.push(text.error(at, message));
         }
         mistakes.into_result()
     }
@@ -185,12 +185,12 @@ impl Catalogue {
             Some(Kind::Native(native)) => (native.connect)(wanted),
             None => {
                 let known = self.rows.iter().flat_map(|(name, row)| [name].into_iter().chain(row.aliases()));
-                let mut hint = did_you_mean(provider.0, known.map(String::as_str), |name| format!("`{name}`"));
+                let mut hint = did_you_mean(provider.0, known.map(String::as_str));
                 if hint.is_empty() {
                     hint = "; the command `providers` lists those that are known".into();
                 }
                 let message = format!("{}: no provider is called `{}`{hint}", wanted.name, provider.0);
-                Err(wanted.text.mistake(provider.1, message).into())
+                Err(wanted.text.error(provider.1, message).into())
             }
         }
     }

@@ -55,7 +55,7 @@ pub struct Key {
 pub fn parse(text: &SourceText) -> Result<Node, Diagnostic> {
     let options = serde_saphyr::options! { strict_booleans: true, with_snippet: false };
     let parsed: Spanned<Option<Kind>> =
-        serde_saphyr::from_str_with_options(text.content(), options).map_err(|error| error::mistake(text, &error))?;
+        serde_saphyr::from_str_with_options(text.content(), options).map_err(|error| error::diagnostic(text, &error))?;
     Ok(Node { at: span(parsed.defined), kind: parsed.value.unwrap_or(Kind::Null) })
 }
 
@@ -191,19 +191,19 @@ pub struct Reader {
     /// The text that is read.
     pub text: SourceText,
     /// What was found wrong so far.
-    pub mistakes: Diagnostics,
+    pub diagnostics: Diagnostics,
 }
 
 impl Reader {
     /// A reader of this text.
     pub fn new(text: SourceText) -> Self {
-        Self { text, mistakes: Diagnostics::default() }
+        Self { text, diagnostics: Diagnostics::default() }
     }
 
     /// Notes a mistake at a place.
-    pub fn mistake(&mut self, at: Span, message: impl Into<String>) {
-        let mistake = self.text.mistake(at, message);
-        self.mistakes.push(mistake);
+    pub fn error(&mut self, at: Span, message: impl Into<String>) {
+        let mistake = self.text.error(at, message);
+        self.diagnostics.push(mistake);
     }
 
     /// The entries of a map, to be taken one by one; anything else is a mistake, and read as an empty map.
@@ -267,7 +267,7 @@ impl Reader {
 
     /// Notes that a value is of the wrong type.
     pub fn wrong_type(&mut self, node: &Node, what: &str, expected: &str) {
-        self.mistake(node.at, format!("{what}: expected {expected}, found {}", node.describe()));
+        self.error(node.at, format!("{what}: expected {expected}, found {}", node.describe()));
     }
 }
 
@@ -298,7 +298,7 @@ impl<'n> Fields<'n> {
     pub fn required(&mut self, key: &'static str, reader: &mut Reader) -> Option<&'n Node> {
         let found = self.optional(key);
         if found.is_none() {
-            reader.mistake(self.at, format!("{}: `{key}` is missing", self.what));
+            reader.error(self.at, format!("{}: `{key}` is missing", self.what));
         }
         found
     }
@@ -321,8 +321,8 @@ impl<'n> Fields<'n> {
     /// Ends the reading: each key that nobody has taken is a mistake.
     pub fn finish(self, reader: &mut Reader) {
         for (key, _) in self.entries {
-            let hint = did_you_mean(&key.name, self.known.iter().copied(), |name| format!("`{name}`"));
-            reader.mistake(key.at, format!("unknown key `{}`{hint}", key.name));
+            let hint = did_you_mean(&key.name, self.known.iter().copied());
+            reader.error(key.at, format!("unknown key `{}`{hint}", key.name));
         }
     }
 }

@@ -56,7 +56,7 @@ pub(super) async fn run(args: ListArgs) -> Result<u8, RunError> {
 fn choose(setup: &mut Setup, names: &[String]) -> Result<(), RunError> {
     for name in names {
         if !setup.policies.contains_key(name) {
-            let hint = did_you_mean(name, setup.policies.keys().map(String::as_str), |name| format!("`{name}`"));
+            let hint = did_you_mean(name, setup.policies.keys().map(String::as_str));
             return Err(RunError::Diagnostics(
                 Diagnostic::in_file("--source", format!("no source `{name}`{hint}")).into(),
             ));

@@ -68,7 +68,7 @@ pub fn connect(
     http.rate = provider.limits.rate.or(http.rate);
     let concurrency = http.concurrency;
     let client = Client::new(http, clock.clone())
-        .map_err(|sentence| wanted.text.mistake(wanted.at, format!("source {}: {sentence}", wanted.name)))?;
+        .map_err(|sentence| wanted.text.error(wanted.at, format!("source {}: {sentence}", wanted.name)))?;
 
     let settings = value::object_of(&settled.settings);
     let holds = |when: Option<&Expression>| {

@@ -121,15 +121,15 @@ fn construct(reader: &mut Reader, node: &Node, of: &Construct, what: &str) {
     for known in of.all().filter(|known| known.required && !meant.contains(&known.name)) {
         if get(node, known.name).is_none() {
             let prefix = if what.is_empty() { String::new() } else { format!("{what}: ") };
-            reader.mistake(first_key(node), format!("{prefix}`{}` is missing", known.name));
+            reader.error(first_key(node), format!("{prefix}`{}` is missing", known.name));
         }
     }
 }
 
 /// Notes an unknown key, and tells which key was meant: that one is not said to be missing as well.
 fn unknown(reader: &mut Reader, key: &Written, of: &Construct) -> Option<&'static str> {
-    let hint = did_you_mean(&key.name, of.all().map(|known| known.name), |name| format!("`{name}`"));
-    reader.mistake(key.at, format!("unknown key `{}`{hint}", key.name));
+    let hint = did_you_mean(&key.name, of.all().map(|known| known.name));
+    reader.error(key.at, format!("unknown key `{}`{hint}", key.name));
     of.all().map(|known| known.name).find(|name| hint.contains(&format!("`{name}`")))
 }
 
@@ -179,7 +179,7 @@ fn form(reader: &mut Reader, node: &Node, form_of: &Form, what: &str) {
         Form::MapOf(of) => {
             for (key, value) in map(reader, node, what) {
                 if !is_name(&key.name) {
-                    reader.mistake(key.at, format!("`{}` is no name: letters, digits, `_` and `-`", key.name));
+                    reader.error(key.at, format!("`{}` is no name: letters, digits, `_` and `-`", key.name));
                 }
                 construct(reader, value, of, &format!("{what}.{}", key.name));
             }
@@ -196,7 +196,7 @@ fn form(reader: &mut Reader, node: &Node, form_of: &Form, what: &str) {
         Form::Next(_) => reader.wrong_type(node, what, "`link` or a map"),
         Form::BearerOr(_) if node.as_text() == Some("bearer") => {}
         Form::BearerOr(_) if matches!(node.kind, Kind::Text(_)) => {
-            reader.mistake(node.at, format!("{what}: expected `bearer`, a scheme or a list of schemes"));
+            reader.error(node.at, format!("{what}: expected `bearer`, a scheme or a list of schemes"));
         }
         Form::BearerOr(of) => each(reader, node, of, what),
     }
@@ -247,7 +247,7 @@ fn text(reader: &mut Reader, node: &Node, what: &str, expected: &str) {
 fn expression(reader: &mut Reader, node: &Node, what: &str) {
     if matches!(node.kind, Kind::List(_) | Kind::Map(_)) {
         let message = format!("{what}: expected an expression, found {}; write it between quotes", node.describe());
-        return reader.mistake(node.at, message);
+        return reader.error(node.at, message);
     }
     text(reader, node, what, "an expression");
 }
@@ -255,7 +255,7 @@ fn expression(reader: &mut Reader, node: &Node, what: &str) {
 fn name(reader: &mut Reader, node: &Node, what: &str) {
     match node.as_text() {
         Some(name) if is_name(name) => {}
-        Some(_) => reader.mistake(node.at, format!("{what}: a name consists of letters, digits, `_` and `-`")),
+        Some(_) => reader.error(node.at, format!("{what}: a name consists of letters, digits, `_` and `-`")),
         None => reader.wrong_type(node, what, "a name"),
     }
 }
@@ -267,12 +267,12 @@ fn one_of(reader: &mut Reader, node: &Node, words: &[&str], what: &str) {
         _ => return reader.wrong_type(node, what, &list(words)),
     };
     if !words.contains(&written.as_str()) {
-        let mut hint = did_you_mean(&written, words.iter().copied(), |word| format!("`{word}`"));
+        let mut hint = did_you_mean(&written, words.iter().copied());
         if words.len() == 1 {
             hint.clear();
         }
         let hint = if hint.is_empty() { format!("; it may be {}", list(words)) } else { hint };
-        reader.mistake(node.at, format!("{what}: unknown `{written}`{hint}"));
+        reader.error(node.at, format!("{what}: unknown `{written}`{hint}"));
     }
 }
 

@@ -59,7 +59,7 @@ impl Provider {
             settling.credential(scheme);
             settling.needed(scheme, &listings, &settings);
         }
-        settling.reader.mistakes.into_result()?;
+        settling.reader.diagnostics.into_result()?;
         Ok(ResolvedSettings { settings, scheme: scheme.unwrap_or_default(), listings })
     }
 }
@@ -102,7 +102,7 @@ impl SettingsResolver<'_> {
             None => self.wanted.at,
         };
         let message = format!("{}: `{}` is missing{why}: {}", self.wanted.name, setting.name, setting.help);
-        self.reader.mistake(at, message);
+        self.reader.error(at, message);
     }
 
     fn unknown(&mut self) {
@@ -112,15 +112,15 @@ impl SettingsResolver<'_> {
                 continue;
             }
             let all = known.iter().copied().chain(COMMON);
-            let mut hint = did_you_mean(&key.name, all, |name| format!("`{name}`"));
+            let mut hint = did_you_mean(&key.name, all);
             let typo = known.iter().any(|name| hint.contains(&format!("`{name}`")));
             if hint.is_empty() && SECRETS.iter().any(|secret| key.name.to_lowercase().contains(secret)) {
                 hint = "; a secret stands in a file or a variable: `credential: {file: …}` or `{env: …}`".into();
             }
             let message = format!("{}: unknown key `{}`{hint}", self.wanted.name, key.name);
-            let mistake = self.wanted.text.mistake(key.at, message);
+            let mistake = self.wanted.text.error(key.at, message);
             // The line of a key that nobody knows may hold a secret.
-            self.reader.mistakes.push(if typo { mistake } else { mistake.hide_line() });
+            self.reader.diagnostics.push(if typo { mistake } else { mistake.hide_line() });
         }
     }
 
@@ -156,7 +156,7 @@ impl SettingsResolver<'_> {
     }
 
     fn no_such(&mut self, at: Span, key: &str, thing: &str, wanted: &str, known: Vec<&str>) {
-        let mut hint = did_you_mean(wanted, known.iter().copied(), |name| format!("`{name}`"));
+        let mut hint = did_you_mean(wanted, known.iter().copied());
         if hint.is_empty() {
             let known: Vec<String> = known.iter().map(|name| format!("`{name}`")).collect();
             hint = match known.len() {
@@ -165,7 +165,7 @@ impl SettingsResolver<'_> {
             };
         }
         let message = format!("{}: {key}: no {thing} is called `{wanted}`{hint}", self.wanted.name);
-        self.reader.mistake(at, message);
+        self.reader.error(at, message);
     }
 
     /// Whether the parts of the credential that the scheme uses are configured, and no others.
@@ -184,7 +184,7 @@ impl SettingsResolver<'_> {
                 ("", false) => "the credential is one secret here, without parts".to_owned(),
                 (part, _) => format!("the credential's part `{part}` is missing"),
             };
-            self.reader.mistake(at, format!("{name}: {what}: {}", written(part)));
+            self.reader.error(at, format!("{name}: {what}: {}", written(part)));
         }
         let single = needed.iter().any(String::is_empty);
         for part in given.iter().filter(|part| !needed.contains(part)) {
@@ -193,11 +193,11 @@ impl SettingsResolver<'_> {
                 "" if needed.is_empty() => format!("{name}: no credential is used here"),
                 "" => continue,
                 part => {
-                    let hint = did_you_mean(part, needed.iter().map(String::as_str), |name| format!("`{name}`"));
+                    let hint = did_you_mean(part, needed.iter().map(String::as_str));
                     format!("{name}: the credential has no part `{part}`{hint}")
                 }
             };
-            self.reader.mistake(at, message);
+            self.reader.error(at, message);
         }
     }
 
@@ -252,9 +252,9 @@ pub(in crate::providers) fn value(reader: &mut Reader, node: &Node, shape: Setti
             match address(&written) {
                 Ok(url) => Some(url.into()),
                 Err(why) => {
-                    let mistake = reader.text.mistake(node.at, format!("{what}: {why}"));
+                    let mistake = reader.text.error(node.at, format!("{what}: {why}"));
                     // An address may carry a password.
-                    reader.mistakes.push(if written.contains('@') { mistake.hide_line() } else { mistake });
+                    reader.diagnostics.push(if written.contains('@') { mistake.hide_line() } else { mistake });
                     None
                 }
             }

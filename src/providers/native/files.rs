@@ -51,8 +51,8 @@ fn connect(wanted: SourceSpec) -> Result<Box<dyn Source>, Diagnostics> {
     let mut patterns = Vec::new();
     for (key, node) in &wanted.settings {
         if key.name != "paths" {
-            let hint = did_you_mean(&key.name, ["paths"], |name| format!("`{name}`"));
-            reader.mistake(key.at, format!("unknown key `{}`{hint}", key.name));
+            let hint = did_you_mean(&key.name, ["paths"]);
+            reader.error(key.at, format!("unknown key `{}`{hint}", key.name));
             continue;
         }
         for node in reader.list(node, "paths", true) {
@@ -60,15 +60,15 @@ fn connect(wanted: SourceSpec) -> Result<Box<dyn Source>, Diagnostics> {
             let pattern = beside(&wanted.text, &pattern).to_string_lossy().into_owned();
             match glob::Pattern::new(&pattern) {
                 Ok(_) => patterns.push(pattern),
-                Err(error) => reader.mistake(node.at, format!("no pattern of files: {}", error.msg)),
+                Err(error) => reader.error(node.at, format!("no pattern of files: {}", error.msg)),
             }
         }
     }
     no_more(&mut reader, &wanted, LISTING);
     if wanted.settings.is_empty() {
-        reader.mistake(wanted.at, "a source of files needs `paths`");
+        reader.error(wanted.at, "a source of files needs `paths`");
     }
-    reader.mistakes.into_result()?;
+    reader.diagnostics.into_result()?;
     Ok(Box::new(LocalSource { listings: [LISTING.to_owned()], local: Files { patterns } }))
 }
 

@@ -139,14 +139,14 @@ pub(crate) fn io_failure(path: &std::path::Path, error: &std::io::Error) -> Fail
 /// Notes what such a source cannot have: a way to authenticate, or listings other than its one.
 pub(crate) fn no_more(reader: &mut crate::schema::yaml::Reader, wanted: &SourceSpec, listing: &str) {
     if let Some((_, at)) = &wanted.auth {
-        reader.mistake(*at, "this provider has no ways to authenticate");
+        reader.error(*at, "this provider has no ways to authenticate");
     }
     if let Some(at) = wanted.credential_at {
-        reader.mistake(at, "this provider needs no credential");
+        reader.error(at, "this provider needs no credential");
     }
     for (name, at) in wanted.listings.iter().flatten() {
         if name != listing {
-            reader.mistake(*at, format!("no listing `{name}`; this provider has `{listing}`"));
+            reader.error(*at, format!("no listing `{name}`; this provider has `{listing}`"));
         }
     }
 }

@@ -77,16 +77,16 @@ fn connect(wanted: SourceSpec) -> Result<Box<dyn Source>, Diagnostics> {
             }
             "file" => manual.file = reader.string(node, "file").map(|file| beside(&wanted.text, &file)),
             other => {
-                let hint = did_you_mean(other, ["tokens", "file"], |name| format!("`{name}`"));
-                reader.mistake(key.at, format!("unknown key `{other}`{hint}"));
+                let hint = did_you_mean(other, ["tokens", "file"]);
+                reader.error(key.at, format!("unknown key `{other}`{hint}"));
             }
         }
     }
     crate::providers::native::local::no_more(&mut reader, &wanted, LISTING);
     if wanted.settings.is_empty() {
-        reader.mistake(wanted.at, "a manual source needs `tokens`, or a `file` of them");
+        reader.error(wanted.at, "a manual source needs `tokens`, or a `file` of them");
     }
-    reader.mistakes.into_result()?;
+    reader.diagnostics.into_result()?;
     Ok(Box::new(LocalSource { listings: [LISTING.to_owned()], local: manual }))
 }
 
@@ -126,7 +126,7 @@ async fn read(file: &std::path::Path) -> Result<(Vec<Token>, Vec<MalformedRow>),
         match token(&mut reader, node) {
             Ok(token) => tokens.push(token),
             Err(field) => {
-                for mistake in reader.mistakes.iter().filter(|_| odd.len() < MOST_TOLD) {
+                for mistake in reader.diagnostics.iter().filter(|_| odd.len() < MOST_TOLD) {
                     tracing::warn!(mistake = %mistake.clone().hide_line(), "an entry cannot be read");
                 }
                 odd.push(MalformedRow { position, id: entry::id(node), field });

@@ -5,11 +5,11 @@ use serde_saphyr::{Error, Location};
 use crate::schema::diagnostic::{Diagnostic, SourceText, Span};
 
 /// The mistake that the library found.
-pub(super) fn mistake(text: &SourceText, error: &Error) -> Diagnostic {
+pub(super) fn diagnostic(text: &SourceText, error: &Error) -> Diagnostic {
     let message = message(error);
     match error.location() {
-        Some(at) if message.starts_with(TAB) => text.mistake(tab(text.content(), place(text.content(), at)), message),
-        Some(at) => text.mistake(place(text.content(), at), message),
+        Some(at) if message.starts_with(TAB) => text.error(tab(text.content(), place(text.content(), at)), message),
+        Some(at) => text.error(place(text.content(), at), message),
         None => Diagnostic::in_file(text.name(), message),
     }
 }

@@ -19,7 +19,7 @@ fn a_value_knows_its_place() {
     assert_eq!(reader.string(port, "port").as_deref(), Some("8080"));
     assert!(reader.list(port, "sources[0].port", false).is_empty());
     source.finish(&mut reader);
-    insta::assert_snapshot!(reader.mistakes, @"
+    insta::assert_snapshot!(reader.diagnostics, @"
     config.yaml:3:11: sources[0].port: expected a list, found a number
     3 |     port: 8080
       |           ^^^^

@@ -98,7 +98,7 @@ impl Settings {
         let mut reader = Reader::new(text.clone());
         let settings = read(&mut reader, &root);
         let mut hidden = Diagnostics::default();
-        for mistake in reader.mistakes.iter() {
+        for mistake in reader.diagnostics.iter() {
             hidden.push(mistake.clone().hide_line());
         }
         hidden.into_result()?;
@@ -151,7 +151,7 @@ fn read_users(reader: &mut Reader, node: &Node) -> Hashes {
                 users.insert(name.name.clone(), hash);
             }
             None => reader
-                .mistake(node.at, format!("{what}: no bcrypt hash; `htpasswd -nBC 10 \"\" | tr -d ':\\n'` makes one")),
+                .error(node.at, format!("{what}: no bcrypt hash; `htpasswd -nBC 10 \"\" | tr -d ':\\n'` makes one")),
         }
     }
     users
@@ -161,8 +161,8 @@ fn read_headers(reader: &mut Reader, node: &Node) -> Vec<(HeaderName, HeaderValu
     let mut headers = Vec::new();
     for (key, node) in reader.map(node, "http_server_config.headers").rest() {
         let Some(name) = HEADERS.into_iter().find(|known| known.eq_ignore_ascii_case(&key.name)) else {
-            let hint = did_you_mean(&key.name, HEADERS, |name| format!("`{name}`"));
-            reader.mistake(key.at, format!("http_server_config.headers: `{}` cannot be set{hint}", key.name));
+            let hint = did_you_mean(&key.name, HEADERS);
+            reader.error(key.at, format!("http_server_config.headers: `{}` cannot be set{hint}", key.name));
             continue;
         };
         let Some(value) = reader.string(node, &format!("http_server_config.headers.{name}")) else { continue };
@@ -175,10 +175,10 @@ fn read_headers(reader: &mut Reader, node: &Node) -> Vec<(HeaderName, HeaderValu
             _ if value.is_empty() => {}
             _ if !allowed.is_empty() && !allowed.contains(&value.to_ascii_lowercase().as_str()) => {
                 let allowed = allowed.iter().map(|value| format!("`{value}`")).collect::<Vec<_>>().join(" or ");
-                reader.mistake(node.at, format!("http_server_config.headers.{name}: expected {allowed}"));
+                reader.error(node.at, format!("http_server_config.headers.{name}: expected {allowed}"));
             }
             (Ok(name), Ok(value)) => headers.push((name, value)),
-            _ => reader.mistake(node.at, format!("http_server_config.headers.{name}: no header can have this value")),
+            _ => reader.error(node.at, format!("http_server_config.headers.{name}: no header can have this value")),
         }
     }
     headers
@@ -191,21 +191,21 @@ fn read_rate_limit(reader: &mut Reader, node: &Node) -> Option<Rate> {
         let parsed = if text == "0" { Some(chrono::TimeDelta::zero()) } else { parse_duration(&text) };
         let interval = parsed.and_then(|interval| interval.to_std().ok());
         if interval.is_none() {
-            reader.mistake(node.at, "rate_limit.interval: no duration; write it like `100ms` or `1s`");
+            reader.error(node.at, "rate_limit.interval: no duration; write it like `100ms` or `1s`");
         }
         interval
     });
     let burst = fields.optional("burst").and_then(|node| {
         let burst = u32::try_from(reader.count(node, "rate_limit.burst")?).ok();
         if burst.is_none() {
-            reader.mistake(node.at, "rate_limit.burst: too many");
+            reader.error(node.at, "rate_limit.burst: too many");
         }
         burst
     });
     fields.finish(reader);
     let interval = interval.filter(|interval| !interval.is_zero())?;
     let Some(burst) = burst.filter(|burst| *burst > 0) else {
-        reader.mistake(node.at, "rate_limit: without `burst` no request would ever be answered");
+        reader.error(node.at, "rate_limit: without `burst` no request would ever be answered");
         return None;
     };
     Some(Rate { interval, burst })
@@ -229,18 +229,18 @@ fn read_tls(reader: &mut Reader, node: &Node) -> Option<Tls> {
         prefer.and_then(|node| reader.flag(node, "tls_server_config.prefer_server_cipher_suites")).unwrap_or(true);
     for (found, names) in [(&certificate, "`cert_file` or `cert`"), (&key, "`key_file` or `key`")] {
         if found.is_none() {
-            reader.mistake(fields.at, format!("tls_server_config: {names} is missing"));
+            reader.error(fields.at, format!("tls_server_config: {names} is missing"));
         }
     }
     if client_ca.is_some() && client_auth == ClientAuth::None {
-        reader.mistake(fields.at, "tls_server_config: with a client CA, `client_auth_type` must ask for a certificate");
+        reader.error(fields.at, "tls_server_config: with a client CA, `client_auth_type` must ask for a certificate");
     }
     if client_ca.is_none() && client_auth.verifies() {
-        reader.mistake(fields.at, "tls_server_config: to verify clients, `client_ca_file` or `client_ca` is needed");
+        reader.error(fields.at, "tls_server_config: to verify clients, `client_ca_file` or `client_ca` is needed");
     }
     if !client_allowed_sans.is_empty() && !client_auth.requires() {
         let types = "`RequireAndVerifyClientCert` or `RequireAnyClientCert`";
-        reader.mistake(fields.at, format!("tls_server_config: `client_allowed_sans` needs `client_auth_type` {types}"));
+        reader.error(fields.at, format!("tls_server_config: `client_allowed_sans` needs `client_auth_type` {types}"));
     }
     fields.finish(reader);
     Some(Tls {
@@ -259,7 +259,7 @@ fn read_tls(reader: &mut Reader, node: &Node) -> Option<Tls> {
 fn read_pem(reader: &mut Reader, fields: &mut Fields<'_>, inline: &'static str, file: &'static str) -> Option<Pem> {
     let (inline_node, file_node) = (fields.optional(inline), fields.optional(file));
     if let (Some(_), Some(node)) = (inline_node, file_node) {
-        reader.mistake(node.at, format!("tls_server_config: `{inline}` and `{file}` exclude each other"));
+        reader.error(node.at, format!("tls_server_config: `{inline}` and `{file}` exclude each other"));
     }
     if let Some(node) = file_node {
         let path = reader.string(node, &fields.name(file))?;
@@ -274,8 +274,8 @@ fn read_client_auth(reader: &mut Reader, fields: &mut Fields<'_>) -> ClientAuth 
     let Some(name) = reader.string(node, "tls_server_config.client_auth_type") else { return ClientAuth::None };
     let found = ClientAuth::NAMES.into_iter().find(|(known, _)| *known == name);
     if found.is_none() && !name.is_empty() {
-        let hint = did_you_mean(&name, ClientAuth::NAMES.map(|(known, _)| known), |name| format!("`{name}`"));
-        reader.mistake(node.at, format!("tls_server_config.client_auth_type: `{name}` is not known{hint}"));
+        let hint = did_you_mean(&name, ClientAuth::NAMES.map(|(known, _)| known));
+        reader.error(node.at, format!("tls_server_config.client_auth_type: `{name}` is not known{hint}"));
     }
     found.map_or(ClientAuth::None, |(_, auth)| auth)
 }
@@ -287,14 +287,12 @@ fn read_versions(reader: &mut Reader, fields: &mut Fields<'_>) -> Vec<&'static S
             Some("TLS12") => 12,
             Some("TLS13") => 13,
             Some("TLS10" | "TLS11") => {
-                reader.mistake(
-                    node.at,
-                    format!("{}: TLS 1.0 and 1.1 are not secure, and not supported", fields.name(key)),
-                );
+                reader
+                    .error(node.at, format!("{}: TLS 1.0 and 1.1 are not secure, and not supported", fields.name(key)));
                 default
             }
             Some(_) => {
-                reader.mistake(node.at, format!("{}: expected `TLS12` or `TLS13`", fields.name(key)));
+                reader.error(node.at, format!("{}: expected `TLS12` or `TLS13`", fields.name(key)));
                 default
             }
             None => default,
@@ -304,7 +302,7 @@ fn read_versions(reader: &mut Reader, fields: &mut Fields<'_>) -> Vec<&'static S
     let (least, _) = bound(reader, "min_version", 12);
     let (most, at) = bound(reader, "max_version", 13);
     if least > most {
-        reader.mistake(at, "tls_server_config.max_version: below `min_version`");
+        reader.error(at, "tls_server_config.max_version: below `min_version`");
     }
     [(12, &TLS12), (13, &TLS13)]
         .into_iter()

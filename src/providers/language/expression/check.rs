@@ -8,7 +8,7 @@ use jaq_core::path::{Part, Path};
 
 use super::{Checked, ExpressionScope, VARIABLES, span};
 use crate::providers::language::scalar_span::SpanError;
-use crate::schema::diagnostic::did_you_mean;
+use crate::schema::diagnostic::{did_you_mean, nearest};
 
 /// The functions that an expression may call: the name, and with how many arguments.
 pub(crate) const ALLOWED: &[(&str, &[usize])] = &[
@@ -206,7 +206,7 @@ impl<'s> Walk<'s, '_> {
             }
             None => {
                 let known = ALLOWED.iter().map(|(known, _)| *known);
-                let mut hint = did_you_mean(name, known, |name| format!("`{name}`"));
+                let mut hint = did_you_mean(name, known);
                 if hint.is_empty() && arity == 0 && !name.starts_with('@') {
                     hint = format!("; a constant text is written '\"{name}\"'");
                 }
@@ -233,7 +233,7 @@ impl<'s> Walk<'s, '_> {
                 let outer: Vec<String> = self.scope.names.iter().map(|name| format!("${name}")).collect();
                 let known =
                     VARIABLES.into_iter().chain(self.locals.iter().copied()).chain(outer.iter().map(String::as_str));
-                let hint = did_you_mean(name, known, |name| format!("`{name}`"));
+                let hint = did_you_mean(name, known);
                 self.slip(name, format!("nothing is called `{name}` here{hint}"));
             }
         }
@@ -273,7 +273,8 @@ impl<'s> Walk<'s, '_> {
             }
             return;
         }
-        let hint = did_you_mean(name, known.iter().map(String::as_str), |name| format!("`{variable}.{name}`"));
+        let hint = nearest(name, known.iter().map(String::as_str));
+        let hint = hint.map_or_else(String::new, |name| format!("; did you mean `{variable}.{name}`?"));
         let at = span(self.code, variable).start..span(self.code, name).end;
         self.slips.push(SpanError::new(at, format!("no `{variable}.{name}` is declared{hint}")));
     }

@@ -16,7 +16,7 @@ use crate::providers::language::scalar_span;
 use crate::providers::language::scalar_span::SpanError;
 use crate::providers::language::settings;
 use crate::providers::language::template::{Name, Template};
-use crate::schema::diagnostic::{Diagnostics, SourceText, Span, did_you_mean};
+use crate::schema::diagnostic::{Diagnostics, SourceText, Span, nearest};
 use crate::schema::yaml;
 use crate::schema::yaml::{Kind, Node, Reader};
 
@@ -30,8 +30,8 @@ pub fn compile(text: &SourceText) -> Result<Provider, Diagnostics> {
     definition::check(&mut reader, &root);
     let mut build = Build { reader, ..Build::new(text) };
     let provider = build.provider(&root);
-    build.reader.mistakes.into_result()?;
-    provider.ok_or_else(|| text.mistake(root.at, "no definition").into())
+    build.reader.diagnostics.into_result()?;
+    provider.ok_or_else(|| text.error(root.at, "no definition").into())
 }
 
 /// What a compilation knows by and by. A function that gives nothing has noted why.
@@ -285,7 +285,8 @@ impl Build {
             None => {
                 let settings = self.settings.iter().map(|setting| setting.name.as_str());
                 let known = names.steps.iter().map(String::as_str).chain(settings).chain(names.special.iter().copied());
-                let hint = did_you_mean(head, known, |name| format!("`{{{name}}}`"));
+                let hint =
+                    nearest(head, known).map_or_else(String::new, |name| format!("; did you mean `{{{name}}}`?"));
                 Some(format!("nothing is called `{head}`{hint}"))
             }
         }
@@ -310,14 +311,14 @@ impl Build {
     fn slip(&mut self, node: &Node, value: &str, what: &str, slip: SpanError) {
         let at = scalar_span::place(&self.reader.text, node.at, value, &slip.at);
         if self.told.insert((at.start, at.end, slip.message.clone())) {
-            self.reader.mistake(at, format!("{what}: {}", slip.message));
+            self.reader.error(at, format!("{what}: {}", slip.message));
         }
     }
 
     /// Notes a mistake, once.
     fn tell(&mut self, at: Span, message: String) {
         if self.told.insert((at.start, at.end, message.clone())) {
-            self.reader.mistake(at, message);
+            self.reader.error(at, message);
         }
     }
 

@@ -15,10 +15,10 @@ use crate::schema::yaml::{Kind, Node, Reader};
 /// # Errors
 /// The name of a field that cannot be read.
 pub(super) fn token(reader: &mut Reader, node: &Node) -> Result<Token, &'static str> {
-    let before = reader.mistakes.iter().count();
+    let before = reader.diagnostics.iter().count();
     let mut wrong = None;
     let mut is_right = |reader: &Reader, field| {
-        if wrong.is_none() && reader.mistakes.iter().count() > before {
+        if wrong.is_none() && reader.diagnostics.iter().count() > before {
             wrong = Some(field);
         }
     };
@@ -30,7 +30,7 @@ pub(super) fn token(reader: &mut Reader, node: &Node) -> Result<Token, &'static 
     let expires = match fields.optional("expires") {
         Some(node) => expiry(reader, node),
         None => {
-            reader.mistake(node.at, "`expires` is missing: a date, an instant, or never");
+            reader.error(node.at, "`expires` is missing: a date, an instant, or never");
             None
         }
     };
@@ -48,7 +48,7 @@ pub(super) fn token(reader: &mut Reader, node: &Node) -> Result<Token, &'static 
     fields.finish(reader);
     is_right(reader, "an unknown key");
     if id.is_none() && name.is_none() {
-        reader.mistake(node.at, "`name` is missing");
+        reader.error(node.at, "`name` is missing");
         is_right(reader, "name");
     }
     let (None, Some(expires), Some(id)) = (wrong, expires, id.or_else(|| name.clone())) else {
@@ -86,7 +86,7 @@ fn expiry(reader: &mut Reader, node: &Node) -> Option<Expiry> {
     let reading = TimeFormat { absent_is_unknown: true, ..TimeFormat::default() };
     match reading.expiry(&Value::from(written), DateTime::UNIX_EPOCH) {
         Expiry::Unknown => {
-            reader.mistake(
+            reader.error(
                 node.at,
                 "not a time: write a date such as 2027-01-31, an instant such as 2027-01-31T12:00:00Z, or never",
             );
@@ -100,10 +100,8 @@ fn instant(reader: &mut Reader, node: &Node) -> Option<DateTime<Utc>> {
     let written = reader.string(node, "created")?;
     let instant = parse_instant(&written);
     if instant.is_none() {
-        reader.mistake(
-            node.at,
-            "not a time: write a date such as 2027-01-31, or an instant such as 2027-01-31T12:00:00Z",
-        );
+        reader
+            .error(node.at, "not a time: write a date such as 2027-01-31, or an instant such as 2027-01-31T12:00:00Z");
     }
     instant
 }
@@ -113,7 +111,7 @@ fn url(reader: &mut Reader, node: &Node) -> Option<String> {
     if written.starts_with("https://") || written.starts_with("http://") {
         return Some(written);
     }
-    reader.mistake(node.at, "not a web address: it begins with https:// or http://");
+    reader.error(node.at, "not a web address: it begins with https:// or http://");
     None
 }
 

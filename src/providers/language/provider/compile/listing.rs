@@ -215,7 +215,7 @@ impl Build {
             return Some(Names { steps, maps: true, special: &[] });
         }
         let known: Vec<String> = listings.iter().filter_map(|(_, node)| called(node)).collect();
-        let hint = did_you_mean(wanted, known.iter().map(String::as_str), |name| format!("`{name}`"));
+        let hint = did_you_mean(wanted, known.iter().map(String::as_str));
         self.tell(name.at, format!("self.listing: no listing is called `{wanted}`{hint}"));
         None
     }
