@@ -3,12 +3,13 @@
 //! plainest form of the rules.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
+use parking_lot::RwLock;
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use token_expiry_exporter::collector::{Collector, SharedInventory, SourceJob, Timing};
@@ -302,15 +303,15 @@ async fn simulate(seed: u64, days: u64) -> (Found, u64, u64) {
         for _ in 0..64 {
             tokio::task::yield_now().await;
         }
-        compare(&inventory.read().unwrap(), &providers, clock(), &mut found);
+        compare(&inventory.read(), &providers, clock(), &mut found);
         if chance.random_bool(0.1) {
             collector.stop().await;
-            let stored = encode(&inventory.read().unwrap().snapshot(), clock()).unwrap();
+            let stored = encode(&inventory.read().snapshot(), clock()).unwrap();
             let mut next = Inventory::default();
             next.set_policy(policies(), Arc::new([]));
             next.restore(decode::<Snapshot<'static>>(&stored).unwrap());
             inventory = Arc::new(RwLock::new(next));
-            compare(&inventory.read().unwrap(), &providers, clock(), &mut found);
+            compare(&inventory.read(), &providers, clock(), &mut found);
             collector = Collector::new(Arc::clone(&inventory), surroundings.clone());
             collector.apply(orders(&providers), policies(), Arc::new([])).await;
             found.restarts += 1;

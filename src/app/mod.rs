@@ -13,10 +13,11 @@ use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use parking_lot::RwLock;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot, watch as channel};
 use tracing::{info, warn};
@@ -243,7 +244,7 @@ async fn render(page: Arc<Page>) {
 
 /// Whether every source was attempted, by this process or an earlier one. The inventory must know the configuration.
 fn is_known(inventory: &SharedInventory) -> bool {
-    let inventory = inventory.read().unwrap_or_else(PoisonError::into_inner);
+    let inventory = inventory.read();
     inventory.sources().all(|(_, source)| source.last_attempt.is_some())
 }
 

@@ -1,6 +1,6 @@
 //! The inventory on disk: restored at the start, saved after each change and at the end.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{oneshot, watch};
@@ -64,7 +64,7 @@ impl Persistence {
         let file = file.display();
         match self.store.load::<Snapshot<'static>>() {
             Ok(Loaded::Found(snapshot)) => {
-                let mut inventory = self.inventory.write().unwrap_or_else(PoisonError::into_inner);
+                let mut inventory = self.inventory.write();
                 inventory.set_policy(setup.policies.clone(), Arc::clone(&setup.rules));
                 inventory.restore(snapshot);
                 info!(%file, "the inventory of before is restored");
@@ -133,14 +133,14 @@ impl Persistence {
     }
 
     fn shortest_interval(&self) -> Duration {
-        let inventory = self.inventory.read().unwrap_or_else(PoisonError::into_inner);
+        let inventory = self.inventory.read();
         let shortest = inventory.sources().map(|(_, source)| source.policy.interval).min();
         shortest.and_then(|shortest| shortest.to_std().ok()).unwrap_or(Duration::MAX)
     }
 
     fn save(&self) -> Result<(), String> {
         let encoded = {
-            let inventory = self.inventory.read().unwrap_or_else(PoisonError::into_inner);
+            let inventory = self.inventory.read();
             let snapshot = inventory.snapshot();
             if snapshot.is_empty() {
                 // Nothing is known yet. What an earlier process knew, and could not be read, is not worth less.
@@ -166,9 +166,9 @@ mod tests {
     use std::collections::BTreeMap;
     use std::fs;
     use std::path::Path;
-    use std::sync::RwLock;
 
     use chrono::{TimeDelta, Utc};
+    use parking_lot::RwLock;
 
     use super::*;
     use crate::core::failure::{Failure, Reason};
@@ -219,7 +219,7 @@ mod tests {
 
     fn attempt(keeper: &Persistence) {
         let failed = Outcome::failed(&["l".to_owned()], &Failure::new(Reason::Connect, "x"));
-        keeper.inventory.write().unwrap().record("s", failed, Utc::now(), Utc::now());
+        keeper.inventory.write().record("s", failed, Utc::now(), Utc::now());
     }
 
     #[tokio::test(start_paused = true)]
@@ -230,7 +230,7 @@ mod tests {
         fs::write(&path, "").unwrap();
         let keeper = keeper(&path);
         let file = keeper.store.file();
-        keeper.inventory.write().unwrap().set_policy(BTreeMap::from([("s".to_owned(), policy())]), Arc::new([]));
+        keeper.inventory.write().set_policy(BTreeMap::from([("s".to_owned(), policy())]), Arc::new([]));
         let (revision, followed) = watch::channel(0);
         let (_stop, stops) = oneshot::channel();
         tokio::spawn(keeper.clone().follow(followed, stops));
@@ -255,7 +255,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let keeper = keeper(folder.path());
         let file = keeper.store.file();
-        keeper.inventory.write().unwrap().set_policy(BTreeMap::from([("s".to_owned(), policy())]), Arc::new([]));
+        keeper.inventory.write().set_policy(BTreeMap::from([("s".to_owned(), policy())]), Arc::new([]));
         let (revision, followed) = watch::channel(0);
         let (stop, stops) = oneshot::channel();
         let following = tokio::spawn(keeper.clone().follow(followed, stops));

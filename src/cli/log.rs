@@ -133,7 +133,9 @@ fn value(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use std::io::Write;
-    use std::sync::{Arc, Mutex, PoisonError};
+    use std::sync::Arc;
+
+    use parking_lot::Mutex;
 
     use super::*;
 
@@ -165,7 +167,7 @@ mod tests {
 
     impl Write for Written {
         fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0.lock().unwrap_or_else(PoisonError::into_inner).write(bytes)
+            self.0.lock().write(bytes)
         }
 
         fn flush(&mut self) -> std::io::Result<()> {
@@ -181,7 +183,7 @@ mod tests {
         tracing::subscriber::with_default(subscriber, || {
             tracing::info!(source = "vault", tokens = 3, duration = "1.5s", "collected in part");
         });
-        let text = String::from_utf8_lossy(&written.0.lock().unwrap_or_else(PoisonError::into_inner)).into_owned();
+        let text = String::from_utf8_lossy(&written.0.lock()).into_owned();
         let (ts, rest) = text.split_once(" level=").unwrap_or_default();
         assert!(ts.starts_with("ts=20") && ts.ends_with('Z'), "{text}");
         assert_eq!(rest, "info msg=\"collected in part\" source=vault tokens=3 duration=1.5s\n");

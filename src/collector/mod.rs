@@ -11,10 +11,11 @@ mod report;
 mod schedule;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use parking_lot::RwLock;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
@@ -152,7 +153,7 @@ async fn end(task: JoinHandle<()>) {
 
 impl Shared {
     fn change(&self, how: impl FnOnce(&mut Inventory)) {
-        how(&mut self.inventory.write().unwrap_or_else(PoisonError::into_inner));
+        how(&mut self.inventory.write());
         self.revision.send_modify(|revision| *revision += 1);
     }
 }

@@ -1,9 +1,10 @@
 //! What the demo's servers share: the organisation and the credentials that they accept.
 
 use std::collections::BTreeMap;
-use std::sync::{OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::OnceLock;
 
 use chrono::{DateTime, Utc};
+use parking_lot::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::organisation::{DemoToken, Listing, Organisation};
 
@@ -30,11 +31,11 @@ impl DemoState {
     }
 
     pub(super) fn read(&self) -> RwLockReadGuard<'_, Organisation> {
-        self.organisation.read().unwrap_or_else(PoisonError::into_inner)
+        self.organisation.read()
     }
 
     pub(super) fn write(&self) -> RwLockWriteGuard<'_, Organisation> {
-        self.organisation.write().unwrap_or_else(PoisonError::into_inner)
+        self.organisation.write()
     }
 
     /// The time that decides whether the departing tokens are still listed. It starts with the first request, so that they are

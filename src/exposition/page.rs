@@ -6,12 +6,13 @@
 
 use std::collections::VecDeque;
 use std::io::{self, Read};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Buf as _, Bytes};
 use chrono::{DateTime, Utc};
 use flate2::Compression;
+use parking_lot::{Mutex, RwLock};
 use tokio::sync::watch;
 
 use super::gzip::{self, GzipPart};
@@ -72,13 +73,13 @@ impl Page {
 
     /// What of an owner may be shown.
     pub fn labels(&self) -> Labels {
-        *held(&self.labels)
+        *self.labels.lock()
     }
 
     /// Sets what of an owner may be shown. It holds from the next rendering on: at a reload the collector's revision
     /// follows at once.
     pub fn set_labels(&self, labels: Labels) {
-        *held(&self.labels) = labels;
+        *self.labels.lock() = labels;
     }
 
     /// Renders the page anew. This takes its time: up to a second with 100,000 tokens.
@@ -86,9 +87,9 @@ impl Page {
     /// # Errors
     /// None in practice: the compressor writes to memory.
     pub fn render(&self) -> io::Result<()> {
-        let _turn = held(&self.rendering);
+        let _turn = self.rendering.lock();
         let rendered = Rendered::of(&self.inventory, self.labels(), (self.clock)(), Compression::default())?;
-        *held(&self.rendered) = Arc::new(rendered);
+        *self.rendered.lock() = Arc::new(rendered);
         Ok(())
     }
 
@@ -96,7 +97,7 @@ impl Page {
     /// when the revision's sender is gone.
     pub async fn follow(self: Arc<Self>, mut revision: watch::Receiver<u64>) {
         loop {
-            let next_change = held(&self.rendered).next_change;
+            let next_change = self.rendered.lock().next_change;
             tokio::select! {
                 changed = revision.changed() => if changed.is_err() { return },
                 () = tokio::time::sleep(sleep_until(next_change, (self.clock)())) => {
@@ -123,7 +124,7 @@ impl Page {
     /// # Errors
     /// None in practice: the compressor writes to memory.
     pub fn compressed(&self, format: Format) -> io::Result<Vec<Bytes>> {
-        let rendered = Arc::clone(&held(&self.rendered));
+        let rendered = Arc::clone(&self.rendered.lock());
         let program = GzipPart::new(self.program.text(format).as_bytes())?;
         Ok(gzip::join(&[&rendered.gauges, rendered.counters(format), &program]))
     }
@@ -133,7 +134,7 @@ impl Page {
     /// # Errors
     /// None in practice: the compressor reads what it wrote.
     pub fn plain(&self, format: Format) -> io::Result<Vec<u8>> {
-        let rendered = Arc::clone(&held(&self.rendered));
+        let rendered = Arc::clone(&self.rendered.lock());
         let program = self.program.text(format);
         let parts = [&rendered.gauges, rendered.counters(format)];
         let length = parts.iter().map(|part| part.length()).sum::<u64>();
@@ -165,7 +166,7 @@ impl Rendered {
         let mut counters = Writer::packing(Format::Text, level);
         let mut openmetrics_counters = Writer::packing(Format::OpenMetrics, level);
         let next_change = {
-            let inventory = inventory.read().unwrap_or_else(PoisonError::into_inner);
+            let inventory = inventory.read();
             let known = Known::of(&inventory, now);
             known.gauges(&mut gauges, labels, now);
             known.counters(&mut counters);
@@ -195,9 +196,4 @@ fn sleep_until(at: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Duration {
     let least = Duration::from_millis(100);
     let left = at.map_or(LONGEST_SLEEP, |at| (at - now).to_std().unwrap_or_default());
     left.clamp(least, LONGEST_SLEEP)
-}
-
-/// What a lock guards, also after a panic elsewhere: each value is replaced whole, never left half done.
-fn held<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
-    lock.lock().unwrap_or_else(PoisonError::into_inner)
 }

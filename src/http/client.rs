@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use http::header::HeaderMap;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::time::{Instant, sleep, timeout_at};
 use url::Url;
 
@@ -83,7 +84,7 @@ impl Client {
     /// Reason `tls`, where they cannot be read or used. Then nothing has changed.
     pub fn renew_certificates(&self) -> Result<(), Failure> {
         let trust = self.options.certificates.read()?;
-        let mut connections = held(&self.connections);
+        let mut connections = self.connections.lock();
         if connections.trust != trust {
             let made = Transport::new(&self.options, &trust);
             let transport = Arc::new(made.map_err(|sentence| Failure::new(Reason::Tls, sentence))?);
@@ -174,7 +175,7 @@ impl Client {
     ) -> Result<Answer, TransportError> {
         let _turn = self.limits.turn(deadline).await?;
         let until = Instant::now() + self.options.request_timeout;
-        let transport = Arc::clone(&held(&self.connections).transport);
+        let transport = Arc::clone(&self.connections.lock().transport);
         let exchange =
             exchange(transport.to(url), &request.method, url, headers, request.body.bytes(), self.options.body_limit);
         let came = timeout_at(until.min(deadline), exchange).await.unwrap_or_else(|_| Err(self.late(until < deadline)));
@@ -197,13 +198,8 @@ impl Client {
     }
 
     fn usage(&self) -> MutexGuard<'_, Usage> {
-        held(&self.usage)
+        self.usage.lock()
     }
-}
-
-/// What a lock guards, also after a panic elsewhere: each value is replaced whole, never left half done.
-fn held<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
-    lock.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Answer {

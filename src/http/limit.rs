@@ -1,8 +1,8 @@
 //! When a request may go out: how many at once, how many in a time, and not while the provider wants to be left alone.
 
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
@@ -39,7 +39,7 @@ impl Limits {
         };
         self.quiet(deadline).await?;
         if let Some(bucket) = &self.bucket {
-            let due = bucket.lock().unwrap_or_else(PoisonError::into_inner).take(Instant::now(), deadline);
+            let due = bucket.lock().take(Instant::now(), deadline);
             sleep_until(due.ok_or_else(late)?).await;
             self.quiet(deadline).await?;
         }
@@ -48,14 +48,14 @@ impl Limits {
 
     /// Holds back all requests that have not gone out yet until then.
     pub(super) fn hold(&self, until: Instant) {
-        let mut quiet_until = self.quiet_until.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut quiet_until = self.quiet_until.lock();
         *quiet_until = (*quiet_until).max(Some(until));
     }
 
     /// Waits as long as the provider wants to be left alone, which may become longer meanwhile.
     async fn quiet(&self, deadline: Instant) -> Result<(), TransportError> {
         loop {
-            let until = *self.quiet_until.lock().unwrap_or_else(PoisonError::into_inner);
+            let until = *self.quiet_until.lock();
             match until {
                 Some(until) if until > Instant::now() && until >= deadline => {
                     let what = "the provider's rate limit holds until after the deadline";

@@ -1,11 +1,12 @@
 //! The state that all handlers share.
 
 use std::io;
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use axum::body::Body;
 use axum::response::Response;
+use parking_lot::{RwLock, RwLockReadGuard};
 use tokio::sync::mpsc;
 
 use super::lifecycle::Reload;
@@ -39,7 +40,7 @@ pub struct AppState {
 impl AppState {
     /// The inventory, also after a panic elsewhere: a stale response is better than none.
     pub(super) fn inventory(&self) -> RwLockReadGuard<'_, Inventory> {
-        self.inventory.read().unwrap_or_else(PoisonError::into_inner)
+        self.inventory.read()
     }
 
     /// Renders a page within the limits of [`RenderLimit`]. `what` names the page.

@@ -3,8 +3,9 @@
 //! hyper's `header_read_timeout` also closes idle connections, its HTTP/2 keep-alive finds dead peers only, and a timeout of
 //! reads or writes misses a client that trickles bytes or answers pings without reading its response.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -122,7 +123,7 @@ impl Activity {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 

@@ -1,6 +1,8 @@
 //! Open connections of an endpoint, and which of them is closed at the limit.
 
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Weak};
+
+use parking_lot::Mutex;
 
 use super::activity::Activity;
 
@@ -18,7 +20,7 @@ impl OpenConnections {
     /// Registers a connection until its `Activity` is dropped. At the limit, evicts the longest-idle connection instead of
     /// rejecting the new one: otherwise a client that holds every slot could lock Prometheus out.
     pub(super) fn add(&self, activity: &Arc<Activity>) {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = self.open.lock();
         open.retain(|other| other.strong_count() > 0);
         if open.len() >= self.capacity {
             let rank = |at: &usize| open[*at].upgrade().map(|other| other.eviction_rank());

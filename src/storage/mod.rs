@@ -19,8 +19,8 @@ use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use parking_lot::Mutex;
 use serde::de::DeserializeOwned;
 
 pub use form::{decode, encode};
@@ -95,7 +95,7 @@ impl Store {
     /// # Errors
     /// Where it cannot be made or written to. [`Self::save`] tries again.
     pub fn claim(&self) -> Result<Lock, StorageError> {
-        let mut held = self.lock();
+        let mut held = self.lock.lock();
         if held.is_some() {
             return Ok(Lock::Ours);
         }
@@ -170,10 +170,6 @@ impl Store {
         let name = |number| self.directory.join(format!("{NAME}.set-aside-{number}"));
         let free = |path: &PathBuf| fs::symlink_metadata(path).is_err();
         (1..MOST_SET_ASIDE).map(name).find(free).unwrap_or_else(|| name(MOST_SET_ASIDE))
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Option<File>> {
-        self.lock.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

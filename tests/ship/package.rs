@@ -63,7 +63,8 @@ fn the_crate_holds_what_a_build_needs_and_no_more() {
             .filter(|file| listed.lines().any(|line| line == *file) || *file != ".cargo_vcs_info.json")
             .collect::<Vec<_>>()
     );
-    for needed in ["src/main.rs", "src/lib.rs", "src/providers/definitions/atlassian-cloud.yaml", "src/pages/status.css"]
+    for needed in
+        ["src/main.rs", "src/lib.rs", "src/providers/definitions/atlassian-cloud.yaml", "src/pages/status.css"]
     {
         assert!(listed.lines().any(|file| file == needed), "{needed}");
     }

@@ -1,12 +1,13 @@
 //! The collector's times and shields, with paused time and sources that do as a test says.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use parking_lot::RwLock;
 use token_expiry_exporter::collector::{Collector, SharedInventory, SourceJob, Timing};
 use token_expiry_exporter::core::failure::{Failure, Reason};
 use token_expiry_exporter::core::inventory::{Inventory, Policy};
@@ -160,17 +161,17 @@ impl Stage {
     }
 
     fn known(&self) -> BTreeSet<(String, String)> {
-        let inventory = self.inventory.read().unwrap();
+        let inventory = self.inventory.read();
         inventory.tokens(Utc::now()).map(|view| (view.source.to_owned(), view.token.id.clone())).collect()
     }
 
     fn up(&self, source: &str) -> Option<bool> {
-        let inventory = self.inventory.read().unwrap();
+        let inventory = self.inventory.read();
         inventory.sources().find(|(name, _)| *name == source).and_then(|(_, source)| source.up)
     }
 
     fn failures(&self, source: &str, reason: Reason) -> u64 {
-        let inventory = self.inventory.read().unwrap();
+        let inventory = self.inventory.read();
         let (_, source) = inventory.sources().find(|(name, _)| *name == source).unwrap();
         source.failures[&reason]
     }

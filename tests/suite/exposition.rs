@@ -4,10 +4,11 @@ use crate::sample;
 use std::collections::HashSet;
 use std::io::Read as _;
 use std::path::Path;
-use std::sync::{Arc, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{TimeDelta, Utc};
+use parking_lot::RwLock;
 use proptest::prelude::*;
 use token_expiry_exporter::core::inventory::Inventory;
 use token_expiry_exporter::core::outcome::Outcome;
@@ -156,7 +157,7 @@ fn without_process(text: &str) -> String {
 #[test]
 fn the_compressed_page_is_the_plain_one_in_both_formats() {
     let (inventory, page) = page(Arc::new(sample::now));
-    let rendered = render(&inventory.read().unwrap(), Labels::default(), sample::now());
+    let rendered = render(&inventory.read(), Labels::default(), sample::now());
     for format in [Format::Text, Format::OpenMetrics] {
         let plain = String::from_utf8(page.plain(format).unwrap()).unwrap();
         assert_eq!(without_process(&scraped(&page, format)), without_process(&plain));
@@ -205,7 +206,7 @@ async fn the_page_follows_the_revision_and_the_clock() {
     // The token p03 ends in three days; nothing is collected until then.
     eventually(TimeDelta::days(3), || band_of("p03").as_deref() == Some("expired")).await;
 
-    inventory.write().unwrap().set_policy(Default::default(), Arc::new([]));
+    inventory.write().set_policy(Default::default(), Arc::new([]));
     assert!(band_of("p03").is_some(), "nobody has told yet");
     revision.send(1).unwrap();
     eventually(TimeDelta::zero(), || band_of("p03").is_none()).await;

@@ -1,11 +1,11 @@
 //! The credential: read anew at each collection, exchanged for a login where the scheme says so, put on each request.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use super::build_request::{compose, plain};
@@ -132,11 +132,10 @@ impl<'e> Session<'e> {
 
     /// Notes what must not come back in a provider's words. A header holds the credential in another spelling.
     fn note_used<'s>(&self, secrets: impl Iterator<Item = &'s Secret>) {
-        if let Ok(mut used) = self.used.lock() {
-            for secret in secrets {
-                if !used.contains(secret) {
-                    used.push(secret.clone());
-                }
+        let mut used = self.used.lock();
+        for secret in secrets {
+            if !used.contains(secret) {
+                used.push(secret.clone());
             }
         }
     }
@@ -153,8 +152,8 @@ impl<'e> Session<'e> {
         {
             return Ok(Some((login.token.clone(), held.number)));
         }
-        if let Some(failure) = self.refused.lock().ok().and_then(|refused| refused.clone()) {
-            return Err(failure);
+        if let Some(failure) = &*self.refused.lock() {
+            return Err(failure.clone());
         }
         match self.new_login().await {
             Ok(login) => {
@@ -165,9 +164,7 @@ impl<'e> Session<'e> {
             }
             Err(failure) => {
                 held.login = None;
-                if let Ok(mut refused) = self.refused.lock() {
-                    *refused = Some(failure.clone());
-                }
+                *self.refused.lock() = Some(failure.clone());
                 Err(failure)
             }
         }
@@ -283,7 +280,7 @@ impl<'e> Session<'e> {
     /// Whether a text holds a part of the credential, as it is or as it was sent. The provider's own words are not shown
     /// then.
     pub(super) fn betrays(&self, words: &str) -> bool {
-        let used = self.used.lock().map(|used| used.clone()).unwrap_or_default();
+        let used = self.used.lock().clone();
         let decoded = percent_decoded(words);
         let mut secrets = self.credential.0.values().chain(&used);
         secrets.any(|secret| secret.is_told_by(words) || secret.is_told_by(&decoded))

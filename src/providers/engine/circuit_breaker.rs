@@ -1,6 +1,6 @@
 //! When to stop asking: a provider that is down must not cost a time-out for each of ten thousand scopes.
 
-use std::sync::{Mutex, PoisonError};
+use parking_lot::Mutex;
 
 use crate::core::failure::{Failure, Reason};
 
@@ -22,7 +22,7 @@ struct Streak {
 impl CircuitBreaker {
     /// Notes an answer, or a failure to get one.
     pub(super) fn heard(&self, failure: Option<&Failure>) {
-        let mut streak = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut streak = self.0.lock();
         if streak.length >= TRIP_AFTER {
             return; // what was under way when patience was lost does not bring it back
         }
@@ -37,7 +37,7 @@ impl CircuitBreaker {
 
     /// Why nothing more is asked; none as long as there is hope.
     pub(super) fn lost(&self) -> Option<Failure> {
-        let streak = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let streak = self.0.lock();
         let last = streak.failure.as_ref().filter(|_| streak.length >= TRIP_AFTER)?;
         let what = format!("not asked, since the last {TRIP_AFTER} failed alike: {}", last.what);
         Some(Failure { what, ..last.clone() })

@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 use std::future::Future;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use parking_lot::Mutex;
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
@@ -69,7 +70,7 @@ impl CollectContext<'_> {
 
     /// Notes something that is in no gap.
     pub(super) fn note(&self, note: impl FnOnce(&mut SideResults)) {
-        note(&mut self.noted.lock().unwrap_or_else(PoisonError::into_inner));
+        note(&mut self.noted.lock());
     }
 }
 
@@ -86,7 +87,7 @@ impl StepCache {
         identity: String,
         ask: impl Future<Output = Result<StepResult, Failure>>,
     ) -> Result<Arc<StepResult>, Failure> {
-        let cell = self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(identity).or_default().clone();
+        let cell = self.0.lock().entry(identity).or_default().clone();
         cell.get_or_init(|| async { ask.await.map(Arc::new) }).await.clone()
     }
 }

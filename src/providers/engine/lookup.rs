@@ -4,11 +4,12 @@
 //! stays, and the failure is counted.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::StreamExt;
 use futures_util::stream;
+use parking_lot::Mutex;
 use tokio::sync::OnceCell;
 
 use super::circuit_breaker::CircuitBreaker;
@@ -58,10 +59,6 @@ pub(super) struct LookupTables<'e> {
     failed: Mutex<Failed>,
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 impl<'e> LookupTables<'e> {
     pub(super) fn new(maps: &'e [Map], memory: &'e LookupCache) -> Self {
         let patience = maps.iter().map(|_| CircuitBreaker::default()).collect();
@@ -70,7 +67,7 @@ impl<'e> LookupTables<'e> {
 
     /// `$maps`, with what sweeps have brought.
     pub(super) fn swept(&self) -> Val {
-        let swept = lock(&self.memory.swept);
+        let swept = self.memory.swept.lock();
         value::object(self.maps.iter().enumerate().map(|(number, map)| {
             let table = swept.get(&number).cloned().unwrap_or_else(|| value::object([]));
             (value::val(&map.name), table)
@@ -78,16 +75,16 @@ impl<'e> LookupTables<'e> {
     }
 
     fn asked(&self, number: usize, key: &str) -> Arc<OnceCell<()>> {
-        lock(&self.asked).entry((number, key.to_owned())).or_default().clone()
+        self.asked.lock().entry((number, key.to_owned())).or_default().clone()
     }
 
     fn failed(&self, number: usize, failure: Failure) {
-        lock(&self.failed).entry((number, failure.reason)).or_insert((failure, 0)).1 += 1;
+        self.failed.lock().entry((number, failure.reason)).or_insert((failure, 0)).1 += 1;
     }
 
     /// What has failed: one failure for each table and reason.
     pub(super) fn failures(&self) -> Vec<Failure> {
-        let failed = lock(&self.failed);
+        let failed = self.failed.lock();
         let told = failed.iter().map(|((number, _), (failure, count))| {
             let name = self.maps.get(*number).map_or("", |map| map.name.as_str());
             let more = if *count > 1 { format!(" (and {} more)", count - 1) } else { String::new() };
@@ -98,8 +95,8 @@ impl<'e> LookupTables<'e> {
 
     /// Forgets what look-ups brought for keys that no token brings any more.
     pub(super) fn forget(&self, now: DateTime<Utc>) {
-        let asked = lock(&self.asked);
-        lock(&self.memory.looked_up).retain(|(number, key), known| {
+        let asked = self.asked.lock();
+        self.memory.looked_up.lock().retain(|(number, key), known| {
             asked.contains_key(&(*number, key.clone())) || self.is_fresh(*number, known, now, KEPT)
         });
     }
@@ -127,7 +124,7 @@ impl CollectContext<'_> {
             let fill = async {
                 match self.swept(map, key).await {
                     Ok(table) => {
-                        lock(&self.tables.memory.swept).insert(*number, table);
+                        self.tables.memory.swept.lock().insert(*number, table);
                     }
                     Err(failure) => self.tables.failed(*number, failure),
                 }
@@ -173,7 +170,7 @@ impl CollectContext<'_> {
             }
             let asking: Vec<_> = keys.iter().map(|key| self.look_up(*number, map, key)).collect();
             stream::iter(asking).buffer_unordered(self.concurrency).for_each(|()| std::future::ready(())).await;
-            let known = lock(&self.tables.memory.looked_up);
+            let known = self.tables.memory.looked_up.lock();
             let entries = keys.into_iter().filter_map(|key| {
                 let value = known.get(&(*number, key.clone()))?.value.clone()?;
                 Some((value::val(&key), value))
@@ -187,7 +184,11 @@ impl CollectContext<'_> {
     async fn look_up(&self, number: usize, map: &Map, key: &str) {
         let cell = self.tables.asked(number, key);
         let ask = async {
-            let is_known = lock(&self.tables.memory.looked_up)
+            let is_known = self
+                .tables
+                .memory
+                .looked_up
+                .lock()
                 .get(&(number, key.to_owned()))
                 .is_some_and(|known| self.tables.is_fresh(number, known, self.now, 1));
             let Some(patience) = self.tables.patience.get(number) else { return };
@@ -199,7 +200,7 @@ impl CollectContext<'_> {
             match found {
                 Ok(value) => {
                     let known = CachedValue { value, at: self.now };
-                    lock(&self.tables.memory.looked_up).insert((number, key.to_owned()), known);
+                    self.tables.memory.looked_up.lock().insert((number, key.to_owned()), known);
                 }
                 Err(failure) => self.tables.failed(number, failure),
             }

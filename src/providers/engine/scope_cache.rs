@@ -1,10 +1,10 @@
 //! Answers that are used again, for listings that cost a request for each token.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::core::cache_ttl::again_at;
 use crate::core::outcome::{ListingResult, MalformedRow, Path};
@@ -33,7 +33,7 @@ pub(super) struct ScopeCache(Mutex<HashMap<Path, CacheEntry>>);
 
 impl ScopeCache {
     fn lock(&self) -> MutexGuard<'_, HashMap<Path, CacheEntry>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 
     /// An answer that need not be asked for again yet.

@@ -3,11 +3,12 @@
 #[cfg(test)]
 mod tests;
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, join_all};
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use super::auth::{Auth, Session};
@@ -198,7 +199,7 @@ impl Engine {
         let (listings, asked) = tokio::join!(walks, round.ask_own());
         round.tables.forget(round.now);
 
-        let SideResults { mut failures, unread_fields, own } = round.noted.into_inner().unwrap_or_default();
+        let SideResults { mut failures, unread_fields, own } = round.noted.into_inner();
         failures.extend(round.tables.failures());
         let own = match asked {
             Ok(outcome::CredentialExpiry::NotReported) => own_credential::soonest(&own),

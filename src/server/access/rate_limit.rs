@@ -1,8 +1,8 @@
 //! `rate_limit` of the web configuration, for all clients together: a bucket of `burst` requests that gains one per `interval`.
 
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
 /// `rate_limit` as configured.
@@ -27,7 +27,7 @@ impl RateLimit {
 
     /// Whether a request may be served now; if so, it counts.
     pub(super) fn admits(&self, rate: Rate, now: Instant) -> bool {
-        let mut full_at = self.full_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut full_at = self.full_at.lock();
         let next = (*full_at).max(now) + rate.interval;
         if next > now + rate.interval * rate.burst {
             return false;

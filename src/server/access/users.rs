@@ -8,11 +8,11 @@
 //! most expensive hash. The queue for bcrypt is short, so that a flood of guesses is rejected; remembered users do not wait.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use axum::http::HeaderValue;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use parking_lot::{Mutex, MutexGuard};
 use ring::hmac;
 use ring::rand::SystemRandom;
 use tokio::sync::Semaphore;
@@ -93,7 +93,7 @@ impl Users {
     }
 
     fn accepted(&self) -> MutexGuard<'_, HashMap<String, hmac::Tag>> {
-        self.accepted.lock().unwrap_or_else(PoisonError::into_inner)
+        self.accepted.lock()
     }
 }
 
@@ -173,11 +173,11 @@ mod tests {
         let accepted =
             async |hashes: &Hashes, claim| users.login(hashes, Some(&header(claim))).await == Login::Accepted;
         assert!(accepted(&hashes("old"), "jane:old").await);
-        assert_eq!(users.accepted.lock().unwrap().len(), 1);
+        assert_eq!(users.accepted.lock().len(), 1);
         let changed = hashes("new");
         assert!(!accepted(&changed, "jane:old").await);
         assert!(accepted(&changed, "jane:new").await);
-        assert_eq!(users.accepted.lock().unwrap().len(), 1, "one digest per user");
+        assert_eq!(users.accepted.lock().len(), 1, "one digest per user");
     }
 
     #[tokio::test]

@@ -2,11 +2,12 @@
 //! measure the switching between processes. The same collector and the same client, within the test.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use chrono::{TimeDelta, Utc};
+use parking_lot::RwLock;
 use token_expiry_exporter::app::Shard;
 use token_expiry_exporter::app::setup::{ConfigPaths, Setup};
 use token_expiry_exporter::collector::{Clock, Collector, SharedInventory, SourceJob, Timing};
@@ -166,7 +167,7 @@ async fn collect(stage: &mut Stage, setup: Setup, clock: Clock) {
 
 /// What the metrics would say of each source.
 fn seen(inventory: &SharedInventory, clock: &Clock) -> BTreeMap<String, Seen> {
-    let inventory = inventory.read().unwrap();
+    let inventory = inventory.read();
     let mut all: BTreeMap<String, Seen> = BTreeMap::new();
     for (name, source) in inventory.sources() {
         let seen = all.entry(name.to_owned()).or_default();

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, RwLock};
 
+use parking_lot::RwLock;
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
 use token_expiry_exporter::exposition::Labels;

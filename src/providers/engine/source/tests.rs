@@ -26,7 +26,7 @@ struct Asked(Arc<Mutex<Vec<String>>>);
 impl Asked {
     /// What was asked for since this was last asked, in alphabetical order.
     fn take(&self) -> Vec<String> {
-        let mut asked = std::mem::take(&mut *self.0.lock().unwrap());
+        let mut asked = std::mem::take(&mut *self.0.lock());
         asked.sort();
         asked
     }
@@ -47,7 +47,7 @@ async fn serve(answer: impl Fn(&str) -> (u16, String) + Clone + Send + Sync + 's
             let body = String::from_utf8(to_bytes(body, 1 << 20).await.unwrap().to_vec()).unwrap();
             let line = format!("{} {} {authorization} {body}", head.method, head.uri);
             let line = line.trim_end().to_owned();
-            noted.0.lock().unwrap().push(line.clone());
+            noted.0.lock().push(line.clone());
             let (status, body) = answer(&line);
             if status == 0 {
                 std::future::pending::<()>().await;
@@ -70,13 +70,13 @@ impl Changing {
     }
 
     fn set(&self, secret: Result<&'static str, Failure>) {
-        *self.0.lock().unwrap() = secret;
+        *self.0.lock() = secret;
     }
 }
 
 impl Credentials for Changing {
     fn read(&self) -> Result<Credential, Failure> {
-        self.0.lock().unwrap().clone().map(|secret| Credential::single(Secret::new(secret)))
+        self.0.lock().clone().map(|secret| Credential::single(Secret::new(secret)))
     }
 
     fn parts(&self) -> Vec<String> {
@@ -240,11 +240,11 @@ async fn a_login_is_used_again_and_renewed_once_when_it_is_refused() {
     let (count, accepted) = (logins.clone(), valid.clone());
     let (origin, asked) = serve(move |asked| {
         if asked.starts_with("POST /login") {
-            let mut count = count.lock().unwrap();
+            let mut count = count.lock();
             *count += 1;
             return (201, format!(r#"{{"token": "t{count}", "seconds": 3600}}"#));
         }
-        let is_valid = asked.ends_with(&format!("Bearer {}", accepted.lock().unwrap()));
+        let is_valid = asked.ends_with(&format!("Bearer {}", accepted.lock()));
         if is_valid { (200, "[]".into()) } else { (401, String::new()) }
     })
     .await;
@@ -255,16 +255,16 @@ async fn a_login_is_used_again_and_renewed_once_when_it_is_refused() {
     assert!(collect(&*source, noon()).await.is_complete());
     assert_eq!(asked.take(), ["GET /a Bearer t1", "GET /b Bearer t1"]);
     // The provider has forgotten the session.
-    *valid.lock().unwrap() = "t2".into();
+    *valid.lock() = "t2".into();
     assert!(collect(&*source, noon()).await.is_complete());
-    assert_eq!(*logins.lock().unwrap(), 2);
+    assert_eq!(*logins.lock(), 2);
     // It accepts none.
-    *valid.lock().unwrap() = "none".into();
+    *valid.lock() = "none".into();
     assert_eq!(gaps(&collect(&*source, noon()).await), ["/a: unauthorized", "/b: unauthorized"]);
-    assert_eq!(*logins.lock().unwrap(), 3);
+    assert_eq!(*logins.lock(), 3);
     // Another credential needs another login.
     asked.take();
-    *valid.lock().unwrap() = "t4".into();
+    *valid.lock() = "t4".into();
     credential.set(Ok("d"));
     assert!(collect(&*source, noon()).await.is_complete());
     assert_eq!(asked.take().last().unwrap(), "POST /login  secret=d");
@@ -304,7 +304,7 @@ async fn a_map_that_fails_keeps_what_it_held_and_is_counted() {
         "/keys" => {
             (200, r#"[{"id": 1, "user": "u", "team": "t"}, {"id": 2, "user": "u", "team": "t"}, {"id": 3}]"#.into())
         }
-        _ if *down.lock().unwrap() => (500, String::new()),
+        _ if *down.lock() => (500, String::new()),
         "/users" => (200, r#"[{"id": "u", "name": "Ada"}]"#.into()),
         _ => (200, r#"{"name": "Team"}"#.into()),
     })
@@ -321,7 +321,7 @@ async fn a_map_that_fails_keeps_what_it_held_and_is_counted() {
     let first = collect(&*source, noon()).await;
     assert_eq!(told(&first), expected);
     assert_eq!(asked.take().iter().filter(|asked| asked.contains("/teams/t")).count(), 1);
-    *is_down.lock().unwrap() = true;
+    *is_down.lock() = true;
     let second = collect(&*source, noon() + TimeDelta::days(40)).await;
     assert_eq!(told(&second), expected);
     assert!(second.is_complete());
