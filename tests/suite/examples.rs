@@ -1,4 +1,4 @@
-//! What people copy: every file in `examples/`, and every configuration in `docs/providers/`, is read and connected.
+//! Validates every file in `examples/` and every configuration in `docs/providers/`, and connects its sources.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -13,12 +13,12 @@ use token_expiry_exporter::http::client::Options;
 use token_expiry_exporter::providers::{Catalogue, SourceSpec};
 use token_expiry_exporter::schema::diagnostic::SourceText;
 
-/// A machine on which every file that an example names is there.
-struct Machine;
+/// An environment in which every file and variable exists.
+struct FakeEnvironment;
 
-impl Environment for Machine {
+impl Environment for FakeEnvironment {
     fn read_file(&self, path: &Path) -> io::Result<Vec<u8>> {
-        let pem: &[u8] = match path.extension().and_then(|end| end.to_str()) {
+        let pem: &[u8] = match path.extension().and_then(|extension| extension.to_str()) {
             Some("key") => include_bytes!("../../src/providers/engine/signers/github_app/test-key.pem"),
             Some("pem" | "crt") => include_bytes!("../../src/providers/native/files/test-certificate.pem"),
             _ => b"a secret",
@@ -35,10 +35,10 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The names of the providers that a configuration uses.
-fn connected(name: &str, content: &str) -> BTreeSet<String> {
+/// Connects all sources of a configuration; returns the names of their providers.
+fn connect(name: &str, content: &str) -> BTreeSet<String> {
     let catalogue = Catalogue::builtin().expect("the built-in definitions");
-    let config = config::parse(SourceText::new(name, content), Arc::new(Machine));
+    let config = config::parse(SourceText::new(name, content), Arc::new(FakeEnvironment));
     let config = config.unwrap_or_else(|mistakes| panic!("{mistakes}"));
     let options = Options {
         connect_timeout: Duration::from_secs(1),
@@ -53,7 +53,7 @@ fn connected(name: &str, content: &str) -> BTreeSet<String> {
     };
     let mut used = BTreeSet::new();
     for source in config.sources {
-        let wanted = SourceSpec {
+        let spec = SourceSpec {
             text: config.text.clone(),
             at: source.at,
             name: source.name.0,
@@ -64,19 +64,19 @@ fn connected(name: &str, content: &str) -> BTreeSet<String> {
             credential_at: source.credential_at,
         };
         let provider = (source.provider.0.as_str(), source.provider.1);
-        let made = catalogue.connect(provider, wanted, options.clone(), Arc::new(|| DateTime::UNIX_EPOCH));
-        let made = made.unwrap_or_else(|mistakes| panic!("{mistakes}"));
-        assert!(!made.listings().is_empty(), "{name}: a source of {} lists nothing", provider.0);
+        let connected = catalogue.connect(provider, spec, options.clone(), Arc::new(|| DateTime::UNIX_EPOCH));
+        let connected = connected.unwrap_or_else(|mistakes| panic!("{mistakes}"));
+        assert!(!connected.listings().is_empty(), "{name}: a source of {} has no listings", provider.0);
         used.insert(catalogue.get(provider.0).expect("a provider").name.to_owned());
     }
     used
 }
 
-fn files(folder: &str, end: &str) -> Vec<PathBuf> {
+fn files(directory: &str, extension: &str) -> Vec<PathBuf> {
     let mut files: Vec<PathBuf> =
-        fs::read_dir(root().join(folder)).unwrap().map(|entry| entry.unwrap().path()).collect();
-    files.retain(|path| path.extension().is_some_and(|extension| extension == end));
-    files.retain(|path| !path.ends_with("examples/compose.yaml")); // that is of others: tests/suite/compose.rs
+        fs::read_dir(root().join(directory)).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.retain(|path| path.extension().is_some_and(|it| it == extension));
+    files.retain(|path| !path.ends_with("examples/compose.yaml")); // tested by tests/suite/compose.rs
     files.sort();
     files
 }
@@ -86,34 +86,34 @@ fn stem(path: &Path) -> String {
 }
 
 #[test]
-fn each_example_connects_and_shows_the_provider_that_it_is_named_after() {
+fn examples_connect_and_use_the_provider_in_their_name() {
     for path in files("examples", "yaml") {
-        let used = connected(&path.display().to_string(), &fs::read_to_string(&path).unwrap());
+        let used = connect(&path.display().to_string(), &fs::read_to_string(&path).unwrap());
         assert!(stem(&path) == "config" || used == BTreeSet::from([stem(&path)]), "{}: {used:?}", path.display());
     }
 }
 
 #[test]
-fn each_situation_connects() {
+fn situations_connect() {
     let situations = files("examples/situations", "yaml");
     assert_eq!(
         situations.iter().map(|path| stem(path)).collect::<Vec<_>>(),
         ["atlassian", "gitlab-and-vault", "kubernetes", "laptop"]
     );
     for path in situations {
-        connected(&path.display().to_string(), &fs::read_to_string(&path).unwrap());
+        connect(&path.display().to_string(), &fs::read_to_string(&path).unwrap());
     }
 }
 
 #[test]
-fn each_page_of_a_provider_has_a_configuration_that_connects() {
+fn configurations_of_provider_pages_connect() {
     for path in files("docs/providers", "md") {
         let page = fs::read_to_string(&path).unwrap();
         let blocks: Vec<&str> = page.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
         assert!(!blocks.is_empty(), "{}: no configuration", path.display());
         for block in blocks.into_iter().filter(|block| block.starts_with("sources:")) {
             assert_eq!(
-                connected(&path.display().to_string(), block),
+                connect(&path.display().to_string(), block),
                 BTreeSet::from([stem(&path)]),
                 "{}",
                 path.display()
@@ -123,10 +123,10 @@ fn each_page_of_a_provider_has_a_configuration_that_connects() {
 }
 
 #[test]
-fn the_large_example_has_every_source_of_the_small_ones() {
+fn config_yaml_uses_every_provider_of_the_other_examples() {
     let path = root().join("examples/config.yaml");
-    let used = connected("examples/config.yaml", &fs::read_to_string(path).unwrap());
-    let small: BTreeSet<String> = files("examples", "yaml").iter().map(|path| stem(path)).collect();
-    let missing: Vec<&String> = small.iter().filter(|name| *name != "config" && !used.contains(*name)).collect();
+    let used = connect("examples/config.yaml", &fs::read_to_string(path).unwrap());
+    let examples: BTreeSet<String> = files("examples", "yaml").iter().map(|path| stem(path)).collect();
+    let missing: Vec<&String> = examples.iter().filter(|name| *name != "config" && !used.contains(*name)).collect();
     assert!(missing.is_empty(), "examples/config.yaml has no source of {missing:?}");
 }
