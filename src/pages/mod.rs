@@ -29,7 +29,7 @@ pub use state::AppState;
 pub fn router(state: Arc<AppState>) -> Router {
     Router::new()
         .route(path::STATUS, get(status::get))
-        .route(state.telemetry_path.as_str(), get(metrics::get))
+        .route(&state.telemetry_path.to_string(), get(metrics::get))
         .route(path::TOKENS, get(tokens::get))
         .route(path::CALENDAR, get(calendar::get))
         .route(path::RELOAD, post(lifecycle::reload).put(lifecycle::reload))

@@ -23,13 +23,6 @@ const FIXED: [&str; 6] = [STATUS, TOKENS, CALENDAR, HEALTHY, READY, RELOAD];
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TelemetryPath(String);
 
-impl TelemetryPath {
-    /// The path as text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
 impl Default for TelemetryPath {
     fn default() -> Self {
         Self("/metrics".to_owned())

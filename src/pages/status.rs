@@ -28,23 +28,17 @@ pub(super) async fn get(State(state): State<Arc<AppState>>) -> Result<Response, 
     Ok(([(CONTENT_TYPE, "text/html; charset=utf-8")], body).into_response())
 }
 
-/// The number of tokens of one source.
-#[derive(Default)]
-struct TokenCounts {
-    all: u64,
-    due: BTreeMap<Band, u64>,
-}
+/// The number of tokens by source: all, and those in each band.
+type TokenCounts<'a> = BTreeMap<(&'a str, Option<Band>), u64>;
 
 fn page(state: &AppState) -> Markup {
     let now = (state.clock)();
     let inventory = state.inventory();
-    let mut counts: BTreeMap<&str, TokenCounts> = BTreeMap::new();
+    let mut counts = TokenCounts::new();
     let mut next = Vec::new();
     for view in inventory.tokens(now) {
-        let count = counts.entry(view.source).or_default();
-        count.all += 1;
-        if let Some(band) = view.band {
-            *count.due.entry(band).or_default() += 1;
+        for band in [None].into_iter().chain(view.band.map(Some)) {
+            *counts.entry((view.source, band)).or_default() += 1;
         }
         if view.expires.instant().is_some() && (view.band.is_some() || view.state == TokenState::Active) {
             next.push(view);
@@ -78,24 +72,23 @@ fn page(state: &AppState) -> Markup {
     }
 }
 
-fn sources_section(sources: &[(&str, &Source)], counts: &BTreeMap<&str, TokenCounts>, now: DateTime<Utc>) -> Markup {
+fn sources_section(sources: &[(&str, &Source)], counts: &TokenCounts<'_>, now: DateTime<Utc>) -> Markup {
     let rows = sources.iter().map(|(name, source)| {
         let (class, result) = match source.up {
             Some(true) => ("good", "complete"),
             Some(false) => ("bad", "incomplete"),
             None => ("soft", "not yet"),
         };
-        let count = counts.get(name);
-        let due = |band| count.and_then(|count| count.due.get(&band)).copied().unwrap_or_default();
+        let count = |band| counts.get(&(*name, band)).copied().unwrap_or_default();
         html! {
             td { (name) }
             td { (source.policy.provider) }
             td class=(class) { (result) }
             td { (time(source.last_success, now)) }
             td { (time(source.last_attempt, now)) }
-            td.number { (count.map_or(0, |count| count.all)) }
+            td.number { (count(None)) }
             @for band in Band::ALL {
-                td.number.(if due(band) > 0 { band.label() } else { "" }) { (due(band)) }
+                td.number.(if count(Some(band)) > 0 { band.label() } else { "" }) { (count(Some(band))) }
             }
         }
     });

@@ -12,21 +12,16 @@ use tokio::time::Instant;
 use super::close_cause::CloseCause;
 use super::limits::{IDLE, READ_STALL, REQUEST_HEAD, RESPONSE};
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
-    /// Waits for the first request, or for the rest of a further one.
-    Head,
-    /// No request is pending.
-    Idle,
-    /// Requests are in flight; of some of them the response has started.
-    InFlight { requests: u32, responses: u32 },
-}
-
 struct State {
-    phase: Phase,
+    /// Requests without a complete response.
+    requests: u32,
+    /// Those of them whose response has started.
+    responses: u32,
+    /// Waits for the first request, or for the rest of a further one; else the connection is idle, or has requests.
+    awaits_head: bool,
+    is_http2: bool,
     phase_start: Instant,
     last_bytes: Instant,
-    is_http2: bool,
 }
 
 /// Phase and timeouts of one connection.
@@ -38,7 +33,8 @@ pub(super) struct Activity {
 impl Activity {
     pub(super) fn new() -> Self {
         let now = Instant::now();
-        let state = State { phase: Phase::Head, phase_start: now, last_bytes: now, is_http2: false };
+        let state =
+            State { requests: 0, responses: 0, awaits_head: true, is_http2: false, phase_start: now, last_bytes: now };
         Self { state: Mutex::new(state), eviction: Notify::new() }
     }
 
@@ -46,15 +42,16 @@ impl Activity {
     pub(super) fn ready(&self, is_http2: bool) {
         let mut state = self.state();
         state.is_http2 = is_http2;
-        state.enter(Phase::Head);
+        state.start_phase();
     }
 
     pub(super) fn bytes_received(&self) {
         let mut state = self.state();
         state.last_bytes = Instant::now();
         // HTTP/2 has frames between requests, such as pings.
-        if state.phase == Phase::Idle && !state.is_http2 {
-            state.enter(Phase::Head);
+        if state.requests == 0 && !state.awaits_head && !state.is_http2 {
+            state.awaits_head = true;
+            state.start_phase();
         }
     }
 
@@ -62,38 +59,10 @@ impl Activity {
         self.state().last_bytes = Instant::now();
     }
 
-    fn request_started(&self) {
-        let mut state = self.state();
-        match &mut state.phase {
-            Phase::InFlight { requests, .. } => *requests += 1,
-            _ => state.enter(Phase::InFlight { requests: 1, responses: 0 }),
-        }
-    }
-
-    fn response_started(&self) {
-        let mut state = self.state();
-        state.last_bytes = Instant::now();
-        if let Phase::InFlight { responses, .. } = &mut state.phase {
-            *responses += 1;
-        }
-    }
-
-    /// The response was passed to the connection, or dropped.
-    fn request_finished(&self, has_response: bool) {
-        let mut state = self.state();
-        if let Phase::InFlight { requests, responses } = &mut state.phase {
-            *requests = requests.saturating_sub(1);
-            *responses = responses.saturating_sub(u32::from(has_response));
-            if *requests == 0 {
-                state.enter(Phase::Idle);
-            }
-        }
-    }
-
     /// Sort key for eviction: connections without a request first, then by the last bytes.
     pub(super) fn eviction_rank(&self) -> (bool, Instant) {
         let state = self.state();
-        (matches!(state.phase, Phase::InFlight { .. }), state.last_bytes)
+        (state.requests > 0, state.last_bytes)
     }
 
     pub(super) fn evict(&self) {
@@ -104,21 +73,20 @@ impl Activity {
         self.eviction.notified().await;
     }
 
-    /// Whether closing now could lose a response. In `Idle` its last bytes may still be unsent.
+    /// Whether closing now could lose a response: the last bytes of one may still be unsent when the connection is idle.
     pub(super) fn has_pending_response(&self) -> bool {
-        self.state().phase != Phase::Head
+        !self.state().awaits_head
     }
 
     /// When the connection times out unless something happens, and the cause to count; `None` if it is merely idle.
     pub(super) fn deadline(&self) -> (Instant, Option<CloseCause>) {
-        let State { phase, phase_start, last_bytes, .. } = *self.state();
-        match phase {
-            Phase::Head => (phase_start + REQUEST_HEAD, Some(CloseCause::SlowRequest)),
-            Phase::Idle => (phase_start + IDLE, None),
-            Phase::InFlight { responses: 0, .. } => (phase_start + RESPONSE, Some(CloseCause::SlowReader)),
-            Phase::InFlight { .. } => {
-                ((phase_start + RESPONSE).min(last_bytes + READ_STALL), Some(CloseCause::SlowReader))
-            }
+        let state = self.state();
+        let after = |time| state.phase_start + time;
+        match *state {
+            State { awaits_head: true, .. } => (after(REQUEST_HEAD), Some(CloseCause::SlowRequest)),
+            State { requests: 0, .. } => (after(IDLE), None),
+            State { responses: 0, .. } => (after(RESPONSE), Some(CloseCause::SlowReader)),
+            State { last_bytes, .. } => (after(RESPONSE).min(last_bytes + READ_STALL), Some(CloseCause::SlowReader)),
         }
     }
 
@@ -128,8 +96,7 @@ impl Activity {
 }
 
 impl State {
-    fn enter(&mut self, phase: Phase) {
-        self.phase = phase;
+    fn start_phase(&mut self) {
         self.phase_start = Instant::now();
         self.last_bytes = self.phase_start;
     }
@@ -143,19 +110,32 @@ pub(super) struct InFlight {
 
 impl InFlight {
     pub(super) fn new(activity: &Arc<Activity>) -> Self {
-        activity.request_started();
+        let mut state = activity.state();
+        if state.requests == 0 {
+            state.awaits_head = false;
+            state.start_phase();
+        }
+        state.requests += 1;
+        drop(state);
         Self { activity: Arc::clone(activity), has_response: false }
     }
 
     pub(super) fn response_started(&mut self) {
-        self.activity.response_started();
+        let mut state = self.activity.state();
+        state.last_bytes = Instant::now();
+        state.responses += 1;
         self.has_response = true;
     }
 }
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.activity.request_finished(self.has_response);
+        let mut state = self.activity.state();
+        state.requests -= 1;
+        state.responses -= u32::from(self.has_response);
+        if state.requests == 0 {
+            state.start_phase();
+        }
     }
 }
 

@@ -73,11 +73,7 @@ async fn serve_http(
 ) -> Option<CloseCause> {
     activity.ready(is_http2);
     let [receiver, sender, requests] = [(); 3].map(|()| Arc::clone(&activity));
-    let stream = InspectReader::new(stream, move |bytes| {
-        if !bytes.is_empty() {
-            receiver.bytes_received();
-        }
-    });
+    let stream = InspectReader::new(stream, move |_| receiver.bytes_received());
     let stream = InspectWriter::new(stream, move |_| sender.bytes_sent());
     let router = TowerToHyperService::new(router);
     let service = service_fn(move |request: Request<Incoming>| {

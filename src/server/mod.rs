@@ -66,20 +66,22 @@ pub struct Site {
 pub async fn serve(listeners: Listeners, site: Site, shutdown: impl Future<Output = ()>) {
     let Site { main, probe, headers, access, metrics } = site;
     metrics.declare_close_causes(CloseCause::ALL.map(CloseCause::label));
-    let endpoint = |router, access, capacity| Endpoint::new(router, &headers, access, capacity, &metrics);
+    let endpoint = |router, access: Option<Arc<AccessControl>>, capacity| Endpoint {
+        router: middleware::around(router, headers.clone(), access.clone(), Arc::clone(&metrics)),
+        access,
+        connections: OpenConnections::new(capacity),
+        metrics: Arc::clone(&metrics),
+        draining: watch::Sender::new(false),
+    };
     let main_endpoint = endpoint(main, access.clone(), connection_capacity());
     let probe_endpoint = endpoint(probe, None, PROBE_CONNECTIONS);
     let probing = async {
-        match &listeners.probe {
-            Some(listener) => probe_endpoint.accept_loop(listener).await,
-            None => pending().await,
-        }
+        join_all(listeners.probe.iter().map(|listener| probe_endpoint.accept_loop(listener))).await;
+        pending::<()>().await
     };
     let watching = async {
-        match &access {
-            Some(access) => access.watch(&metrics).await,
-            None => pending().await,
-        }
+        join_all(access.iter().map(|access| access.watch(&metrics))).await;
+        pending::<()>().await
     };
     let serving = async {
         tokio::select! {
@@ -93,7 +95,7 @@ pub async fn serve(listeners: Listeners, site: Site, shutdown: impl Future<Outpu
         }
     };
     tokio::select! {
-        _ = probing => {}
+        () = probing => {}
         () = serving => {}
     }
     drop(probe_endpoint.drain(PROBE_GRACE).await);
@@ -109,22 +111,6 @@ struct Endpoint {
 }
 
 impl Endpoint {
-    fn new(
-        router: Router,
-        headers: &HeaderMap,
-        access: Option<Arc<AccessControl>>,
-        capacity: usize,
-        metrics: &Arc<ExporterMetrics>,
-    ) -> Self {
-        Self {
-            router: middleware::around(router, headers.clone(), access.clone(), Arc::clone(metrics)),
-            access,
-            connections: OpenConnections::new(capacity),
-            metrics: Arc::clone(metrics),
-            draining: watch::Sender::new(false),
-        }
-    }
-
     async fn accept_loop(&self, listener: &TcpListener) -> Infallible {
         if let Err(error) = rustix::net::sockopt::set_socket_send_buffer_size(listener, SEND_BUFFER) {
             tracing::warn!(%error, "cannot set the socket send buffer; using the system default");

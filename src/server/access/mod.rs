@@ -65,10 +65,8 @@ impl AccessControl {
     /// The errors in the file, or in the files that it names.
     pub fn open(path: impl Into<PathBuf>) -> Result<Arc<Self>, Diagnostics> {
         let path = path.into();
-        let (settings, files) = load(&path)?;
-        let users = Users::new().map_err(|why| in_file(&path, why))?;
-        let active = watch::Sender::new(Active::new(&path, settings, files)?);
-        Ok(Arc::new(Self { path, users, rate_limit: RateLimit::new(), active }))
+        let active = watch::Sender::new(load(&path)?);
+        Ok(Arc::new(Self { path, users: Users::default(), rate_limit: RateLimit::new(), active }))
     }
 
     /// TLS for the next connection; `None` for plain HTTP.
@@ -131,34 +129,26 @@ impl AccessControl {
             let loaded = tokio::task::spawn_blocking(move || load(&access.path)).await;
             loaded.map_err(|error| error.to_string())
         };
-        let first = match read().await? {
-            Ok((_, files)) if files == self.active.borrow().files => return Ok(false),
-            first => first.ok(),
-        };
+        let first = read().await?.ok();
+        if first.as_ref().is_some_and(|first| first.files == self.active.borrow().files) {
+            return Ok(false);
+        }
         sleep(DEBOUNCE).await;
-        let (settings, files) = read().await?.map_err(|errors| errors.to_string())?;
-        if first.is_none_or(|(_, first)| first != files) {
+        let next = read().await?.map_err(|errors| errors.to_string())?;
+        if first.is_none_or(|first| first.files != next.files) {
             // Still being written, or changed back: the next poll decides.
             return Ok(false);
         }
-        self.apply(settings, files).map(|()| true).map_err(|errors| errors.to_string())
-    }
-
-    fn apply(&self, settings: Settings, files: FileContents) -> Result<(), Diagnostics> {
-        let next = Active::new(&self.path, settings, files)?;
-        let restart = |what: &str| Err(in_file(&self.path, format!("{what} requires a restart")));
-        let (has_tls, has_users) = {
-            let active = self.active.borrow();
-            (active.tls.is_some(), !active.settings.users.is_empty())
+        let (has_tls, has_users) = self.active.borrow().has_tls_and_users();
+        let (needs_restart, what) = match next.has_tls_and_users() {
+            (tls, _) if tls != has_tls => (true, "enabling or disabling TLS"),
+            (_, users) => (has_users && !users, "removing all users"),
         };
-        if has_tls != next.tls.is_some() {
-            return restart("enabling or disabling TLS");
-        }
-        if has_users && next.settings.users.is_empty() {
-            return restart("removing all users");
+        if needs_restart {
+            return Err(format!("{}: {what} requires a restart", self.path.display()));
         }
         self.active.send_replace(next);
-        Ok(())
+        Ok(true)
     }
 
     fn settings(&self) -> Arc<Settings> {
@@ -167,30 +157,24 @@ impl AccessControl {
 }
 
 impl Active {
-    fn new(path: &Path, settings: Settings, files: FileContents) -> Result<Self, Diagnostics> {
-        let tls = match (&settings.tls, &files.tls) {
-            (Some(tls), Some(files)) => {
-                Some(tls::server_config(tls, files, settings.http2).map_err(|why| in_file(path, why))?)
-            }
-            _ => None,
-        };
-        Ok(Self { settings: Arc::new(settings), tls, files })
+    fn has_tls_and_users(&self) -> (bool, bool) {
+        (self.tls.is_some(), !self.settings.users.is_empty())
     }
 }
 
 /// Reads each file once, so that the compared content is the used content.
-fn load(path: &Path) -> Result<(Settings, FileContents), Diagnostics> {
-    let content = std::fs::read_to_string(path).map_err(|error| in_file(path, format!("cannot be read: {error}")))?;
+fn load(path: &Path) -> Result<Active, Diagnostics> {
+    let problem = |why: String| Diagnostic::in_file(path.display().to_string(), why);
+    let content = std::fs::read_to_string(path).map_err(|error| problem(format!("cannot be read: {error}")))?;
     let text = SourceText::new(path.display().to_string(), content);
-    let settings = Settings::parse(&text)?;
-    let directory = path.parent().unwrap_or(Path::new(""));
-    let tls = settings.tls.as_ref().map(|tls| TlsFiles::read(tls, directory)).transpose();
-    let tls = tls.map_err(|why| in_file(path, why))?;
-    Ok((settings, FileContents { text, tls }))
-}
-
-fn in_file(path: &Path, why: String) -> Diagnostics {
-    Diagnostic::in_file(path.display().to_string(), why).into()
+    let settings = Arc::new(Settings::parse(&text)?);
+    let (mut tls, mut tls_files) = (None, None);
+    if let Some(settings_tls) = &settings.tls {
+        let files = TlsFiles::read(settings_tls, path.parent().unwrap_or(Path::new(""))).map_err(problem)?;
+        tls = Some(tls::server_config(settings_tls, &files, settings.http2).map_err(problem)?);
+        tls_files = Some(files);
+    }
+    Ok(Active { settings, tls, files: FileContents { text, tls: tls_files } })
 }
 
 #[cfg(test)]

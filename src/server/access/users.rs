@@ -14,7 +14,6 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use parking_lot::{Mutex, MutexGuard};
 use ring::hmac;
-use ring::rand::SystemRandom;
 use tokio::sync::Semaphore;
 
 use crate::server::limits::LOGINS;
@@ -61,16 +60,18 @@ pub(super) struct Users {
     queue: Semaphore,
 }
 
-impl Users {
-    /// # Errors
-    /// The system has no random numbers.
-    pub(super) fn new() -> Result<Self, String> {
-        let key = hmac::Key::generate(hmac::HMAC_SHA256, &SystemRandom::new())
-            .map_err(|_| "cannot read random numbers from the system".to_owned())?;
-        let queue = Semaphore::new(LOGINS);
-        Ok(Self { key, accepted: Mutex::default(), bcrypt: tokio::sync::Mutex::default(), queue })
+impl Default for Users {
+    fn default() -> Self {
+        Self {
+            key: hmac::Key::new(hmac::HMAC_SHA256, &rand::random::<[u8; 32]>()),
+            accepted: Mutex::default(),
+            bcrypt: tokio::sync::Mutex::default(),
+            queue: Semaphore::new(LOGINS),
+        }
     }
+}
 
+impl Users {
     /// Checks the header `Authorization` of a request. Without users every request is accepted.
     pub(super) async fn login(&self, hashes: &Hashes, authorization: Option<&HeaderValue>) -> Login {
         let Some(highest_cost) = hashes.values().map(|hash| hash.cost).max() else { return Login::Accepted };
@@ -149,7 +150,7 @@ mod tests {
 
     #[tokio::test]
     async fn login_accepts_only_the_password_of_the_user() {
-        let users = Users::new().unwrap();
+        let users = Users::default();
         let hashes = hashes("secret:with:colons");
         for _ in 0..2 {
             for (claim, expected) in [
@@ -169,7 +170,7 @@ mod tests {
 
     #[tokio::test]
     async fn changed_hash_invalidates_the_remembered_password() {
-        let users = Users::new().unwrap();
+        let users = Users::default();
         let accepted =
             async |hashes: &Hashes, claim| users.login(hashes, Some(&header(claim))).await == Login::Accepted;
         assert!(accepted(&hashes("old"), "jane:old").await);
@@ -182,7 +183,7 @@ mod tests {
 
     #[tokio::test]
     async fn guesses_do_not_queue_up_and_remembered_users_do_not_wait() {
-        let users = Users::new().unwrap();
+        let users = Users::default();
         let hashes = hashes("right");
         let accepted = header("jane:right");
         assert_eq!(users.login(&hashes, Some(&accepted)).await, Login::Accepted);
