@@ -8,7 +8,7 @@
 
 mod client_cert;
 mod rate_limit;
-pub(crate) mod settings;
+pub mod settings;
 mod tls;
 mod users;
 
