@@ -1,60 +1,104 @@
-# `make test` is all that must pass before a change lands; `make help` lists the rest.
+# `make check` is for every change, `make test` for what lands; `make help` lists the rest.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
+# Runs a command as a named step, and adds its time to a table.
+STEP := tests/tools/step.sh
+
+# Tests that need installed servers and tools, or more than a few seconds. `make check` leaves them out.
+SLOW := alerts:: canary:: compose:: crashes:: dashboards:: demo:: faults:: health:: helm:: licences:: openbao:: prism:: \
+  reload:: shards:: storage:: strangers:: web::limits web::renewal web::shutdown web::tls workflows::
+
+# Tests that write golden files and generated pages.
+GOLDEN := alerts::delivery alerts::table config:: definitions:: docs:: exposition:: helm::generated helm::render storage::
+
 .PHONY: help
-help: ## this list
+help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | column -ts $$'\t'
 
 .PHONY: demo
-demo: ## run the exporter on an invented organisation
+demo: ## run the exporter on a simulated organisation
 	cargo run --release -- demo
 
+.PHONY: check
+check: fast ## formatting, clippy, unit tests and fast tests; needs no root, Docker, network or servers
+	cargo test --locked --quiet --lib --bins
+	cargo test --locked --quiet --test suite -- $(addprefix --skip ,$(SLOW))
+
+.PHONY: fast
+fast: # the part of `make check` that the pre-commit hook runs
+	cargo fmt --all -- --check
+	cargo clippy --locked --quiet --all-targets -- --deny warnings
+
+.PHONY: hooks
+hooks: ## install a pre-commit hook that checks formatting, clippy and the layout
+	install -m 755 tests/tools/pre-commit "$$(git rev-parse --git-path hooks)/pre-commit"
+
+.PHONY: provider
+provider: ## write the skeleton of a definition and its scenarios: make provider NAME=acme
+	tests/tools/new-provider.sh $(NAME)
+
+.PHONY: golden
+golden: ## write the golden files and the generated pages; review the diff before you commit it
+	tests/tools/install.sh prometheus smtp helm kubernetes-validate
+	UPDATE_GOLDEN=1 cargo test --locked --lib -- generated_docs
+	UPDATE_GOLDEN=1 cargo test --locked --test suite -- $(GOLDEN)
+
 .PHONY: tools
-tools: ## install what the tests need beside Rust, pinned, into .tools/
+tools: ## install the tools of the tests, pinned, into .tools/
 	tests/tools/install.sh prometheus openbao prism smtp readers deny sbom helm kubernetes-validate lint
 
 .PHONY: lint
-lint: ## formatting, and clippy without a warning
-	cargo fmt --all -- --check
-	cargo clippy --locked --all-targets -- --deny warnings
-	cargo clippy --locked --test ship -- --deny warnings
+lint: ## formatting, clippy and documentation, without warnings
+	$(MAKE) fast
+	cargo clippy --locked --quiet --test ship -- --deny warnings
 	RUSTDOCFLAGS='--deny warnings --allow rustdoc::private-intra-doc-links' cargo doc --locked --no-deps --document-private-items --quiet
 
 .PHONY: test
-test: tools lint deny sbom ## everything that must pass, real servers included
-	cargo test --locked
-	$(MAKE) ship
+test: ## everything that must pass, real servers included; ends with the seconds of each step
+	@$(STEP) --begin
+	@# The downloads need little CPU time, so that the code is compiled meanwhile.
+	@set -e; $(STEP) 'tools, while lint and build run' $(MAKE) tools machine & tools=$$!; trap 'wait $$tools' EXIT; \
+	  $(STEP) lint $(MAKE) lint; $(STEP) 'build of the tests' cargo test --locked --no-run; wait $$tools
+	@$(STEP) 'licences and SBOM' $(MAKE) deny sbom
+	@$(STEP) 'unit tests' cargo test --locked --lib --bins
+	@$(STEP) 'test suite' cargo test --locked --test suite
+	@$(MAKE) ship
+	@$(STEP) --table
+
+.PHONY: machine
+machine: # the Debian in which the package is tested; needs root
+	[ "$$(id -u)" != 0 ] || tests/tools/install.sh docker machine
 
 .PHONY: ship
-ship: ## build image, archive and Debian package, and run them as their users do; needs root, or a Docker daemon
+ship: ## build image, archive and Debian package and run them as their users do; needs root or a Docker daemon
 	tests/tools/install.sh prometheus machine
 	tests/ship/with-docker.sh tests/ship/run.sh
 
 .PHONY: image
-image: ## the container image, as token-expiry-exporter:VERSION
+image: ## build the container image token-expiry-exporter:VERSION
 	tests/ship/with-docker.sh packaging/image.sh "token-expiry-exporter:$$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)"
 
 .PHONY: dist
-dist: ## archive, Debian package and checksums of this machine's architecture, into dist/
+dist: ## build archive, Debian package and checksums for this machine's architecture, into dist/
 	tests/ship/with-docker.sh packaging/dist.sh
 
 .PHONY: reproducible
-reproducible: ## build the image twice from nothing, and compare
+reproducible: ## build the image twice without a cache and compare
 	tests/ship/with-docker.sh packaging/reproducible.sh
 
 .PHONY: deny
-deny: ## licences, sources and banned crates of all dependencies, by deny.toml
+deny: ## check licences, sources and banned crates of all dependencies against deny.toml
 	tests/tools/install.sh deny
 	.tools/bin/cargo-deny --locked check bans licenses sources
 
 .PHONY: advisories
-advisories: ## known weaknesses of the dependencies; asks the RustSec database over the network
+advisories: ## check the dependencies against the RustSec database; needs a network
 	tests/tools/install.sh deny
 	.tools/bin/cargo-deny --locked check advisories
 
 .PHONY: sbom
-sbom: ## the bill of materials, CycloneDX, into target/sbom.cdx.json, checked by its schema
+sbom: ## write the SBOM (CycloneDX) to target/sbom.cdx.json and validate it
 	tests/tools/install.sh sbom
 	mkdir -p target && .tools/python/bin/python tests/tools/sbom.py target/sbom.cdx.json
 
@@ -63,45 +107,41 @@ fuzz: ## run each fuzzer for FUZZ_SECONDS (180); the table of docs/security.md
 	tests/tools/install.sh fuzz
 	fuzz/run.py $(or $(FUZZ_SECONDS),180)
 
-.PHONY: golden
-golden: ## write the golden files and the generated pages anew; look at the diff before you commit it
-	UPDATE_GOLDEN=1 cargo test --locked
-
 .PHONY: bench
-bench: ## time and memory of a collection of 10,000 tokens, beside the floor of merely fetching them
-	cargo bench --locked --bench collect
+bench: ## time and memory of a collection of 10,000 tokens, compared with only fetching them
+	cargo bench --locked --profile dist --bench collect
 
 .PHONY: soak
-soak: ## half an hour of troubles, reloads and kills, and months of simulated time; the table of docs/reliability.md
+soak: ## half an hour of provider faults, reloads and kills, and months of simulated time; the table of docs/reliability.md
 	tests/tools/install.sh prometheus
-	SOAK_TABLE=$(CURDIR)/docs/reliability.md cargo bench --locked --bench soak
+	SOAK_TABLE=$(CURDIR)/docs/reliability.md cargo bench --locked --profile dist --bench soak
 
 .PHONY: bench-rules
-bench-rules: ## what the alerts cost Prometheus at 100,000 tokens; the table of docs/alerts.md
+bench-rules: ## evaluation time of the alerts in Prometheus at 100,000 tokens; the table of docs/alerts.md
 	tests/tools/install.sh prometheus
 	benches/rules.py
 
 .PHONY: bench-scale
-bench-scale: ## memory and time by the number of tokens; the table of docs/scaling.md
-	cargo build --release --locked
-	benches/scale.py target/release/token-expiry-exporter
+bench-scale: ## memory and time by number of tokens; the table of docs/scaling.md
+	cargo build --locked --profile dist
+	benches/scale.py target/dist/token-expiry-exporter
 
 .PHONY: bench-dashboards
-bench-dashboards: ## how long each query of the dashboards takes at 10,000 tokens; the table of docs/dashboards.md
+bench-dashboards: ## query time of the dashboards at 10,000 tokens; the table of docs/dashboards.md
 	tests/tools/install.sh prometheus
 	TOKENS=$${TOKENS:-10000} cargo test --locked --test suite dashboards::timing -- --ignored --nocapture
 
 .PHONY: dashboards
-dashboards: ## draw the dashboards as Grafana draws them, into docs/images/; look at them before you commit them
+dashboards: ## render the dashboards in Grafana's style into docs/images/; review the images before you commit them
 	tests/tools/install.sh prometheus chromium
 	tests/dashboards/run.sh
 
 .PHONY: newest
-newest: ## the tests of the alerts on the newest Prometheus and Alertmanager that Debian has
+newest: ## test the alerts with the newest Prometheus and Alertmanager of Debian
 	tests/tools/install.sh prometheus newest smtp
 	TOOLS=.tools/newest/bin cargo test --locked --test suite alerts:: -- --skip every_mutant
 
 .PHONY: mutate
-mutate: ## break each alert, or those of ALERT=NAME, in many ways; the tests must notice every one
+mutate: ## change each alert, or those of ALERT=NAME, in many ways; the alert tests must detect every change
 	tests/tools/install.sh prometheus
 	.tools/python/bin/python3 tests/mutate $(ALERT)

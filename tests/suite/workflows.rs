@@ -1,5 +1,5 @@
-//! The workflows of CI and releases, as far as they can be held without running them: by zizmor, by their schema, and by
-//! what they call. `make ship` runs the scripts themselves.
+//! Build and release automation that can be checked without running it: workflows, Dockerfile, scripts, Makefile, pinned
+//! versions. `make ship` runs the scripts.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,49 +13,70 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-fn workflows() -> Vec<PathBuf> {
-    let mut files: Vec<PathBuf> =
-        fs::read_dir(root().join(".github/workflows")).unwrap().map(|entry| entry.unwrap().path()).collect();
+fn read(path: &str) -> String {
+    fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+fn files(dir: &str) -> Vec<PathBuf> {
+    let mut files: Vec<PathBuf> = fs::read_dir(root().join(dir))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.is_file())
+        .collect();
     files.sort();
+    files
+}
+
+fn workflows() -> Vec<PathBuf> {
+    let files = files(".github/workflows");
     assert_eq!(files.len(), 2, "{files:?}");
     files
 }
 
-/// Runs a program on files: that it is content, and what it said.
-fn content(program: &str, args: &[&str], files: &[PathBuf]) {
-    let output = Command::new(tool(program)).args(args).args(files).current_dir(root()).output().unwrap();
-    let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
-    assert!(output.status.success(), "{program}: {said}");
+/// Runs a command in the checkout; whether it succeeded, and its output.
+fn run(command: &mut Command) -> (bool, String) {
+    let output = command.current_dir(root()).output().unwrap();
+    (output.status.success(), String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
+}
+
+fn assert_linted(linter: &str, args: &[&str], files: &[PathBuf]) {
+    let (success, output) = run(Command::new(tool(linter)).args(args).args(files));
+    assert!(success, "{linter}: {output}");
 }
 
 #[test]
-fn zizmor_finds_nothing() {
-    content("zizmor", &["--offline", "--no-progress"], &workflows());
+fn workflows_pass_zizmor() {
+    assert_linted("zizmor", &["--offline", "--no-progress"], &workflows());
 }
 
 #[test]
-fn they_keep_to_their_schema() {
-    content("check-jsonschema", &["--builtin-schema", "vendor.github-workflows"], &workflows());
+fn workflows_and_issue_forms_match_their_schemas() {
+    assert_linted("check-jsonschema", &["--builtin-schema", "vendor.github-workflows"], &workflows());
+    let (config, forms): (Vec<_>, Vec<_>) =
+        files(".github/ISSUE_TEMPLATE").into_iter().partition(|path| path.ends_with("config.yml"));
+    assert_linted("check-jsonschema", &["--builtin-schema", "vendor.github-issue-forms"], &forms);
+    assert_linted("check-jsonschema", &["--builtin-schema", "vendor.github-issue-config"], &config);
 }
 
 #[test]
-fn hadolint_finds_nothing() {
-    content("hadolint", &["--failure-threshold", "style"], &[root().join("Dockerfile")]);
+fn dockerfile_passes_hadolint() {
+    assert_linted("hadolint", &["--failure-threshold", "style"], &[root().join("Dockerfile")]);
 }
 
 #[test]
-fn shellcheck_finds_nothing() {
-    let scripts = |folder: &str| {
-        let files = fs::read_dir(root().join(folder)).unwrap().map(|entry| entry.unwrap().path());
-        files.filter(|path| fs::read(path).is_ok_and(|text| text.starts_with(b"#!"))).collect::<Vec<_>>()
+fn scripts_pass_shellcheck() {
+    let is_script = |path: &PathBuf| {
+        fs::read_to_string(path)
+            .is_ok_and(|text| text.starts_with("#!") && text.lines().next().unwrap().ends_with("sh"))
     };
-    let all: Vec<PathBuf> = ["packaging", "packaging/deb", "tests/ship"].into_iter().flat_map(scripts).collect();
-    assert!(all.len() > 8, "{all:?}");
-    content("shellcheck", &["--external-sources"], &all);
+    let dirs = [".ci", "packaging", "packaging/deb", "tests/ship", "tests/tools"];
+    let scripts: Vec<PathBuf> = dirs.into_iter().flat_map(files).filter(is_script).collect();
+    assert!(scripts.len() > 12, "{scripts:?}");
+    assert_linted("shellcheck", &["--external-sources"], &scripts);
 }
 
 #[test]
-fn every_action_is_a_commit_and_says_which_version_that_is() {
+fn actions_are_pinned_to_a_commit_with_its_version() {
     let uses = Regex::new(r"(?m)^\s*(?:- )?uses: (.*)$").unwrap();
     let pinned = Regex::new(r"^[\w.-]+/[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+\b").unwrap();
     let mut seen = 0;
@@ -69,32 +90,126 @@ fn every_action_is_a_commit_and_says_which_version_that_is() {
 }
 
 #[test]
-fn what_they_call_is_there() {
-    let makefile = fs::read_to_string(root().join("Makefile")).unwrap();
+fn workflows_call_only_existing_scripts_and_targets() {
+    let makefile = read("Makefile");
     let script = Regex::new(r"(?:packaging/[\w.-]+\.sh|\.ci/run)").unwrap();
     let make = Regex::new(r"make ([a-z-]+)").unwrap();
     for path in workflows() {
         let text = fs::read_to_string(&path).unwrap();
-        let run: String =
+        let code: String =
             text.lines().filter(|line| !line.trim_start().starts_with('#')).collect::<Vec<_>>().join("\n");
-        for found in script.find_iter(&run) {
+        for found in script.find_iter(&code) {
             assert!(root().join(found.as_str()).is_file(), "{}: {}", path.display(), found.as_str());
         }
-        for found in make.captures_iter(&run) {
+        for found in make.captures_iter(&code) {
             assert!(makefile.contains(&format!("\n{}:", &found[1])), "{}: make {}", path.display(), &found[1]);
         }
     }
 }
 
 #[test]
-fn a_release_is_only_made_of_the_version_that_is_written_down() {
-    let notes = |args: &[&str]| {
-        let output = Command::new(root().join("packaging/notes.sh")).args(args).output().unwrap();
-        let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
-        (output.status.success(), said)
+fn release_notes_need_a_tag_of_the_current_version() {
+    let notes = |tag: &str| run(Command::new(root().join("packaging/notes.sh")).arg(tag));
+    let (success, output) = notes(concat!("v", env!("CARGO_PKG_VERSION")));
+    assert!(success && output.contains("### Added") && !output.contains("\n## "), "{output}");
+    let (success, output) = notes("v99.0.0");
+    assert!(!success && output.contains("tag v99.0.0 does not match the version"), "{output}");
+}
+
+#[test]
+fn new_provider_is_a_valid_definition() {
+    let dir = tempfile::tempdir().unwrap();
+    let new = |name: &str| run(Command::new(root().join("tests/tools/new-provider.sh")).args([name]).arg(dir.path()));
+    let (success, output) = new("acme-cloud");
+    assert!(success, "{output}");
+    let written: Vec<_> = output.lines().take_while(|line| !line.is_empty()).collect();
+    assert!(written.len() == 4 && written.iter().all(|file| dir.path().join(file).is_file()), "{output}");
+
+    let config = dir.path().join("config.yaml");
+    let source = "{name: acme, provider: acme-cloud, url: 'https://acme.example.com', credential: {env: KEY}}";
+    fs::write(&config, format!("sources: [{source}]\n")).unwrap();
+    let mut check = Command::new(env!("CARGO_BIN_EXE_token-expiry-exporter"));
+    check.env("KEY", "a-key").args(["check", "--config.file"]).arg(&config);
+    let (success, output) = run(check.arg("--providers.dir").arg(dir.path().join("src/providers/definitions")));
+    assert!(success, "{output}");
+
+    for (name, error) in
+        [("acme-cloud", "already exists"), ("Acme", "usage: "), ("", "usage: "), ("../acme", "usage: ")]
+    {
+        let (success, output) = new(name);
+        assert!(!success && output.contains(error), "{name}: {output}");
+    }
+}
+
+#[test]
+fn rust_version_is_the_same_everywhere() {
+    let only = |path: &str, pattern: &str| {
+        let text = read(path);
+        let mut found: Vec<_> =
+            Regex::new(pattern).unwrap().captures_iter(&text).map(|found| found[1].to_owned()).collect();
+        found.dedup();
+        assert_eq!(found.len(), 1, "{path}: {found:?}");
+        found.remove(0)
     };
-    let (made, said) = notes(&[concat!("v", env!("CARGO_PKG_VERSION"))]);
-    assert!(made && said.contains("### Added") && !said.contains("\n## "), "{said}");
-    let (made, said) = notes(&["v99.0.0"]);
-    assert!(!made && said.contains("the tag is v99.0.0, and Cargo.toml has the version"), "{said}");
+    let pinned = only("rust-toolchain.toml", r#"channel = "([\d.]+)""#);
+    let minor = only("Cargo.toml", r#"rust-version = "([\d.]+)""#);
+    assert!(pinned.starts_with(&format!("{minor}.")), "{pinned} {minor}");
+    for (path, pattern) in [
+        ("Dockerfile", r"FROM rust:([\d.]+)-"),
+        (".github/workflows/ci.yaml", r"image: rust:([\d.]+)-"),
+        (".github/workflows/release.yaml", r"image: rust:([\d.]+)-"),
+    ] {
+        assert_eq!(only(path, pattern), minor, "{path}");
+    }
+}
+
+/// The words of a variable of the Makefile.
+fn variable(name: &str) -> Vec<String> {
+    let makefile = read("Makefile").replace("\\\n", " ");
+    let line = makefile.lines().find_map(|line| line.strip_prefix(&format!("{name} := "))).unwrap();
+    line.split_whitespace().map(str::to_owned).collect()
+}
+
+/// The test modules of the suite, such as `helm::render`, and their code.
+fn suite() -> Vec<(String, String)> {
+    let pattern = root().join("tests/suite/**/*.rs");
+    let paths = glob::glob(pattern.to_str().unwrap()).unwrap().map(Result::unwrap);
+    let module = |path: &Path| {
+        let path = path.strip_prefix(root().join("tests/suite")).unwrap().with_extension("");
+        path.iter().map(|part| part.to_str().unwrap()).filter(|part| *part != "mod").collect::<Vec<_>>().join("::")
+            + "::"
+    };
+    paths.map(|path| (module(&path), fs::read_to_string(&path).unwrap())).collect()
+}
+
+#[test]
+fn make_golden_covers_every_golden_file() {
+    let golden = variable("GOLDEN");
+    let is_covered = |module: &str| golden.iter().any(|filter| module.starts_with(filter.as_str()));
+    let writers: Vec<_> = suite()
+        .into_iter()
+        .filter(|(module, code)| *module != "workflows::" && code.contains("#[test]") | code.contains("#[tokio::test]"))
+        .filter(|(_, code)| {
+            ["assert_golden(", "assert_generated(", "UPDATE_GOLDEN"].iter().any(|call| code.contains(call))
+        })
+        .map(|(module, _)| module)
+        .filter(|module| !is_covered(module) && !golden.iter().any(|filter| filter.starts_with(module)))
+        .collect();
+    assert!(writers.is_empty(), "not in GOLDEN of the Makefile: {writers:?}");
+}
+
+#[test]
+fn make_check_needs_no_installed_tools() {
+    let slow = variable("SLOW");
+    let users: Vec<_> = suite()
+        .into_iter()
+        .filter(|(module, code)| *module != "equipment::" && (code.contains("tool(\"") || code.contains("\".tools/")))
+        .filter(|(module, _)| !slow.iter().any(|skipped| module.starts_with(skipped.as_str())))
+        .map(|(module, _)| module)
+        .collect();
+    assert!(users.is_empty(), "use tools of `make tools`, but not in SLOW of the Makefile: {users:?}");
+    for filter in slow {
+        let module = filter.trim_end_matches("::");
+        assert!(suite().iter().any(|(known, _)| known.trim_end_matches("::") == module), "SLOW: no module {module}");
+    }
 }

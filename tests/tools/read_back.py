@@ -1,4 +1,4 @@
-"""Reads what the exporter writes with readers that are not its own: `read_back.py html|calendar|csv FILE` prints JSON."""
+"""Parses output of the exporter with independent parsers: `read_back.py html|calendar|csv FILE` prints JSON."""
 
 import csv
 import json
@@ -9,15 +9,15 @@ import icalendar
 
 
 def html(text):
-    """What a browser makes of a page: rows of tables, text, links, and whatever could run."""
+    """Parses a page as a browser does: table rows, text, links, and elements or attributes that could run code."""
     parser = html5lib.HTMLParser(namespaceHTMLElements=False)
     page = parser.parse(text)
     elements = [element for element in page.iter() if isinstance(element.tag, str)]
     attributes = [(element.tag, *item) for element in elements for item in element.attrib.items()]
-    words = lambda element: "".join(element.itertext())
+    text_of = lambda element: "".join(element.itertext())
     return {
-        "rows": [[words(cell) for cell in row.iter("td")] for row in page.iter("tr")],
-        "text": " ".join(words(page.find("body")).split()),
+        "rows": [[text_of(cell) for cell in row.iter("td")] for row in page.iter("tr")],
+        "text": " ".join(text_of(page.find("body")).split()),
         "links": [value for _, name, value in attributes if name in ("href", "src")],
         "tags": sorted({element.tag for element in elements}),
         "handlers": [name for _, name, _ in attributes if name.startswith("on")],
@@ -26,7 +26,7 @@ def html(text):
 
 
 def calendar(text):
-    """What a calendar makes of a feed: its events."""
+    """The events of a calendar feed."""
     feed = icalendar.Calendar.from_ical(text)
     keys = ("UID", "SUMMARY", "DESCRIPTION", "URL")
     events = [{key: str(event[key]) if key in event else None for key in keys} for event in feed.walk("VEVENT")]
@@ -34,7 +34,7 @@ def calendar(text):
 
 
 def table(text):
-    """What a spreadsheet makes of a table: its cells."""
+    """The cells of a CSV table."""
     return list(csv.reader(text.splitlines(keepends=True), strict=True))
 
 

@@ -1,7 +1,7 @@
-"""The bill of materials of the program, CycloneDX 1.6: `sbom.py FILE`.
+"""Writes the SBOM of the program, CycloneDX 1.6: `sbom.py FILE`.
 
-What `cargo metadata` says is linked into it on Linux: no tools of the build, no crates of the tests. The result is checked
-by the schema, and against Cargo.lock, before it is written. The same input gives the same bytes.
+It contains the crates that `cargo metadata` reports as linked on Linux, without build tools and test crates. It is validated
+against the schema and Cargo.lock before it is written. The same input makes the same bytes.
 """
 
 import json
@@ -22,22 +22,22 @@ from packageurl import PackageURL
 TARGET = "x86_64-unknown-linux-gnu"
 
 
-def metadata():
+def cargo_metadata():
     command = ["cargo", "metadata", "--format-version=1", "--locked", f"--filter-platform={TARGET}"]
     return json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
 
 
-def linked(told):
-    """The packages that are linked into the program, and what each of them needs."""
-    nodes = {node["id"]: node for node in told["resolve"]["nodes"]}
-    needs = lambda node: [
+def linked(metadata):
+    """The packages that are linked into the program, each with its dependencies."""
+    nodes = {node["id"]: node for node in metadata["resolve"]["nodes"]}
+    dependencies = lambda node: [
         dep["pkg"] for dep in node["deps"] if any(kind["kind"] is None for kind in dep["dep_kinds"])
     ]
-    found, open_ = {}, [told["resolve"]["root"]]
+    found, open_ = {}, [metadata["resolve"]["root"]]
     while open_:
         package = open_.pop()
         if package not in found:
-            found[package] = needs(nodes[package])
+            found[package] = dependencies(nodes[package])
             open_.extend(found[package])
     return found
 
@@ -69,38 +69,38 @@ def component(package, checksum, kind=ComponentType.LIBRARY):
     )
 
 
-def bill():
-    told = metadata()
-    packages = {package["id"]: package for package in told["packages"]}
-    needs, known, root = linked(told), checksums(), told["resolve"]["root"]
-    parts = {}
-    for id_ in sorted(needs):
+def sbom():
+    metadata = cargo_metadata()
+    packages = {package["id"]: package for package in metadata["packages"]}
+    dependencies, known, root = linked(metadata), checksums(), metadata["resolve"]["root"]
+    components = {}
+    for id_ in sorted(dependencies):
         package = packages[id_]
         checksum = known[package["name"], package["version"]]
-        assert checksum or id_ == root, f"{package['name']} is from no registry"
+        assert checksum or id_ == root, f"{package['name']} is not from a registry"
         kind = ComponentType.APPLICATION if id_ == root else ComponentType.LIBRARY
-        parts[id_] = component(package, checksum, kind)
-    bom = Bom(components=[part for id_, part in parts.items() if id_ != root])
-    bom.metadata.component = parts[root]
+        components[id_] = component(package, checksum, kind)
+    bom = Bom(components=[part for id_, part in components.items() if id_ != root])
+    bom.metadata.component = components[root]
     bom.metadata.supplier = OrganizationalEntity(name="token-expiry-exporter")
-    for id_, needed in needs.items():
-        bom.register_dependency(parts[id_], [parts[other] for other in needed])
+    for id_, needed in dependencies.items():
+        bom.register_dependency(components[id_], [components[other] for other in needed])
     return bom
 
 
 def reproducible(text):
-    """Neither a random number nor the time of the making."""
-    told = json.loads(text)
-    del told["serialNumber"], told["metadata"]["timestamp"]
-    return json.dumps(told, indent=1, ensure_ascii=False) + "\n"
+    """Without the random serial number and the timestamp."""
+    document = json.loads(text)
+    del document["serialNumber"], document["metadata"]["timestamp"]
+    return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
 
 
 if __name__ == "__main__":
-    bom = bill()
+    bom = sbom()
     text = reproducible(JsonV1Dot6(bom).output_as_string())
-    wrong = JsonStrictValidator(SchemaVersion.V1_6).validate_str(text)
-    if wrong:
-        sys.exit(f"sbom: not by the schema: {wrong}")
+    error = JsonStrictValidator(SchemaVersion.V1_6).validate_str(text)
+    if error:
+        sys.exit(f"sbom: violates its schema: {error}")
     with open(sys.argv[1], "w", encoding="utf-8") as file:
         file.write(text)
-    print(f"sbom: {sys.argv[1]}: {len(bom.components)} crates, by the schema of CycloneDX 1.6", file=sys.stderr)
+    print(f"sbom: {sys.argv[1]}: {len(bom.components)} crates, valid CycloneDX 1.6", file=sys.stderr)
