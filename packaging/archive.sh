@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# The archive for any Linux: the static program and all that goes with it. The same input makes the same bytes.
+# Builds the archive for any Linux: the static program, its documentation, alerts and dashboards. Reproducible: the same
+# input makes the same bytes.
 #
-#   packaging/archive.sh PROGRAM ARCHITECTURE FOLDER      the architecture as Debian calls it: amd64, arm64
+#   packaging/archive.sh PROGRAM ARCHITECTURE DIRECTORY      ARCHITECTURE as in Debian: amd64, arm64
 set -euo pipefail
 program=$(realpath "$1") architecture=$2
-mkdir -p "$3" && folder=$(realpath "$3")
+mkdir -p "$3" && directory=$(realpath "$3")
 cd "$(dirname "$(realpath "$0")")/.."
 # shellcheck source=packaging/version.sh
 . packaging/version.sh
@@ -19,5 +20,5 @@ cp -R LICENSE README.md CHANGELOG.md docs examples dashboards alerts packaging/m
 rm -rf "$work/$name/alerts/tests"
 chmod -R u=rwX,go=rX "$work/$name"
 tar -C "$work" --sort=name --mtime="@$SOURCE_DATE_EPOCH" --owner=0 --group=0 --numeric-owner --format=gnu -c "$name" |
-  gzip -n -9 >"$folder/$name.tar.gz"
-echo "$folder/$name.tar.gz"
+  gzip -n -9 >"$directory/$name.tar.gz"
+echo "$directory/$name.tar.gz"

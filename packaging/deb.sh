@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# The Debian package. The program is static, so that it needs nothing of a release; the same input makes the same bytes.
+# Builds the Debian package. The program is static, so the package fits every release of Debian. Reproducible: the same
+# input makes the same bytes.
 #
-#   packaging/deb.sh PROGRAM ARCHITECTURE FOLDER          the architecture as Debian calls it: amd64, arm64
+#   packaging/deb.sh PROGRAM ARCHITECTURE DIRECTORY          ARCHITECTURE as in Debian: amd64, arm64
 set -euo pipefail
 program=$(realpath "$1") architecture=$2
-mkdir -p "$3" && folder=$(realpath "$3")
+mkdir -p "$3" && directory=$(realpath "$3")
 cd "$(dirname "$(realpath "$0")")/.."
 # shellcheck source=packaging/version.sh
 . packaging/version.sh
@@ -13,28 +14,28 @@ name=token-expiry-exporter
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 root=$work/root doc=$work/root/usr/share/doc/$name
-file() { install -D -m 644 "$1" "$root/$2"; }
-packed() { install -d "$(dirname "$root/$2")" && gzip -n -9 <"$1" >"$root/$2.gz"; }
+install_file() { install -D -m 644 "$1" "$root/$2"; }
+install_gzip() { install -d "$(dirname "$root/$2")" && gzip -n -9 <"$1" >"$root/$2.gz"; }
 
 install -D -m 755 "$program" "$root/usr/bin/$name"
-file packaging/systemd/$name.service usr/lib/systemd/system/$name.service
-file packaging/deb/default etc/default/$name
+install_file packaging/systemd/$name.service usr/lib/systemd/system/$name.service
+install_file packaging/deb/default etc/default/$name
 install -d -m 755 "$root/etc/$name"
 install -d -m 700 "$root/etc/$name/secrets"
-file packaging/deb/copyright usr/share/doc/$name/copyright
-file packaging/deb/lintian-overrides usr/share/lintian/overrides/$name
-file README.md usr/share/doc/$name/README.md
-packed CHANGELOG.md usr/share/doc/$name/CHANGELOG.md
-# Debian wants its own form of a changelog; what has changed stands in the other.
+install_file packaging/deb/copyright usr/share/doc/$name/copyright
+install_file packaging/deb/lintian-overrides usr/share/lintian/overrides/$name
+install_file README.md usr/share/doc/$name/README.md
+install_gzip CHANGELOG.md usr/share/doc/$name/CHANGELOG.md
+# Debian requires its own changelog format; it refers to CHANGELOG.md.
 {
-  printf '%s (%s) stable; urgency=medium\n\n  * What has changed stands in CHANGELOG.md.gz.\n\n' "$name" "$VERSION"
+  printf '%s (%s) stable; urgency=medium\n\n  * See CHANGELOG.md.gz.\n\n' "$name" "$VERSION"
   printf ' -- %s  %s\n' "$(sed -n 's/^Maintainer: //p' packaging/deb/control)" "$(date -u -R --date="@$SOURCE_DATE_EPOCH")"
 } >"$work/changelog"
-packed "$work/changelog" usr/share/doc/$name/changelog
-packed packaging/man/$name.1 usr/share/man/man1/$name.1
-file packaging/completions/$name.bash usr/share/bash-completion/completions/$name
-file packaging/completions/_$name usr/share/zsh/vendor-completions/_$name
-file packaging/completions/$name.fish usr/share/fish/vendor_completions.d/$name.fish
+install_gzip "$work/changelog" usr/share/doc/$name/changelog
+install_gzip packaging/man/$name.1 usr/share/man/man1/$name.1
+install_file packaging/completions/$name.bash usr/share/bash-completion/completions/$name
+install_file packaging/completions/_$name usr/share/zsh/vendor-completions/_$name
+install_file packaging/completions/$name.fish usr/share/fish/vendor_completions.d/$name.fish
 cp -R docs examples "$doc/"
 install -d "$root/usr/share/$name/alerts"
 cp -R alerts/*.yaml alerts/templates "$root/usr/share/$name/alerts/"
@@ -50,5 +51,5 @@ sed -e "s/@VERSION@/$VERSION/" -e "s/@ARCHITECTURE@/$architecture/" -e "s/@SIZE@
   >"$work/md5sums"
 mv "$work/md5sums" "$root/DEBIAN/md5sums" && chmod 644 "$root/DEBIAN/md5sums" "$root/DEBIAN/control"
 find "$root" -exec touch --no-dereference --date="@$SOURCE_DATE_EPOCH" {} +
-dpkg-deb --root-owner-group -Zxz --build "$root" "$folder/${name}_${VERSION}_$architecture.deb" >/dev/null
-echo "$folder/${name}_${VERSION}_$architecture.deb"
+dpkg-deb --root-owner-group -Zxz --build "$root" "$directory/${name}_${VERSION}_$architecture.deb" >/dev/null
+echo "$directory/${name}_${VERSION}_$architecture.deb"

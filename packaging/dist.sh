@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Everything that a release gives away but the image and the chart, into dist/: the program is built in the same
-# container that the image is built in, for this machine's architecture.
+# Builds the files of a release, except image and chart, into dist/. The program comes from the build of the image, for
+# this machine's architecture.
 set -euo pipefail
 cd "$(dirname "$(realpath "$0")")/.."
 

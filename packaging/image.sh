@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Builds the image under a name, or, with --program, only the program into a folder. What else docker shall be told
-# (`--push`, `--network host`, more labels) stands in IMAGE_FLAGS.
+# Builds the image, or with --program only the program. IMAGE_FLAGS holds more flags of `docker build`, such as `--push`,
+# `--network host` or labels.
 #
-#   packaging/image.sh NAME | --program FOLDER
+#   packaging/image.sh NAME | --program DIRECTORY
 set -euo pipefail
 cd "$(dirname "$(realpath "$0")")/.."
 # shellcheck source=packaging/version.sh

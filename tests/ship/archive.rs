@@ -1,34 +1,34 @@
-//! The archive, the checksums, and what the scripts make of the same input a second time.
+//! The archive, the checksums, and the reproducibility of archive and package.
 
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use crate::docker::dist;
+use crate::docker::dist_file;
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Runs a program in a folder: what it prints.
-fn run(program: &str, args: &[&str], folder: &Path) -> String {
-    let output = Command::new(program).args(args).current_dir(folder).output().unwrap();
+/// Runs a program in a directory and returns its output.
+fn run(program: &str, args: &[&str], dir: &Path) -> String {
+    let output = Command::new(program).args(args).current_dir(dir).output().unwrap();
     assert!(output.status.success(), "{program} {args:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// Unpacks the archive: its one folder.
-fn unpacked(into: &Path) -> std::path::PathBuf {
-    run("tar", &["-xzf", dist(".tar.gz").to_str().unwrap()], into);
-    let folders: Vec<_> = fs::read_dir(into).unwrap().map(|entry| entry.unwrap().path()).collect();
-    assert_eq!(folders.len(), 1, "{folders:?}");
-    folders[0].clone()
+/// Unpacks the archive and returns its only directory.
+fn unpack(into: &Path) -> std::path::PathBuf {
+    run("tar", &["-xzf", dist_file(".tar.gz").to_str().unwrap()], into);
+    let dirs: Vec<_> = fs::read_dir(into).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert_eq!(dirs.len(), 1, "{dirs:?}");
+    dirs[0].clone()
 }
 
 #[test]
-fn the_archive_runs_where_it_is_unpacked_and_brings_what_belongs_to_it() {
-    let folder = tempfile::tempdir().unwrap();
-    let archive = unpacked(folder.path());
+fn archive_runs_and_contains_its_files() {
+    let dir = tempfile::tempdir().unwrap();
+    let archive = unpack(dir.path());
     for path in [
         "LICENSE",
         "README.md",
@@ -42,10 +42,10 @@ fn the_archive_runs_where_it_is_unpacked_and_brings_what_belongs_to_it() {
         "man/token-expiry-exporter.1",
         "completions/_token-expiry-exporter",
     ] {
-        let mine = fs::read(archive.join(path)).unwrap_or_else(|error| panic!("{path}: {error}"));
-        let prefix = ["systemd", "man", "completions"].iter().any(|folder| path.starts_with(folder));
-        let source = if prefix { root().join("packaging").join(path) } else { root().join(path) };
-        assert_eq!(mine, fs::read(source).unwrap(), "{path}");
+        let content = fs::read(archive.join(path)).unwrap_or_else(|error| panic!("{path}: {error}"));
+        let is_packaging = ["systemd", "man", "completions"].iter().any(|dir| path.starts_with(dir));
+        let source = if is_packaging { root().join("packaging").join(path) } else { root().join(path) };
+        assert_eq!(content, fs::read(source).unwrap(), "{path}");
     }
     assert!(!archive.join("alerts/tests").exists());
     let version = run("./token-expiry-exporter", &["--version"], &archive);
@@ -67,38 +67,38 @@ fn the_archive_runs_where_it_is_unpacked_and_brings_what_belongs_to_it() {
 }
 
 #[test]
-fn the_checksums_are_those_of_the_files() {
-    let sums = dist(".txt");
+fn checksums_match_and_cover_every_file() {
+    let sums = dist_file(".txt");
     run("sha256sum", &["--check", "--strict", sums.to_str().unwrap()], sums.parent().unwrap());
     let files = fs::read_dir(sums.parent().unwrap()).unwrap().count();
-    assert_eq!(fs::read_to_string(&sums).unwrap().lines().count() + 1, files, "each file has one");
+    assert_eq!(fs::read_to_string(&sums).unwrap().lines().count() + 1, files, "one checksum per file");
 }
 
 #[test]
-fn the_same_input_makes_the_same_bytes() {
-    let folder = tempfile::tempdir().unwrap();
-    let program = unpacked(folder.path()).join("token-expiry-exporter");
+fn archive_and_package_are_reproducible() {
+    let dir = tempfile::tempdir().unwrap();
+    let program = unpack(dir.path()).join("token-expiry-exporter");
     let architecture = run("dpkg", &["--print-architecture"], root()).trim().to_owned();
-    // Other times, another mask and another folder make no difference.
+    // Time stamps, umask and directory must not matter.
     run("touch", &["--date=2001-01-01", program.to_str().unwrap()], root());
-    for (script, end) in [("archive", ".tar.gz"), ("deb", ".deb")] {
-        let again = folder.path().join(script);
+    for (script, suffix) in [("archive", ".tar.gz"), ("deb", ".deb")] {
+        let second = dir.path().join(script);
         let command =
-            format!("umask 077 && packaging/{script}.sh {} {architecture} {}", program.display(), again.display());
+            format!("umask 077 && packaging/{script}.sh {} {architecture} {}", program.display(), second.display());
         run("bash", &["-c", &command], root());
-        let name = dist(end);
-        let made = fs::read(again.join(name.file_name().unwrap())).unwrap();
-        assert!(made == fs::read(&name).unwrap(), "{script}.sh made other bytes");
+        let first = dist_file(suffix);
+        let bytes = fs::read(second.join(first.file_name().unwrap())).unwrap();
+        assert!(bytes == fs::read(&first).unwrap(), "{script}.sh made different bytes");
     }
 }
 
 #[test]
-fn the_program_tells_nothing_of_where_it_was_built() {
-    let folder = tempfile::tempdir().unwrap();
-    let program = fs::read(unpacked(folder.path()).join("token-expiry-exporter")).unwrap();
-    let holds = |text: &str| program.windows(text.len()).any(|window| window == text.as_bytes());
-    assert!(holds("src/collector/"), "the paths of panics are relative");
+fn program_contains_no_build_paths() {
+    let dir = tempfile::tempdir().unwrap();
+    let program = fs::read(unpack(dir.path()).join("token-expiry-exporter")).unwrap();
+    let contains = |text: &str| program.windows(text.len()).any(|window| window == text.as_bytes());
+    assert!(contains("src/collector/"), "panic messages have relative paths");
     for path in ["/src/src/", "/usr/local/cargo/", "/root/"] {
-        assert!(!holds(path), "{path} stands in the program");
+        assert!(!contains(path), "the program contains {path}");
     }
 }

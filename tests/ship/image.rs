@@ -1,4 +1,4 @@
-//! The image as a platform runs it: without rights, on a file system that cannot be written to.
+//! The image as a platform runs it: without privileges, on a read-only file system.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
@@ -7,42 +7,42 @@ use std::time::{Duration, Instant};
 
 use crate::docker::{Container, IMAGE, docker, field, inspect, try_docker};
 use crate::equipment::{client, free_port, promtool_has_nothing_to_say, wait_for};
-use crate::{BY_HAND, table, tokens};
+use crate::{CONFIG, csv, token_names};
 
-const MOST_BYTES: u64 = 20_000_000;
-const STOPS_WITHIN: Duration = Duration::from_secs(1);
+const MAX_BYTES: u64 = 20_000_000;
+const STOP_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// A folder with a configuration that everybody may read.
-fn configuration() -> tempfile::TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
-    write(folder.path(), "config.yaml", BY_HAND);
-    write(folder.path(), "tokens.csv", &table(&["one"]));
-    folder
+/// A world-readable directory with a configuration.
+fn config_dir() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    fs::set_permissions(dir.path(), Permissions::from_mode(0o755)).unwrap();
+    write(dir.path(), "config.yaml", CONFIG);
+    write(dir.path(), "tokens.csv", &csv(&["one"]));
+    dir
 }
 
-fn write(folder: &Path, name: &str, content: &str) {
-    fs::write(folder.join(name), content).unwrap();
-    fs::set_permissions(folder.join(name), Permissions::from_mode(0o644)).unwrap();
+fn write(dir: &Path, name: &str, content: &str) {
+    fs::write(dir.join(name), content).unwrap();
+    fs::set_permissions(dir.join(name), Permissions::from_mode(0o644)).unwrap();
 }
 
 async fn exposition(url: &str) -> Option<String> {
     client().get(url).send().await.ok()?.error_for_status().ok()?.text().await.ok()
 }
 
-/// The exposition as soon as it tells of these tokens.
-async fn tells(url: &str, names: &[&str]) -> String {
-    wait_for(&format!("{url} tells of {names:?}"), Duration::from_secs(30), || async {
-        exposition(url).await.filter(|text| tokens(text) == names)
+/// Waits until the exposition has exactly these tokens, and returns it.
+async fn wait_for_tokens(url: &str, names: &[&str]) -> String {
+    wait_for(&format!("{url}: tokens {names:?}"), Duration::from_secs(30), || async {
+        exposition(url).await.filter(|text| token_names(text) == names)
     })
     .await
 }
 
 #[tokio::test]
-async fn without_any_right_it_collects_reloads_stops_and_remembers() {
-    let folder = configuration();
+async fn image_collects_reloads_stops_and_restores_without_privileges() {
+    let dir = config_dir();
     let volume = docker(&["volume", "create"]);
-    let (port, mount) = (free_port(), format!("{}:/etc/token-expiry-exporter:ro", folder.path().display()));
+    let (port, mount) = (free_port(), format!("{}:/etc/token-expiry-exporter:ro", dir.path().display()));
     let address = format!("127.0.0.1:{port}");
     let start = || {
         Container::run(&[
@@ -65,11 +65,11 @@ async fn without_any_right_it_collects_reloads_stops_and_remembers() {
     let url = format!("http://{address}/metrics");
 
     let exporter = start();
-    let text = tells(&url, &["one"]).await;
+    let text = wait_for_tokens(&url, &["one"]).await;
     promtool_has_nothing_to_say(&text);
     assert!(text.contains("token_expiry_exporter_storage_failures_total 0\n"), "{text}");
 
-    let status = exporter.status();
+    let status = exporter.proc_status();
     assert_eq!(field(&status, "Uid"), "65532\t65532\t65532\t65532");
     assert_eq!(field(&status, "Gid"), "65532\t65532\t65532\t65532");
     for capabilities in ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"] {
@@ -77,23 +77,23 @@ async fn without_any_right_it_collects_reloads_stops_and_remembers() {
     }
     assert_eq!((field(&status, "NoNewPrivs"), field(&status, "Seccomp")), ("1", "2"));
     assert_eq!(exporter.exec(&["/token-expiry-exporter", "health", &address]), (0, String::new()));
-    let nobody = format!("127.0.0.1:{}", free_port());
-    let (code, said) = exporter.exec(&["/token-expiry-exporter", "health", &nobody]);
-    assert!(code == 1 && said.starts_with(&format!("unhealthy: {nobody}: ")), "{code}: {said}");
+    let unused = format!("127.0.0.1:{}", free_port());
+    let (code, output) = exporter.exec(&["/token-expiry-exporter", "health", &unused]);
+    assert!(code == 1 && output.starts_with(&format!("unhealthy: {unused}: ")), "{code}: {output}");
 
-    write(folder.path(), "config.yaml", &format!("{BY_HAND}    tokens: [{{name: two, expires: 2099-01-01}}]\n"));
+    write(dir.path(), "config.yaml", &format!("{CONFIG}    tokens: [{{name: two, expires: 2099-01-01}}]\n"));
     docker(&["kill", "--signal=HUP", &exporter.id]);
-    tells(&url, &["one", "two"]).await;
+    wait_for_tokens(&url, &["one", "two"]).await;
 
     let begun = Instant::now();
     docker(&["kill", "--signal=TERM", &exporter.id]);
     assert_eq!(docker(&["wait", &exporter.id]), "0");
-    assert!(begun.elapsed() < STOPS_WITHIN, "it stopped after {:?}", begun.elapsed());
+    assert!(begun.elapsed() < STOP_TIMEOUT, "stopped after {:?}", begun.elapsed());
     println!("stopped after {:?}", begun.elapsed());
     drop(exporter);
 
-    // Another container, and the source answers no more: what is told comes from the volume.
-    fs::remove_file(folder.path().join("tokens.csv")).unwrap();
+    // In a new container whose source fails, the tokens come from the volume.
+    fs::remove_file(dir.path().join("tokens.csv")).unwrap();
     let exporter = start();
     wait_for("the source fails", Duration::from_secs(30), || async {
         exposition(&url)
@@ -101,19 +101,19 @@ async fn without_any_right_it_collects_reloads_stops_and_remembers() {
             .filter(|text| text.contains("token_source_up{source=\"by-hand\",provider=\"manual\"} 0\n"))
     })
     .await;
-    tells(&url, &["one", "two"]).await;
+    wait_for_tokens(&url, &["one", "two"]).await;
     drop(exporter);
     docker(&["volume", "rm", &volume]);
 }
 
 #[tokio::test]
-async fn by_itself_it_says_whether_it_is_healthy() {
-    let folder = configuration();
+async fn image_health_check_passes() {
+    let dir = config_dir();
     let exporter = Container::run(&[
         "--network=none",
         "--health-interval=1s",
         "--volume",
-        &format!("{}:/etc/token-expiry-exporter:ro", folder.path().display()),
+        &format!("{}:/etc/token-expiry-exporter:ro", dir.path().display()),
         IMAGE,
     ]);
     wait_for("the container is healthy", Duration::from_secs(30), || async {
@@ -122,15 +122,15 @@ async fn by_itself_it_says_whether_it_is_healthy() {
         (state["Health"]["Status"] == "healthy").then_some(())
     })
     .await;
-    assert_eq!(field(&exporter.status(), "Uid"), "65532\t65532\t65532\t65532");
+    assert_eq!(field(&exporter.proc_status(), "Uid"), "65532\t65532\t65532\t65532");
 }
 
 #[test]
-fn it_is_small_and_holds_what_it_must_and_nothing_else() {
+fn image_contains_only_its_files_and_labels() {
     let image = inspect("image", IMAGE);
     let size = image["Size"].as_u64().unwrap();
-    println!("the image has {size} bytes");
-    assert!(size < MOST_BYTES, "{size} bytes");
+    println!("image size: {size} bytes");
+    assert!(size < MAX_BYTES, "{size} bytes");
     let labels = &image["Config"]["Labels"];
     assert_eq!(labels["org.opencontainers.image.title"], "token-expiry-exporter");
     assert_eq!(labels["org.opencontainers.image.version"], env!("CARGO_PKG_VERSION"));
@@ -141,25 +141,25 @@ fn it_is_small_and_holds_what_it_must_and_nothing_else() {
     assert_eq!(image["Config"]["User"], "65532:65532");
 
     let container = docker(&["create", IMAGE]);
-    let folder = tempfile::tempdir().unwrap();
-    let tar = folder.path().join("image.tar");
+    let dir = tempfile::tempdir().unwrap();
+    let tar = dir.path().join("image.tar");
     docker(&["export", "--output", tar.to_str().unwrap(), &container]);
     docker(&["rm", &container]);
     let listed = std::process::Command::new("tar").arg("--list").arg("--file").arg(&tar).output().unwrap();
     let listed = String::from_utf8(listed.stdout).unwrap();
-    // Docker adds folders and empty files of its own to any container.
-    let own = |file: &&str| {
-        !["dev/", "proc/", "sys/"].iter().any(|folder| file.starts_with(folder))
+    // Docker adds these to every container.
+    let is_ours = |file: &&str| {
+        !["dev/", "proc/", "sys/"].iter().any(|dir| file.starts_with(dir))
             && !["etc/hostname", "etc/hosts", "etc/mtab", "etc/resolv.conf", ".dockerenv"].contains(file)
             && !file.ends_with('/')
     };
     assert_eq!(
-        listed.lines().filter(own).collect::<Vec<_>>(),
+        listed.lines().filter(is_ours).collect::<Vec<_>>(),
         ["etc/ssl/certs/ca-certificates.crt", "token-expiry-exporter", "usr/share/doc/token-expiry-exporter/LICENSE",]
     );
 
     let version = docker(&["run", "--rm", "--network=none", IMAGE, "--version"]);
     assert_eq!(version, format!("token-expiry-exporter {} ({revision})", env!("CARGO_PKG_VERSION")));
     let refused = try_docker(&["run", "--rm", "--network=none", IMAGE]);
-    assert_eq!(refused.status.code(), Some(2), "without a configuration it says so, and ends");
+    assert_eq!(refused.status.code(), Some(2), "exits without a configuration");
 }

@@ -1,10 +1,10 @@
-//! What is shipped: the image, the archive and the Debian package, as whoever installs them finds them. `make ship` builds
-//! them, starts a Docker daemon, and runs this.
+//! The image, the archive and the Debian package, tested as their users install them. `make ship` builds them, starts a Docker
+//! daemon if none runs, and runs these tests.
 
 #![allow(
     clippy::expect_used,
     clippy::print_stderr,
-    clippy::print_stdout, // shown where a test fails
+    clippy::print_stdout, // shown if a test fails
     clippy::unwrap_used,
     unreachable_pub
 )]
@@ -19,8 +19,8 @@ mod names;
 mod package;
 mod unit;
 
-/// A configuration whose one source reads a table: it can be changed, and taken away.
-const BY_HAND: &str = "\
+/// A configuration with one source, whose file the tests change or remove.
+const CONFIG: &str = "\
 interval: 1s
 sources:
   - name: by-hand
@@ -28,13 +28,13 @@ sources:
     file: tokens.csv
 ";
 
-/// A table of tokens of these names.
-fn table(names: &[&str]) -> String {
+/// A CSV table of tokens with these names.
+fn csv(names: &[&str]) -> String {
     names.iter().fold("name,expires\n".to_owned(), |table, name| format!("{table}{name},2099-01-01\n"))
 }
 
-/// The names of the tokens that an exporter tells of.
-fn tokens(exposition: &str) -> Vec<String> {
+/// The names of the tokens in an exposition.
+fn token_names(exposition: &str) -> Vec<String> {
     let samples = equipment::samples(exposition, "token_expiry_timestamp_seconds");
     samples.iter().map(|sample| sample.label("token_name").to_owned()).collect()
 }

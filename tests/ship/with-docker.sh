@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs a command with a Docker daemon: the one that answers, or else one of its own, in .tools/, which needs root. In the
-# latter nothing can be pulled where no registry is reached; the base image then has a stand-in.
+# Runs a command with a Docker daemon: the running one, or else its own, installed in .tools/, which needs root. If no image
+# registry can be reached, it builds a substitute for the base image of the Dockerfile.
 #
 #   tests/ship/with-docker.sh COMMAND…
 set -euo pipefail
@@ -11,9 +11,9 @@ say() { printf 'ship: %s\n' "$*" >&2; }
 
 if docker info >/dev/null 2>&1; then exec "$@"; fi
 if [ "$(id -u)" != 0 ]; then
-  say "no Docker daemon answers, and one of its own needs root"
+  say "no Docker daemon is running; starting one needs root"
   if [ "${CI-}" = true ]; then exit 1; fi
-  say "NOT DONE: $*"
+  say "SKIPPED: $*"
   exit 0
 fi
 
@@ -25,33 +25,33 @@ export LD_LIBRARY_PATH
 
 work=$(mktemp -d)
 export DOCKER_HOST=unix://$work/docker.sock
-# Containers of a run that was broken off would be restored; images and layers are what is worth keeping.
+# The daemon would restore the containers of an interrupted run. Images and layers stay.
 rm -rf "$tools/docker-data/containers"
 dockerd --host "$DOCKER_HOST" --data-root "$tools/docker-data" --exec-root "$work/exec" --pidfile "$work/docker.pid" \
   --bridge none --iptables=false >"$work/dockerd.log" 2>&1 &
 daemon=$!
-end() {
+cleanup() {
   docker ps --all --quiet | xargs --no-run-if-empty docker rm --force --volumes >/dev/null 2>&1 || true
   kill "$daemon" 2>/dev/null && wait "$daemon" || true
-  # The daemon leaves the network namespace of its containers mounted.
+  # The daemon leaves network namespaces of containers mounted.
   umount "$work"/exec/netns/* 2>/dev/null || true
   rm -rf "$work"
 }
-trap end EXIT
+trap cleanup EXIT
 for _ in $(seq 150); do
   if docker version >/dev/null 2>&1; then break; fi
   if ! kill -0 "$daemon" 2>/dev/null; then cat "$work/dockerd.log" >&2 && exit 1; fi
   sleep 0.2
 done
 
-# There is no bridge: a build reaches the registry of crates over the machine's own network.
+# Without a bridge, a build needs the network of the machine to download crates.
 export IMAGE_FLAGS="--network host"
 
 base=$(sed -n 's/^FROM \(rust:[^ ]*\).*/\1/p' Dockerfile)
 if ! docker image inspect "$base" >/dev/null 2>&1 && ! docker pull --quiet "$base" >/dev/null 2>&1; then
-  # A Debian with a C compiler, this machine's own Rust, and its authorities: whoever keeps registries away may also stand
-  # between.
-  say "no registry is reached: making a stand-in for $base"
+  # A Debian with a C compiler, and this machine's Rust and CA certificates: a network without registries may also intercept
+  # TLS.
+  say "cannot pull $base; building a substitute"
   docker image inspect machine >/dev/null 2>&1 || docker import "$tools/machine.tar" machine >/dev/null
   tree=$work/base
   mkdir -p "$tree/usr/local/rustup" "$tree/usr/local/cargo/bin" "$tree/etc/ssl/certs"

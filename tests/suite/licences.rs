@@ -1,5 +1,4 @@
-//! What the program is built from may be given away with it: every dependency's licence is one that `deny.toml` allows,
-//! and none of the crates that it bans came in.
+//! Dependencies: each licence is one that `deny.toml` allows, and no banned crate is used.
 
 use std::process::Command;
 
@@ -22,8 +21,8 @@ fn quoted(from: &str, to: &str) -> Vec<String> {
     lines.filter_map(|line| line.split('"').nth(1).map(str::to_owned)).collect()
 }
 
-/// Whether an SPDX expression can be met with these licences. The older `A/B` means `A OR B`.
-fn allowed(expression: &str, licences: &[String]) -> bool {
+/// Whether these licences satisfy an SPDX expression. The older `A/B` means `A OR B`.
+fn satisfied(expression: &str, licences: &[String]) -> bool {
     let expression = expression.replace('/', " OR ").replace(['(', ')'], "");
     expression
         .split(" AND ")
@@ -31,21 +30,21 @@ fn allowed(expression: &str, licences: &[String]) -> bool {
 }
 
 #[test]
-fn every_dependency_may_be_given_away() {
+fn dependencies_have_allowed_licences_and_are_not_banned() {
     let licences = quoted("allow = [", "]");
     let banned = quoted("deny = [\n", "\n]");
-    assert!(licences.len() > 5 && banned.len() > 1, "deny.toml is read: {licences:?} {banned:?}");
+    assert!(licences.len() > 5 && banned.len() > 1, "{licences:?} {banned:?}");
     let metadata = metadata();
     let packages = metadata["packages"].as_array().unwrap();
     assert!(packages.len() > 100);
     for package in packages {
         let (name, licence) = (package["name"].as_str().unwrap(), package["license"].as_str().unwrap_or("none"));
-        assert!(allowed(licence, &licences), "{name} is under {licence}, which deny.toml does not allow");
-        assert!(!banned.iter().any(|banned| banned == name), "{name} is banned by deny.toml");
+        assert!(satisfied(licence, &licences), "{name}: deny.toml does not allow the licence {licence}");
+        assert!(!banned.iter().any(|banned| banned == name), "{name}: banned by deny.toml");
     }
 }
 
-/// `forbid` cannot be taken back by an `allow` within: the compiler holds it for every file of the crate.
+/// Unlike `deny`, `forbid` cannot be overridden by an `allow` in a file.
 #[test]
 fn unsafe_code_is_forbidden() {
     let manifest = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")).unwrap();

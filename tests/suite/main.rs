@@ -17,7 +17,6 @@ mod equipment;
 mod examples;
 mod exposition;
 mod faults;
-mod fuzz;
 mod health;
 mod helm;
 mod http;
