@@ -1,7 +1,7 @@
-//! What one collection costs: the exporter as a process of its own against a local server, beside the floor, which is
-//! merely fetching the same pages. Run by `make bench`. Times are given as ratios too, since machines differ.
+//! Time and memory of one collection: the exporter as a separate process against a local server, compared with only fetching
+//! the same pages. Run by `make bench`; `EXPORTER` measures another program. Machines differ, so times are also ratios.
 //!
-//! The bounds that the project promises: 10,000 tokens in under 5 s, with under 60 MiB of memory in all.
+//! The promise: 10,000 tokens in less than 5 s and 60 MiB of memory.
 
 #![allow(clippy::expect_used, clippy::print_stdout, clippy::unwrap_used)]
 
@@ -16,15 +16,15 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 const TOKENS: u32 = 10_000;
-const MOST_SECONDS: f64 = 5.0;
-const MOST_MEBIBYTES: f64 = 60.0;
+const MAX_SECONDS: f64 = 5.0;
+const MAX_MEBIBYTES: f64 = 60.0;
 
-/// A source of the bench: its configuration, and what a bare client must fetch for the same rows.
+/// A source: its configuration, and the pages that contain the same rows.
 struct Case {
     name: &'static str,
     source: &'static str,
     pages: fn(&str) -> Vec<String>,
-    /// Whether the promise holds for it. One request a token is the provider's price, not the exporter's.
+    /// Whether the promise applies. It does not with one request per token, which depends on the provider.
     promised: bool,
 }
 
@@ -48,7 +48,7 @@ const CASES: &[Case] = &[
         promised: true,
     },
     Case {
-        name: "vault, one look-up a token",
+        name: "vault, one lookup per token",
         source: "{name: bench, provider: vault, url: URL, auth: token, credential: {env: KEY}}",
         pages: |url| vec![format!("{url}/v1/auth/token/accessors?list=true")],
         promised: false,
@@ -91,7 +91,7 @@ async fn gitlab(Query(page): Query<Page>, headers: HeaderMap) -> (HeaderMap, Jso
     (link, Json(json!(rows)))
 }
 
-async fn look_up(Json(body): Json<Value>) -> Json<Value> {
+async fn lookup(Json(body): Json<Value>) -> Json<Value> {
     Json(json!({"data": {
         "accessor": body["accessor"], "display_name": "token-ci", "path": "auth/token/create", "policies": ["default"], "renewable": true,
         "issue_time": "2026-01-10T08:00:00Z", "expire_time": "2099-01-10T08:00:00Z", "creation_ttl": 2_764_800, "meta": {"owner": "team-a"},
@@ -111,7 +111,7 @@ async fn serve() -> String {
         .route("/api/v4/personal_access_tokens/self", get(|| async { Json(json!({"expires_at": "2099-01-01"})) }))
         .route("/api/v4/personal_access_tokens", get(gitlab))
         .route("/v1/auth/token/accessors", get(move || async move { Json(json!({"data": {"keys": keys}})) }))
-        .route("/v1/auth/token/lookup-accessor", post(look_up))
+        .route("/v1/auth/token/lookup-accessor", post(lookup))
         .route("/v1/auth/token/lookup-self", get(|| async { Json(json!({"data": {"expire_time": null}})) }));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -119,7 +119,7 @@ async fn serve() -> String {
     url
 }
 
-/// Ends the exporter also where the bench fails.
+/// Kills the exporter even if the benchmark panics.
 struct Exporter(Child);
 
 impl Drop for Exporter {
@@ -129,16 +129,25 @@ impl Drop for Exporter {
     }
 }
 
-/// The value of a sample of `/metrics` by the beginning of its line.
+/// The value of the first sample in `/metrics` whose line starts with `name`.
 fn value(metrics: &str, name: &str) -> Option<f64> {
     metrics.lines().find(|line| line.starts_with(name))?.rsplit(' ').next()?.parse().ok()
 }
 
-/// The most memory that a process has held, in MiB.
-fn peak(pid: u32) -> f64 {
+/// The peak memory of a process, in MiB.
+fn peak_memory(pid: u32) -> f64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     let line = status.lines().find(|line| line.starts_with("VmHWM")).unwrap();
     line.split_whitespace().nth(1).unwrap().parse::<f64>().unwrap() / 1024.0
+}
+
+/// CPU time of a process, in seconds, with saving and scrapes.
+fn cpu_seconds(pid: u32) -> f64 {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    // Fields 14 and 15 of proc_pid_stat(5); the second one ends with the last parenthesis.
+    let fields: Vec<&str> = stat.rsplit_once(") ").unwrap().1.split(' ').collect();
+    let ticks: f64 = fields[11..13].iter().map(|field| field.parse::<f64>().unwrap()).sum();
+    ticks / rustix::param::clock_ticks_per_second() as f64
 }
 
 #[tokio::main]
@@ -146,12 +155,13 @@ async fn main() {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
     let url = serve().await;
+    let program = std::env::var("EXPORTER").unwrap_or(env!("CARGO_BIN_EXE_token-expiry-exporter").to_owned());
     println!("{TOKENS} tokens from a server on this machine\n");
     println!(
-        "{:<38}{:>10}{:>10}{:>8}{:>10}{:>12}{:>10}",
-        "", "fetching", "collect", "ratio", "peak MiB", "exposition", "scrape"
+        "{:<38}{:>10}{:>10}{:>8}{:>10}{:>10}{:>12}{:>10}",
+        "", "fetch", "collect", "ratio", "CPU", "peak MiB", "exposition", "scrape"
     );
-    let mut broken = Vec::new();
+    let mut exceeded = Vec::new();
     for case in CASES {
         let begun = Instant::now();
         for page in (case.pages)(&url) {
@@ -163,7 +173,7 @@ async fn main() {
         let config = dir.path().join("config.yaml");
         std::fs::write(&config, format!("sources: [{}]\n", case.source.replace("URL", &format!("'{url}'")))).unwrap();
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let exporter = Command::new(env!("CARGO_BIN_EXE_token-expiry-exporter"))
+        let exporter = Command::new(&program)
             .arg("serve")
             .arg(format!("--config.file={}", config.display()))
             .arg(format!("--storage.path={}", dir.path().join("inventory").display()))
@@ -174,53 +184,55 @@ async fn main() {
             .unwrap();
         let exporter = Exporter(exporter);
         let scrape = || async {
-            let reply = client
+            let response = client
                 .get(format!("http://127.0.0.1:{port}/metrics"))
                 .header("Accept-Encoding", "gzip")
                 .send()
                 .await
                 .ok()?;
-            reply.text().await.ok()
+            response.text().await.ok()
         };
         let begun = Instant::now();
         let metrics = loop {
-            assert!(begun.elapsed() < Duration::from_secs(120), "{}: no collection", case.name);
+            assert!(begun.elapsed() < Duration::from_secs(120), "{}: no collection within 120 s", case.name);
             match scrape().await {
                 Some(metrics) if value(&metrics, "token_source_last_duration_seconds{").is_some() => break metrics,
                 _ => tokio::time::sleep(Duration::from_millis(50)).await,
             }
         };
         let collect = value(&metrics, "token_source_last_duration_seconds{").unwrap();
-        let shown = metrics.lines().filter(|line| line.starts_with("token_expiry_timestamp_seconds{")).count();
-        assert_eq!(shown, TOKENS as usize, "{}: every token is shown", case.name);
+        let tokens = metrics.lines().filter(|line| line.starts_with("token_expiry_timestamp_seconds{")).count();
+        assert_eq!(tokens, TOKENS as usize, "{}", case.name);
         let begun = Instant::now();
         for _ in 0..20 {
             scrape().await.unwrap();
         }
-        let scraped = begun.elapsed().as_secs_f64() / 20.0;
-        // Saving the inventory costs memory too, and comes some seconds after the collection.
-        let kept = dir.path().join("inventory");
+        let scrape_seconds = begun.elapsed().as_secs_f64() / 20.0;
+        // The inventory is saved some seconds after the collection, which needs memory too.
+        let storage = dir.path().join("inventory");
         let begun = Instant::now();
-        while std::fs::read_dir(&kept).map_or(0, Iterator::count) == 0 {
-            assert!(begun.elapsed() < Duration::from_secs(60), "{}: nothing is kept", case.name);
+        while std::fs::read_dir(&storage).map_or(0, Iterator::count) == 0 {
+            assert!(begun.elapsed() < Duration::from_secs(60), "{}: inventory not saved within 60 s", case.name);
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
-        let memory = peak(exporter.0.id());
+        let cpu = cpu_seconds(exporter.0.id());
+        let memory = peak_memory(exporter.0.id());
         #[allow(clippy::cast_precision_loss)]
         let size = metrics.len() as f64 / 1e6;
         println!(
-            "{:<38}{:>8.2} s{:>8.2} s{:>8.1}{:>10.1}{:>9.1} MB{:>7.1} ms",
+            "{:<38}{:>8.2} s{:>8.2} s{:>8.1}{:>8.2} s{:>10.1}{:>9.1} MB{:>7.1} ms",
             case.name,
             floor,
             collect,
             collect / floor,
+            cpu,
             memory,
             size,
-            scraped * 1e3
+            scrape_seconds * 1e3
         );
-        if case.promised && (collect > MOST_SECONDS || memory > MOST_MEBIBYTES) {
-            broken.push(case.name);
+        if case.promised && (collect > MAX_SECONDS || memory > MAX_MEBIBYTES) {
+            exceeded.push(case.name);
         }
     }
-    assert!(broken.is_empty(), "over {MOST_SECONDS} s or {MOST_MEBIBYTES} MiB: {broken:?}");
+    assert!(exceeded.is_empty(), "over {MAX_SECONDS} s or {MAX_MEBIBYTES} MiB: {exceeded:?}");
 }

@@ -1,12 +1,11 @@
 #!/usr/bin/env python3
-"""What the rules cost Prometheus at 100,000 tokens.
+"""Measures the evaluation time of the rules in Prometheus at 100,000 tokens: the table of docs/alerts.md.
 
     benches/rules.py [TOKENS]
 
-Serves a static exposition of so many tokens in 20 sources, 3 % of which are due and 10 % of which break a policy, lets a real
-Prometheus scrape it from two replicas until ten minutes' worth of samples are there (20 a series, as with a
-`scrape_interval` of 30 s), and prints how long Prometheus took for each group of alerts/token-expiry.rules.yaml, in its own
-words: `prometheus_rule_group_last_duration_seconds`. The table in docs/alerts.md is what this prints.
+Serves a static exposition of tokens in 20 sources: 3 % are due and 10 % violate a policy. A real Prometheus scrapes it from two
+replicas until it has ten minutes of samples (20 per series, as with a `scrape_interval` of 30 s). The result is
+`prometheus_rule_group_last_duration_seconds` for each group of alerts/token-expiry.rules.yaml.
 """
 
 import http.server
@@ -30,7 +29,7 @@ FINDINGS = ["never_expires", "lives_too_long", "unused", "no_owner"]
 
 
 def exposition(tokens):
-    """The text that each replica serves."""
+    """The exposition of each replica."""
     now, families = int(time.time()), {}
     add = lambda name, labels, value: families.setdefault(name, []).append(f"{name}{{{labels}}} {value}")
     bands = [band for share, *band in BANDS for _ in range(round(share * tokens))]
@@ -74,7 +73,7 @@ def free_port():
 
 
 def serve(body):
-    """Serves the exposition; a server for each replica."""
+    """Serves the exposition, with one server per replica."""
 
     class Page(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
@@ -92,52 +91,52 @@ def serve(body):
     return [f"127.0.0.1:{server.server_port}" for server in servers]
 
 
-def ask(port, query):
-    url = f"http://127.0.0.1:{port}/api/v1/query?" + urllib.parse.urlencode({"query": query})
-    with urllib.request.urlopen(url, timeout=60) as reply:
-        return json.load(reply)["data"]["result"]
+def query(port, expression):
+    url = f"http://127.0.0.1:{port}/api/v1/query?" + urllib.parse.urlencode({"query": expression})
+    with urllib.request.urlopen(url, timeout=60) as response:
+        return json.load(response)["data"]["result"]
 
 
-def scalar(port, query):
-    found = ask(port, query)
+def scalar(port, expression):
+    found = query(port, expression)
     return float(found[0]["value"][1]) if found else 0.0
 
 
 def main(tokens):
-    with tempfile.TemporaryDirectory() as folder:
-        folder, port, own = pathlib.Path(folder), free_port(), None
+    with tempfile.TemporaryDirectory() as directory:
+        directory, port = pathlib.Path(directory), free_port()
         targets = serve(exposition(tokens))
         rules = (ROOT / "alerts" / "token-expiry.rules.yaml").read_text()
-        (folder / "rules.yaml").write_text(re.sub(r"(?m)^    interval: \w+", f"    interval: {SCRAPE}s", rules))
+        (directory / "rules.yaml").write_text(re.sub(r"(?m)^    interval: \w+", f"    interval: {SCRAPE}s", rules))
         scrape = {"job_name": "tokens", "scrape_timeout": f"{SCRAPE}s", "static_configs": [{"targets": targets}]}
         itself = {"job_name": "prometheus", "scrape_interval": "1s", "static_configs": [{"targets": [f"127.0.0.1:{port}"]}]}
         config = {"global": {"scrape_interval": f"{SCRAPE}s"}, "rule_files": ["rules.yaml"], "scrape_configs": [scrape, itself]}
-        (folder / "prometheus.yaml").write_text(json.dumps(config))
+        (directory / "prometheus.yaml").write_text(json.dumps(config))
         command = [
-            ROOT / ".tools/bin/prometheus", f"--config.file={folder}/prometheus.yaml", f"--storage.tsdb.path={folder}/data",
+            ROOT / ".tools/bin/prometheus", f"--config.file={directory}/prometheus.yaml", f"--storage.tsdb.path={directory}/data",
             f"--web.listen-address=127.0.0.1:{port}", "--log.level=error",
         ]
-        own = subprocess.Popen(command)
+        prometheus = subprocess.Popen(command)
         try:
             begun = time.time()
             time.sleep(5)
             while scalar(port, f'min(count_over_time(up{{job="tokens"}}[1h]))') < SAMPLES:
-                assert time.time() - begun < 900, "Prometheus does not come along"
+                assert time.time() - begun < 900, "not enough samples within 900 s"
                 time.sleep(2)
-            # Of several evaluations, the slowest.
+            # Wait for several evaluations.
             time.sleep(ROUNDS * SCRAPE)
             window = f"{ROUNDS * SCRAPE}s"
             due = scalar(port, 'count(ALERTS{alertname=~"TokenExpir.*"})')
-            took = ask(port, f"max_over_time(prometheus_rule_group_last_duration_seconds[{window}])")
+            durations = query(port, f"max_over_time(prometheus_rule_group_last_duration_seconds[{window}])")
             memory = scalar(port, 'process_resident_memory_bytes{job="prometheus"}')
         finally:
-            own.terminate()
-            own.wait()
+            prometheus.terminate()
+            prometheus.wait()
     print(f"{tokens:,} tokens in {SOURCES} sources, two replicas, {due:,.0f} alerts on tokens, {os.cpu_count()} cores;")
-    print(f"Prometheus has {memory / 2**20:,.0f} MiB:\n")
+    print(f"Prometheus uses {memory / 2**20:,.0f} MiB:\n")
     print("| group | interval | slowest of five evaluations |\n|---|---|---|")
     intervals = dict(re.findall(r"(?m)^  - name: (\S+)\n    interval: (\S+)", rules))
-    times = {group["metric"]["rule_group"].split(";")[-1]: float(group["value"][1]) for group in took}
+    times = {group["metric"]["rule_group"].split(";")[-1]: float(group["value"][1]) for group in durations}
     for name, interval in intervals.items():
         print(f"| `{name}` | {interval} | {times[name]:.3f} s |")
 

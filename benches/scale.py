@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""What one exporter needs for how many tokens: the table of docs/scaling.md.
+"""Measures memory and time of one exporter by number of tokens: the table of docs/scaling.md.
 
     benches/scale.py PROGRAM [TOKENS…]
 
-A server on this machine answers as Atlassian does, in pages of 1,000; the exporter runs as it is installed, and keeps its
-inventory. Memory is the most that the process has held (VmHWM), with the saving in it, and what it holds afterwards (VmRSS).
+A server on this machine responds as Atlassian does, in pages of 1,000. The exporter persists its inventory. Memory is the peak
+of the process, including the save (VmHWM), and the size afterwards (VmRSS).
 """
 
 import gzip
@@ -40,14 +40,14 @@ def row(number):
 
 
 def provider(tokens):
-    """A server with so many tokens; its pages are made beforehand, so that the exporter waits for nothing."""
+    """Starts a server with this number of tokens. Pages are rendered in advance, so that the exporter does not wait."""
     pages = []
     for start in range(0, tokens, PAGE):
         last = start + PAGE >= tokens
         rows = [row(number) for number in range(start, min(start + PAGE, tokens))]
         pages.append(json.dumps({"data": rows, "links": {"next": None if last else str(start // PAGE + 1)}}).encode())
 
-    class Answer(http.server.BaseHTTPRequestHandler):
+    class Handler(http.server.BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def do_GET(self):
@@ -63,7 +63,7 @@ def provider(tokens):
         def log_message(self, *_):
             pass
 
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answer)
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     return server
 
@@ -82,8 +82,8 @@ def memory(pid, field):
 
 def scrape(url):
     request = urllib.request.Request(url, headers={"Accept-Encoding": "gzip"})
-    with urllib.request.urlopen(request) as answer:
-        return answer.read()
+    with urllib.request.urlopen(request) as response:
+        return response.read()
 
 
 def value(text, name):
@@ -92,15 +92,15 @@ def value(text, name):
 
 def measure(program, tokens):
     server = provider(tokens)
-    with tempfile.TemporaryDirectory() as folder:
-        config = pathlib.Path(folder, "config.yaml")
+    with tempfile.TemporaryDirectory() as directory:
+        config = pathlib.Path(directory, "config.yaml")
         config.write_text(
             "sources: [{name: bench, provider: atlassian-cloud, org_id: o, listings: [api-tokens], credential: {env: KEY}, "
             f"token_limit: 1000000, url: 'http://127.0.0.1:{server.server_address[1]}'}}]\n"
         )
-        port, kept = free_port(), pathlib.Path(folder, "kept", "inventory.json")
+        port, inventory = free_port(), pathlib.Path(directory, "kept", "inventory.json")
         exporter = subprocess.Popen(
-            [program, "serve", f"--config.file={config}", f"--storage.path={kept.parent}", f"--web.listen-address=127.0.0.1:{port}"],
+            [program, "serve", f"--config.file={config}", f"--storage.path={inventory.parent}", f"--web.listen-address=127.0.0.1:{port}"],
             env={**os.environ, "KEY": "a-key", "NO_PROXY": "127.0.0.1"},
             stderr=subprocess.DEVNULL,
         )
@@ -108,7 +108,7 @@ def measure(program, tokens):
             url = f"http://127.0.0.1:{port}/metrics"
             deadline = time.monotonic() + 300
             while True:
-                assert time.monotonic() < deadline and exporter.poll() is None, "no collection"
+                assert time.monotonic() < deadline and exporter.poll() is None, "no collection within 300 s"
                 try:
                     packed = scrape(url)
                     text = gzip.decompress(packed).decode()
@@ -118,22 +118,22 @@ def measure(program, tokens):
                     pass
                 time.sleep(0.1)
             shown = sum(line.startswith("token_expiry_timestamp_seconds{") for line in text.splitlines())
-            assert shown == tokens, f"{shown} of {tokens} tokens are shown"
+            assert shown == tokens, f"{shown} of {tokens} tokens exposed"
             collected = value(text, "token_source_last_duration_seconds{")
             times = []
             for _ in range(SCRAPES):
                 begun = time.monotonic()
                 scrape(url)
                 times.append(time.monotonic() - begun)
-            while not kept.exists():
-                assert time.monotonic() < deadline, "nothing is kept"
+            while not inventory.exists():
+                assert time.monotonic() < deadline, "inventory not saved within 300 s"
                 time.sleep(0.1)
             time.sleep(2)
             samples = sum(not line.startswith("#") for line in text.splitlines())
             print(
                 f"| {tokens:,} | {samples:,} | {collected:.1f} s | {memory(exporter.pid, 'VmHWM'):.0f} MiB "
-                f"| {memory(exporter.pid, 'VmRSS'):.0f} MiB | {len(text) / 1e6:.1f} MB, {len(packed) / 1e6:.2f} MB packed "
-                f"| {sorted(times)[SCRAPES // 2] * 1000:.0f} ms | {kept.stat().st_size / 1e6:.1f} MB |",
+                f"| {memory(exporter.pid, 'VmRSS'):.0f} MiB | {len(text) / 1e6:.1f} MB, {len(packed) / 1e6:.2f} MB compressed "
+                f"| {sorted(times)[SCRAPES // 2] * 1000:.0f} ms | {inventory.stat().st_size / 1e6:.1f} MB |",
                 flush=True,
             )
         finally:
@@ -144,7 +144,7 @@ def measure(program, tokens):
 
 def main():
     program, *counts = sys.argv[1:]
-    print("| tokens | samples | a collection | memory, most | memory, after | the exposition | a scrape, packed | on disk |")
+    print("| tokens | samples | collection | peak memory | memory afterwards | exposition | compressed scrape | on disk |")
     print("|---|---|---|---|---|---|---|---|")
     for tokens in [int(count) for count in counts] or [1_000, 10_000, 50_000, 100_000]:
         measure(program, tokens)

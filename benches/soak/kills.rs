@@ -1,4 +1,4 @@
-//! kill -9 at random moments, most of them while the inventory is being saved.
+//! kill -9 at random times, mostly while the inventory is being saved.
 
 use std::time::Duration;
 
@@ -8,14 +8,14 @@ use rand::{RngExt as _, SeedableRng as _};
 use token_expiry_exporter::storage::decode;
 
 use crate::equipment::{client, free_port, samples};
-use crate::restarts::{command, folder};
+use crate::report::Row;
+use crate::restarts::{command, config_dir};
 use crate::stub::{Org, Stub};
-use crate::table::Row;
 
 const TOKENS: u32 = 1_000;
 
-/// How many tokens there are, and of which list their names tell; none where they are of several.
-fn list<'a>(names: impl Iterator<Item = &'a str>) -> (usize, Option<u64>) {
+/// The number of tokens, and the number of the list response that they all come from, if it is the same.
+fn list_number<'a>(names: impl Iterator<Item = &'a str>) -> (usize, Option<u64>) {
     let lists: Vec<u64> = names.map(|name| name.rsplit(' ').next().unwrap().parse().unwrap()).collect();
     let same = lists.windows(2).all(|pair| pair[0] == pair[1]);
     (lists.len(), lists.first().copied().filter(|_| same))
@@ -24,10 +24,10 @@ fn list<'a>(names: impl Iterator<Item = &'a str>) -> (usize, Option<u64>) {
 pub(crate) async fn run(seed: u64, kills: u64) -> Vec<Row> {
     let org = Org::with(TOKENS, Utc::now().timestamp()).numbered();
     let stub = Stub::start([("main", org)]).await;
-    let dir = folder(&format!("sources: [{}]\n", stub.source("main", "1s")));
+    let dir = config_dir(&format!("sources: [{}]\n", stub.source("main", "1s")));
     let (port, client) = (free_port(), client());
     let url = format!("http://127.0.0.1:{port}/metrics");
-    let mut chance = StdRng::seed_from_u64(seed.wrapping_add(3_000));
+    let mut rng = StdRng::seed_from_u64(seed.wrapping_add(3_000));
     let (mut unreadable, mut lost, mut late, mut longest) = (0, 0, 0, 0);
     for kill in 0..kills {
         let earlier = stub.org("main", |org| org.lists);
@@ -35,7 +35,7 @@ pub(crate) async fn run(seed: u64, kills: u64) -> Vec<Row> {
         let scrape = async || {
             let page = client.get(&url).send().await.ok()?.text().await.ok()?;
             let shown = samples(&page, "token_expiry_timestamp_seconds");
-            Some(list(shown.iter().map(|token| token.label("token_name"))))
+            Some(list_number(shown.iter().map(|token| token.label("token_name"))))
         };
         let mut shown = loop {
             match scrape().await {
@@ -44,9 +44,9 @@ pub(crate) async fn run(seed: u64, kills: u64) -> Vec<Row> {
             }
         };
         lost += u64::from(shown.0 != TOKENS as usize);
-        if chance.random_bool(0.8) {
-            // A new list is saved as soon as it is shown.
-            tokio::time::sleep(Duration::from_micros(chance.random_range(0..400_000))).await;
+        if rng.random_bool(0.8) {
+            // A new list is saved as soon as a scrape returns it.
+            tokio::time::sleep(Duration::from_micros(rng.random_range(0..400_000))).await;
             shown = scrape().await.unwrap_or(shown);
         }
         exporter.kill().unwrap();
@@ -58,9 +58,9 @@ pub(crate) async fn run(seed: u64, kills: u64) -> Vec<Row> {
             Some(Err(_)) => unreadable += 1,
             Some(Ok(content)) => {
                 let tokens = content["sources"]["main"]["tokens"].as_array().unwrap();
-                let (count, stored) = list(tokens.iter().map(|entry| entry["token"]["name"].as_str().unwrap()));
+                let (count, stored) = list_number(tokens.iter().map(|entry| entry["token"]["name"].as_str().unwrap()));
                 lost += u64::from(count != TOKENS as usize);
-                // Of the lists that this process has collected itself.
+                // Only lists that this process collected.
                 let behind = shown.1.unwrap().saturating_sub(stored.unwrap().max(earlier));
                 longest = longest.max(behind);
                 late += u64::from(behind > 1);
@@ -68,10 +68,10 @@ pub(crate) async fn run(seed: u64, kills: u64) -> Vec<Row> {
         }
     }
     vec![
-        Row::least(format!("kills of an exporter that saves {TOKENS} tokens each second"), kills, kills),
-        Row::count("of which left an inventory that cannot be read", unreadable, 0),
-        Row::count("of which lost a token, on disk or in the first scrape afterwards", lost, 0),
-        Row::count("of which lost more than the last collection", late, 0),
-        Row::most("the most collections that a kill has cost", longest as f64, 1.0, "collections"),
+        Row::least(format!("kills of an exporter that saves {TOKENS} tokens every second"), kills, kills),
+        Row::count("kills that left an unreadable inventory", unreadable, 0),
+        Row::count("kills that lost a token, on disk or in the first scrape afterwards", lost, 0),
+        Row::count("kills that lost more than the last collection", late, 0),
+        Row::most("maximum collections lost by a kill", longest as f64, 1.0, "collections"),
     ]
 }

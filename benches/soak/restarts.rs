@@ -1,4 +1,4 @@
-//! How soon all tokens are there again after a restart with the provider down.
+//! Time until the first complete scrape after a restart while the provider is down.
 
 use std::io::Read as _;
 use std::time::{Duration, Instant};
@@ -8,15 +8,15 @@ use reqwest::Client;
 use token_expiry_exporter::storage::decode;
 
 use crate::equipment::{Server, free_port, metrics, samples, wait_for};
+use crate::report::Row;
 use crate::stub::{Org, Stub, Trouble};
-use crate::table::Row;
 
-/// The promise, in seconds: from the start of the process to the last byte of a scrape that has every token.
-const MOST: f64 = 1.0;
-/// Of so many tries the best counts: what else runs on the machine only ever adds to it.
+/// The promise, in seconds: from the start of the process to the last byte of a complete scrape.
+const MAX_SECONDS: f64 = 1.0;
+/// The best of these counts, as other load can only slow the exporter down.
 const TRIES: usize = 5;
 
-/// The exporter on a port, with its files in a folder.
+/// The command of an exporter with its files in `dir`.
 pub(crate) fn command(dir: &std::path::Path, port: u16) -> std::process::Command {
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_token-expiry-exporter"));
     command.args(["serve", "--config.file=config.yaml", "--storage.path=inventory", "--web.enable-lifecycle"]);
@@ -24,44 +24,46 @@ pub(crate) fn command(dir: &std::path::Path, port: u16) -> std::process::Command
     command
 }
 
-/// Makes a folder with a configuration and a credential.
-pub(crate) fn folder(config: &str) -> tempfile::TempDir {
+/// A directory with a configuration and a credential.
+pub(crate) fn config_dir(config: &str) -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("config.yaml"), config).unwrap();
     std::fs::write(dir.path().join("key"), "a-key").unwrap();
     dir
 }
 
-/// How many tokens the stored inventory of a folder holds.
-fn kept(dir: &std::path::Path) -> Option<usize> {
+/// The number of tokens in the persisted inventory.
+fn persisted_tokens(dir: &std::path::Path) -> Option<usize> {
     let content: serde_json::Value = decode(&std::fs::read(dir.join("inventory/inventory.json")).ok()?).unwrap();
     Some(content["sources"]["main"]["tokens"].as_array()?.len())
 }
 
-/// An answer as Prometheus gets it, compressed.
+/// Status and compressed body of a response.
 async fn get(client: &Client, url: &str) -> Option<(u16, Vec<u8>)> {
-    let reply = client.get(url).header("Accept-Encoding", "gzip").send().await.ok()?;
-    Some((reply.status().as_u16(), reply.bytes().await.ok()?.to_vec()))
+    let response = client.get(url).header("Accept-Encoding", "gzip").send().await.ok()?;
+    Some((response.status().as_u16(), response.bytes().await.ok()?.to_vec()))
 }
 
 async fn measure(tokens: u32) -> Row {
     let stub = Stub::start([("main", Org::with(tokens, Utc::now().timestamp()))]).await;
-    let dir = folder(&format!("sources: [{}]\n", stub.source("main", "1h")));
+    let dir = config_dir(&format!("sources: [{}]\n", stub.source("main", "1h")));
     let port = free_port();
-    let listed = |page: &str| samples(page, "token_expiry_timestamp_seconds").len();
+    let token_count = |page: &str| samples(page, "token_expiry_timestamp_seconds").len();
     let start = || Server::start("token-expiry-exporter", command(dir.path(), port), dir.path(), port, "/-/healthy");
     let exporter = start().await;
-    let minutes = Duration::from_secs(300);
-    wait_for("the tokens", minutes, || async { (listed(&metrics(&exporter).await) == tokens as usize).then_some(()) })
-        .await;
-    wait_for("the file", minutes, || async { (kept(dir.path())? == tokens as usize).then_some(()) }).await;
+    let timeout = Duration::from_secs(300);
+    wait_for("the tokens", timeout, || async {
+        (token_count(&metrics(&exporter).await) == tokens as usize).then_some(())
+    })
+    .await;
+    wait_for("the file", timeout, || async { (persisted_tokens(dir.path())? == tokens as usize).then_some(()) }).await;
     drop(exporter);
     stub.org("main", |org| org.trouble = Some(Trouble::Silence));
     let megabytes = std::fs::metadata(dir.path().join("inventory/inventory.json")).unwrap().len() as f64 / 1e6;
 
-    // The client is made before the clock starts.
+    // Create the client before the measurement starts.
     let client = Client::builder().no_proxy().no_gzip().build().unwrap();
-    let mut took: Vec<f64> = Vec::new();
+    let mut seconds: Vec<f64> = Vec::new();
     for _ in 0..TRIES {
         let mut exporter = command(dir.path(), port);
         let begun = Instant::now();
@@ -73,19 +75,19 @@ async fn measure(tokens: u32) -> Row {
                 _ => tokio::time::sleep(Duration::from_millis(2)).await,
             }
         };
-        took.push(begun.elapsed().as_secs_f64());
+        seconds.push(begun.elapsed().as_secs_f64());
         let mut text = String::new();
         flate2::read::MultiGzDecoder::new(&page[..]).read_to_string(&mut text).unwrap();
-        assert_eq!(listed(&text), tokens as usize, "the first answer has all tokens");
+        assert_eq!(token_count(&text), tokens as usize, "the first scrape is incomplete");
         assert_eq!(get(&client, &format!("{base}/-/ready")).await.unwrap().0, 200);
         exporter.kill().unwrap();
         exporter.wait().unwrap();
     }
-    took.sort_by(f64::total_cmp);
+    seconds.sort_by(f64::total_cmp);
     let what = format!(
-        "restart with the provider down, {tokens} tokens ({megabytes:.0} MB on disk): ready, and the first scrape complete; best of {TRIES}"
+        "restart while the provider is down, {tokens} tokens ({megabytes:.0} MB on disk): time until ready and the first scrape complete; best of {TRIES}"
     );
-    Row::most(what, took[0], MOST, "s")
+    Row::most(what, seconds[0], MAX_SECONDS, "s")
 }
 
 pub(crate) async fn run() -> Vec<Row> {

@@ -1,4 +1,4 @@
-//! The real rules in a real Prometheus: what fires must be what the siege explains.
+//! The real rules in a real Prometheus: the alerts that fire must be exactly those that the chaos run causes.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -11,27 +11,27 @@ use tokio::time::Instant;
 
 use super::SOURCES;
 use crate::equipment::{Server, free_port, query, tool};
+use crate::report::Row;
 use crate::stub::Org;
-use crate::table::Row;
 
 const DAY: i64 = 86_400;
-/// So many tokens of each source have ends that are told of, and are not touched by chance.
-pub(super) const OURS: u32 = 6;
-/// A rule is evaluated every minute, and a change takes a collection and a scrape to be seen.
+/// Number of tokens per source with a planned expiry. They are never rotated at random.
+pub(super) const FIXED_TOKENS: u32 = 6;
+/// A rule is evaluated every minute, and a change needs a collection and a scrape to become visible.
 const SLACK: Duration = Duration::from_secs(180);
 const MINUTE: u64 = 60;
 
-/// Gives the first tokens of a source ends in every band, three of which change their band while the soak runs.
+/// Sets the expiries of the first tokens of a source: every band, with three that change their band during the run.
 pub(super) fn prepared(mut org: Org, now: i64) -> Org {
     let minutes = |minutes: i64| minutes * 60;
-    let ends = [20 * DAY, 3 * DAY, -2 * DAY, 7 * DAY + minutes(8), minutes(10), 30 * DAY + minutes(9)];
-    for (number, end) in (1..).zip(ends) {
-        org.tokens.insert(number, now + end);
+    let expiries = [20 * DAY, 3 * DAY, -2 * DAY, 7 * DAY + minutes(8), minutes(10), 30 * DAY + minutes(9)];
+    for (number, left) in (1..).zip(expiries) {
+        org.tokens.insert(number, now + left);
     }
     org
 }
 
-/// The alert on a token that ends so many seconds from now.
+/// The alert on a token with `left` seconds to its expiry, and the minutes until it fires.
 fn alert(left: i64) -> Option<(&'static str, u64)> {
     match left {
         ..=0 => Some(("TokenExpired", 0)),
@@ -41,17 +41,18 @@ fn alert(left: i64) -> Option<(&'static str, u64)> {
     }
 }
 
-/// An alert by its name, source and token.
+/// Name, source and token of an alert.
 type Name = (String, String, String);
 
 pub(super) struct Alerts {
     prometheus: Server,
     begun: Instant,
-    ends: Vec<(&'static str, u32, i64)>,
-    refused: Option<Instant>,
-    /// From when, and until when, the configuration is spoilt.
-    spoilt: Option<(Instant, Option<Instant>)>,
-    looks: u64,
+    expiries: Vec<(&'static str, u32, i64)>,
+    /// Since when one source is rejected.
+    rejected: Option<Instant>,
+    /// When the configuration became invalid, and valid again.
+    config_invalid: Option<(Instant, Option<Instant>)>,
+    comparisons: u64,
     fired: BTreeSet<Name>,
     false_ones: BTreeSet<Name>,
     missing: BTreeSet<Name>,
@@ -66,7 +67,7 @@ impl Alerts {
             "scrape_configs": [{
                 "job_name": "token-expiry-exporter",
                 "static_configs": [{"targets": [format!("127.0.0.1:{port}")]}],
-                // The rules read no other.
+                // Only the metrics that the rules use.
                 "metric_relabel_configs": [{
                     "source_labels": ["__name__"],
                     "regex": "token_due_.*|token_finding|token_source_.*|token_expiry_exporter_.*",
@@ -83,50 +84,54 @@ impl Alerts {
             .arg(format!("--storage.tsdb.path={}", dir.join("prometheus").display()))
             .arg(format!("--web.listen-address=127.0.0.1:{port}"));
         let prometheus = Server::start("prometheus", command, dir, port, "/-/ready").await;
-        let ends = SOURCES.iter().flat_map(|(source, tokens, _)| {
+        let expiries = SOURCES.iter().flat_map(|(source, tokens, _)| {
             let org = prepared(Org::with(*tokens, now), now);
-            org.tokens.into_iter().take(OURS as usize).map(|(number, end)| (*source, number, end)).collect::<Vec<_>>()
+            org.tokens
+                .into_iter()
+                .take(FIXED_TOKENS as usize)
+                .map(|(number, expiry)| (*source, number, expiry))
+                .collect::<Vec<_>>()
         });
         Self {
             prometheus,
             begun: Instant::now(),
-            ends: ends.collect(),
-            refused: None,
-            spoilt: None,
-            looks: 0,
+            expiries: expiries.collect(),
+            rejected: None,
+            config_invalid: None,
+            comparisons: 0,
             fired: BTreeSet::new(),
             false_ones: BTreeSet::new(),
             missing: BTreeSet::new(),
         }
     }
 
-    pub(super) fn is_refused(&self) -> bool {
-        self.refused.is_some()
+    pub(super) fn is_rejected(&self) -> bool {
+        self.rejected.is_some()
     }
 
-    pub(super) fn refuse(&mut self) {
-        self.refused = Some(Instant::now());
+    pub(super) fn reject(&mut self) {
+        self.rejected = Some(Instant::now());
     }
 
-    pub(super) fn is_spoilt(&self) -> bool {
-        self.spoilt.is_some_and(|(_, until)| until.is_none())
+    pub(super) fn is_config_invalid(&self) -> bool {
+        self.config_invalid.is_some_and(|(_, until)| until.is_none())
     }
 
-    pub(super) fn spoil(&mut self, spoil: bool) {
-        self.spoilt = match (spoil, self.spoilt) {
+    pub(super) fn set_config_invalid(&mut self, invalid: bool) {
+        self.config_invalid = match (invalid, self.config_invalid) {
             (false, Some((from, _))) => Some((from, Some(Instant::now()))),
             _ => Some((Instant::now(), None)),
         };
     }
 
-    /// What must fire now, and what may.
+    /// The alerts that must fire now, and those that may.
     fn expected(&self) -> (BTreeSet<Name>, BTreeSet<Name>) {
         let (mut must, mut may) = (BTreeSet::new(), BTreeSet::new());
         let (now, age) = (Utc::now().timestamp(), self.begun.elapsed());
         let slack = SLACK.as_secs() as i64;
-        for (source, number, end) in &self.ends {
+        for (source, number, expiry) in &self.expiries {
             let name = |alert: &str| (alert.to_owned(), (*source).to_owned(), format!("t{number}"));
-            let (left, before) = (end - now, end - now + slack);
+            let (left, before) = (expiry - now, expiry - now + slack);
             may.extend([alert(left), alert(before)].into_iter().flatten().map(|(alert, _)| name(alert)));
             let Some((is, minutes)) = alert(left) else { continue };
             let waits = Duration::from_secs(minutes * MINUTE) + SLACK;
@@ -146,11 +151,11 @@ impl Alerts {
                 may.insert(name);
             }
         };
-        if let Some(from) = self.refused {
-            fault("TokenSourcePermissionLost", "refused", from, None, 15);
-            fault("TokenSourceFailing", "refused", from, None, 30);
+        if let Some(from) = self.rejected {
+            fault("TokenSourcePermissionLost", "rejected", from, None, 15);
+            fault("TokenSourceFailing", "rejected", from, None, 30);
         }
-        if let Some((from, until)) = self.spoilt {
+        if let Some((from, until)) = self.config_invalid {
             fault("TokenExporterReloadFailed", "", from, until, 5);
         }
         may.extend(must.iter().cloned());
@@ -167,7 +172,7 @@ impl Alerts {
             })
             .collect();
         let (must, may) = self.expected();
-        self.looks += 1;
+        self.comparisons += 1;
         self.false_ones.extend(firing.difference(&may).cloned());
         self.missing.extend(must.difference(&firing).cloned());
         self.fired.extend(firing);
@@ -183,14 +188,10 @@ impl Alerts {
         };
         let kinds: BTreeSet<_> = self.fired.iter().map(|(alert, ..)| alert).collect();
         vec![
-            Row::least("looks at the alerts of a real Prometheus", self.looks, 100),
-            Row::least(
-                format!("alerts that fired and were due, of {} kinds", kinds.len()),
-                self.fired.len() as u64,
-                30,
-            ),
-            named("alerts that fired and were not due", &self.false_ones),
-            named("alerts that were due and did not fire", &self.missing),
+            Row::least("comparisons with the alerts of a real Prometheus", self.comparisons, 100),
+            Row::least(format!("expected alerts that fired, of {} kinds", kinds.len()), self.fired.len() as u64, 30),
+            named("alerts that fired unexpectedly", &self.false_ones),
+            named("expected alerts that did not fire", &self.missing),
         ]
     }
 }
