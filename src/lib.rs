@@ -46,7 +46,6 @@
 //! | [`storage`], [`exposition`], [`pages`] | the inventory on disk, for Prometheus, and for people | `core` |
 //! | [`app`] | the wiring, and the reload | everything |
 //! | [`cli`] | the command line, and the demo | everything |
-//! | `fuzzing` | for tests alone: every reader, and what must hold of it | everything |
 //!
 //! `tests/suite/layout.rs` holds these arrows.
 
@@ -57,9 +56,6 @@ pub mod config;
 pub mod core;
 pub mod demo;
 pub mod exposition;
-#[cfg(any(test, fuzzing))]
-#[doc(hidden)]
-pub mod fuzzing;
 pub mod http;
 pub mod pages;
 pub mod providers;

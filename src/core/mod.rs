@@ -7,6 +7,7 @@ pub mod failure;
 pub mod inventory;
 pub mod lead;
 pub mod outcome;
+pub mod rate_bucket;
 pub mod rules;
 pub(crate) mod sanitize;
 pub mod secret;

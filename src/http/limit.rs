@@ -4,16 +4,18 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::sync::{Semaphore, SemaphorePermit};
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 use super::error::TransportError;
 use crate::core::failure::Reason;
+use crate::core::rate_bucket::RateBucket;
 
 /// The limits of one client.
 #[derive(Debug)]
 pub(super) struct Limits {
     places: Semaphore,
-    bucket: Option<Mutex<Bucket>>,
+    bucket: Option<Mutex<RateBucket>>,
+    start: Instant,
     quiet_until: Mutex<Option<Instant>>,
 }
 
@@ -22,7 +24,8 @@ impl Limits {
     pub(super) fn new(concurrency: usize, rate: Option<(u32, Duration)>) -> Self {
         Self {
             places: Semaphore::new(concurrency.clamp(1, Semaphore::MAX_PERMITS)),
-            bucket: rate.map(|(count, time)| Mutex::new(Bucket::new(count, time))),
+            bucket: rate.map(|(count, period)| Mutex::new(bucket(count, period))),
+            start: Instant::now(),
             quiet_until: Mutex::new(None),
         }
     }
@@ -39,8 +42,9 @@ impl Limits {
         };
         self.quiet(deadline).await?;
         if let Some(bucket) = &self.bucket {
-            let due = bucket.lock().take(Instant::now(), deadline);
-            sleep_until(due.ok_or_else(late)?).await;
+            let max_wait = deadline.saturating_duration_since(Instant::now());
+            let wait = bucket.lock().take(self.start.elapsed(), max_wait);
+            sleep(wait.ok_or_else(late)?).await;
             self.quiet(deadline).await?;
         }
         Ok(place)
@@ -68,36 +72,10 @@ impl Limits {
     }
 }
 
-/// A bucket that fills evenly and holds a tenth of what one time may see: after a rest a few requests go out together,
-/// and no time sees more than a tenth above its number.
-#[derive(Debug)]
-struct Bucket {
-    /// How long one request takes to fill in.
-    interval: Duration,
-    /// The age of a full bucket.
-    depth: Duration,
-    /// When it was empty, or will be filled by one: the next request's place in an endless even row.
-    next: Option<Instant>,
-}
-
-impl Bucket {
-    fn new(count: u32, time: Duration) -> Self {
-        let count = count.max(1);
-        let interval = time / count;
-        Self { interval, depth: interval * (count / 10).saturating_sub(1), next: None }
-    }
-
-    /// When the next request may go out; nothing is taken where that is not before the deadline.
-    fn take(&mut self, now: Instant, deadline: Instant) -> Option<Instant> {
-        let full = now.checked_sub(self.depth).unwrap_or(now);
-        let place = self.next.map_or(full, |next| next.max(full));
-        let due = place.max(now);
-        if due >= deadline {
-            return None;
-        }
-        self.next = Some(place + self.interval);
-        Some(due)
-    }
+/// A bucket with a tenth of the requests of one period: after a pause a few requests are sent together, and no period has more
+/// than a tenth above its number.
+fn bucket(count: u32, period: Duration) -> RateBucket {
+    RateBucket::new(period / count.max(1), count / 10)
 }
 
 #[cfg(test)]

@@ -28,7 +28,7 @@ pub(super) fn exhausted(headers: &HeaderMap) -> bool {
 }
 
 /// The rate limit, as these headers tell it.
-pub(crate) fn rate_limit(headers: &HeaderMap) -> Option<RateLimit> {
+pub fn rate_limit(headers: &HeaderMap) -> Option<RateLimit> {
     let told = structured(headers);
     let remaining = field(headers, "remaining").and_then(leading_number).or_else(|| Some(told.as_ref()?.remaining))?;
     let limit = field(headers, "limit").and_then(leading_number).or_else(|| told.as_ref()?.limit);
@@ -39,7 +39,7 @@ pub(crate) fn rate_limit(headers: &HeaderMap) -> Option<RateLimit> {
 ///
 /// Resets stand in every reply of many providers, so they count only where the limit is why it refuses, and where it
 /// does not say that requests are left (GitHub's secondary limits).
-pub(crate) fn wait(reason: Reason, headers: &HeaderMap, now: DateTime<Utc>) -> Option<Duration> {
+pub fn wait(reason: Reason, headers: &HeaderMap, now: DateTime<Utc>) -> Option<Duration> {
     let retry_after = headers.get(RETRY_AFTER).and_then(|value| read(value.to_str().ok()?, now));
     let limited = reason == Reason::RateLimited && rate_limit(headers).is_none_or(|limit| limit.remaining == 0);
     if retry_after.is_some() || !limited {
@@ -51,7 +51,7 @@ pub(crate) fn wait(reason: Reason, headers: &HeaderMap, now: DateTime<Utc>) -> O
 }
 
 /// The provider's own time at its reply: its resets are by its own clock.
-pub(crate) fn date(headers: &HeaderMap) -> Option<DateTime<Utc>> {
+pub fn date(headers: &HeaderMap) -> Option<DateTime<Utc>> {
     http_date(headers.get(DATE)?.to_str().ok()?)
 }
 

@@ -20,7 +20,7 @@ pub(super) fn may_help(reason: Reason) -> bool {
 /// Full jitter, so that clients that failed together do not return together
 /// (<https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/>), but never sooner than the provider
 /// asked for, and never longer than `longest`. `chance` is from 0 to 1.
-pub(crate) fn wait(attempts: u32, told: Option<Duration>, longest: Duration, chance: f64) -> Duration {
+pub fn wait(attempts: u32, told: Option<Duration>, longest: Duration, chance: f64) -> Duration {
     let doublings = attempts.saturating_sub(1).min(16);
     let own = FIRST_WAIT.saturating_mul(1 << doublings).min(MOST_WAIT).mul_f64(chance.clamp(0.0, 1.0));
     own.max(told.unwrap_or_default()).min(longest)

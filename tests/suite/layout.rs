@@ -8,7 +8,7 @@ use std::path::Path;
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
 /// A module of the library, and the modules that it may import in addition to its own parts. The longest matching row
-/// counts. `fuzzing` is test support, which the program does not contain.
+/// counts.
 const ARROWS: &[(&str, &[&str])] = &[
     ("core", &[]),
     ("schema", &["core"]),
@@ -40,23 +40,6 @@ const ARROWS: &[(&str, &[&str])] = &[
             "server",
             "app",
             "demo",
-        ],
-    ),
-    (
-        "fuzzing",
-        &[
-            "core",
-            "schema",
-            "config",
-            "http",
-            "providers",
-            "collector",
-            "exposition",
-            "storage",
-            "pages",
-            "server",
-            "app",
-            "cli",
         ],
     ),
 ];

@@ -17,6 +17,7 @@ mod equipment;
 mod examples;
 mod exposition;
 mod faults;
+mod fuzz;
 mod health;
 mod helm;
 mod http;

@@ -60,7 +60,7 @@ pub(in crate::providers) fn is_blank(value: &Val) -> bool {
 }
 
 /// The same as JSON. What JSON has no word for, such as infinity, is null.
-pub(crate) fn to_json(value: &Val) -> Value {
+pub fn to_json(value: &Val) -> Value {
     match value {
         Val::Null => Value::Null,
         Val::Bool(flag) => (*flag).into(),
@@ -96,7 +96,7 @@ pub(in crate::providers) fn has_too_many(body: &[u8]) -> bool {
 /// `NaN` and binary texts. Whole numbers keep 64 bits, so that an id beyond 2^53 stays what it is.
 ///
 /// A text that is not Unicode is mended and not refused: or whoever may name one token could hide all of a listing.
-pub(crate) fn decode(body: &[u8]) -> Option<Val> {
+pub fn decode(body: &[u8]) -> Option<Val> {
     if has_too_many(body) {
         return None;
     }

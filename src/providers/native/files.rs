@@ -1,7 +1,7 @@
 //! `files`: credentials that lie in files on this machine and tell their own end: certificates, JSON Web Tokens,
 //! kubeconfigs, netrc and Docker's configuration.
 
-pub(crate) mod content;
+pub mod content;
 #[cfg(test)]
 mod tests;
 

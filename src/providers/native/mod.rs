@@ -1,5 +1,5 @@
 //! Providers that are not HTTP APIs, written in Rust instead of as a definition.
 
-pub(crate) mod files;
+pub mod files;
 pub mod local;
 mod manual;

@@ -8,7 +8,7 @@
 
 mod client_cert;
 mod rate_limit;
-pub(crate) mod settings;
+pub mod settings;
 mod tls;
 mod users;
 
@@ -19,13 +19,14 @@ use std::time::Duration;
 use axum::http::header::{AUTHORIZATION, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
+use parking_lot::Mutex;
 use rustls::ServerConfig;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
+use crate::core::rate_bucket::RateBucket;
 use crate::exposition::program::ExporterMetrics;
 use crate::schema::diagnostic::{Diagnostic, Diagnostics, SourceText};
-use rate_limit::RateLimit;
 use settings::Settings;
 use tls::TlsFiles;
 use users::{Login, Users};
@@ -39,7 +40,7 @@ const DEBOUNCE: Duration = Duration::from_millis(500);
 pub struct AccessControl {
     path: PathBuf,
     users: Users,
-    rate_limit: RateLimit,
+    start: Instant,
     active: watch::Sender<Active>,
 }
 
@@ -48,6 +49,7 @@ struct Active {
     settings: Arc<Settings>,
     /// `None` for plain HTTP.
     tls: Option<Arc<ServerConfig>>,
+    rate_limit: Option<Mutex<RateBucket>>,
     files: FileContents,
 }
 
@@ -66,7 +68,7 @@ impl AccessControl {
     pub fn open(path: impl Into<PathBuf>) -> Result<Arc<Self>, Diagnostics> {
         let path = path.into();
         let active = watch::Sender::new(load(&path)?);
-        Ok(Arc::new(Self { path, users: Users::default(), rate_limit: RateLimit::new(), active }))
+        Ok(Arc::new(Self { path, users: Users::default(), start: Instant::now(), active }))
     }
 
     /// TLS for the next connection; `None` for plain HTTP.
@@ -78,7 +80,7 @@ impl AccessControl {
     pub(super) async fn reject(&self, headers: &HeaderMap) -> Option<Response> {
         let settings = self.settings();
         if let Some(rate) = settings.rate_limit
-            && !self.rate_limit.admits(rate, Instant::now())
+            && !self.admits()
         {
             let retry_after = HeaderValue::from(rate.interval.as_secs().max(1));
             let headers = [(RETRY_AFTER, retry_after)];
@@ -96,6 +98,13 @@ impl AccessControl {
                 Some((StatusCode::SERVICE_UNAVAILABLE, headers, "too many logins; retry later\n").into_response())
             }
         }
+    }
+
+    /// Whether the rate limit admits a request now.
+    fn admits(&self) -> bool {
+        let active = self.active.borrow();
+        let take = |bucket: &Mutex<RateBucket>| bucket.lock().take(self.start.elapsed(), Duration::ZERO);
+        active.rate_limit.as_ref().is_none_or(|bucket| take(bucket).is_some())
     }
 
     /// Headers of every response.
@@ -174,7 +183,8 @@ fn load(path: &Path) -> Result<Active, Diagnostics> {
         tls = Some(tls::server_config(settings_tls, &files, settings.http2).map_err(problem)?);
         tls_files = Some(files);
     }
-    Ok(Active { settings, tls, files: FileContents { text, tls: tls_files } })
+    let rate_limit = settings.rate_limit.map(|rate| Mutex::new(RateBucket::new(rate.interval, rate.burst)));
+    Ok(Active { settings, tls, rate_limit, files: FileContents { text, tls: tls_files } })
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use crate::schema::yaml::{Fields, Kind, Node, Reader};
 
 /// What the file says.
 #[derive(Debug)]
-pub(crate) struct Settings {
+pub struct Settings {
     /// None without `tls_server_config`.
     pub(super) tls: Option<Tls>,
     pub(super) http2: bool,
@@ -93,7 +93,7 @@ impl Settings {
     ///
     /// # Errors
     /// Every mistake, with its place; lines are not shown, since any of them may hold a hash or a key.
-    pub(crate) fn parse(text: &SourceText) -> Result<Self, Diagnostics> {
+    pub fn parse(text: &SourceText) -> Result<Self, Diagnostics> {
         let root = yaml::parse(text).map_err(|mistake| mistake.hide_line())?;
         let mut reader = Reader::new(text.clone());
         let settings = read(&mut reader, &root);

@@ -11,11 +11,11 @@ use crate::core::token::Expiry;
 
 /// A credential that a file holds, without the credential.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Credential {
+pub struct Credential {
     /// What sort it is.
-    pub(crate) kind: &'static str,
+    pub kind: &'static str,
     /// Where it stands, if the file can hold several.
-    pub(crate) part: Option<String>,
+    pub part: Option<String>,
     /// What it calls itself.
     pub(super) name: Option<String>,
     /// Whose it says to be.
@@ -44,7 +44,7 @@ impl Credential {
 ///
 /// # Errors
 /// What about the file cannot be read, where nothing in it looks like a credential.
-pub(crate) fn read(bytes: &[u8], now: DateTime<Utc>) -> Result<Vec<Credential>, &'static str> {
+pub fn read(bytes: &[u8], now: DateTime<Utc>) -> Result<Vec<Credential>, &'static str> {
     let text = std::str::from_utf8(bytes).map_err(|_| "text")?;
     if text.contains("-----BEGIN ") {
         return certificate::read(text);

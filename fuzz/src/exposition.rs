@@ -1,39 +1,40 @@
-//! What is written for Prometheus is read back as the same, by a reader that takes nothing but the format.
+//! The exposition of any inventory, parsed back by a strict parser of the text format 0.0.4.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chrono::TimeDelta;
 
+use token_expiry_exporter::core::inventory::{Inventory, Policy, Snapshot};
+use token_expiry_exporter::core::lead::Lead;
+use token_expiry_exporter::core::outcome::{ListingResult, Outcome, Path, ScopeResult};
+use token_expiry_exporter::core::token::{Expiry, LastUse, Owner, Token};
+use token_expiry_exporter::exposition::{Labels, render};
+
 use super::now;
-use crate::core::inventory::{Inventory, Policy, Snapshot};
-use crate::core::lead::Lead;
-use crate::core::outcome::{ListingResult, Outcome, Path, ScopeResult};
-use crate::core::token::{Expiry, LastUse, Owner, Token};
-use crate::exposition::{Labels, render};
 
 type Sample = (String, BTreeMap<String, String>, f64);
 
-/// Tokens whose every text is a piece of the input: pieces end at the byte 0xFF, a token at the tenth.
-pub(super) fn round_trip(input: &[u8]) {
+/// Tokens whose texts are pieces of the input: the byte 0xFF separates pieces, ten of which make a token.
+pub fn round_trip(input: &[u8]) {
     let pieces: Vec<String> =
         input.split(|byte| *byte == 0xFF).map(|piece| String::from_utf8_lossy(piece).into_owned()).collect();
     let tokens = pieces.chunks(10).take(50).map(token).collect();
     let scope = ScopeResult { path: Path::root(), tokens, odd: Vec::new(), is_step: false };
     let listed = ListingResult { name: "tokens".to_owned(), scopes: vec![scope], gaps: Vec::new() };
-    let mut inventory = known(&["fuzzed"]);
+    let mut inventory = inventory_with(&["fuzzed"]);
     inventory.record("fuzzed", Outcome { listings: vec![listed], ..Outcome::default() }, now(), now());
     check(&inventory);
 }
 
-/// What was stored is shown.
+/// The exposition of a restored inventory.
 pub(super) fn restored(snapshot: Snapshot<'_>) {
-    let mut inventory = known(&["gitlab", "vault", "fuzzed"]);
+    let mut inventory = inventory_with(&["gitlab", "vault", "fuzzed"]);
     inventory.restore(snapshot);
     check(&inventory);
 }
 
-fn known(sources: &[&str]) -> Inventory {
+fn inventory_with(sources: &[&str]) -> Inventory {
     let policy = || Policy {
         provider: "gitlab".to_owned(),
         listings: vec!["tokens".to_owned(), "personal".to_owned()],
@@ -72,18 +73,18 @@ fn token(pieces: &[String]) -> Token {
     }
 }
 
-/// Every token is there once, and each of its labels is what is shown elsewhere.
+/// Every token has one `token_info` series with the labels that the other outputs show.
 fn check(inventory: &Inventory) {
     let text = render(inventory, Labels { owner: true, owner_email: true }, now());
-    let samples = match read(&text) {
+    let samples = match parse(&text) {
         Ok(samples) => samples,
-        Err(line) => panic!("not in the format: {line:?}"),
+        Err(line) => panic!("invalid line: {line:?}"),
     };
     let mut series: Vec<_> = samples.iter().map(|(name, labels, _)| (name, labels)).collect();
     series.sort();
     let all = series.len();
     series.dedup();
-    assert_eq!(series.len(), all, "a series stands twice");
+    assert_eq!(series.len(), all, "duplicate series");
     let infos: Vec<_> = samples.iter().filter(|(name, ..)| name == "token_info").collect();
     let views: Vec<_> = inventory.tokens(now()).collect();
     assert_eq!(infos.len(), views.len());
@@ -96,13 +97,10 @@ fn check(inventory: &Inventory) {
     }
 }
 
-/// Reads the text format 0.0.4.
-///
-/// # Errors
-/// The line that is not in it.
-fn read(text: &str) -> Result<Vec<Sample>, &str> {
+/// Parses the text format 0.0.4; an error is the invalid line.
+fn parse(text: &str) -> Result<Vec<Sample>, &str> {
     if !text.ends_with('\n') && !text.is_empty() {
-        return Err("the last line has no end");
+        return Err("the last line does not end in a newline");
     }
     let is_name = |name: &str| {
         name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
@@ -128,13 +126,13 @@ fn read(text: &str) -> Result<Vec<Sample>, &str> {
     Ok(samples)
 }
 
-/// Labels, and what follows their `}`.
+/// Parses labels up to their `}`; returns the rest of the line as well.
 fn labels(mut rest: &str, is_name: impl Fn(&str) -> bool) -> Option<(BTreeMap<String, String>, &str)> {
     let mut labels = BTreeMap::new();
     loop {
         let (name, after) = rest.split_once("=\"")?;
         let (value, after) = quoted(after)?;
-        // A label without a value is one that is not there; twice the same is an error.
+        // The exporter omits empty labels.
         if !is_name(name) || value.is_empty() || labels.insert(name.to_owned(), value).is_some() {
             return None;
         }
@@ -145,7 +143,7 @@ fn labels(mut rest: &str, is_name: impl Fn(&str) -> bool) -> Option<(BTreeMap<St
     }
 }
 
-/// A value up to its quote, and what follows.
+/// Parses a value up to its closing quote; returns the rest as well.
 fn quoted(text: &str) -> Option<(String, &str)> {
     let mut value = String::new();
     let mut chars = text.char_indices();

@@ -1,9 +1,9 @@
-//! Inputs made from others, the same in every run.
+//! Mutations of fuzz inputs, the same in every run.
 
-/// Numbers that look like chance (xorshift64*, Vigna 2016).
-pub(super) struct Chance(pub(super) u64);
+/// Pseudo-random numbers (xorshift64*, Vigna 2016).
+pub(super) struct Rng(pub(super) u64);
 
-impl Chance {
+impl Rng {
     fn next(&mut self) -> u64 {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
@@ -16,7 +16,7 @@ impl Chance {
     }
 }
 
-/// Pieces that readers give a meaning to.
+/// Byte sequences that parsers treat specially.
 const PIECES: &[&[u8]] = &[
     b"\0",
     b"\n",
@@ -55,26 +55,26 @@ const PIECES: &[&[u8]] = &[
     b"-----BEGIN CERTIFICATE-----",
 ];
 
-/// Another input: some changes to this one, or a part of it joined with a part of the other.
-pub(super) fn mutated(input: &[u8], other: &[u8], chance: &mut Chance) -> Vec<u8> {
+/// Applies up to five mutations: a flipped bit, an insertion, a deletion, a copy within the input, or a splice with `other`.
+pub(super) fn mutate(input: &[u8], other: &[u8], rng: &mut Rng) -> Vec<u8> {
     let mut out = input.to_vec();
-    for _ in 0..=chance.below(4) {
-        let at = chance.below(out.len() + 1);
-        match chance.below(6) {
-            0 if at < out.len() => out[at] ^= 1 << chance.below(8),
-            1 => drop(out.splice(at..at, PIECES[chance.below(PIECES.len())].iter().copied())),
-            2 => drop(out.drain(at..(at + chance.below(16)).min(out.len()))),
+    for _ in 0..=rng.below(4) {
+        let at = rng.below(out.len() + 1);
+        match rng.below(6) {
+            0 if at < out.len() => out[at] ^= 1 << rng.below(8),
+            1 => drop(out.splice(at..at, PIECES[rng.below(PIECES.len())].iter().copied())),
+            2 => drop(out.drain(at..(at + rng.below(16)).min(out.len()))),
             3 => {
-                let end = (at + chance.below(64)).min(out.len());
+                let end = (at + rng.below(64)).min(out.len());
                 let copied = out[at..end].to_vec();
-                let to = chance.below(out.len() + 1);
+                let to = rng.below(out.len() + 1);
                 drop(out.splice(to..to, copied));
             }
             4 => {
                 out.truncate(at);
-                out.extend_from_slice(&other[chance.below(other.len() + 1)..]);
+                out.extend_from_slice(&other[rng.below(other.len() + 1)..]);
             }
-            _ => out.insert(at, u8::try_from(chance.below(256)).unwrap_or_default()),
+            _ => out.insert(at, u8::try_from(rng.below(256)).unwrap_or_default()),
         }
     }
     out

@@ -1,3 +1,0 @@
-#![no_main]
-
-libfuzzer_sys::fuzz_target!(|input: &[u8]| token_expiry_exporter::fuzzing::run("answer", input));
