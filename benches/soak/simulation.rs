@@ -12,8 +12,9 @@ use futures_util::future::BoxFuture;
 use parking_lot::RwLock;
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
-use token_expiry_exporter::collector::{Collector, SharedInventory, SourceJob, Timing};
+use token_expiry_exporter::collector::{Collector, SourceJob, Timing};
 use token_expiry_exporter::core::failure::{Failure, Reason};
+use token_expiry_exporter::core::inventory::SharedInventory;
 use token_expiry_exporter::core::inventory::{Inventory, Policy, Snapshot};
 use token_expiry_exporter::core::lead::{Band, Lead};
 use token_expiry_exporter::core::outcome::{Gap, ListingResult, Outcome, Path, ScopeResult};
@@ -187,7 +188,7 @@ impl Provider {
         let responses = scopes.iter().map(|&scope| ScopeResult {
             path: path(scope),
             tokens: state.list(scope, now.timestamp()),
-            odd: Vec::new(),
+            malformed: Vec::new(),
             is_step: false,
         });
         let scopes_listed = responses.collect();
@@ -195,7 +196,7 @@ impl Provider {
             path: path(1 - scopes[0]),
             scope: "the other half".to_owned(),
             failure: Failure::new(reason, SIMULATED),
-            needs: None,
+            required_permission: None,
         });
         let listed = ListingResult { name: self.listings[0].clone(), scopes: scopes_listed, gaps: gaps.collect() };
         Outcome { listings: vec![listed], requests: BTreeMap::from([(200, 1)]), ..Outcome::default() }
@@ -291,7 +292,7 @@ async fn simulate(seed: u64, days: u64) -> (Counts, u64, u64) {
     let jitter = Mutex::new(StdRng::seed_from_u64(seed.wrapping_add(2_000)));
     let timing = Timing {
         clock: clock.clone(),
-        chance: Arc::new(move || jitter.lock().unwrap().random_range(0.0..1.0)),
+        jitter: Arc::new(move || jitter.lock().unwrap().random_range(0.0..1.0)),
         spread: Duration::from_secs(5),
     };
     let (mut counts, mut inventory) = (Counts::default(), SharedInventory::default());

@@ -23,8 +23,10 @@ use tokio::sync::{mpsc, oneshot, watch as channel};
 use tracing::{info, warn};
 
 use super::schema::diagnostic::Diagnostics;
-use crate::collector::{Clock, Collector, SharedInventory, Timing};
+use crate::collector::{Collector, Timing};
+use crate::core::clock::Clock;
 use crate::core::inventory::Inventory;
+use crate::core::inventory::SharedInventory;
 use crate::exposition::page::Page;
 use crate::exposition::program::{Build, ExporterMetrics};
 use crate::pages::path::TelemetryPath;

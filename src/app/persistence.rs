@@ -9,7 +9,8 @@ use tokio::time::{Instant, sleep};
 use tracing::{error, info, warn};
 
 use super::setup::Setup;
-use crate::collector::{Clock, SharedInventory};
+use crate::core::clock::Clock;
+use crate::core::inventory::SharedInventory;
 use crate::core::inventory::Snapshot;
 use crate::exposition::program::ExporterMetrics;
 use crate::storage::{Loaded, Lock, Store, encode};

@@ -11,7 +11,7 @@ use super::Runtime;
 use super::setup::{ConfigPaths, Setup};
 use super::shard::Shard;
 use super::watch::FileHashes;
-use crate::collector::Clock;
+use crate::core::clock::Clock;
 use crate::pages::Reload;
 use crate::schema::diagnostic::{Diagnostic, Diagnostics};
 

@@ -10,7 +10,8 @@ use tokio::time::Instant;
 use super::args::CheckArgs;
 use super::print::{self, Progress};
 use crate::app::{RunError, Shard};
-use crate::collector::{Clock, SourceJob};
+use crate::collector::SourceJob;
+use crate::core::clock::Clock;
 use crate::providers::{Probe, ProbeResult};
 
 /// Sources that are asked at once.
@@ -68,8 +69,12 @@ fn row(source: &str, probe: &Probe) -> Vec<String> {
         Ok(ProbeResult::Rows(rows)) => (format!("ok: {rows} tokens on the first page"), String::new(), String::new()),
         Ok(ProbeResult::Empty) => ("ok: nothing is listed".to_owned(), String::new(), String::new()),
         Err(gap) => {
-            let says = gap.failure.says.clone().unwrap_or_else(|| gap.failure.what.clone());
-            (gap.failure.reason.to_string(), gap.needs.clone().unwrap_or_default().trim_end().to_owned(), says)
+            let says = gap.failure.provider_message.clone().unwrap_or_else(|| gap.failure.what.clone());
+            (
+                gap.failure.reason.to_string(),
+                gap.required_permission.clone().unwrap_or_default().trim_end().to_owned(),
+                says,
+            )
         }
     };
     vec![source.to_owned(), probe.listing.clone(), result, needs, says]
@@ -83,9 +88,16 @@ mod tests {
 
     #[test]
     fn rows() {
-        let failure =
-            Failure { says: Some("no".into()), ..Failure::new(Reason::Forbidden, "GET …: 403 after 1 attempt") };
-        let gap = Gap { path: Path::root(), scope: "all".into(), failure, needs: Some("read:keys:admin\n".into()) };
+        let failure = Failure {
+            provider_message: Some("no".into()),
+            ..Failure::new(Reason::Forbidden, "GET …: 403 after 1 attempt")
+        };
+        let gap = Gap {
+            path: Path::root(),
+            scope: "all".into(),
+            failure,
+            required_permission: Some("read:keys:admin\n".into()),
+        };
         for (result, expected) in [
             (Ok(ProbeResult::Rows(3)), ["ok: 3 tokens on the first page", "", ""]),
             (Ok(ProbeResult::Empty), ["ok: nothing is listed", "", ""]),

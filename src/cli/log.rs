@@ -12,7 +12,7 @@ use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
 use super::args::{Level, LogArgs, LogFormat};
-use crate::core::sanitize::is_unfit;
+use crate::core::sanitize::is_unsafe_char;
 
 /// Sets the log up for the whole process. A second call changes nothing.
 pub(super) fn start(args: &LogArgs) {
@@ -52,7 +52,7 @@ impl<W: io::Write> io::Write for Legible<W> {
 fn escaped(line: &str) -> String {
     let mut out = String::with_capacity(line.len());
     for c in line.chars() {
-        if is_unfit(c) && c != '\n' {
+        if is_unsafe_char(c) && c != '\n' {
             let _ = write!(out, "\\u{:04x}", u32::from(c));
         } else {
             out.push(c);
@@ -110,7 +110,7 @@ impl Visit for Pairs {
 
 /// A value, in quotes where it needs them. A line end in it must not begin another message.
 fn value(text: &str) -> String {
-    let plain = !text.is_empty() && text.chars().all(|c| !is_unfit(c) && !matches!(c, ' ' | '"' | '=' | '\\'));
+    let plain = !text.is_empty() && text.chars().all(|c| !is_unsafe_char(c) && !matches!(c, ' ' | '"' | '=' | '\\'));
     if plain {
         return text.to_owned();
     }
@@ -120,7 +120,7 @@ fn value(text: &str) -> String {
             '"' => quoted.push_str("\\\""),
             '\\' => quoted.push_str("\\\\"),
             '\n' => quoted.push_str("\\n"),
-            c if is_unfit(c) => {
+            c if is_unsafe_char(c) => {
                 let _ = write!(quoted, "\\u{:04x}", u32::from(c));
             }
             c => quoted.push(c),

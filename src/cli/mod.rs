@@ -28,7 +28,7 @@ use clap::Parser;
 
 use crate::app::setup::{ConfigPaths, Setup};
 use crate::app::{RunError, Shard};
-use crate::collector::Clock;
+use crate::core::clock::Clock;
 use args::{Cli, Command, Files};
 
 /// Does what the command line says.

@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal, Write};
 
 use comfy_table::{Table, presets};
 
-use crate::core::sanitize::shown;
+use crate::core::sanitize::replace_unsafe;
 
 /// Writes what was asked for. Whoever reads may stop early (`| head`): that is no fault.
 pub(crate) fn output(text: &str) {
@@ -20,7 +20,7 @@ pub(super) fn note(line: impl Display) {
 }
 
 fn tame(text: &str) -> String {
-    shown(text, &['\n', '\t'])
+    replace_unsafe(text, &['\n', '\t'])
 }
 
 /// Writes why the program ends.
@@ -34,7 +34,7 @@ pub(super) fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>
     table.load_style(presets::NOTHING).set_header(header.iter().copied());
     for row in rows {
         // A line end in a cell would begin another row.
-        table.add_row(row.iter().map(|cell| shown(cell, &[])));
+        table.add_row(row.iter().map(|cell| replace_unsafe(cell, &[])));
     }
     for column in table.column_iter_mut() {
         column.set_padding((0, 2));

@@ -6,7 +6,8 @@ use chrono::{DateTime, Utc};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
-use super::{Clock, SourceJob};
+use super::SourceJob;
+use crate::core::clock::Clock;
 use crate::core::failure::{Failure, Reason};
 use crate::core::outcome::Outcome;
 

@@ -14,27 +14,18 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
-use parking_lot::RwLock;
+use chrono::Utc;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
 
-use crate::core::inventory::{Inventory, Policy};
+use crate::core::clock::{Clock, Jitter};
+use crate::core::inventory::{Inventory, Policy, SharedInventory};
 use crate::core::rules::Rule;
 use crate::providers::Source;
 
 pub use attempt::{Attempt, collect};
 pub use report::sentence;
-
-/// Where the wall time comes from.
-pub type Clock = Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>;
-
-/// Where chance comes from: a number from 0 up to, but not including, 1.
-pub type Chance = Arc<dyn Fn() -> f64 + Send + Sync>;
-
-/// The inventory, shared between the collector, which writes, and all others, which read.
-pub type SharedInventory = Arc<RwLock<Inventory>>;
 
 /// A source that is to be collected.
 #[derive(Clone)]
@@ -57,7 +48,7 @@ pub struct Timing {
     /// The wall time.
     pub clock: Clock,
     /// Chance.
-    pub chance: Chance,
+    pub jitter: Jitter,
     /// Over how long the first collections are spread, so that a start is no thunderclap. Never more than a tenth of a
     /// source's interval.
     pub spread: Duration,
@@ -65,7 +56,7 @@ pub struct Timing {
 
 impl Default for Timing {
     fn default() -> Self {
-        Self { clock: Arc::new(Utc::now), chance: Arc::new(rand::random::<f64>), spread: Duration::from_secs(5) }
+        Self { clock: Arc::new(Utc::now), jitter: Arc::new(rand::random::<f64>), spread: Duration::from_secs(5) }
     }
 }
 
@@ -160,16 +151,16 @@ impl Shared {
 
 /// One source's life.
 async fn run(shared: Arc<Shared>, order: SourceJob) {
-    let Timing { clock, chance, spread } = shared.surroundings.clone();
+    let Timing { clock, jitter, spread } = shared.surroundings.clone();
     let mut report = report::Report::new(&order.name);
     let mut failures = 0;
-    let mut next = Instant::now() + schedule::first(order.interval, spread, chance());
+    let mut next = Instant::now() + schedule::first(order.interval, spread, jitter());
     loop {
         sleep_until(next).await;
         let Attempt { outcome, started, ended } = collect(&order, &clock).await;
         let verdict = schedule::verdict(&outcome);
         failures = if verdict == schedule::RetryClass::Retryable { failures + 1 } else { 0 };
-        let pause = schedule::pause(failures, order.interval, chance());
+        let pause = schedule::pause(failures, order.interval, jitter());
         report.tell(&outcome, ended - started, pause);
         shared.change(|inventory| inventory.record(&order.name, outcome, started, ended));
         next = Instant::now() + pause;

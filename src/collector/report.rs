@@ -35,7 +35,7 @@ impl Report {
         for failure in outcome.failures.iter().take(MOST) {
             let known = (String::new(), failure.what.clone(), failure.reason);
             if !self.before.contains(&known) {
-                warn!(source, reason = %failure.reason, says = failure.says, "{failure}");
+                warn!(source, reason = %failure.reason, says = failure.provider_message, "{failure}");
             }
             now.insert(known);
         }
@@ -78,7 +78,7 @@ impl Report {
         let source = self.source.as_str();
         let mut new = 0;
         for listing in &outcome.listings {
-            for row in listing.scopes.iter().flat_map(|scope| &scope.odd) {
+            for row in listing.scopes.iter().flat_map(|scope| &scope.malformed) {
                 let listing = listing.name.as_str();
                 let known = (listing.to_owned(), row.id.clone().unwrap_or_default(), Reason::Mapping);
                 if !self.before.contains(&known) {
@@ -100,10 +100,10 @@ impl Report {
 /// A gap in words: what failed, what the provider says of it, and what would help.
 pub fn sentence(gap: &Gap) -> String {
     let mut words = gap.failure.what.clone();
-    if let Some(says) = &gap.failure.says {
+    if let Some(says) = &gap.failure.provider_message {
         words.push_str(&format!(", says the provider: {says}"));
     }
-    if let Some(needs) = &gap.needs {
+    if let Some(needs) = &gap.required_permission {
         words.push_str(&format!("; it needs {}", needs.trim_end()));
     }
     words
@@ -130,7 +130,7 @@ impl Counts {
             counts.scopes += listing.scopes.iter().filter(|scope| !scope.is_step).count();
             for scope in &listing.scopes {
                 counts.tokens += scope.tokens.len();
-                counts.odd_rows += scope.odd.len();
+                counts.odd_rows += scope.malformed.len();
             }
         }
         counts
@@ -188,12 +188,12 @@ mod tests {
             path: Path::root(),
             scope: (*scope).to_owned(),
             failure: Failure {
-                says: Some("403 Forbidden".into()),
+                provider_message: Some("403 Forbidden".into()),
                 ..Failure::new(Reason::Forbidden, format!("GET {scope}: 403 after 1 attempt"))
             },
-            needs: Some("Owner of the group\n".into()),
+            required_permission: Some("Owner of the group\n".into()),
         };
-        let scope = ScopeResult { path: Path::root(), tokens: Vec::new(), odd, is_step: false };
+        let scope = ScopeResult { path: Path::root(), tokens: Vec::new(), malformed: odd, is_step: false };
         let listed =
             ListingResult { name: "group".into(), scopes: vec![scope], gaps: scopes.iter().map(gap).collect() };
         Outcome { listings: vec![listed], requests: [(200, 2), (403, 1)].into(), ..Outcome::default() }

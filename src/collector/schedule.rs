@@ -72,7 +72,7 @@ mod tests {
                 path: Path::root(),
                 scope: "all".into(),
                 failure: Failure::new(reason, "it failed"),
-                needs: None,
+                required_permission: None,
             })
             .collect();
         Outcome {

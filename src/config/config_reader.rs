@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::environment::Environment;
 use super::redaction;
-use crate::core::sanitize::is_legible;
+use crate::core::sanitize::is_displayable;
 use crate::schema::diagnostic::{Diagnostics, SourceText, Span};
 use crate::schema::yaml::{Node, Reader};
 
@@ -80,7 +80,7 @@ impl ConfigReader {
 
     /// Whether a text can stand in a label, on a page and in a mail; what cannot is a mistake.
     pub(super) fn can_be_shown(&mut self, node: &Node, what: &str, text: &str) -> bool {
-        let problem = if !is_legible(text) {
+        let problem = if !is_displayable(text) {
             "it holds a line end or another character that cannot be shown; write it on one line"
         } else if text.chars().count() > LONGEST {
             "it is longer than 200 characters"

@@ -98,7 +98,7 @@ fn last(what: &str) -> &str {
 
 fn mail_address(reading: &mut ConfigReader, node: &Node, what: &str) -> Option<String> {
     let text = reading.filled(node, what)?;
-    let found = address::bare(&text);
+    let found = address::normalize(&text);
     if found.is_none() {
         let message = format!("{what}: `{text}` is not one bare address; write it such as `team@example.com`");
         reading.error(node.at, message);

@@ -1,26 +1,26 @@
-//! An owner's address: one bare address, or none.
+//! An owner's email address.
 //!
-//! It goes into the `to` of a mail as it is. There, `a@x, b@y` mails two people, a display name makes the notification
-//! fail for good, and `JANE@` and `jane@` are two mails.
+//! Alertmanager copies it into the `to` of a mail. There, `a@x, b@y` would mail two people, a display name would make the
+//! notification fail for good, and `JANE@` and `jane@` would be two mails.
 
-/// The longest address that a mail can be sent to (RFC 5321, 4.5.3.1.3, without the brackets).
-const LONGEST: usize = 254;
+/// The longest address that can receive mail (RFC 5321, 4.5.3.1.3, without the angle brackets).
+const MAX_LEN: usize = 254;
 
-/// The address in lower case; none where the text is anything but one bare, valid address.
-pub fn bare(text: &str) -> Option<String> {
+/// The address in lower case, if the text is exactly one valid address without a display name.
+pub fn normalize(text: &str) -> Option<String> {
     let text = text.trim();
     let (local, domain) = text.split_once('@')?;
-    (text.len() <= LONGEST && is_local(local) && is_domain(domain)).then(|| text.to_ascii_lowercase())
+    (text.len() <= MAX_LEN && is_local(local) && is_domain(domain)).then(|| text.to_ascii_lowercase())
 }
 
-/// The part before the `@`. Of what RFC 5322 allows, quoted parts are refused, and what mail servers, templates and shells
-/// give a meaning to: `%`, `!`, `|`, `` ` `` and braces.
+/// The part before the `@`. Stricter than RFC 5322: no quoted parts, and no characters that mail servers, templates or
+/// shells interpret (`%`, `!`, `|`, `` ` ``, braces).
 fn is_local(local: &str) -> bool {
     let allowed = |c: char| c.is_ascii_alphanumeric() || "#$&'*+-/=?^_~".contains(c);
     local.len() <= 64 && local.split('.').all(|part| !part.is_empty() && part.chars().all(allowed))
 }
 
-/// A host name with a dot, whose last part is no number: no bare host, no IP address.
+/// A host name with a dot; its last part is not a number, so it is not an IP address.
 fn is_domain(domain: &str) -> bool {
     let label = |part: &str| {
         (1..=63).contains(&part.len())
@@ -35,10 +35,10 @@ fn is_domain(domain: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::bare;
+    use super::normalize;
 
     #[test]
-    fn one_bare_address_is_kept_in_lower_case() {
+    fn normalize_returns_a_single_address_in_lower_case() {
         let cases = [
             ("jane@example.com", "jane@example.com"),
             ("JANE.Doe@Example.COM", "jane.doe@example.com"),
@@ -47,12 +47,12 @@ mod tests {
             ("svc_1=a@xn--bcher-kva.example", "svc_1=a@xn--bcher-kva.example"),
         ];
         for (text, expected) in cases {
-            assert_eq!(bare(text).as_deref().unwrap_or_default(), expected, "{text}");
+            assert_eq!(normalize(text).as_deref().unwrap_or_default(), expected, "{text}");
         }
     }
 
     #[test]
-    fn what_would_mail_another_or_nobody_is_refused() {
+    fn normalize_rejects_everything_else() {
         let long = format!("jane@{}example.com", "a.".repeat(130));
         let long_local = format!("{}@example.com", "a".repeat(65));
         let cases =
@@ -78,7 +78,7 @@ mod tests {
                 ])
                 .chain(["1+bot[bot]@users.example.com", &long, &long_local]);
         for text in cases {
-            assert_eq!(bare(text), None, "{text}");
+            assert_eq!(normalize(text), None, "{text}");
         }
     }
 }

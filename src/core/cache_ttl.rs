@@ -1,13 +1,13 @@
-//! For how long an answer about one token is used again, instead of being asked for anew.
+//! How long a cached response about one token is reused.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::token::Expiry;
 
-/// When to ask again about a token that was read at `now`: after `recheck`, and never past half of what remains of it, so
-/// that a renewal is seen before people are told of an end that is none any more. At once where it has ended.
-pub fn again_at(now: DateTime<Utc>, expires: Expiry, recheck: TimeDelta) -> DateTime<Utc> {
-    let remaining = expires.instant().map_or(TimeDelta::MAX, |end| (end - now).max(TimeDelta::zero()));
+/// When to request a token again that was read at `now`: after `recheck`, but at most half of its remaining time, so that a
+/// renewal is seen before an alert on the old expiry. An expired token is not cached.
+pub fn refresh_at(now: DateTime<Utc>, expires: Expiry, recheck: TimeDelta) -> DateTime<Utc> {
+    let remaining = expires.timestamp().map_or(TimeDelta::MAX, |at| (at - now).max(TimeDelta::zero()));
     now.checked_add_signed(recheck.min(remaining / 2)).unwrap_or(DateTime::<Utc>::MAX_UTC)
 }
 
@@ -15,13 +15,10 @@ pub fn again_at(now: DateTime<Utc>, expires: Expiry, recheck: TimeDelta) -> Date
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use chrono::{DateTime, TimeDelta, Utc};
-
-    use super::again_at;
-    use crate::core::token::Expiry;
+    use super::*;
 
     #[test]
-    fn the_nearer_the_end_the_sooner_it_is_asked_again() {
+    fn cached_response_is_reused_at_most_half_of_the_remaining_time() {
         let now: DateTime<Utc> = "2026-11-23T12:00:00Z".parse().unwrap();
         let in_hours = |hours| Expiry::At(now + TimeDelta::hours(hours));
         let cases = [
@@ -35,12 +32,12 @@ mod tests {
             (Expiry::Unknown, 24),
         ];
         for (expires, hours) in cases {
-            let again = (again_at(now, expires, TimeDelta::hours(24)) - now).num_hours();
-            assert_eq!(again, hours, "{expires:?}");
+            let refresh = (refresh_at(now, expires, TimeDelta::hours(24)) - now).num_hours();
+            assert_eq!(refresh, hours, "{expires:?}");
         }
-        assert_eq!(again_at(now, Expiry::Never, TimeDelta::MAX), DateTime::<Utc>::MAX_UTC);
-        assert_eq!(again_at(now, Expiry::At(DateTime::<Utc>::MIN_UTC), TimeDelta::hours(1)), now);
-        let again = again_at(now, Expiry::At(DateTime::<Utc>::MAX_UTC), TimeDelta::hours(1));
-        assert_eq!(again, now + TimeDelta::hours(1));
+        assert_eq!(refresh_at(now, Expiry::Never, TimeDelta::MAX), DateTime::<Utc>::MAX_UTC);
+        assert_eq!(refresh_at(now, Expiry::At(DateTime::<Utc>::MIN_UTC), TimeDelta::hours(1)), now);
+        let refresh = refresh_at(now, Expiry::At(DateTime::<Utc>::MAX_UTC), TimeDelta::hours(1));
+        assert_eq!(refresh, now + TimeDelta::hours(1));
     }
 }

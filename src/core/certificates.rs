@@ -1,4 +1,4 @@
-//! Whom a source's connections trust, and as whom they come.
+//! The CA bundle and client certificate of a source's connections.
 
 use std::sync::Arc;
 
@@ -8,25 +8,22 @@ use super::secret::Secret;
 /// Certificates and keys, as PEM.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TlsMaterial {
-    /// Certificates to trust beside the system's.
+    /// CA certificates, in addition to the system's.
     pub ca: Option<Vec<u8>>,
     /// A client certificate and its key.
     pub identity: Option<Secret>,
 }
 
-/// Where they come from. They are read anew at each collection, so that a rotated one needs no restart and no reload.
+/// Reads the certificates. Called at each collection, so that a renewed certificate needs neither restart nor reload.
 pub trait Certificates: Send + Sync {
-    /// Reads them. The failure's reason is `tls`; it names the file, never the content.
-    ///
     /// # Errors
-    /// When a file is missing or unreadable.
+    /// Reason `tls`, if a file is missing or unreadable. The failure names the file, never its content.
     fn read(&self) -> Result<TlsMaterial, Failure>;
 }
 
-/// A shared handle, as the configuration hands it to a client.
 pub type SharedCertificates = Arc<dyn Certificates>;
 
-/// These, for ever.
+/// Certificates that never change.
 impl Certificates for TlsMaterial {
     fn read(&self) -> Result<TlsMaterial, Failure> {
         Ok(self.clone())

@@ -1,84 +1,46 @@
-//! Why a listing, or a part of one, could not be had: a closed list, because its names are label values.
+//! Why a listing, or one of its scopes, failed.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// The reason of a failure; the values of the label `reason`. Present at 0 from the start.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Reason {
-    /// 401: the provider does not accept the credential.
-    Unauthorized,
-    /// 403, or a check of the definition that the credential sees everything came out false.
-    Forbidden,
-    /// 404 or 410.
-    NotFound,
-    /// 429, or a 403 that says that no requests remain.
-    RateLimited,
-    /// 5xx.
-    ServerError,
-    /// No answer, or no whole answer, in time; or 408.
-    Timeout,
-    /// The name is unknown, the connection refused, reset or cut, or a proxy does not let through (407).
-    Connect,
-    /// The certificate is not trusted, or no common protocol.
-    Tls,
-    /// An answer, or a next page, that leads to another origin; too many redirections.
-    Redirect,
-    /// An answer over the size limit.
-    TooLarge,
-    /// No JSON where JSON was due, or not of the shape that the definition expects.
-    Decode,
-    /// A row that the definition cannot read; a gap where it can read none.
-    Mapping,
-    /// Pages that repeat, or too many of them.
-    Paging,
-    /// The credential's file or variable is missing or unreadable.
-    Credential,
-    /// A fault of this program or of the definition: a panic, or a request that the provider calls malformed.
-    Internal,
-}
+use super::label_values::label_values;
 
-impl Reason {
-    /// All reasons, in the order of the documentation.
-    pub const ALL: [Self; 15] = [
-        Self::Unauthorized,
-        Self::Forbidden,
-        Self::NotFound,
-        Self::RateLimited,
-        Self::ServerError,
-        Self::Timeout,
-        Self::Connect,
-        Self::Tls,
-        Self::Redirect,
-        Self::TooLarge,
-        Self::Decode,
-        Self::Mapping,
-        Self::Paging,
-        Self::Credential,
-        Self::Internal,
-    ];
-
-    /// The value of the label `reason`.
-    pub fn label(self) -> &'static str {
-        match self {
-            Self::Unauthorized => "unauthorized",
-            Self::Forbidden => "forbidden",
-            Self::NotFound => "not_found",
-            Self::RateLimited => "rate_limited",
-            Self::ServerError => "server_error",
-            Self::Timeout => "timeout",
-            Self::Connect => "connect",
-            Self::Tls => "tls",
-            Self::Redirect => "redirect",
-            Self::TooLarge => "too_large",
-            Self::Decode => "decode",
-            Self::Mapping => "mapping",
-            Self::Paging => "paging",
-            Self::Credential => "credential",
-            Self::Internal => "internal",
-        }
+label_values! {
+    /// Why something failed: the values of the label `reason`. All are exposed at 0 from the start.
+    #[derive(Serialize, Deserialize)]
+    #[serde(rename_all = "snake_case")]
+    pub enum Reason {
+        /// 401: the provider rejects the credential.
+        Unauthorized = "unauthorized",
+        /// 403, or the definition's check that the credential sees everything is false.
+        Forbidden = "forbidden",
+        /// 404 or 410.
+        NotFound = "not_found",
+        /// 429, or a 403 with no requests remaining.
+        RateLimited = "rate_limited",
+        /// 5xx.
+        ServerError = "server_error",
+        /// No complete response in time, or 408.
+        Timeout = "timeout",
+        /// Unknown host, connection refused, reset or closed early, or rejected by a proxy (407).
+        Connect = "connect",
+        /// The certificate is not trusted, or there is no common protocol version.
+        Tls = "tls",
+        /// A redirect or next page at a different origin, or too many redirects.
+        Redirect = "redirect",
+        /// The response exceeds a size limit.
+        TooLarge = "too_large",
+        /// The response is not JSON, or not of the shape that the definition expects.
+        Decode = "decode",
+        /// A malformed row; or all rows of a scope are malformed.
+        Mapping = "mapping",
+        /// Pages repeat, or there are too many.
+        Paging = "paging",
+        /// The credential's file or variable is missing or unreadable.
+        Credential = "credential",
+        /// A bug in the exporter or the definition: a panic, or a request that the provider calls malformed.
+        Internal = "internal",
     }
 }
 
@@ -88,21 +50,20 @@ impl fmt::Display for Reason {
     }
 }
 
-/// One failure: its reason for the machine, a sentence for people. Neither ever quotes a body or a credential.
+/// A failure. Its texts never quote a response body or a credential.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{what}")]
 pub struct Failure {
-    /// Why, as a label value.
     pub reason: Reason,
-    /// What was asked and what came of it, such as `GET https://…/api-tokens: 403 after 1 attempt`.
+    /// What failed, such as `GET https://…/api-tokens: 403 after 1 attempt`.
     pub what: String,
-    /// The provider's own words, picked by the definition's `error`: the one part of a body that may be shown.
-    pub says: Option<String>,
+    /// The provider's error message, as selected by the definition's `error`: the only part of a body that is shown.
+    pub provider_message: Option<String>,
 }
 
 impl Failure {
-    /// A failure about which the provider has said nothing.
+    /// A failure without a provider message.
     pub fn new(reason: Reason, what: impl Into<String>) -> Self {
-        Self { reason, what: what.into(), says: None }
+        Self { reason, what: what.into(), provider_message: None }
     }
 }

@@ -1,13 +1,15 @@
-//! What a token is and what is known of it. No input or output, no clock, no async: `now` is an argument.
+//! Tokens, the inventory, and the rules that apply to them. No I/O, no clock, no async: `now` is an argument.
 
 pub mod address;
 pub mod cache_ttl;
 pub mod certificates;
+pub mod clock;
 pub mod failure;
 pub mod inventory;
+pub(crate) mod label_values;
 pub mod lead;
 pub mod outcome;
-pub mod rate_bucket;
+pub mod rate;
 pub mod rules;
 pub(crate) mod sanitize;
 pub mod secret;

@@ -1,4 +1,4 @@
-//! What one collection of one source has brought: complete scopes, gaps, and what it cost.
+//! The result of one collection of one source: complete scopes, failed ones (gaps), and the requests that it took.
 
 use std::borrow::Borrow;
 use std::collections::BTreeMap;
@@ -10,13 +10,13 @@ use serde::{Deserialize, Serialize};
 use super::failure::{Failure, Reason};
 use super::token::{Expiry, Token};
 
-/// The path of requests that leads to a scope: the values and requests of the listing's fan-out, then the last request.
+/// Identifies a scope: the values and requests of the listing's fan-out, then the last request.
 ///
-/// A gap at a step is a prefix of the path of everything under it. The empty path is the whole listing.
+/// A gap at a step of the fan-out has a prefix of the paths below it. The empty path is the whole listing.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Path(Arc<str>);
 
-/// What separates the steps of a path; requests and values are cleaned of it.
+/// Separates the steps of a path; replaced by a space within a step.
 const STEP: char = '\n';
 
 impl Path {
@@ -25,13 +25,13 @@ impl Path {
         Self(Arc::from(""))
     }
 
-    /// The path one step further down.
+    /// The path with one more step.
     pub fn join(&self, step: &str) -> Self {
         let step = step.replace(STEP, " ");
         if self.0.is_empty() { Self(Arc::from(step)) } else { Self(Arc::from(format!("{}{STEP}{step}", self.0))) }
     }
 
-    /// Whether `other` is this path or lies under it.
+    /// Whether `other` is this path or below it.
     pub fn covers(&self, other: &Self) -> bool {
         match other.0.strip_prefix(&*self.0) {
             Some(rest) => self.0.is_empty() || rest.is_empty() || rest.starts_with(STEP),
@@ -39,136 +39,137 @@ impl Path {
         }
     }
 
-    /// The paths that cover this one, from the whole listing down to itself.
+    /// The paths that cover this one, from the root down to itself.
     pub(crate) fn covering(&self) -> impl Iterator<Item = &str> {
         let steps = self.0.match_indices(STEP).map(|(at, _)| &self.0[..at]);
         iter::once("").chain(steps).chain(iter::once(&*self.0))
     }
 }
 
-/// So that a set of paths can be asked for one of `covering`.
+/// Lets a set of paths be searched for the items of `covering`.
 impl Borrow<str> for Path {
     fn borrow(&self) -> &str {
         &self.0
     }
 }
 
-/// What one collection of a source has brought.
+/// The result of one collection of a source.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Outcome {
-    /// Every listing that the source runs, in the definition's order, even where nothing of it could be had.
+    /// Every listing of the source, in the definition's order, also if it failed.
     pub listings: Vec<ListingResult>,
-    /// When the credential that the exporter itself used ends.
-    pub own: CredentialExpiry,
-    /// How many requests were sent, by status; those without an answer under 0.
+    /// The expiry of the exporter's own credential.
+    pub credential_expiry: CredentialExpiry,
+    /// Requests sent, by response status; 0 without a response.
     pub requests: BTreeMap<u16, u64>,
-    /// What the provider last said of its rate limit.
+    /// The rate limit, as last reported.
     pub rate_limit: Option<RateLimit>,
-    /// What has failed and is not in a gap: a map of owners, the look at the own credential.
+    /// Failures outside the listings: of a look-up table, or of the request for the expiry of the exporter's credential.
     pub failures: Vec<Failure>,
-    /// Fields other than id and expiry that could not be read, and so were left out.
+    /// Fields, other than id and expiry, that were omitted because they are unreadable.
     pub unread_fields: u64,
 }
 
 impl Outcome {
-    /// An outcome in which each of these listings has failed as a whole: a panic, a time-out, a missing credential.
+    /// The outcome of a collection that failed as a whole: a panic, a timeout, a missing credential.
     pub fn failed(listings: &[String], failure: &Failure) -> Self {
         let listings = listings
             .iter()
             .map(|name| ListingResult {
                 name: name.clone(),
                 scopes: Vec::new(),
-                gaps: vec![Gap { path: Path::root(), scope: "all".into(), failure: failure.clone(), needs: None }],
+                gaps: vec![Gap {
+                    path: Path::root(),
+                    scope: "all".into(),
+                    failure: failure.clone(),
+                    required_permission: None,
+                }],
             })
             .collect();
         Self { listings, ..Self::default() }
     }
 
-    /// Whether every scope of every listing was answered to its last page.
+    /// Whether no scope failed.
     pub fn is_complete(&self) -> bool {
         self.listings.iter().all(|listing| listing.gaps.is_empty())
     }
 
-    /// How often each reason occurred: gaps, odd rows, and failures beside the listings.
+    /// Failures by reason: gaps, malformed rows, and failures outside the listings.
     pub fn reasons(&self) -> BTreeMap<Reason, u64> {
         let mut counts = BTreeMap::new();
         let gaps = self.listings.iter().flat_map(|listing| &listing.gaps).map(|gap| gap.failure.reason);
         for reason in gaps.chain(self.failures.iter().map(|failure| failure.reason)) {
             *counts.entry(reason).or_insert(0) += 1;
         }
-        let odd: u64 =
-            self.listings.iter().flat_map(|listing| &listing.scopes).map(|scope| scope.odd.len() as u64).sum();
-        if odd > 0 {
-            *counts.entry(Reason::Mapping).or_insert(0) += odd;
+        let scopes = self.listings.iter().flat_map(|listing| &listing.scopes);
+        let malformed: u64 = scopes.map(|scope| scope.malformed.len() as u64).sum();
+        if malformed > 0 {
+            *counts.entry(Reason::Mapping).or_insert(0) += malformed;
         }
         counts
     }
 }
 
-/// What one listing has brought.
+/// The result of one listing.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ListingResult {
-    /// The listing's name.
     pub name: String,
-    /// The scopes, and steps, whose answers were complete.
+    /// Complete scopes, and fan-out steps with malformed rows.
     pub scopes: Vec<ScopeResult>,
-    /// The scopes, and steps, that failed.
+    /// Failed scopes, and failed fan-out steps.
     pub gaps: Vec<Gap>,
 }
 
-/// A complete answer.
+/// A complete scope.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ScopeResult {
-    /// Where it stands.
     pub path: Path,
-    /// Its tokens. A step has none.
+    /// Empty for a step.
     pub tokens: Vec<Token>,
-    /// Rows that could not be read. Where there are any, nothing at or under this path is removed on this answer's word.
-    pub odd: Vec<MalformedRow>,
-    /// Whether it is a scope proper, or only a step with odd rows.
+    /// Rows that were skipped. If there are any, a missing token at or below this path does not count as missing.
+    pub malformed: Vec<MalformedRow>,
+    /// Whether it is a fan-out step with malformed rows instead of a scope.
     pub is_step: bool,
 }
 
-/// A row that the definition could not read.
+/// A row without a readable id or expiry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MalformedRow {
-    /// Its number in the answer, from 1, over all pages.
+    /// Its number in the scope, from 1, over all pages.
     pub position: u64,
-    /// Its identifier, if that much could be read.
+    /// Its identifier, if that is readable.
     pub id: Option<String>,
-    /// The field that could not be read, or `take`.
+    /// The unreadable field, or `take`.
     pub field: &'static str,
 }
 
-/// A scope, or a step with all that lies under it, whose answer was a failure.
+/// A scope that failed, or a fan-out step with everything below it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Gap {
-    /// Where it stands. Everything under it is kept as it was.
+    /// Tokens at and below this path stay as they are.
     pub path: Path,
-    /// What it is called, such as `/api/v4/projects/124/access_tokens`.
+    /// Its name, such as `/api/v4/projects/124/access_tokens`.
     pub scope: String,
-    /// What went wrong.
     pub failure: Failure,
-    /// The permission that a refusal lacks.
-    pub needs: Option<String>,
+    /// The permission that the credential lacks, if the provider rejected it.
+    pub required_permission: Option<String>,
 }
 
-/// When the credential that the exporter itself used ends.
+/// The expiry of the exporter's own credential.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum CredentialExpiry {
-    /// The provider does not tell, or the look failed: what was known before stays.
+    /// Not reported, or the request failed: the previous value stays.
     #[default]
     NotReported,
-    /// It ends so.
     Reported(Expiry),
 }
 
 /// A provider's rate limit, in requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RateLimit {
-    /// Requests allowed in the provider's window, if told.
+    /// Requests allowed per window, if reported.
     pub limit: Option<u64>,
-    /// Requests left in it.
+    /// Requests remaining in the window.
     pub remaining: u64,
 }
 
@@ -183,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn a_gap_at_a_step_covers_what_lies_under_it() {
+    fn path_covers_itself_and_everything_below() {
         let cases: [(&[&str], &[&str], bool); 7] = [
             (&[], &[], true),
             (&[], &["a", "b"], true),
@@ -202,15 +203,20 @@ mod tests {
     }
 
     #[test]
-    fn every_gap_odd_row_and_further_failure_is_counted_under_its_reason() {
+    fn reasons_count_gaps_malformed_rows_and_other_failures() {
         let gap = |reason| Gap {
             path: Path::root(),
             scope: "all".into(),
             failure: Failure::new(reason, "GET /tokens: 403"),
-            needs: None,
+            required_permission: None,
         };
-        let odd = |position| MalformedRow { position, id: None, field: "expires_at" };
-        let scope = ScopeResult { path: path(&["a"]), tokens: Vec::new(), odd: vec![odd(1), odd(7)], is_step: false };
+        let malformed = |position| MalformedRow { position, id: None, field: "expires_at" };
+        let scope = ScopeResult {
+            path: path(&["a"]),
+            tokens: Vec::new(),
+            malformed: vec![malformed(1), malformed(7)],
+            is_step: false,
+        };
         let listed = ListingResult {
             name: "tokens".into(),
             scopes: vec![scope],
@@ -218,7 +224,7 @@ mod tests {
         };
         let outcome = Outcome {
             listings: vec![listed],
-            failures: vec![Failure::new(Reason::Timeout, "GET /me: no answer")],
+            failures: vec![Failure::new(Reason::Timeout, "GET /me: no response")],
             ..Outcome::default()
         };
         assert!(!outcome.is_complete());
@@ -227,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_collection_is_a_gap_in_every_listing() {
+    fn failed_outcome_has_a_gap_in_every_listing() {
         let outcome = Outcome::failed(&["a".into(), "b".into()], &Failure::new(Reason::Credential, "no such file"));
         assert!(!outcome.is_complete());
         assert_eq!(outcome.reasons().get(&Reason::Credential), Some(&2));

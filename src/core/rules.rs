@@ -1,4 +1,4 @@
-//! The configuration's rules: what they match, and what they add to a token.
+//! The rules of the configuration: which tokens they match, and what they change.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -10,78 +10,68 @@ use super::address;
 use super::lead::LeadChange;
 use super::token::{Expiry, Owner, Token};
 
-/// One rule. All that match apply, in order; a later one wins, and sees what the earlier ones have made of the token.
+/// A rule. All matching rules apply, in order; each sees the changes of the earlier ones and may override them.
 #[derive(Clone, Debug, Default)]
 pub struct Rule {
-    /// Which tokens.
     pub matches: Match,
-    /// Labels to add.
+    /// Labels to set.
     pub labels: BTreeMap<String, String>,
-    /// Fields of the owner to set; the others stay. An address that is not one bare, valid address is not set.
+    /// Fields of the owner to set; the others stay. An invalid address is not set.
     pub owner: Option<Owner>,
-    /// A lead of their own.
     pub alert_lead: LeadChange,
-    /// A token without an end of its own is to be renewed when it is this old.
+    /// The age at which a token that never expires is due for rotation.
     pub rotate_after: Option<TimeDelta>,
-    /// Leaves the token out; counted as filtered.
+    /// Excludes the token; it is counted as filtered.
     pub drop: bool,
 }
 
-/// What a rule matches: all that is given must hold. Nothing given matches every token.
+/// The conditions of a rule. All that are set must hold; without any, every token matches.
 #[derive(Clone, Debug, Default)]
 pub struct Match {
-    /// One of these source names, exactly.
+    /// One of these names; likewise for `provider` and `kind`.
     pub source: Vec<String>,
-    /// One of these providers, exactly.
     pub provider: Vec<String>,
-    /// One of these kinds, exactly.
     pub kind: Vec<String>,
-    /// Found in the identifier.
+    /// Matches a part of the identifier; likewise for `name`.
     pub id: Option<Regex>,
-    /// Found in the name.
     pub name: Option<Regex>,
-    /// Found in the owner's identifier, name or address.
+    /// Matches a part of the owner's identifier, name or address.
     pub owner: Option<Regex>,
-    /// Found in the label of this name. A token without that label does not match.
+    /// Each matches a part of the label with this name. A token without that label does not match.
     pub labels: BTreeMap<String, Regex>,
 }
 
-/// What the rules have made of a token.
+/// The effect of the rules on a token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RuleResult {
-    /// It is left out.
     Dropped,
-    /// It is kept, with these changes.
     Kept(Overrides),
 }
 
-/// What is other than the provider said. A field that is none is as the provider said.
+/// Values that replace those of the provider; `None` leaves them unchanged.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Overrides {
-    /// Its owner.
     pub owner: Option<Owner>,
-    /// All its labels.
+    /// All labels of the token.
     pub labels: Option<BTreeMap<String, String>>,
-    /// When it is to be renewed, though it has no end of its own.
-    pub renew_at: Option<DateTime<Utc>>,
-    /// Its lead.
+    /// When a token that never expires is due for rotation.
+    pub rotate_at: Option<DateTime<Utc>>,
     pub lead: LeadChange,
-    /// Whether a rule's address was refused.
+    /// Whether a rule set an invalid address.
     pub refused_address: bool,
 }
 
 impl Overrides {
-    /// The token's end.
     pub fn expires(&self, token: &Token) -> Expiry {
-        self.renew_at.map_or(token.expires, Expiry::Policy)
+        self.rotate_at.map_or(token.expires, Expiry::Policy)
     }
 }
 
-/// What the rules make of a token of this source.
+/// Applies the rules to a token of this source.
 pub fn apply(rules: &[Rule], source: &str, provider: &str, token: &Token) -> RuleResult {
     let mut owner = token.owner.as_ref().map(Cow::Borrowed);
     let mut labels = Cow::Borrowed(&token.labels);
-    let mut changes = Overrides::default();
+    let mut overrides = Overrides::default();
     let mut rotate_after = None;
     for rule in rules {
         if !rule.matches.holds(source, provider, token, owner.as_deref(), &labels) {
@@ -94,20 +84,21 @@ pub fn apply(rules: &[Rule], source: &str, provider: &str, token: &Token) -> Rul
             labels.to_mut().extend(rule.labels.clone());
         }
         if let Some(change) = &rule.owner {
-            changes.refused_address |= merge(owner.get_or_insert_with(Cow::default).to_mut(), change);
+            overrides.refused_address |= merge(owner.get_or_insert_with(Cow::default).to_mut(), change);
         }
-        changes.lead = changes.lead.then(rule.alert_lead);
+        overrides.lead = overrides.lead.then(rule.alert_lead);
         rotate_after = rule.rotate_after.or(rotate_after);
     }
-    changes.owner = owner.and_then(owned);
-    changes.labels = owned(labels);
+    overrides.owner = owner.and_then(owned);
+    overrides.labels = owned(labels);
     if matches!(token.expires, Expiry::Never | Expiry::Unknown) {
-        changes.renew_at = rotate_after.zip(token.created_at).and_then(|(age, made)| made.checked_add_signed(age));
+        overrides.rotate_at =
+            rotate_after.zip(token.created_at).and_then(|(age, created)| created.checked_add_signed(age));
     }
-    RuleResult::Kept(changes)
+    RuleResult::Kept(overrides)
 }
 
-/// What was changed, if it was.
+/// The value, if it was changed.
 fn owned<T: Clone>(value: Cow<'_, T>) -> Option<T> {
     match value {
         Cow::Borrowed(_) => None,
@@ -115,9 +106,9 @@ fn owned<T: Clone>(value: Cow<'_, T>) -> Option<T> {
     }
 }
 
-/// Sets the fields that the change names. True where its address is refused.
+/// Sets the fields of the change. Returns whether its address is invalid.
 fn merge(owner: &mut Owner, change: &Owner) -> bool {
-    let email = change.email.as_deref().map(address::bare);
+    let email = change.email.as_deref().map(address::normalize);
     owner.id = change.id.clone().or(owner.id.take());
     owner.name = change.name.clone().or(owner.name.take());
     owner.email = email.clone().flatten().or(owner.email.take());

@@ -1,4 +1,4 @@
-//! A secret text that no log, message or page can show by accident.
+//! Secrets, which no log, message or page can show by accident.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -6,38 +6,31 @@ use std::sync::Arc;
 
 use super::failure::Failure;
 
-/// So many characters of a secret in a row are too many to be shown; of a shorter one all.
-const TELLING: usize = 12;
+/// A text with this many consecutive characters of a secret leaks it. A shorter secret leaks only as a whole.
+const MIN_LEAK_LEN: usize = 12;
 
-/// A secret. `Debug` hides it, there is no `Display`, and it cannot be serialized.
+/// A secret. `Debug` redacts it, there is no `Display`, and it cannot be serialized.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
 impl Secret {
-    /// Takes a text in. Line ends at its close are not part of it: files end in one.
+    /// Removes trailing line breaks, with which files end.
     pub fn new(text: impl Into<String>) -> Self {
         let mut text: String = text.into();
         text.truncate(text.trim_end_matches(['\r', '\n']).len());
         Self(text)
     }
 
-    /// Hands the text out, for the one place that sends it.
+    /// The secret itself, for the code that sends it.
     pub fn expose(&self) -> &str {
         &self.0
     }
 
-    /// Whether a text holds the secret, or so much of it that it helps a thief.
-    pub fn is_told_by(&self, text: &str) -> bool {
-        let secret = self.0.trim();
-        let starts = secret.char_indices().map(|(at, _)| &secret[at..]);
-        let pieces =
-            starts.filter_map(|rest| rest.char_indices().nth(TELLING - 1).map(|(at, c)| &rest[..at + c.len_utf8()]));
-        let is_short = secret.chars().count() < TELLING;
-        if is_short {
-            !secret.is_empty() && text.contains(secret)
-        } else {
-            pieces.into_iter().any(|piece| text.contains(piece))
-        }
+    /// Whether a text contains the secret, or a part that is long enough to help an attacker.
+    pub fn leaks_into(&self, text: &str) -> bool {
+        let secret: Vec<char> = self.0.trim().chars().collect();
+        let len = secret.len().min(MIN_LEAK_LEN);
+        len > 0 && secret.windows(len).any(|part| text.contains(&part.iter().collect::<String>()))
     }
 }
 
@@ -47,35 +40,31 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// A credential as it is read at a collection: one secret, or several parts by name. The single one's name is empty.
+/// A source's credential: named parts, or one secret under the empty name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Credential(pub BTreeMap<String, Secret>);
 
 impl Credential {
-    /// A credential of one secret.
     pub fn single(secret: Secret) -> Self {
         Self(BTreeMap::from([(String::new(), secret)]))
     }
 
-    /// The part of this name; the empty name is the single secret.
     pub fn part(&self, name: &str) -> Option<&Secret> {
         self.0.get(name)
     }
 }
 
-/// Where a credential comes from. It is read anew at each collection, so that a rotated one needs no restart.
+/// Reads a credential. Called at each collection, so that a rotated secret needs no restart.
 pub trait Credentials: Send + Sync {
-    /// Reads it. The failure's reason is `credential`; it names the file or variable, never the content.
-    ///
     /// # Errors
-    /// When a file or variable is missing, empty or unreadable.
+    /// Reason `credential`, if a file or variable is missing, empty or unreadable. The failure names it, never its content.
     fn read(&self) -> Result<Credential, Failure>;
 
-    /// The names of the parts; one empty name for a single secret; none where no credential is configured.
+    /// The names of the parts: one empty name for a single secret, no name without a credential.
     fn parts(&self) -> Vec<String>;
 }
 
-/// A source that needs no credential.
+/// The credential of a source that needs none.
 #[derive(Clone, Copy, Debug)]
 pub struct NoCredential;
 
@@ -89,7 +78,6 @@ impl Credentials for NoCredential {
     }
 }
 
-/// A shared handle, as the configuration hands it to a provider.
 pub type SharedCredentials = Arc<dyn Credentials>;
 
 #[cfg(test)]
@@ -97,8 +85,8 @@ mod tests {
     use super::Secret;
 
     #[test]
-    fn a_piece_of_a_secret_tells_it() {
-        for (secret, text, told) in [
+    fn secret_leaks_into_a_text_with_12_of_its_characters() {
+        for (secret, text, leaks) in [
             ("glpat-abcdefghijklmnop", "token glpat-abcdefghijklmnop is revoked", true),
             ("glpat-abcdefghijklmnop", "token glpat-abcdef… is revoked", true),
             ("glpat-abcdefghijklmnop", "token glpat-abc… is revoked", false),
@@ -108,7 +96,7 @@ mod tests {
             ("schlüsselwörter", "lüsselwörter", true),
             ("", "anything", false),
         ] {
-            assert_eq!(Secret::new(secret).is_told_by(text), told, "{secret} in {text}");
+            assert_eq!(Secret::new(secret).leaks_into(text), leaks, "{secret} in {text}");
         }
     }
 }

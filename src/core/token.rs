@@ -1,90 +1,82 @@
-//! A token: one credential with an end.
+//! Tokens.
 
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-/// One credential as its provider last listed it: an API token, a key, a client secret, a robot account.
+use super::label_values::label_values;
+
+/// One credential as its provider last reported it: an API token, a key, a client secret, a robot account.
 ///
-/// It never holds the secret itself, nor a hash of it.
+/// Never contains the secret itself or a hash of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Token {
     /// The provider's own identifier, unique within its source.
     pub id: String,
-    /// What people call it; not unique. May be empty.
+    /// Not unique, may be empty.
     pub name: String,
-    /// What sort of credential it is, such as `api-token`.
+    /// The type of credential, such as `api-token`.
     pub kind: String,
-    /// Whose it is.
     pub owner: Option<Owner>,
-    /// When it was made.
     pub created_at: Option<DateTime<Utc>>,
-    /// When it ends.
     pub expires: Expiry,
-    /// When it was last used, as far as the provider tells.
     pub last_used: LastUse,
-    /// What it may do, in the provider's words.
+    /// Its permissions, as the provider names them.
     pub scopes: Vec<String>,
-    /// Blocked, locked or switched off, but not deleted.
+    /// Blocked, locked or deactivated, but not deleted.
     pub disabled: bool,
-    /// How long the provider lets it live at each renewal, where that is not the time from its making to its end
-    /// (a sliding or renewable end).
+    /// The lifetime that each renewal grants, if it differs from the time between creation and expiry (renewable tokens).
     #[serde(with = "seconds")]
     pub lifetime: Option<TimeDelta>,
-    /// The page where a person renews it.
+    /// The page on which its owner renews it.
     pub manage_url: Option<String>,
-    /// Further facts that the provider's definition, or a rule, names.
+    /// Additional labels, set by the provider's definition.
     pub labels: BTreeMap<String, String>,
-    /// Whether its end was told as seconds from now, and so wavers by the latency of each answer.
+    /// Whether the provider reports the expiry as seconds from now, so that it varies with the latency of each response.
     pub approximate: bool,
 }
 
-/// The person, account or team that a token belongs to. Each field may be missing, never all of them.
+/// The person, account or team that owns a token. At least one field is set.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Owner {
-    /// The provider's identifier of the owner.
     pub id: Option<String>,
-    /// The name that people know.
     pub name: Option<String>,
-    /// One bare address in lower case, or nothing.
+    /// One address in lower case, see [`super::address`].
     pub email: Option<String>,
 }
 
 impl Owner {
-    /// The name, or else the identifier: what `token_owner` shows. An address is never shown here.
+    /// The label `token_owner`: the name, or else the identifier, never the address.
     pub fn label(&self) -> Option<&str> {
         self.name.as_deref().or(self.id.as_deref())
     }
 }
 
-/// When a token ends.
+/// When a token expires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Expiry {
-    /// At this instant, says the provider.
+    /// As reported by the provider.
     At(DateTime<Utc>),
-    /// At this instant it is to be renewed, says a rule of the configuration (`rotate_after`).
+    /// The token never expires, but a rule of the configuration requires its rotation (`rotate_after`).
     Policy(DateTime<Utc>),
-    /// Never.
     Never,
-    /// The provider said something that could not be read, or nothing where an end was due.
+    /// The provider's value is unreadable, or missing although the token must expire.
     Unknown,
 }
 
 impl Expiry {
-    /// The values of the label `expiry`, all of them.
+    /// All values of the label `expiry`.
     pub const LABELS: [&'static str; 4] = ["at", "policy", "never", "unknown"];
 
-    /// The instant, if there is one.
-    pub fn instant(self) -> Option<DateTime<Utc>> {
+    pub fn timestamp(self) -> Option<DateTime<Utc>> {
         match self {
             Self::At(at) | Self::Policy(at) => Some(at),
             Self::Never | Self::Unknown => None,
         }
     }
 
-    /// The value of the label `expiry`.
     pub fn label(self) -> &'static str {
         match self {
             Self::At(_) => "at",
@@ -99,45 +91,27 @@ impl Expiry {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LastUse {
-    /// The provider does not tell.
+    /// The provider does not report it.
     #[serde(rename = "untold")]
     NotReported,
-    /// The provider tells, and knows of no use.
+    /// The provider reports that the token was never used.
     Never,
-    /// At this instant.
     At(DateTime<Utc>),
 }
 
-/// What has become of a token. Exactly one holds; where several could, the first of `Disabled`, `Replaced`, `Expired`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum State {
-    /// It works, as far as is known.
-    Active,
-    /// Its end has passed.
-    Expired,
-    /// A newer one of the same kind, owner and name outlives it.
-    Replaced,
-    /// The provider says that it is blocked.
-    Disabled,
-}
-
-impl State {
-    /// All states.
-    pub const ALL: [Self; 4] = [Self::Active, Self::Expired, Self::Replaced, Self::Disabled];
-
-    /// The value of the label `state`.
-    pub fn label(self) -> &'static str {
-        match self {
-            Self::Active => "active",
-            Self::Expired => "expired",
-            Self::Replaced => "replaced",
-            Self::Disabled => "disabled",
-        }
+label_values! {
+    /// The state of a token. If several apply, the first of `Disabled`, `Replaced`, `Expired`.
+    pub enum State {
+        Active = "active",
+        Expired = "expired",
+        /// A newer token of the same kind, owner and name expires later.
+        Replaced = "replaced",
+        /// Blocked at the provider.
+        Disabled = "disabled",
     }
 }
 
-/// Lifetimes are kept in whole seconds.
+/// Lifetimes are stored in whole seconds.
 mod seconds {
     use chrono::TimeDelta;
     use serde::{Deserialize, Deserializer, Serialize, Serializer};

@@ -20,10 +20,8 @@ use super::program::ExporterMetrics;
 use super::sources::next_credential_change;
 use super::text::{Format, Writer};
 use super::{Known, Labels};
-use crate::core::inventory::Inventory;
-
-/// Where the time comes from.
-pub type Clock = Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>;
+use crate::core::clock::Clock;
+use crate::core::inventory::{Inventory, SharedInventory};
 
 /// The longest sleep between two looks at the clock. A sleep does not notice that the clock was set, or the machine
 /// suspended.
@@ -31,7 +29,7 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 
 /// The page.
 pub struct Page {
-    inventory: Arc<RwLock<Inventory>>,
+    inventory: SharedInventory,
     program: Arc<ExporterMetrics>,
     clock: Clock,
     labels: Mutex<Labels>,
@@ -54,7 +52,7 @@ impl Page {
     /// # Errors
     /// None in practice: the compressor writes to memory.
     pub fn new(
-        inventory: Arc<RwLock<Inventory>>,
+        inventory: SharedInventory,
         labels: Labels,
         program: Arc<ExporterMetrics>,
         clock: Clock,

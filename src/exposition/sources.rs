@@ -138,13 +138,13 @@ fn write_rate_limit(to: &mut Writer, sources: &Sources<'_>) {
 fn write_credential(to: &mut Writer, sources: &Sources<'_>, now: DateTime<Utc>) {
     to.family(&source::CREDENTIAL_EXPIRY);
     for (name, known) in sources {
-        if let Some(at) = known.credential.and_then(Expiry::instant) {
+        if let Some(at) = known.credential_expiry.and_then(Expiry::timestamp) {
             sample(to, &source::CREDENTIAL_EXPIRY, name, known).instant(at);
         }
     }
     to.family(&source::CREDENTIAL_DUE);
     for (name, known) in sources {
-        if let Some(at) = known.credential.and_then(Expiry::instant)
+        if let Some(at) = known.credential_expiry.and_then(Expiry::timestamp)
             && let Some(band) = credential_band(at, known.policy.lead, now)
         {
             sample(to, &source::CREDENTIAL_DUE, name, known).label("band", band.label()).instant(at);
@@ -206,7 +206,7 @@ pub(crate) fn credential_band(ends: DateTime<Utc>, lead: Lead, now: DateTime<Utc
 
 /// The next instant at which the band of a source's own credential changes.
 pub(super) fn next_credential_change(known: &Source, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-    let ends = known.credential.and_then(Expiry::instant)?;
+    let ends = known.credential_expiry.and_then(Expiry::timestamp)?;
     [known.policy.lead.warning, known.policy.lead.critical, chrono::TimeDelta::zero()]
         .into_iter()
         .filter_map(|lead| ends.checked_sub_signed(lead))

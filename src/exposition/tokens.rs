@@ -23,13 +23,13 @@ pub(super) fn without_repeats<'a>(tokens: impl Iterator<Item = TokenView<'a>>) -
 pub(super) fn write(to: &mut Writer, tokens: &[TokenView<'_>], labels: Labels) {
     to.family(&token::EXPIRY);
     for view in tokens {
-        if let Some(at) = view.expires.instant() {
+        if let Some(at) = view.expires.timestamp() {
             identity(to.sample(token::EXPIRY.name), view, labels).instant(at);
         }
     }
     to.family(&token::DUE);
     for view in tokens {
-        if let (Some(band), Some(at)) = (view.band, view.expires.instant()) {
+        if let (Some(band), Some(at)) = (view.band, view.expires.timestamp()) {
             let sample = identity(to.sample(token::DUE.name), view, labels)
                 .label("band", band.label())
                 .label("expiry", view.expires.label())

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
 use http::header::HeaderMap;
 use parking_lot::{Mutex, MutexGuard};
 use tokio::time::{Instant, sleep, timeout_at};
@@ -19,20 +18,15 @@ use super::limit::Limits;
 use super::transport::Transport;
 use super::{quota, redact, redirect, retry};
 use crate::core::certificates::TlsMaterial;
+use crate::core::clock::{Clock, Jitter};
 use crate::core::failure::{Failure, Reason};
 use crate::core::outcome::RateLimit;
-
-/// Where the time comes from. Only what a vendor tells in wall time (a reset, a date) needs it.
-pub type Clock = Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>;
-
-/// Where jitter comes from: a number from 0 to 1.
-type Chance = Box<dyn Fn() -> f64 + Send + Sync>;
 
 /// A client.
 pub struct Client {
     options: Options,
     clock: Clock,
-    chance: Chance,
+    jitter: Jitter,
     limits: Limits,
     connections: Mutex<Connections>,
     usage: Mutex<Usage>,
@@ -65,7 +59,7 @@ impl Client {
             limits: Limits::new(options.concurrency, options.rate),
             connections: Mutex::new(Connections { trust, transport }),
             usage: Mutex::default(),
-            chance: Box::new(rand::random::<f64>),
+            jitter: Arc::new(rand::random::<f64>),
             options,
             clock,
         })
@@ -73,8 +67,8 @@ impl Client {
 
     /// The same client with its jitter from elsewhere: a number from 0 (no wait of its own) to 1 (the longest).
     #[must_use]
-    pub fn with_chance(mut self, chance: impl Fn() -> f64 + Send + Sync + 'static) -> Self {
-        self.chance = Box::new(chance);
+    pub fn with_jitter(mut self, jitter: Jitter) -> Self {
+        self.jitter = jitter;
         self
     }
 
@@ -140,9 +134,9 @@ impl Client {
         if !retry::may_help(reason) {
             return None;
         }
-        let wait = retry::wait(attempts, told, self.options.longest_wait, (self.chance)());
+        let wait = retry::wait(attempts, told, self.options.longest_wait, (self.jitter)());
         if reason == Reason::RateLimited {
-            self.limits.hold(Instant::now() + wait);
+            self.limits.block_until(Instant::now() + wait);
         }
         Some(wait)
     }
@@ -173,7 +167,7 @@ impl Client {
         headers: &HeaderMap,
         deadline: Instant,
     ) -> Result<Answer, TransportError> {
-        let _turn = self.limits.turn(deadline).await?;
+        let _permit = self.limits.acquire(deadline).await?;
         let until = Instant::now() + self.options.request_timeout;
         let transport = Arc::clone(&self.connections.lock().transport);
         let exchange =

@@ -24,7 +24,7 @@ impl TransportError {
     }
 
     /// A fault of a request that never went out.
-    pub(super) fn unsent(reason: Reason, what: impl Into<String>) -> Self {
+    pub(super) fn before_send(reason: Reason, what: impl Into<String>) -> Self {
         Self { reason, what: what.into(), sent: false }
     }
 }

@@ -1,4 +1,4 @@
-//! When a request may go out: how many at once, how many in a time, and not while the provider wants to be left alone.
+//! When a request may be sent: limits of concurrency and rate, and the provider's rate limit.
 
 use std::time::Duration;
 
@@ -8,74 +8,72 @@ use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 use super::error::TransportError;
 use crate::core::failure::Reason;
-use crate::core::rate_bucket::RateBucket;
+use crate::core::rate::{Rate, TokenBucket};
 
 /// The limits of one client.
 #[derive(Debug)]
 pub(super) struct Limits {
-    places: Semaphore,
-    bucket: Option<Mutex<RateBucket>>,
-    start: Instant,
-    quiet_until: Mutex<Option<Instant>>,
+    concurrency: Semaphore,
+    rate: Option<Rate>,
+    bucket: Mutex<TokenBucket>,
+    started: Instant,
+    blocked_until: Mutex<Option<Instant>>,
 }
 
 impl Limits {
-    /// So many requests at once, and so many in so long a time.
+    /// At most `concurrency` requests in flight, and `rate` requests in a time. A tenth of these may be sent at once after a
+    /// pause, so that no period of that time sees more than a tenth above the limit.
     pub(super) fn new(concurrency: usize, rate: Option<(u32, Duration)>) -> Self {
         Self {
-            places: Semaphore::new(concurrency.clamp(1, Semaphore::MAX_PERMITS)),
-            bucket: rate.map(|(count, period)| Mutex::new(bucket(count, period))),
-            start: Instant::now(),
-            quiet_until: Mutex::new(None),
+            concurrency: Semaphore::new(concurrency.clamp(1, Semaphore::MAX_PERMITS)),
+            rate: rate.map(|(count, time)| Rate { interval: time / count.max(1), burst: (count / 10).max(1) }),
+            bucket: Mutex::default(),
+            started: Instant::now(),
+            blocked_until: Mutex::default(),
         }
     }
 
-    /// Waits for a turn, which lasts until what is returned is dropped.
+    /// Waits until a request may be sent. Drop the permit when the response has arrived.
     ///
-    /// A turn that would come after the deadline is refused at once: as `rate_limited` where the provider asked for the
-    /// wait, else as `timeout`.
-    pub(super) async fn turn(&self, deadline: Instant) -> Result<SemaphorePermit<'_>, TransportError> {
-        let late = || TransportError::unsent(Reason::Timeout, "no turn to be sent before the deadline");
-        let place = match timeout_at(deadline, self.places.acquire()).await {
-            Ok(Ok(place)) if Instant::now() < deadline => place,
+    /// # Errors
+    /// If that is after the deadline, at once: `rate_limited` if the provider requested the wait, else `timeout`.
+    pub(super) async fn acquire(&self, deadline: Instant) -> Result<SemaphorePermit<'_>, TransportError> {
+        let late =
+            || TransportError::before_send(Reason::Timeout, "timed out waiting for the concurrency or rate limit");
+        let permit = match timeout_at(deadline, self.concurrency.acquire()).await {
+            Ok(Ok(permit)) if Instant::now() < deadline => permit,
             _ => return Err(late()),
         };
-        self.quiet(deadline).await?;
-        if let Some(bucket) = &self.bucket {
-            let max_wait = deadline.saturating_duration_since(Instant::now());
-            let wait = bucket.lock().take(self.start.elapsed(), max_wait);
+        self.wait_for_reset(deadline).await?;
+        if let Some(rate) = self.rate {
+            let now = Instant::now();
+            let wait = self.bucket.lock().admit(rate, now - self.started, deadline - now);
             sleep(wait.ok_or_else(late)?).await;
-            self.quiet(deadline).await?;
+            self.wait_for_reset(deadline).await?;
         }
-        Ok(place)
+        Ok(permit)
     }
 
-    /// Holds back all requests that have not gone out yet until then.
-    pub(super) fn hold(&self, until: Instant) {
-        let mut quiet_until = self.quiet_until.lock();
-        *quiet_until = (*quiet_until).max(Some(until));
+    /// Blocks all requests that were not sent yet until this time.
+    pub(super) fn block_until(&self, until: Instant) {
+        let mut blocked_until = self.blocked_until.lock();
+        *blocked_until = (*blocked_until).max(Some(until));
     }
 
-    /// Waits as long as the provider wants to be left alone, which may become longer meanwhile.
-    async fn quiet(&self, deadline: Instant) -> Result<(), TransportError> {
+    /// Waits until requests are no longer blocked. The time may be extended meanwhile.
+    async fn wait_for_reset(&self, deadline: Instant) -> Result<(), TransportError> {
         loop {
-            let until = *self.quiet_until.lock();
+            let until = *self.blocked_until.lock();
             match until {
                 Some(until) if until > Instant::now() && until >= deadline => {
-                    let what = "the provider's rate limit holds until after the deadline";
-                    return Err(TransportError::unsent(Reason::RateLimited, what));
+                    let what = "the provider's rate limit resets after the deadline";
+                    return Err(TransportError::before_send(Reason::RateLimited, what));
                 }
                 Some(until) if until > Instant::now() => sleep_until(until).await,
                 _ => return Ok(()),
             }
         }
     }
-}
-
-/// A bucket with a tenth of the requests of one period: after a pause a few requests are sent together, and no period has more
-/// than a tenth above its number.
-fn bucket(count: u32, period: Duration) -> RateBucket {
-    RateBucket::new(period / count.max(1), count / 10)
 }
 
 #[cfg(test)]
@@ -87,110 +85,110 @@ mod tests {
 
     const FAR: Duration = Duration::from_secs(3600);
 
-    /// When each of so many requests that start together gets its turn, in ms, if each takes so long.
-    async fn turns(limits: Limits, count: usize, each: Duration) -> Vec<u128> {
+    /// When each of `count` requests that start together is sent, in ms, if each takes `duration`.
+    async fn sent_at(limits: Limits, count: usize, duration: Duration) -> Vec<u128> {
         let (limits, start) = (Arc::new(limits), Instant::now());
-        let turns: Vec<_> = (0..count)
+        let requests: Vec<_> = (0..count)
             .map(|_| {
                 let limits = Arc::clone(&limits);
                 tokio::spawn(async move {
-                    let turn = limits.turn(start + FAR).await.unwrap();
+                    let permit = limits.acquire(start + FAR).await.unwrap();
                     let at = start.elapsed().as_millis();
-                    tokio::time::sleep(each).await;
-                    drop(turn);
+                    tokio::time::sleep(duration).await;
+                    drop(permit);
                     at
                 })
             })
             .collect();
         let mut times = Vec::new();
-        for turn in turns {
-            times.push(turn.await.unwrap());
+        for request in requests {
+            times.push(request.await.unwrap());
         }
         times.sort_unstable();
         times
     }
 
     #[tokio::test(start_paused = true)]
-    async fn only_so_many_are_under_way_at_once() {
+    async fn limits_cap_requests_in_flight() {
         let second = Duration::from_secs(1);
-        assert_eq!(turns(Limits::new(2, None), 5, second).await, [0, 0, 1000, 1000, 2000]);
-        assert_eq!(turns(Limits::new(0, None), 2, second).await, [0, 1000], "no limit of zero");
+        assert_eq!(sent_at(Limits::new(2, None), 5, second).await, [0, 0, 1000, 1000, 2000]);
+        assert_eq!(sent_at(Limits::new(0, None), 2, second).await, [0, 1000], "a limit of 0 counts as 1");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn only_so_many_go_out_in_a_time() {
+    async fn limits_cap_requests_per_time() {
         let rate = |count, seconds| Limits::new(100, Some((count, Duration::from_secs(seconds))));
-        assert_eq!(turns(rate(2, 1), 4, Duration::ZERO).await, [0, 500, 1000, 1500]);
-        assert_eq!(turns(rate(30, 30), 6, Duration::ZERO).await, [0, 0, 0, 1000, 2000, 3000]);
+        assert_eq!(sent_at(rate(2, 1), 4, Duration::ZERO).await, [0, 500, 1000, 1500]);
+        assert_eq!(sent_at(rate(30, 30), 6, Duration::ZERO).await, [0, 0, 0, 1000, 2000, 3000]);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn no_time_sees_a_tenth_more_than_its_number() {
-        let times = turns(Limits::new(1000, Some((150, Duration::from_secs(60)))), 600, Duration::ZERO).await;
+    async fn rate_limit_allows_a_tenth_above_the_limit_in_any_period() {
+        let times = sent_at(Limits::new(1000, Some((150, Duration::from_secs(60)))), 600, Duration::ZERO).await;
         let busiest =
             times.iter().map(|from| times.iter().filter(|at| (*from..from + 60_000).contains(at)).count()).max();
         assert_eq!(busiest, Some(164));
-        assert_eq!(times.last(), Some(&(585 * 400)), "and a long walk loses nothing");
+        assert_eq!(times.last(), Some(&(585 * 400)), "the average rate is the limit");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_rest_fills_the_bucket_again_but_not_over() {
+    async fn bucket_refills_during_a_pause() {
         let limits = Limits::new(100, Some((30, Duration::from_secs(30))));
         let start = Instant::now();
         for (rest, at) in [(0, 0), (0, 0), (0, 0), (0, 1), (100, 101), (0, 101), (0, 101), (0, 102)] {
             tokio::time::sleep(Duration::from_secs(rest)).await;
-            drop(limits.turn(start + FAR).await.unwrap());
+            drop(limits.acquire(start + FAR).await.unwrap());
             assert_eq!(start.elapsed().as_secs(), at);
         }
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_held_client_lets_nothing_out() {
+    async fn blocked_client_sends_nothing() {
         let limits = Limits::new(10, None);
-        limits.hold(Instant::now() + Duration::from_secs(3));
-        limits.hold(Instant::now() + Duration::from_secs(2));
-        assert_eq!(turns(limits, 2, Duration::ZERO).await, [3000, 3000]);
+        limits.block_until(Instant::now() + Duration::from_secs(3));
+        limits.block_until(Instant::now() + Duration::from_secs(2));
+        assert_eq!(sent_at(limits, 2, Duration::ZERO).await, [3000, 3000]);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_hold_may_become_longer_meanwhile() {
+    async fn block_can_be_extended() {
         let limits = Arc::new(Limits::new(10, None));
         let start = Instant::now();
-        limits.hold(start + Duration::from_secs(2));
+        limits.block_until(start + Duration::from_secs(2));
         let waiting = tokio::spawn({
             let limits = Arc::clone(&limits);
-            async move { limits.turn(start + FAR).await.map(|_| start.elapsed()) }
+            async move { limits.acquire(start + FAR).await.map(|_| start.elapsed()) }
         });
         tokio::time::sleep(Duration::from_secs(1)).await;
-        limits.hold(start + Duration::from_secs(5));
+        limits.block_until(start + Duration::from_secs(5));
         assert_eq!(waiting.await.unwrap(), Ok(Duration::from_secs(5)));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_turn_after_the_deadline_is_refused_at_once() {
+    async fn acquire_fails_at_once_if_the_wait_exceeds_the_deadline() {
         let second = Duration::from_secs(1);
         let start = Instant::now();
 
-        let held = Limits::new(1, None);
-        held.hold(start + 10 * second);
-        assert_eq!(held.turn(start + 5 * second).await.unwrap_err().reason, Reason::RateLimited);
+        let blocked = Limits::new(1, None);
+        blocked.block_until(start + 10 * second);
+        assert_eq!(blocked.acquire(start + 5 * second).await.unwrap_err().reason, Reason::RateLimited);
 
         let slow = Limits::new(1, Some((1, 10 * second)));
-        drop(slow.turn(start + second).await.unwrap());
-        assert_eq!(slow.turn(start + 5 * second).await.unwrap_err().reason, Reason::Timeout);
+        drop(slow.acquire(start + second).await.unwrap());
+        assert_eq!(slow.acquire(start + 5 * second).await.unwrap_err().reason, Reason::Timeout);
         assert_eq!(start.elapsed(), Duration::ZERO);
-        drop(slow.turn(start + 11 * second).await.unwrap());
-        assert_eq!(start.elapsed(), 10 * second, "the refused one has taken nothing");
+        drop(slow.acquire(start + 11 * second).await.unwrap());
+        assert_eq!(start.elapsed(), 10 * second, "a rejected request does not count");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_turn_is_waited_for_until_the_deadline() {
+    async fn acquire_waits_for_a_permit_until_the_deadline() {
         let limits = Limits::new(1, None);
         let start = Instant::now();
-        let _taken = limits.turn(start + FAR).await.unwrap();
-        let fault = limits.turn(start + Duration::from_secs(5)).await.unwrap_err();
+        let _taken = limits.acquire(start + FAR).await.unwrap();
+        let fault = limits.acquire(start + Duration::from_secs(5)).await.unwrap_err();
         assert_eq!((fault.reason, start.elapsed()), (Reason::Timeout, Duration::from_secs(5)));
-        let fault = limits.turn(start).await.unwrap_err();
+        let fault = limits.acquire(start).await.unwrap_err();
         assert_eq!((fault.reason, fault.sent), (Reason::Timeout, false));
     }
 }

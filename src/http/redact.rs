@@ -3,9 +3,9 @@
 
 use url::Url;
 
-use crate::core::sanitize::{cut, is_unfit};
+use crate::core::sanitize::{is_unsafe_char, truncate};
 
-/// A URL for a message: without userinfo and fragment, cut at 200 characters. Of its parameters only the names are shown:
+/// A URL for a message: without userinfo and fragment, truncate at 200 characters. Of its parameters only the names are shown:
 /// a definition may put a credential there, and so may a provider that signs its next pages.
 pub(super) fn url(url: &Url) -> String {
     let mut url = url.clone();
@@ -16,13 +16,13 @@ pub(super) fn url(url: &Url) -> String {
     let _ = url.set_username("");
     let _ = url.set_password(None);
     url.set_fragment(None);
-    cut(url.as_str())
+    truncate(url.as_str())
 }
 
-/// A cause for a message: on one line, without the userinfo and the parameters of any URL in it, cut at 200 characters.
+/// A cause for a message: on one line, without the userinfo and the parameters of any URL in it, truncate at 200 characters.
 pub(super) fn cause(text: &str) -> String {
-    let line: String = text.chars().map(|c| if is_unfit(c) { ' ' } else { c }).collect();
-    cut(&without_secrets(&line))
+    let line: String = text.chars().map(|c| if is_unsafe_char(c) { ' ' } else { c }).collect();
+    truncate(&without_secrets(&line))
 }
 
 /// The names of a query's parameters. What has no name is all value.

@@ -37,7 +37,7 @@ fn calendar(state: &AppState, filter: &Filter) -> String {
     let inventory = state.inventory();
     let mut tokens: Vec<TokenView<'_>> = inventory
         .tokens(now)
-        .filter(|view| view.state == TokenState::Active && view.expires.instant().is_some_and(has_four_digits))
+        .filter(|view| view.state == TokenState::Active && view.expires.timestamp().is_some_and(has_four_digits))
         .filter(|view| filter.matches(view, labels))
         .collect();
     tokens.sort_by_key(expiry_order);
@@ -57,7 +57,7 @@ fn has_four_digits(at: DateTime<Utc>) -> bool {
 }
 
 fn event(view: &TokenView<'_>, labels: Labels, now: DateTime<Utc>) -> Option<Event> {
-    let at = view.expires.instant()?;
+    let at = view.expires.timestamp()?;
     let token = view.token;
     let verb = if matches!(view.expires, Expiry::Policy(_)) { "is due for rotation" } else { "expires" };
     let mut lines = vec![

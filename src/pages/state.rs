@@ -12,8 +12,9 @@ use tokio::sync::mpsc;
 use super::lifecycle::Reload;
 use super::path::TelemetryPath;
 use super::render_limit::RenderLimit;
+use crate::core::clock::Clock;
 use crate::core::inventory::Inventory;
-use crate::exposition::page::{Clock, Page};
+use crate::exposition::page::Page;
 
 /// The state that all handlers share.
 pub struct AppState {

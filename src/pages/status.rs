@@ -40,7 +40,7 @@ fn page(state: &AppState) -> Markup {
         for band in [None].into_iter().chain(view.band.map(Some)) {
             *counts.entry((view.source, band)).or_default() += 1;
         }
-        if view.expires.instant().is_some() && (view.band.is_some() || view.state == TokenState::Active) {
+        if view.expires.timestamp().is_some() && (view.band.is_some() || view.state == TokenState::Active) {
             next.push(view);
         }
     }
@@ -131,7 +131,7 @@ fn tokens_section(tokens: &[TokenView<'_>], labels: Labels, now: DateTime<Utc>) 
     let rows = tokens.iter().take(MAX_TOKENS).map(|view| {
         let band = view.band.map_or("", Band::label);
         html! {
-            td { (time(view.expires.instant(), now)) }
+            td { (time(view.expires.timestamp(), now)) }
             td { (display_name(view)) }
             td { (owner_name(view, labels).unwrap_or_default()) }
             td { (view.token.kind) }

@@ -71,7 +71,7 @@ fn list(state: &AppState, filter: &Filter, window: &Window) -> Value {
 
 /// Sort key: the next to expire first, tokens that never expire last. A stable sort keeps the inventory's order otherwise.
 pub(crate) fn expiry_order(view: &TokenView<'_>) -> DateTime<Utc> {
-    view.expires.instant().unwrap_or(DateTime::<Utc>::MAX_UTC)
+    view.expires.timestamp().unwrap_or(DateTime::<Utc>::MAX_UTC)
 }
 
 /// The name, or the id of a token without one.
@@ -102,7 +102,7 @@ pub(crate) fn to_json(view: &TokenView<'_>, labels: Labels) -> Value {
         "owner": view.owner.map_or(Value::Null, |found| owner(found, labels)),
         "state": view.state.label(),
         "expiry": view.expires.label(),
-        "expires_at": view.expires.instant().map(rfc3339),
+        "expires_at": view.expires.timestamp().map(rfc3339),
         "band": view.band.map(|band| band.label()),
         "findings": view.findings.iter().map(|finding| finding.label()).collect::<Vec<_>>(),
         "created_at": token.created_at.map(rfc3339),

@@ -13,7 +13,8 @@ use super::language::provider::{Provider, Setting, compile};
 use super::native::local;
 use super::native::local::Native;
 use super::{Source, SourceSpec, builtin};
-use crate::http::client::{Clock, Options};
+use crate::core::clock::Clock;
+use crate::http::client::Options;
 use crate::schema::diagnostic::{Diagnostics, SourceText, Span, did_you_mean};
 use crate::schema::yaml;
 

@@ -54,8 +54,8 @@ pub struct Key {
 /// One mistake, at the first place that is no YAML.
 pub fn parse(text: &SourceText) -> Result<Node, Diagnostic> {
     let options = serde_saphyr::options! { strict_booleans: true, with_snippet: false };
-    let parsed: Spanned<Option<Kind>> =
-        serde_saphyr::from_str_with_options(text.content(), options).map_err(|error| error::diagnostic(text, &error))?;
+    let parsed: Spanned<Option<Kind>> = serde_saphyr::from_str_with_options(text.content(), options)
+        .map_err(|error| error::diagnostic(text, &error))?;
     Ok(Node { at: span(parsed.defined), kind: parsed.value.unwrap_or(Kind::Null) })
 }
 

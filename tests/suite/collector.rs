@@ -8,8 +8,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use parking_lot::RwLock;
-use token_expiry_exporter::collector::{Collector, SharedInventory, SourceJob, Timing};
+use token_expiry_exporter::collector::{Collector, SourceJob, Timing};
 use token_expiry_exporter::core::failure::{Failure, Reason};
+use token_expiry_exporter::core::inventory::SharedInventory;
 use token_expiry_exporter::core::inventory::{Inventory, Policy};
 use token_expiry_exporter::core::lead::Lead;
 use token_expiry_exporter::core::outcome::{ListingResult, Outcome, Path, ScopeResult};
@@ -102,7 +103,7 @@ fn answer(id: &str, now: DateTime<Utc>) -> Outcome {
         labels: BTreeMap::new(),
         approximate: false,
     };
-    let scope = ScopeResult { path: Path::root(), tokens: vec![token], odd: Vec::new(), is_step: false };
+    let scope = ScopeResult { path: Path::root(), tokens: vec![token], malformed: Vec::new(), is_step: false };
     Outcome {
         listings: vec![ListingResult { name: "tokens".into(), scopes: vec![scope], gaps: Vec::new() }],
         requests: BTreeMap::from([(200, 1)]),
@@ -133,12 +134,12 @@ struct Stage {
 
 impl Stage {
     /// A collector whose chance is always the same number.
-    fn with_chance(chance: f64) -> Self {
+    fn with_jitter(jitter: f64) -> Self {
         let inventory: SharedInventory = Arc::new(RwLock::new(Inventory::default()));
         let (start, wall) = (Instant::now(), Utc::now());
         let surroundings = Timing {
             clock: Arc::new(move || wall + start.elapsed()),
-            chance: Arc::new(move || chance),
+            jitter: Arc::new(move || jitter),
             spread: Duration::from_secs(5),
         };
         let collector = Collector::new(Arc::clone(&inventory), surroundings);
@@ -184,7 +185,7 @@ fn pairs(pairs: &[(&str, &str)]) -> BTreeSet<(String, String)> {
 #[tokio::test(start_paused = true)]
 async fn a_source_is_collected_at_once_and_then_in_its_interval() {
     let source = Fake::new("t", &[Does::Answer]);
-    let mut stage = Stage::with_chance(0.5);
+    let mut stage = Stage::with_jitter(0.5);
     stage.apply(&[("a", &source, "1")]).await;
     assert_eq!(stage.up("a"), None, "not yet attempted");
     sleep(Duration::from_secs(1900)).await;
@@ -197,7 +198,7 @@ async fn a_source_is_collected_at_once_and_then_in_its_interval() {
 async fn the_jitter_keeps_within_a_tenth() {
     for (chance, expected) in [(0.0, [0, 810, 810]), (0.999_999, [5, 990, 990])] {
         let source = Fake::new("t", &[Does::Answer]);
-        let mut stage = Stage::with_chance(chance);
+        let mut stage = Stage::with_jitter(chance);
         stage.apply(&[("a", &source, "1")]).await;
         sleep(Duration::from_secs(2000)).await;
         assert_eq!(source.pauses(stage.start), expected);
@@ -208,7 +209,7 @@ async fn the_jitter_keeps_within_a_tenth() {
 async fn after_a_failure_it_is_tried_again_soon_until_it_is_complete() {
     let fails = Does::Fail(Reason::ServerError);
     let source = Fake::new("t", &[Does::Answer, fails, fails, fails, Does::Answer]);
-    let mut stage = Stage::with_chance(0.999_999);
+    let mut stage = Stage::with_jitter(0.999_999);
     stage.apply(&[("a", &source, "1")]).await;
     sleep(Duration::from_secs(1100)).await;
     assert_eq!(stage.up("a"), Some(false));
@@ -222,7 +223,7 @@ async fn after_a_failure_it_is_tried_again_soon_until_it_is_complete() {
 #[tokio::test(start_paused = true)]
 async fn what_a_person_must_heal_is_not_asked_for_more_often() {
     let source = Fake::new("t", &[Does::Fail(Reason::Forbidden)]);
-    let mut stage = Stage::with_chance(0.5);
+    let mut stage = Stage::with_jitter(0.5);
     stage.apply(&[("a", &source, "1")]).await;
     sleep(Duration::from_secs(2000)).await;
     assert_eq!(source.pauses(stage.start), [2, 900, 900]);
@@ -231,7 +232,7 @@ async fn what_a_person_must_heal_is_not_asked_for_more_often() {
 #[tokio::test(start_paused = true)]
 async fn a_panic_is_a_failure_of_its_source_alone() {
     let (bad, good) = (Fake::new("b", &[Does::Panic, Does::Answer]), Fake::new("g", &[Does::Answer]));
-    let mut stage = Stage::with_chance(0.5);
+    let mut stage = Stage::with_jitter(0.5);
     stage.apply(&[("bad", &bad, "1"), ("good", &good, "1")]).await;
     sleep(Duration::from_secs(5)).await;
     assert_eq!((stage.up("bad"), stage.up("good")), (Some(false), Some(true)));
@@ -244,7 +245,7 @@ async fn a_panic_is_a_failure_of_its_source_alone() {
 #[tokio::test(start_paused = true)]
 async fn a_hang_is_cut_off() {
     let source = Fake::new("t", &[Does::Hang, Does::Answer]);
-    let mut stage = Stage::with_chance(0.5);
+    let mut stage = Stage::with_jitter(0.5);
     stage.apply(&[("a", &source, "1")]).await;
     sleep(TIMEOUT + Duration::from_secs(13)).await;
     assert_eq!(stage.up("a"), Some(false));
@@ -256,7 +257,7 @@ async fn a_hang_is_cut_off() {
 #[tokio::test(start_paused = true)]
 async fn a_reload_disturbs_only_what_it_changes() {
     let (stays, goes) = (Fake::new("s", &[Does::Answer]), Fake::new("g", &[Does::Answer]));
-    let mut stage = Stage::with_chance(0.5);
+    let mut stage = Stage::with_jitter(0.5);
     let old = Fake::new("old", &[Does::Hang]);
     stage.apply(&[("stays", &stays, "1"), ("goes", &goes, "1"), ("changes", &old, "1")]).await;
     sleep(Duration::from_secs(30)).await;
@@ -277,7 +278,7 @@ async fn a_reload_disturbs_only_what_it_changes() {
 #[tokio::test(start_paused = true)]
 async fn every_change_is_told() {
     let source = Fake::new("t", &[Does::Answer]);
-    let mut stage = Stage::with_chance(0.5);
+    let mut stage = Stage::with_jitter(0.5);
     let mut revision = stage.collector.revision();
     stage.apply(&[("a", &source, "1")]).await;
     assert!(revision.has_changed().unwrap(), "the configuration");
@@ -289,7 +290,7 @@ async fn every_change_is_told() {
 #[tokio::test(start_paused = true)]
 async fn a_stop_does_not_wait_for_a_collection() {
     let source = Fake::new("t", &[Does::Hang]);
-    let mut stage = Stage::with_chance(0.0);
+    let mut stage = Stage::with_jitter(0.0);
     stage.apply(&[("a", &source, "1")]).await;
     sleep(Duration::from_secs(1)).await;
     let before = Instant::now();

@@ -46,7 +46,7 @@ fn clock() -> DateTime<Utc> {
 
 /// A client without jitter.
 fn client(options: Options) -> Client {
-    Client::new(options, Arc::new(clock)).unwrap().with_chance(|| 0.0)
+    Client::new(options, Arc::new(clock)).unwrap().with_jitter(Arc::new(|| 0.0))
 }
 
 fn get(url: Url) -> Request {
@@ -189,10 +189,7 @@ async fn a_wait_beyond_the_deadline_is_not_begun_and_holds_the_others_too() {
     assert_eq!((reply.refusal(), reply.attempts), (Some(Reason::RateLimited), 1));
     let failure = ask(&client, server.url("/b")).await.unwrap_err();
     assert_eq!(failure.reason, Reason::RateLimited);
-    assert_eq!(
-        failure.what,
-        format!("GET {}: the provider's rate limit holds until after the deadline", server.url("/b"))
-    );
+    assert_eq!(failure.what, format!("GET {}: the provider's rate limit resets after the deadline", server.url("/b")));
 
     assert!(start.elapsed() < Duration::from_secs(5));
     assert_eq!(server.lines(), ["GET /a HTTP/1.1"]);

@@ -69,7 +69,7 @@ pub fn ends(days: i64) -> Expiry {
 
 /// What a listing has brought in one scope.
 pub fn listed(name: &str, tokens: Vec<Token>) -> ListingResult {
-    let scope = ScopeResult { path: Path::root().join("all"), tokens, odd: Vec::new(), is_step: false };
+    let scope = ScopeResult { path: Path::root().join("all"), tokens, malformed: Vec::new(), is_step: false };
     ListingResult { name: name.to_owned(), scopes: vec![scope], gaps: Vec::new() }
 }
 
@@ -150,7 +150,7 @@ fn gitlab() -> Outcome {
     ];
     Outcome {
         listings: vec![listed("group", hostile), listed("personal", personal)],
-        own: CredentialExpiry::Reported(Expiry::At(at("2026-03-05T00:00:00Z"))),
+        credential_expiry: CredentialExpiry::Reported(Expiry::At(at("2026-03-05T00:00:00Z"))),
         requests: BTreeMap::from([(200, 17), (429, 1), (0, 2)]),
         rate_limit: Some(RateLimit { limit: Some(2_000), remaining: 1_984 }),
         ..Outcome::default()
@@ -158,14 +158,14 @@ fn gitlab() -> Outcome {
 }
 
 fn vault() -> Outcome {
-    let gap = |scope: &str, reason, needs: Option<&str>| Gap {
+    let gap = |scope: &str, reason, required_permission: Option<&str>| Gap {
         path: Path::root().join(scope),
         scope: format!("/v1/{scope}"),
         failure: Failure::new(reason, format!("GET https://vault.example.com/v1/{scope}: no answer")),
-        needs: needs.map(str::to_owned),
+        required_permission: required_permission.map(str::to_owned),
     };
     let mut listing = listed("token", vec![token("v1", "root", ends(40))]);
-    listing.scopes[0].odd.push(MalformedRow { position: 2, id: None, field: "id" });
+    listing.scopes[0].malformed.push(MalformedRow { position: 2, id: None, field: "id" });
     listing.gaps = vec![
         gap("auth/a", Reason::Forbidden, Some("auth/a [list]")),
         gap("auth/b", Reason::Forbidden, None),

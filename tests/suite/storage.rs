@@ -53,7 +53,11 @@ fn the_form_changes_only_with_its_number_and_every_older_file_is_read() {
         assert_eq!(tokens(&inventory), known, "format {version}");
         for ((name, before), (_, after)) in sample::inventory().sources().zip(inventory.sources()) {
             assert_eq!((after.last_success, after.last_attempt), (before.last_success, before.last_attempt), "{name}");
-            assert_eq!((after.credential, &after.listings), (before.credential, &before.listings), "{name}");
+            assert_eq!(
+                (after.credential_expiry, &after.listings),
+                (before.credential_expiry, &before.listings),
+                "{name}"
+            );
             // Format 1 does not tell what was left out.
             let dropped = if version == 1 { 0 } else { before.dropped };
             assert_eq!(after.dropped, dropped, "{name} of format {version}");

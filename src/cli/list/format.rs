@@ -24,7 +24,7 @@ pub(super) fn table(inventory: &Inventory, labels: Labels, now: DateTime<Utc>) -
             view.token.kind.clone(),
             owner(&view, labels),
             view.source.to_owned(),
-            view.expires.instant().map(rfc3339).unwrap_or_default(),
+            view.expires.timestamp().map(rfc3339).unwrap_or_default(),
             words(view.expires, now),
             standing(&view),
         ]
@@ -104,7 +104,7 @@ fn cells(view: &TokenView<'_>, labels: Labels) -> [String; COLUMNS.len()] {
         token.name.clone(),
         owned(view.owner.and_then(|owner| owner.label()).filter(|_| labels.owner)),
         owned(view.owner.and_then(|owner| owner.email.as_deref()).filter(|_| labels.owner_email)),
-        view.expires.instant().map(rfc3339).unwrap_or_default(),
+        view.expires.timestamp().map(rfc3339).unwrap_or_default(),
         view.expires.label().to_owned(),
         view.state.label().to_owned(),
         owned(view.band.map(|band| band.label())),

@@ -13,7 +13,8 @@ use super::args::{ListArgs, Output};
 use super::print::{self, Progress};
 use crate::app::setup::Setup;
 use crate::app::{RunError, Shard};
-use crate::collector::{Clock, collect};
+use crate::collector::collect;
+use crate::core::clock::Clock;
 use crate::core::inventory::{Inventory, TokenView};
 use crate::core::outcome::Outcome;
 use crate::core::token::State;
@@ -102,7 +103,7 @@ fn complaints(source: &str, outcome: &Outcome) -> Vec<String> {
             let reason = gap.failure.reason;
             lines.push(format!("{source}: {name}: {reason}: {}", crate::collector::sentence(gap)));
         }
-        let odd = listing.scopes.iter().flat_map(|scope| &scope.odd);
+        let odd = listing.scopes.iter().flat_map(|scope| &scope.malformed);
         lines.extend(odd.map(|row| {
             let id = row.id.as_ref().map(|id| format!(" ({id})")).unwrap_or_default();
             format!("{source}: {name}: row {}{id} cannot be read: {}", row.position, row.field)
@@ -119,12 +120,12 @@ fn complaints(source: &str, outcome: &Outcome) -> Vec<String> {
 /// Active tokens that end within the time, and those that have ended, a line each.
 fn ending(inventory: &Inventory, within: TimeDelta, now: DateTime<Utc>) -> Vec<String> {
     let limit = now.checked_add_signed(within).unwrap_or(DateTime::<Utc>::MAX_UTC);
-    let ends = |view: &TokenView<'_>| match (view.state, view.expires.instant()) {
+    let ends = |view: &TokenView<'_>| match (view.state, view.expires.timestamp()) {
         (State::Active, Some(end)) => end <= limit,
         (state, _) => state == State::Expired,
     };
     let line = |view: TokenView<'_>| {
-        let end = view.expires.instant()?;
+        let end = view.expires.timestamp()?;
         let ends = if end <= now { "has ended" } else { "ends" };
         let name = if view.token.name.is_empty() { &view.token.id } else { &view.token.name };
         Some(format!("{}: {} {name} {ends} {}", view.source, view.token.kind, relative(end, now)))

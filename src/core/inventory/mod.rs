@@ -1,7 +1,7 @@
-//! What is known now: every token of every source, and how each source is doing.
+//! The inventory: every known token, and the status of every source.
 //!
-//! The rules by which an answer changes what is known stand in `record`; what a token is at an instant, in `view`. Time only
-//! ever comes in as an argument: a token passes from band to band, ends and is forgotten without anything being done here.
+//! `record` defines how the result of a collection changes the inventory; `view` derives a token's state, band and findings
+//! at a given time. Time is always an argument: tokens change band, expire and are evicted without any call.
 
 mod entry;
 mod limit;
@@ -16,6 +16,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use parking_lot::RwLock;
 
 use self::record::SourceState;
 pub use self::snapshot::Snapshot;
@@ -24,7 +25,10 @@ pub use self::view::{Finding, TokenView};
 use super::outcome::Outcome;
 use super::rules::Rule;
 
-/// Every source, and its tokens.
+/// The inventory as the collector writes it and everything else reads it.
+pub type SharedInventory = Arc<RwLock<Inventory>>;
+
+/// All sources and their tokens.
 #[derive(Debug)]
 pub struct Inventory {
     sources: BTreeMap<String, SourceState>,
@@ -38,51 +42,50 @@ impl Default for Inventory {
 }
 
 impl Inventory {
-    /// Sets what the configuration says, at the start and at each reload. Sources that it does not name, or that have another
-    /// provider now, are forgotten, and so are the tokens of listings that no longer run; rules and leads hold at once for
-    /// what is known.
+    /// Applies the configuration, at the start and at each reload. Removes sources that it does not contain or that changed
+    /// their provider, and the tokens of listings that no longer run. Rules and leads apply to known tokens at once.
     pub fn set_policy(&mut self, sources: BTreeMap<String, Policy>, rules: Arc<[Rule]>) {
-        let mut before = std::mem::take(&mut self.sources);
+        let mut previous = std::mem::take(&mut self.sources);
         self.rules = rules;
         for (name, policy) in sources {
-            let known = before.remove(&name).filter(|held| held.source.policy.provider == policy.provider);
-            let mut held = known.unwrap_or_else(|| SourceState::new(policy.clone()));
-            held.set_policy(&name, policy, &self.rules);
-            self.sources.insert(name, held);
+            let known = previous.remove(&name).filter(|state| state.source.policy.provider == policy.provider);
+            let mut state = known.unwrap_or_else(|| SourceState::new(policy.clone()));
+            state.set_policy(&name, policy, &self.rules);
+            self.sources.insert(name, state);
         }
     }
 
-    /// Takes in what a collection of a source has brought: a complete scope replaces, a failed one keeps. What concerns a
-    /// source or a listing that the configuration no longer names is passed over.
+    /// Records the outcome of a collection: complete scopes replace their tokens, failed ones keep them. Ignores sources and
+    /// listings that the configuration no longer contains.
     pub fn record(&mut self, source: &str, outcome: Outcome, started: DateTime<Utc>, now: DateTime<Utc>) {
-        if let Some(held) = self.sources.get_mut(source) {
-            held.record(source, &self.rules, outcome, started, now);
+        if let Some(state) = self.sources.get_mut(source) {
+            state.record(source, &self.rules, outcome, started, now);
         }
     }
 
-    /// Every source by name.
+    /// All sources, by name.
     pub fn sources(&self) -> impl Iterator<Item = (&str, &Source)> {
-        self.sources.iter().map(|(name, held)| (name.as_str(), &held.source))
+        self.sources.iter().map(|(name, state)| (name.as_str(), &state.source))
     }
 
-    /// Every token, in the order of source and id.
+    /// All tokens, ordered by source and id.
     pub fn tokens(&self, now: DateTime<Utc>) -> impl Iterator<Item = TokenView<'_>> {
-        self.sources.iter().flat_map(move |(name, held)| held.views(name, now))
+        self.sources.iter().flat_map(move |(name, state)| state.views(name, now))
     }
 
-    /// The next instant at which a token changes its band, its state or its findings, or is forgotten, or a source's own
-    /// credential changes its band, without any collection.
+    /// When a token changes band, state or findings, or is evicted, or the exporter's own credential changes band, without a
+    /// collection.
     pub fn next_change(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        self.sources.values().filter_map(|held| held.next_change(now)).min()
+        self.sources.values().filter_map(|state| state.next_change(now)).min()
     }
 
-    /// What outlives the process, borrowed: nothing is copied.
+    /// The persistent part of the inventory, borrowed.
     pub fn snapshot(&self) -> Snapshot<'_> {
         Snapshot::of(self.sources.iter())
     }
 
-    /// Takes in what outlived an earlier process, for those sources, of the same provider, that the policy names and that
-    /// were not collected yet. Set the policy first.
+    /// Restores a snapshot, after the first [`Self::set_policy`]. Ignores sources that are not configured, changed their
+    /// provider or were collected already.
     pub fn restore(&mut self, snapshot: Snapshot<'_>) {
         snapshot.restore(&mut self.sources, &self.rules);
     }

@@ -1,4 +1,4 @@
-//! How an answer changes what is known: a complete scope replaces, a failed one keeps.
+//! How the outcome of a collection changes the inventory: complete scopes replace their tokens, failed ones keep them.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use super::entry::Entry;
-use super::normalize::AdjustmentCounts;
+use super::normalize::Normalizer;
 use super::source::{Adjustment, Policy, Source};
 use super::{limit, replaced};
 use crate::core::outcome::{Outcome, Path};
@@ -16,31 +16,32 @@ use crate::core::rules::{self, Overrides, Rule, RuleResult};
 #[derive(Debug)]
 pub(super) struct SourceState {
     pub(super) source: Source,
-    /// In the order of their ids, each once.
+    /// Ordered by id, without duplicates.
     pub(super) entries: Vec<Entry>,
-    /// What the rules make of tokens. For many it is the same, and kept once.
-    changes: BTreeSet<Arc<Overrides>>,
-    /// Addresses that the provider told and that were refused.
-    refused: u64,
+    /// The overrides of all entries. Many are equal and share one.
+    overrides: BTreeSet<Arc<Overrides>>,
+    /// Addresses from the provider that were refused.
+    refused_addresses: u64,
 }
 
 impl SourceState {
     pub(super) fn new(policy: Policy) -> Self {
-        Self { source: Source::new(policy), entries: Vec::new(), changes: BTreeSet::new(), refused: 0 }
+        let (entries, overrides) = (Vec::new(), BTreeSet::new());
+        Self { source: Source::new(policy), entries, overrides, refused_addresses: 0 }
     }
 
     pub(super) fn set_policy(&mut self, name: &str, policy: Policy, rules: &[Rule]) {
         self.source.set_policy(policy);
-        let known = std::mem::take(&mut self.entries);
-        self.hold(known, name, rules);
+        let entries = std::mem::take(&mut self.entries);
+        self.set_entries(entries, name, rules);
     }
 
-    /// Holds these tokens, in the order of their ids, as far as their listing runs and the rules leave them in.
-    pub(super) fn hold(&mut self, mut entries: Vec<Entry>, name: &str, rules: &[Rule]) {
+    /// Sets the tokens, ordered by id, except those whose listing does not run and those that a rule drops.
+    pub(super) fn set_entries(&mut self, mut entries: Vec<Entry>, name: &str, rules: &[Rule]) {
         entries.retain(|entry| self.source.listings.contains_key(&*entry.listing));
         self.entries = entries;
-        self.source.filtered += self.rule(name, rules, |_| true);
-        self.settle();
+        self.source.filtered += self.apply_rules(name, rules, |_| true);
+        self.update_derived();
     }
 
     pub(super) fn record(
@@ -51,72 +52,73 @@ impl SourceState {
         started: DateTime<Utc>,
         now: DateTime<Utc>,
     ) {
-        self.source.note(&outcome, started, now);
-        let word = Coverage::of(&outcome);
-        let answered = outcome.is_complete() || outcome.listings.iter().any(|listed| !listed.scopes.is_empty());
-        let adjusted = self.take_in(outcome);
+        self.source.record(&outcome, started, now);
+        let coverage = Coverage::of(&outcome);
+        let has_scopes = outcome.is_complete() || outcome.listings.iter().any(|listing| !listing.scopes.is_empty());
+        let adjustments = self.merge(outcome);
 
         let retention = self.source.policy.expired_retention;
         self.entries.retain_mut(|entry| {
-            entry.named
-                || if word.counts_for(entry) {
-                    entry.missed(now, retention)
+            entry.listed_now
+                || if coverage.covers(entry) {
+                    entry.mark_missing(now, retention)
                 } else {
-                    !entry.is_forgotten(now, retention)
+                    !entry.is_evictable(now, retention)
                 }
         });
-        let filtered = self.rule(name, rules, |entry| entry.named);
-        let dropped = limit::keep(&mut self.entries, &self.source.policy, now);
+        let filtered = self.apply_rules(name, rules, |entry| entry.listed_now);
+        let dropped = limit::enforce(&mut self.entries, &self.source.policy, now);
         self.entries.shrink_to_fit();
-        if answered {
+        if has_scopes {
             self.source.filtered = filtered;
             self.source.dropped = dropped;
-            self.refused = adjusted.refused();
-            self.source.adjustments = adjusted.0;
+            self.refused_addresses = adjustments[&Adjustment::RefusedAddress];
+            self.source.adjustments = adjustments;
         }
-        self.settle();
+        self.update_derived();
     }
 
-    /// Takes in every token that is named, where its id is named first. Entries stay in the order of their ids.
-    fn take_in(&mut self, outcome: Outcome) -> Adjustments {
+    /// Inserts or updates every listed token; of rows with the same id the first counts. Returns the adjustments.
+    fn merge(&mut self, outcome: Outcome) -> BTreeMap<Adjustment, u64> {
         let known = self.entries.len();
-        let mut counts = AdjustmentCounts::default();
-        let mut duplicates = 0;
+        let mut normalizer = Normalizer::new();
         for entry in &mut self.entries {
-            entry.named = false;
+            entry.listed_now = false;
         }
-        for listed in outcome.listings.into_iter().filter(|listed| self.source.listings.contains_key(&listed.name)) {
-            let listing: Arc<str> = listed.name.into();
-            for scope in listed.scopes {
+        for result in outcome.listings.into_iter().filter(|result| self.source.listings.contains_key(&result.name)) {
+            let listing: Arc<str> = result.name.into();
+            for scope in result.scopes {
                 for mut token in scope.tokens {
-                    counts.clean(&mut token);
+                    normalizer.normalize(&mut token);
                     match self.entries[..known].binary_search_by(|entry| entry.id().cmp(&token.id)) {
-                        Ok(at) if self.entries[at].named => duplicates += 1,
-                        Ok(at) => self.entries[at].seen(token, listing.clone(), scope.path.clone()),
+                        Ok(at) if self.entries[at].listed_now => normalizer.count(Adjustment::DuplicateId),
+                        Ok(at) => self.entries[at].update(token, listing.clone(), scope.path.clone()),
                         Err(_) => self.entries.push(Entry::new(token, listing.clone(), scope.path.clone())),
                     }
                 }
             }
         }
-        let named = self.entries.len();
-        self.entries.sort_by(|a, b| a.id().cmp(b.id()));
-        self.entries.dedup_by(|later, first| later.id() == first.id());
-        duplicates += (named - self.entries.len()) as u64;
-        Adjustments::of(counts, duplicates, outcome.unread_fields)
+        let with_duplicates = self.entries.len();
+        sort_by_id(&mut self.entries);
+        let mut adjustments = normalizer.counts;
+        *adjustments.entry(Adjustment::DuplicateId).or_default() += (with_duplicates - self.entries.len()) as u64;
+        adjustments.insert(Adjustment::UnreadField, outcome.unread_fields);
+        adjustments
     }
 
-    /// Applies the rules to these entries; says how many they leave out.
-    fn rule(&mut self, name: &str, rules: &[Rule], concerned: impl Fn(&Entry) -> bool) -> u64 {
+    /// Applies the rules to these entries. Returns how many it dropped.
+    fn apply_rules(&mut self, name: &str, rules: &[Rule], is_affected: impl Fn(&Entry) -> bool) -> u64 {
         let before = self.entries.len();
         let provider = &self.source.policy.provider;
         self.entries.retain_mut(|entry| {
-            if !concerned(entry) {
+            if !is_affected(entry) {
                 return true;
             }
             match rules::apply(rules, name, provider, &entry.token) {
                 RuleResult::Dropped => false,
-                RuleResult::Kept(changes) => {
-                    entry.changes = (changes != Overrides::default()).then(|| shared(&mut self.changes, changes));
+                RuleResult::Kept(overrides) => {
+                    entry.overrides =
+                        (overrides != Overrides::default()).then(|| intern(&mut self.overrides, Arc::new(overrides)));
                     true
                 }
             }
@@ -124,78 +126,64 @@ impl SourceState {
         (before - self.entries.len()) as u64
     }
 
-    /// What the last answer had to adjust, without what rules have added to it since.
-    pub(super) fn adjusted(&self) -> BTreeMap<Adjustment, u64> {
+    /// The adjustments of the last collection, without those that rules caused.
+    pub(super) fn collected_adjustments(&self) -> BTreeMap<Adjustment, u64> {
         let mut adjustments = self.source.adjustments.clone();
-        adjustments.insert(Adjustment::RefusedAddress, self.refused);
+        adjustments.insert(Adjustment::RefusedAddress, self.refused_addresses);
         adjustments
     }
 
-    /// Takes in what an earlier process has told by [`Self::adjusted`]. [`Self::hold`] follows.
-    pub(super) fn adjust(&mut self, adjustments: &BTreeMap<Adjustment, u64>) {
+    /// Restores [`Self::collected_adjustments`]. [`Self::set_entries`] must follow.
+    pub(super) fn restore_adjustments(&mut self, adjustments: &BTreeMap<Adjustment, u64>) {
         self.source.adjustments.extend(adjustments);
-        self.refused = adjustments.get(&Adjustment::RefusedAddress).copied().unwrap_or_default();
+        self.refused_addresses = adjustments.get(&Adjustment::RefusedAddress).copied().unwrap_or_default();
     }
 
-    /// Brings in order what follows from all tokens together.
-    fn settle(&mut self) {
-        replaced::mark(&mut self.entries, &self.source.policy.without_replacement);
-        self.changes.retain(|changes| Arc::strong_count(changes) > 1);
-        let refused = |entry: &&Entry| entry.changes.as_ref().is_some_and(|changes| changes.refused_address);
-        let by_rules = self.entries.iter().filter(refused).count() as u64;
-        self.source.adjustments.insert(Adjustment::RefusedAddress, self.refused + by_rules);
-    }
-}
-
-/// The one that is kept of those that are equal.
-fn shared(known: &mut BTreeSet<Arc<Overrides>>, changes: Overrides) -> Arc<Overrides> {
-    if let Some(same) = known.get(&changes) {
-        return same.clone();
-    }
-    let new = Arc::new(changes);
-    known.insert(new.clone());
-    new
-}
-
-/// What a collection had to adjust.
-struct Adjustments(BTreeMap<Adjustment, u64>);
-
-impl Adjustments {
-    fn of(counts: AdjustmentCounts, duplicates: u64, unread: u64) -> Self {
-        let count = |adjustment| match adjustment {
-            Adjustment::DuplicateId => duplicates,
-            Adjustment::CleanedValue => counts.cleaned,
-            Adjustment::CutValue => counts.cut,
-            Adjustment::UnreadField => unread,
-            Adjustment::RefusedAddress => counts.refused,
-        };
-        Self(Adjustment::ALL.map(|adjustment| (adjustment, count(adjustment))).into())
-    }
-
-    fn refused(&self) -> u64 {
-        self.0.get(&Adjustment::RefusedAddress).copied().unwrap_or_default()
+    /// Updates what depends on all tokens of the source.
+    fn update_derived(&mut self) {
+        replaced::mark_replaced(&mut self.entries, &self.source.policy.without_replacement);
+        self.overrides.retain(|overrides| Arc::strong_count(overrides) > 1);
+        let is_refused = |entry: &&Entry| entry.overrides.as_ref().is_some_and(|overrides| overrides.refused_address);
+        let by_rules = self.entries.iter().filter(is_refused).count() as u64;
+        self.source.adjustments.insert(Adjustment::RefusedAddress, self.refused_addresses + by_rules);
     }
 }
 
-/// Of which scopes an outcome's silence says that a token is not there any more.
-struct Coverage(HashMap<String, HashSet<Path>>);
+/// Sorts entries by id and removes duplicates.
+pub(super) fn sort_by_id(entries: &mut Vec<Entry>) {
+    entries.sort_by(|a, b| a.id().cmp(b.id()));
+    entries.dedup_by(|later, first| later.id() == first.id());
+}
+
+/// The first of all equal values, so that they share memory.
+pub(super) fn intern<T: Clone + Ord>(known: &mut BTreeSet<T>, value: T) -> T {
+    if let Some(first) = known.get(&value) {
+        return first.clone();
+    }
+    known.insert(value.clone());
+    value
+}
+
+/// The scopes in which a token that was not listed counts as missing: all of the collected listings, except those at or below a
+/// gap or a path with malformed rows, as any of these may be the token.
+struct Coverage {
+    /// Uncovered paths by listing.
+    uncovered: HashMap<String, HashSet<Path>>,
+}
 
 impl Coverage {
-    /// By listing, the paths under which silence says nothing: gaps, and answers with rows that could not be read, for each
-    /// of these may be the missing token.
     fn of(outcome: &Outcome) -> Self {
-        let mut silent: HashMap<String, HashSet<Path>> = HashMap::new();
-        for listed in &outcome.listings {
-            let gaps = listed.gaps.iter().map(|gap| &gap.path);
-            let odd = listed.scopes.iter().filter(|scope| !scope.odd.is_empty()).map(|scope| &scope.path);
-            silent.entry(listed.name.clone()).or_default().extend(gaps.chain(odd).cloned());
+        let mut uncovered: HashMap<String, HashSet<Path>> = HashMap::new();
+        for listing in &outcome.listings {
+            let gaps = listing.gaps.iter().map(|gap| &gap.path);
+            let malformed = listing.scopes.iter().filter(|scope| !scope.malformed.is_empty()).map(|scope| &scope.path);
+            uncovered.entry(listing.name.clone()).or_default().extend(gaps.chain(malformed).cloned());
         }
-        Self(silent)
+        Self { uncovered }
     }
 
-    /// Whether it says something of a token that it does not name. Of a listing that is not in the outcome, it does not.
-    fn counts_for(&self, entry: &Entry) -> bool {
-        let silent = self.0.get(&*entry.listing);
-        silent.is_some_and(|silent| !entry.path.covering().any(|path| silent.contains(path)))
+    fn covers(&self, entry: &Entry) -> bool {
+        let uncovered = self.uncovered.get(&*entry.listing);
+        uncovered.is_some_and(|uncovered| !entry.path.covering().any(|path| uncovered.contains(path)))
     }
 }

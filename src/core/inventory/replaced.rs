@@ -1,10 +1,10 @@
 //! Which tokens a newer one replaces.
 //!
-//! A person who renews a token makes a new one of the same name and forgets to delete the old one: nobody is to be told of
-//! that one's end. Of two tokens with the same kind, owner and name, one replaces the other if it ends later (never ends
-//! latest) and was made later, where both say when; and as long as it is itself neither disabled nor ended. The owner is
-//! that of the provider, and known: a rule's mailbox for a hundred projects does not make their tokens one another's
-//! successors.
+//! Owners who renew a token often create a new one with the same name and forget to delete the old one, which must not
+//! alert. Of two tokens with the same kind, owner and name, one replaces the other if it expires later (never counts as
+//! latest) and was created later, if both creation times are known; and while it is neither disabled nor expired itself.
+//! The owner is the one that the provider reports, and is required: a rule that sets one mailbox for a hundred projects does
+//! not make their tokens replace one another.
 
 use std::cmp::Reverse;
 
@@ -13,8 +13,8 @@ use chrono::{DateTime, Utc};
 use super::entry::Entry;
 use crate::core::token::{Expiry, Owner};
 
-/// Notes in every entry until when another one replaces it. The listings in `without` take no part.
-pub(super) fn mark(entries: &mut [Entry], without: &[String]) {
+/// Sets `replaced_until` of every entry. Tokens of the listings in `without` neither replace nor are replaced.
+pub(super) fn mark_replaced(entries: &mut [Entry], without: &[String]) {
     let mut until = vec![None; entries.len()];
     let mut candidates: Vec<Candidate> = entries
         .iter()
@@ -22,14 +22,14 @@ pub(super) fn mark(entries: &mut [Entry], without: &[String]) {
         .filter(|(_, entry)| !without.iter().any(|listing| **listing == *entry.listing))
         .filter_map(|(position, entry)| Candidate::of(position, entry))
         .collect();
-    candidates.sort_unstable_by_key(|candidate| (candidate.name, Reverse(candidate.end)));
+    candidates.sort_unstable_by_key(|candidate| (candidate.name, Reverse(candidate.expires)));
     for group in candidates.chunk_by(|a, b| a.name == b.name).filter(|group| group.len() > 1) {
         let mut successors = Successors::default();
-        for together in group.chunk_by(|a, b| a.end == b.end) {
-            for candidate in together {
+        for same_expiry in group.chunk_by(|a, b| a.expires == b.expires) {
+            for candidate in same_expiry {
                 until[candidate.position] = successors.of(candidate);
             }
-            for candidate in together {
+            for candidate in same_expiry {
                 successors.add(candidate);
             }
         }
@@ -39,51 +39,53 @@ pub(super) fn mark(entries: &mut [Entry], without: &[String]) {
     }
 }
 
-/// A token that can replace and be replaced.
+/// A token that can replace another and be replaced.
 struct Candidate<'a> {
     position: usize,
     /// Kind, owner and name.
     name: (&'a str, &'a str, &'a str),
     created: Option<DateTime<Utc>>,
-    end: DateTime<Utc>,
+    /// The end of time if it never expires.
+    expires: DateTime<Utc>,
 }
 
 impl<'a> Candidate<'a> {
     fn of(position: usize, entry: &'a Entry) -> Option<Self> {
         let token = &entry.token;
-        let end = match entry.expires() {
-            Expiry::At(end) | Expiry::Policy(end) => end,
+        let expires = match entry.expires() {
+            Expiry::At(at) | Expiry::Policy(at) => at,
             Expiry::Never => DateTime::<Utc>::MAX_UTC,
             Expiry::Unknown => return None,
         };
         let name = (token.kind.as_str(), identity(token.owner.as_ref()?)?, token.name.as_str());
-        let takes_part = !token.disabled && !token.name.is_empty();
-        takes_part.then_some(Self { position, name, created: token.created_at, end })
+        let is_candidate = !token.disabled && !token.name.is_empty();
+        is_candidate.then_some(Self { position, name, created: token.created_at, expires })
     }
 }
 
-/// What tells an owner from others: the identifier, or else the address, or else the name.
+/// What distinguishes an owner: the identifier, else the address, else the name.
 fn identity(owner: &Owner) -> Option<&str> {
     owner.id.as_deref().or(owner.email.as_deref()).or(owner.name.as_deref())
 }
 
-/// Of those that end later than whoever asks: when each was made, and its end. Only those that were made after all before
-/// them, which all end later: so both go one way, and the first that was made after a token replaces it for longest.
+/// The creation and expiry of candidates that expire later than those still to come. Only candidates that were created after
+/// all earlier ones are added, so creation times ascend while expiries descend: the first one created after a token
+/// replaces it for the longest time.
 #[derive(Default)]
 struct Successors(Vec<(DateTime<Utc>, DateTime<Utc>)>);
 
 impl Successors {
-    /// Until when this one is replaced.
+    /// Until when a candidate is replaced.
     fn of(&self, candidate: &Candidate) -> Option<DateTime<Utc>> {
         let first = candidate.created.map_or(0, |own| self.0.partition_point(|(created, _)| *created <= own));
-        self.0.get(first).map(|(_, end)| *end)
+        self.0.get(first).map(|(_, expires)| *expires)
     }
 
-    /// Adds one; those with a later end first. One that was made nobody knows when may have been made last.
+    /// Adds a candidate; must be called in descending order of expiry. An unknown creation time counts as the latest.
     fn add(&mut self, candidate: &Candidate) {
         let created = candidate.created.unwrap_or(DateTime::<Utc>::MAX_UTC);
         if self.0.last().is_none_or(|(latest, _)| *latest < created) {
-            self.0.push((created, candidate.end));
+            self.0.push((created, candidate.expires));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What a token is at an instant: its state, its band, the policies that it breaks.
+//! A token at a given time: its state, its band, the policies that it violates.
 
 use std::collections::BTreeMap;
 
@@ -7,71 +7,46 @@ use chrono::{DateTime, Utc};
 use super::entry::Entry;
 use super::record::SourceState;
 use super::source::Policy;
+use crate::core::label_values::label_values;
 use crate::core::lead::{self, Band};
 use crate::core::token::{Expiry, LastUse, Owner, State, Token};
 
-/// A policy that an active token breaks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Finding {
-    /// It never ends.
-    NeverExpires,
-    /// It lives longer than `max_lifetime`.
-    LivesTooLong,
-    /// It was not used for `unused_after`.
-    Unused,
-    /// Its end cannot be read.
-    UnreadableExpiry,
-    /// It has no owner.
-    NoOwner,
-}
-
-impl Finding {
-    /// All findings.
-    pub const ALL: [Self; 5] =
-        [Self::NeverExpires, Self::LivesTooLong, Self::Unused, Self::UnreadableExpiry, Self::NoOwner];
-
-    /// The value of the label `finding`.
-    pub fn label(self) -> &'static str {
-        match self {
-            Self::NeverExpires => "never_expires",
-            Self::LivesTooLong => "lives_too_long",
-            Self::Unused => "unused",
-            Self::UnreadableExpiry => "unreadable_expiry",
-            Self::NoOwner => "no_owner",
-        }
+label_values! {
+    /// A policy that an active token violates.
+    pub enum Finding {
+        NeverExpires = "never_expires",
+        /// The lifetime exceeds `max_lifetime`.
+        LivesTooLong = "lives_too_long",
+        /// Not used for `unused_after`.
+        Unused = "unused",
+        /// The expiry is unknown.
+        UnreadableExpiry = "unreadable_expiry",
+        NoOwner = "no_owner",
     }
 }
 
-/// A token as people are shown it at an instant.
+/// A token at a given time, as it is shown.
 #[derive(Debug)]
 pub struct TokenView<'a> {
-    /// Its source.
     pub source: &'a str,
-    /// Its provider.
     pub provider: &'a str,
-    /// Its listing.
     pub listing: &'a str,
-    /// The token as its provider last listed it. What the rules have changed is in `expires`, `owner` and `labels`: show those.
+    /// As its provider last reported it. Show `expires`, `owner` and `labels` instead, which the rules may change.
     pub token: &'a Token,
-    /// Its end after the rules.
     pub expires: Expiry,
-    /// Its owner after the rules.
     pub owner: Option<&'a Owner>,
-    /// Its labels after the rules.
     pub labels: &'a BTreeMap<String, String>,
-    /// What has become of it.
     pub state: State,
-    /// The band that it is in.
     pub band: Option<Band>,
-    /// Policies that it breaks, in the order of `Finding::ALL`. Only an active token does.
+    /// In the order of `Finding::ALL`; only active tokens have any.
     pub findings: Vec<Finding>,
 }
 
 impl SourceState {
     pub(super) fn views<'a>(&'a self, name: &'a str, now: DateTime<Utc>) -> impl Iterator<Item = TokenView<'a>> {
         let policy = &self.source.policy;
-        let known = self.entries.iter().filter(move |entry| !entry.is_forgotten(now, policy.expired_retention));
-        known.map(move |entry| {
+        let retained = self.entries.iter().filter(move |entry| !entry.is_evictable(now, policy.expired_retention));
+        retained.map(move |entry| {
             let state = entry.state(now);
             TokenView {
                 source: name,
@@ -97,20 +72,20 @@ impl SourceState {
 
 impl Entry {
     fn owner(&self) -> Option<&Owner> {
-        let changed = self.changes.as_ref().and_then(|changes| changes.owner.as_ref());
-        changed.or(self.token.owner.as_ref())
+        let overridden = self.overrides.as_ref().and_then(|overrides| overrides.owner.as_ref());
+        overridden.or(self.token.owner.as_ref())
     }
 
     fn labels(&self) -> &BTreeMap<String, String> {
-        let changed = self.changes.as_ref().and_then(|changes| changes.labels.as_ref());
-        changed.unwrap_or(&self.token.labels)
+        let overridden = self.overrides.as_ref().and_then(|overrides| overrides.labels.as_ref());
+        overridden.unwrap_or(&self.token.labels)
     }
 
     fn findings(&self, state: State, policy: &Policy, now: DateTime<Utc>) -> Vec<Finding> {
         if state != State::Active {
             return Vec::new();
         }
-        let breaks = |finding: &Finding| match finding {
+        let violates = |finding: &Finding| match finding {
             Finding::NeverExpires => self.expires() == Expiry::Never,
             Finding::LivesTooLong => lead::lifetime(&self.token, self.expires())
                 .zip(policy.max_lifetime)
@@ -119,10 +94,10 @@ impl Entry {
             Finding::UnreadableExpiry => self.expires() == Expiry::Unknown,
             Finding::NoOwner => self.owner().is_none_or(|owner| *owner == Owner::default()),
         };
-        Finding::ALL.into_iter().filter(breaks).collect()
+        Finding::ALL.into_iter().filter(violates).collect()
     }
 
-    /// From when it counts as unused; a token that is new has not been used for long, and that says nothing.
+    /// From when it counts as unused. The time since its creation counts too, so a new token is not unused.
     fn unused_from(&self, policy: &Policy) -> Option<DateTime<Utc>> {
         let used = match self.token.last_used {
             LastUse::NotReported => return None,
@@ -133,13 +108,13 @@ impl Entry {
         since.checked_add_signed(policy.unused_after?)
     }
 
-    /// That it is replaced no longer is no change of its own: it comes with the end of the one that replaced it.
+    /// The end of a replacement needs no entry of its own: the token that replaces it expires at the same time.
     fn next_change(&self, policy: &Policy, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let changes = [
-            self.expires().instant(),
+            self.expires().timestamp(),
             self.bands(self.state(now), policy).and_then(|bands| bands.next_change(now)),
             self.unused_from(policy),
-            self.forgotten_at(policy.expired_retention),
+            self.evict_at(policy.expired_retention),
         ];
         changes.into_iter().flatten().filter(|at| *at > now).min()
     }

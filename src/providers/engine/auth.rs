@@ -11,9 +11,10 @@ use tokio::time::Instant;
 use super::build_request::{compose, plain};
 use super::pages::{attempts, title, words};
 use super::signers::github_app;
+use crate::core::clock::Clock;
 use crate::core::failure::{Failure, Reason};
 use crate::core::secret::{Credential, Secret, SharedCredentials};
-use crate::http::client::{Client, Clock, Reply, Request};
+use crate::http::client::{Client, Reply, Request};
 use crate::providers::language::expression::{Val, Variables};
 use crate::providers::language::provider::{AuthMethod, AuthScheme, Login, Provider};
 use crate::providers::language::template::Template;
@@ -233,7 +234,7 @@ impl<'e> Session<'e> {
             };
             let what = format!("the login, {}: {} after {}", title(request), reply.status, attempts(reply.attempts));
             let says = words(self.provider.error.as_ref(), &variables).filter(|words| !self.betrays(words));
-            return Err(Failure { says, ..Failure::new(reason, what) });
+            return Err(Failure { provider_message: says, ..Failure::new(reason, what) });
         }
         match body {
             Some(body) => Ok((body, variables)),
@@ -283,7 +284,7 @@ impl<'e> Session<'e> {
         let used = self.used.lock().clone();
         let decoded = percent_decoded(words);
         let mut secrets = self.credential.0.values().chain(&used);
-        secrets.any(|secret| secret.is_told_by(words) || secret.is_told_by(&decoded))
+        secrets.any(|secret| secret.leaks_into(words) || secret.leaks_into(&decoded))
     }
 
     /// Whether the credential, or a part of it, begins and ends so.

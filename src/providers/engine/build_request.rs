@@ -4,7 +4,7 @@ use serde_json::Value;
 use url::Url;
 
 use crate::core::failure::{Failure, Reason};
-use crate::core::sanitize::{cut, is_unfit};
+use crate::core::sanitize::{is_unsafe_char, truncate};
 use crate::http::client;
 use crate::providers::language::provider::{Body, JsonTemplate, Method, Parameter, Request};
 use crate::providers::language::template::{Name, Place, Template};
@@ -146,10 +146,10 @@ pub(super) fn label(request: &Request, names: &TemplateVars<'_>) -> Result<Strin
         let is_element = names.named.iter().any(|named| named.name == name.head);
         if is_element && let Some(text) = names.text(name).filter(|text| !text.is_empty()) {
             label.push(' ');
-            label.extend(text.chars().map(|c| if is_unfit(c) { ' ' } else { c }));
+            label.extend(text.chars().map(|c| if is_unsafe_char(c) { ' ' } else { c }));
         }
     }
-    Ok(cut(&label))
+    Ok(truncate(&label))
 }
 
 /// The names in query, headers and body that the path does not have, each once.

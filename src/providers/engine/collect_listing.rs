@@ -114,7 +114,7 @@ async fn fan_out<'p>(
                         let scope =
                             branch.named.last().map(|named| format!("everything under {}", shown(&named.value)));
                         let scope = scope.unwrap_or_else(|| "all".to_owned());
-                        listed.gaps.push(Gap { path: branch.path, scope, failure, needs: None });
+                        listed.gaps.push(Gap { path: branch.path, scope, failure, required_permission: None });
                     }
                 }
             }
@@ -140,7 +140,7 @@ async fn fan_out<'p>(
                 onto.extend(walked.elements.iter().map(|element| branch.onto(&path, name, element.clone())));
                 if !walked.odd.is_empty() {
                     let odd = walked.odd.clone();
-                    listed.scopes.push(ScopeResult { path, tokens: Vec::new(), odd, is_step: true });
+                    listed.scopes.push(ScopeResult { path, tokens: Vec::new(), malformed: odd, is_step: true });
                 }
             }
             onto
@@ -206,7 +206,9 @@ async fn scopes(
     }
     let asked = each(round, labelled, "more scopes", |(branch, path, label)| async move {
         match scope(round, running, &branch, &path).await {
-            Ok(answer) => Ok((ScopeResult { path, tokens: answer.tokens, odd: answer.odd, is_step: false }, label)),
+            Ok(answer) => {
+                Ok((ScopeResult { path, tokens: answer.tokens, malformed: answer.odd, is_step: false }, label))
+            }
             Err(failure) => Err(gap(round, running.listing, request, path, label, failure)),
         }
     });
@@ -215,7 +217,7 @@ async fn scopes(
     // One odd row among others is the row's fault. Where none can be read, the vendor's answers have changed.
     let none_is_read = scopes.iter().all(|(scope, _)| scope.tokens.is_empty());
     for (scope, label) in scopes {
-        match unreadable(&scope.odd).filter(|_| none_is_read) {
+        match unreadable(&scope.malformed).filter(|_| none_is_read) {
             Some(failure) => listed.gaps.push(gap(round, running.listing, request, scope.path, label, failure)),
             None => listed.scopes.push(scope),
         }
@@ -318,7 +320,7 @@ where
         let late =
             || Failure::new(Reason::Timeout, "not done within the time that a collection of this source may take");
         let failure = patience.lost().unwrap_or_else(late);
-        gaps.push(Gap { path: Path::root(), scope: format!("{left} {further}"), failure, needs: None });
+        gaps.push(Gap { path: Path::root(), scope: format!("{left} {further}"), failure, required_permission: None });
     }
     (answers, gaps)
 }
@@ -335,7 +337,7 @@ pub(super) fn gap(
     let is_refusal = matches!(failure.reason, Reason::Unauthorized | Reason::Forbidden | Reason::NotFound);
     let needs = [&request.permission, &listing.request.permission, &round.session.scheme.permission];
     let needs = needs.into_iter().chain([&round.provider.permission]).find_map(Clone::clone);
-    Gap { path, scope, failure, needs: needs.filter(|_| is_refusal) }
+    Gap { path, scope, failure, required_permission: needs.filter(|_| is_refusal) }
 }
 
 /// An element of a list, in a path.

@@ -46,7 +46,7 @@ impl CollectContext<'_> {
 
 /// The end to fear, of those that could be the own credential's: the soonest.
 pub(super) fn soonest(ends: &[Expiry]) -> outcome::CredentialExpiry {
-    let order = |end: &Expiry| match end.instant() {
+    let order = |end: &Expiry| match end.timestamp() {
         Some(at) => (0, Some(at)),
         None if *end == Expiry::Unknown => (1, None),
         None => (2, None),

@@ -8,7 +8,7 @@ use super::next_page;
 use super::next_page::{PageResponse, PageState};
 use crate::core::failure::{Failure, Reason};
 use crate::core::outcome::MalformedRow;
-use crate::core::sanitize::{cut, is_unfit};
+use crate::core::sanitize::{is_unsafe_char, truncate};
 use crate::http::client;
 use crate::http::page_guard::SeenPages;
 use crate::providers::language::expression::{Expression, Val, Variables};
@@ -131,7 +131,7 @@ impl Pages<'_> {
             return Ok(None);
         }
         let refused = |reason: Reason, what: &str| Failure {
-            says: body.as_ref().and_then(|_| self.words(variables)),
+            provider_message: body.as_ref().and_then(|_| self.words(variables)),
             ..Failure::new(reason, format!("{}: {what}", title(request)))
         };
         if let Some(reason) = reply.refusal() {
@@ -186,7 +186,7 @@ fn within_limit(rows: u64) -> Result<(), Failure> {
 
 /// What a message calls a request. The query stays out: what it holds can be long, and stands in the definition.
 pub(super) fn title(request: &client::Request) -> String {
-    format!("{} {}{}", request.method, request.url.origin().ascii_serialization(), cut(request.url.path()))
+    format!("{} {}{}", request.method, request.url.origin().ascii_serialization(), truncate(request.url.path()))
 }
 
 pub(super) fn attempts(count: u32) -> String {
@@ -197,9 +197,9 @@ pub(super) fn attempts(count: u32) -> String {
 pub(super) fn words(error: Option<&Expression>, variables: &Variables) -> Option<String> {
     let found = error?.first(variables, variables.body.clone()).ok()??;
     let Val::TStr(bytes) = found else { return None };
-    let text = String::from_utf8_lossy(&bytes).replace(is_unfit, " ");
+    let text = String::from_utf8_lossy(&bytes).replace(is_unsafe_char, " ");
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    Some(cut(&line)).filter(|line| !line.is_empty())
+    Some(truncate(&line)).filter(|line| !line.is_empty())
 }
 
 fn rows(rows: &Rows, variables: &Variables, body: &Val) -> Result<Vec<Val>, &'static str> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use parking_lot::{Mutex, MutexGuard};
 
-use crate::core::cache_ttl::again_at;
+use crate::core::cache_ttl::refresh_at;
 use crate::core::outcome::{ListingResult, MalformedRow, Path};
 use crate::core::token::{Expiry, Token};
 
@@ -50,7 +50,7 @@ impl ScopeCache {
         }
         let recheck = TimeDelta::from_std(recheck).unwrap_or(TimeDelta::MAX);
         let ends = answer.tokens.iter().map(|token| token.expires).chain([Expiry::Never]);
-        let until = ends.map(|end| again_at(now, end, recheck)).min().unwrap_or(now);
+        let until = ends.map(|end| refresh_at(now, end, recheck)).min().unwrap_or(now);
         self.lock().insert(scope.clone(), CacheEntry { answer: answer.clone(), from: now, until });
     }
 

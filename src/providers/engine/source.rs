@@ -18,10 +18,11 @@ use super::lookup::{LookupCache, LookupTables};
 use super::own_credential;
 use super::probe::probe;
 use super::scope_cache::ScopeCache;
+use crate::core::clock::Clock;
 use crate::core::failure::{Failure, Reason};
 use crate::core::outcome;
 use crate::core::outcome::{Gap, Outcome, Path};
-use crate::http::client::{Client, Clock, Options};
+use crate::http::client::{Client, Options};
 use crate::providers::language::expression::{Expression, Val, Variables};
 use crate::providers::language::expression_index;
 use crate::providers::language::provider::{AuthScheme, OwnCredential, Provider};
@@ -154,7 +155,7 @@ impl Source for Engine {
 
 /// A probe of a listing that could not even be asked for.
 fn all_failed(listing: &str, failure: &Failure) -> Probe {
-    let gap = Gap { path: Path::root(), scope: "all".into(), failure: failure.clone(), needs: None };
+    let gap = Gap { path: Path::root(), scope: "all".into(), failure: failure.clone(), required_permission: None };
     Probe { listing: listing.to_owned(), result: Err(gap) }
 }
 
@@ -210,6 +211,6 @@ impl Engine {
                 outcome::CredentialExpiry::NotReported
             }
         };
-        Outcome { listings, own, failures, unread_fields, ..Outcome::default() }
+        Outcome { listings, credential_expiry: own, failures, unread_fields, ..Outcome::default() }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::core::outcome::MalformedRow;
-use crate::core::sanitize::cut;
+use crate::core::sanitize::truncate;
 use crate::core::time::{TimeFormat, Unit, duration};
 use crate::core::token::{Expiry, LastUse, Owner, Token};
 use crate::providers::language::expression::{Expression, Val, Variables};
@@ -31,7 +31,7 @@ pub(super) fn read(
     now: DateTime<Utc>,
 ) -> Result<ParsedToken, MalformedRow> {
     let map = &listing.token;
-    let odd = |field, id: Option<String>| MalformedRow { position, id: id.as_deref().map(cut), field };
+    let odd = |field, id: Option<String>| MalformedRow { position, id: id.as_deref().map(truncate), field };
     let id = id(map, variables, row).ok_or_else(|| odd("id", None))?;
     let Ok(end) = map.expires_at.first(variables, row.clone()) else {
         return Err(odd("expires_at", Some(id)));

@@ -91,7 +91,7 @@ async fn under(pattern: &str, now: DateTime<Utc>, listed: &mut ListingResult) {
     let (files, failures) = expand(pattern).await;
     for failure in failures {
         let scope = format!("everything under {pattern}");
-        listed.gaps.push(Gap { path: above.clone(), scope, failure, needs: None });
+        listed.gaps.push(Gap { path: above.clone(), scope, failure, required_permission: None });
     }
     for file in files {
         let shown = file.display().to_string();
@@ -102,9 +102,9 @@ async fn under(pattern: &str, now: DateTime<Utc>, listed: &mut ListingResult) {
                     Ok(found) => (found.into_iter().map(|credential| token(&shown, credential)).collect(), Vec::new()),
                     Err(field) => (Vec::new(), vec![MalformedRow { position: 1, id: Some(shown), field }]),
                 };
-                listed.scopes.push(ScopeResult { path, tokens, odd, is_step: false });
+                listed.scopes.push(ScopeResult { path, tokens, malformed: odd, is_step: false });
             }
-            Err(failure) => listed.gaps.push(Gap { path, scope: shown, failure, needs: None }),
+            Err(failure) => listed.gaps.push(Gap { path, scope: shown, failure, required_permission: None }),
         }
     }
 }

@@ -93,12 +93,12 @@ fn probed(listed: &ListingResult) -> Result<ProbeResult, Gap> {
         return Err(gap.clone());
     }
     let tokens: u64 = listed.scopes.iter().map(|scope| scope.tokens.len() as u64).sum();
-    let odd: u64 = listed.scopes.iter().map(|scope| scope.odd.len() as u64).sum();
+    let odd: u64 = listed.scopes.iter().map(|scope| scope.malformed.len() as u64).sum();
     match (tokens, odd) {
         (0, 0) => Ok(ProbeResult::Empty),
         (0, odd) => {
             let failure = Failure::new(Reason::Mapping, format!("none of {odd} entries can be read"));
-            Err(Gap { path: Path::root(), scope: "all".into(), failure, needs: None })
+            Err(Gap { path: Path::root(), scope: "all".into(), failure, required_permission: None })
         }
         (tokens, _) => Ok(ProbeResult::Rows(tokens)),
     }

@@ -96,14 +96,21 @@ impl LocalReader for Manual {
             let mut listed = ListingResult { name: LISTING.to_owned(), scopes: Vec::new(), gaps: Vec::new() };
             if !self.tokens.is_empty() || self.file.is_none() {
                 let path = Path::root().join("configuration");
-                listed.scopes.push(ScopeResult { path, tokens: self.tokens.clone(), odd: Vec::new(), is_step: false });
+                listed.scopes.push(ScopeResult {
+                    path,
+                    tokens: self.tokens.clone(),
+                    malformed: Vec::new(),
+                    is_step: false,
+                });
             }
             if let Some(file) = &self.file {
                 let scope = file.display().to_string();
                 let path = Path::root().join(&scope);
                 match read(file).await {
-                    Ok((tokens, odd)) => listed.scopes.push(ScopeResult { path, tokens, odd, is_step: false }),
-                    Err(failure) => listed.gaps.push(Gap { path, scope, failure, needs: None }),
+                    Ok((tokens, odd)) => {
+                        listed.scopes.push(ScopeResult { path, tokens, malformed: odd, is_step: false })
+                    }
+                    Err(failure) => listed.gaps.push(Gap { path, scope, failure, required_permission: None }),
                 }
             }
             listed

@@ -7,7 +7,6 @@
 //! must not open access.
 
 mod client_cert;
-mod rate_limit;
 pub mod settings;
 mod tls;
 mod users;
@@ -24,7 +23,7 @@ use rustls::ServerConfig;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
-use crate::core::rate_bucket::RateBucket;
+use crate::core::rate::TokenBucket;
 use crate::exposition::program::ExporterMetrics;
 use crate::schema::diagnostic::{Diagnostic, Diagnostics, SourceText};
 use settings::Settings;
@@ -40,7 +39,8 @@ const DEBOUNCE: Duration = Duration::from_millis(500);
 pub struct AccessControl {
     path: PathBuf,
     users: Users,
-    start: Instant,
+    bucket: Mutex<TokenBucket>,
+    started: Instant,
     active: watch::Sender<Active>,
 }
 
@@ -49,7 +49,6 @@ struct Active {
     settings: Arc<Settings>,
     /// `None` for plain HTTP.
     tls: Option<Arc<ServerConfig>>,
-    rate_limit: Option<Mutex<RateBucket>>,
     files: FileContents,
 }
 
@@ -68,7 +67,7 @@ impl AccessControl {
     pub fn open(path: impl Into<PathBuf>) -> Result<Arc<Self>, Diagnostics> {
         let path = path.into();
         let active = watch::Sender::new(load(&path)?);
-        Ok(Arc::new(Self { path, users: Users::default(), start: Instant::now(), active }))
+        Ok(Arc::new(Self { path, users: Users::default(), bucket: Mutex::default(), started: Instant::now(), active }))
     }
 
     /// TLS for the next connection; `None` for plain HTTP.
@@ -80,7 +79,7 @@ impl AccessControl {
     pub(super) async fn reject(&self, headers: &HeaderMap) -> Option<Response> {
         let settings = self.settings();
         if let Some(rate) = settings.rate_limit
-            && !self.admits()
+            && self.bucket.lock().admit(rate, self.started.elapsed(), Duration::ZERO).is_none()
         {
             let retry_after = HeaderValue::from(rate.interval.as_secs().max(1));
             let headers = [(RETRY_AFTER, retry_after)];
@@ -98,13 +97,6 @@ impl AccessControl {
                 Some((StatusCode::SERVICE_UNAVAILABLE, headers, "too many logins; retry later\n").into_response())
             }
         }
-    }
-
-    /// Whether the rate limit admits a request now.
-    fn admits(&self) -> bool {
-        let active = self.active.borrow();
-        let take = |bucket: &Mutex<RateBucket>| bucket.lock().take(self.start.elapsed(), Duration::ZERO);
-        active.rate_limit.as_ref().is_none_or(|bucket| take(bucket).is_some())
     }
 
     /// Headers of every response.
@@ -183,8 +175,7 @@ fn load(path: &Path) -> Result<Active, Diagnostics> {
         tls = Some(tls::server_config(settings_tls, &files, settings.http2).map_err(problem)?);
         tls_files = Some(files);
     }
-    let rate_limit = settings.rate_limit.map(|rate| Mutex::new(RateBucket::new(rate.interval, rate.burst)));
-    Ok(Active { settings, tls, rate_limit, files: FileContents { text, tls: tls_files } })
+    Ok(Active { settings, tls, files: FileContents { text, tls: tls_files } })
 }
 
 #[cfg(test)]

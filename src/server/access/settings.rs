@@ -6,8 +6,8 @@ use axum::http::header::{HeaderName, HeaderValue};
 use rustls::SupportedProtocolVersion;
 use rustls::version::{TLS12, TLS13};
 
-use super::rate_limit::Rate;
 use super::users::{Hash, Hashes};
+use crate::core::rate::Rate;
 use crate::core::secret::Secret;
 use crate::core::time::parse_duration;
 use crate::schema::diagnostic::{Diagnostics, SourceText, Span, did_you_mean};

@@ -140,7 +140,7 @@ fn fields_that_could_not_be_read_are_counted() {
     let mut inventory = inventory(policy());
     record(&mut inventory, Outcome { unread_fields: 3, ..outcome(vec![scope("a", vec![])], vec![]) }, day(0));
     assert_eq!(adjusted(&inventory), [("unread_field", 3)]);
-    let failed = Outcome::failed(&policy().listings, &Failure::new(Reason::Timeout, "no answer"));
+    let failed = Outcome::failed(&policy().listings, &Failure::new(Reason::Timeout, "no response"));
     record(&mut inventory, failed, day(1));
     assert_eq!(adjusted(&inventory), [("unread_field", 3)], "a failure says nothing new");
 }

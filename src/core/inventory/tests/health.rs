@@ -59,16 +59,20 @@ fn what_was_told_before_stays_until_something_else_is_told() {
     let mut inventory = inventory(policy());
     let limit = RateLimit { limit: Some(100), remaining: 7 };
     let telling = Outcome {
-        own: CredentialExpiry::Reported(Expiry::At(day(50))),
+        credential_expiry: CredentialExpiry::Reported(Expiry::At(day(50))),
         rate_limit: Some(limit),
         requests: [(200, 3), (0, 1)].into(),
         ..outcome(vec![], vec![])
     };
     record(&mut inventory, telling.clone(), day(1));
     record(&mut inventory, Outcome::failed(&policy().listings, &Failure::new(Reason::Connect, "no route")), day(2));
-    record(&mut inventory, Outcome { own: CredentialExpiry::NotReported, rate_limit: None, ..telling }, day(3));
+    record(
+        &mut inventory,
+        Outcome { credential_expiry: CredentialExpiry::NotReported, rate_limit: None, ..telling },
+        day(3),
+    );
     let source = main(&inventory);
-    assert_eq!((source.credential, source.rate_limit), (Some(Expiry::At(day(50))), Some(limit)));
+    assert_eq!((source.credential_expiry, source.rate_limit), (Some(Expiry::At(day(50))), Some(limit)));
     assert_eq!(source.requests, [(200, 6), (0, 2)].into());
     assert_eq!(source.failures[&Reason::Connect], 2);
 }
@@ -94,7 +98,8 @@ fn an_answer_for_what_is_no_longer_configured_is_passed_over() {
 #[test]
 fn people_are_told_of_the_end_of_the_own_credential_too() {
     let mut inventory = inventory(policy());
-    let telling = |expires| Outcome { own: CredentialExpiry::Reported(expires), ..outcome(vec![], vec![]) };
+    let telling =
+        |expires| Outcome { credential_expiry: CredentialExpiry::Reported(expires), ..outcome(vec![], vec![]) };
     record(&mut inventory, telling(Expiry::Never), day(0));
     assert_eq!((main(&inventory).credential_band(day(0)), inventory.next_change(day(0))), (None, None));
     record(&mut inventory, telling(Expiry::At(day(50))), day(0));

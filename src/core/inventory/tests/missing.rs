@@ -50,7 +50,7 @@ fn a_token_goes_when_two_complete_answers_in_a_row_do_not_name_it() {
         ("missing from two", &[It, Others, Others], None),
         ("missing, there again, missing", &[It, Others, It, Others], kept),
         ("missing from one, then failures", &[It, Others, Gap("a/x"), Gap("a/x")], kept),
-        ("a failure between two answers is no answer", &[It, Others, Gap("a/x"), Others], None),
+        ("a failure between two answers is no response", &[It, Others, Gap("a/x"), Others], None),
         ("its scope fails for long", &[It, Gap("a/x"), Gap("a/x"), Gap("a/x")], kept),
         ("a step above it fails", &[It, Gap("a"), Gap("a"), Gap("a")], kept),
         ("the whole listing fails", &[It, Gap(""), Gap(""), Gap("")], kept),
@@ -156,7 +156,7 @@ fn end_after(inventory: &mut Inventory, end_seconds: i64, today: i64) -> i64 {
     let end = day(100) + chrono::TimeDelta::seconds(end_seconds);
     let told = Token { expires: Expiry::At(end), approximate: true, ..token("1", 0) };
     answer(inventory, vec![told], day(today));
-    let shown = inventory.tokens(day(today)).next().unwrap().expires.instant().unwrap();
+    let shown = inventory.tokens(day(today)).next().unwrap().expires.timestamp().unwrap();
     (shown - day(100)).num_seconds()
 }
 

@@ -84,17 +84,17 @@ fn path(steps: &str) -> Path {
 
 /// A complete answer.
 fn scope(steps: &str, tokens: Vec<Token>) -> ScopeResult {
-    ScopeResult { path: path(steps), tokens, odd: Vec::new(), is_step: false }
+    ScopeResult { path: path(steps), tokens, malformed: Vec::new(), is_step: false }
 }
 
 /// A complete answer with a row that could not be read.
 fn odd_scope(steps: &str, tokens: Vec<Token>) -> ScopeResult {
-    ScopeResult { odd: vec![MalformedRow { position: 1, id: None, field: "expires_at" }], ..scope(steps, tokens) }
+    ScopeResult { malformed: vec![MalformedRow { position: 1, id: None, field: "expires_at" }], ..scope(steps, tokens) }
 }
 
 fn gap(steps: &str, reason: Reason) -> Gap {
     let failure = Failure::new(reason, format!("GET /{steps}: no"));
-    Gap { path: path(steps), scope: format!("/{steps}"), failure, needs: None }
+    Gap { path: path(steps), scope: format!("/{steps}"), failure, required_permission: None }
 }
 
 /// An outcome in which `tokens` brought this, and `keys` nothing at all.

@@ -101,7 +101,7 @@ impl Model {
             }
             let of_listing = outcome.listings.iter().find(|listed| listed.name == listing);
             let silent = of_listing.is_none_or(|listed| {
-                let odd = listed.scopes.iter().filter(|scope| !scope.odd.is_empty()).map(|scope| &scope.path);
+                let odd = listed.scopes.iter().filter(|scope| !scope.malformed.is_empty()).map(|scope| &scope.path);
                 listed.gaps.iter().map(|gap| &gap.path).chain(odd).any(|above| above.covers(&path))
             });
             let over = matches!(expires, Expiry::At(end) if end <= day(today));
@@ -111,7 +111,7 @@ impl Model {
                 _ => missed + 1,
             };
             let forgotten =
-                over && missed == 2 && expires.instant().unwrap() + policy().expired_retention <= day(today);
+                over && missed == 2 && expires.timestamp().unwrap() + policy().expired_retention <= day(today);
             if (missed < 2 || over) && !forgotten {
                 named.insert(id, (listing, path, expires, missed));
             }
@@ -138,7 +138,7 @@ fn check(inventory: &Inventory, model: &Model, today: i64) -> Result<(), TestCas
 fn is_replaced(token: &Token, others: &[Token], now: DateTime<Utc>) -> bool {
     let end = |token: &Token| match token.expires {
         Expiry::Never => Some(DateTime::<Utc>::MAX_UTC),
-        other => other.instant(),
+        other => other.timestamp(),
     };
     !token.disabled
         && others.iter().any(|other| {

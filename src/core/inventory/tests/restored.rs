@@ -20,7 +20,7 @@ fn restarted(inventory: &Inventory, policy: Policy, rules: Vec<Rule>) -> Invento
 fn collected() -> Inventory {
     let mut inventory = inventory(policy());
     let full = Outcome {
-        own: CredentialExpiry::Reported(Expiry::At(day(50))),
+        credential_expiry: CredentialExpiry::Reported(Expiry::At(day(50))),
         rate_limit: Some(RateLimit { limit: None, remaining: 7 }),
         requests: [(200, 3)].into(),
         ..outcome(vec![scope("a", vec![token("1", 100), token("2", 3)])], vec![gap("b", Reason::Forbidden)])
@@ -38,7 +38,7 @@ fn after_a_restart_the_same_is_known_and_nothing_is_up() {
     let (old, new) = (before.sources().next().unwrap().1, after.sources().next().unwrap().1);
     assert_eq!(new.up, None);
     assert_eq!((new.last_attempt, new.last_success), (old.last_attempt, old.last_success));
-    assert_eq!((new.credential, new.rate_limit), (old.credential, old.rate_limit));
+    assert_eq!((new.credential_expiry, new.rate_limit), (old.credential_expiry, old.rate_limit));
     assert_eq!((new.last_duration, &new.listings), (Some(TimeDelta::seconds(10)), &old.listings));
     assert_eq!((new.requests.len(), new.failures[&Reason::Forbidden]), (0, 0), "counters begin anew");
     assert_eq!(after.next_change(day(2)), before.next_change(day(2)));

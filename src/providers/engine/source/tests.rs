@@ -216,13 +216,13 @@ async fn one_scope_that_refuses_is_a_gap_with_the_provider_s_words() {
         gaps(&outcome),
         ["/keys/a: forbidden", "/keys/b: forbidden", "what cannot be asked for, of ..: mapping"]
     );
-    let says: Vec<_> = outcome.listings[0].gaps.iter().map(|gap| gap.failure.says.clone()).collect();
+    let says: Vec<_> = outcome.listings[0].gaps.iter().map(|gap| gap.failure.provider_message.clone()).collect();
     let told = says[0].as_deref().unwrap();
     assert!(told.starts_with("no t so so") && told.ends_with('…') && told.chars().count() == 201, "{told}");
     assert_eq!(says[1..], [None, None]);
     let first = &outcome.listings[0].gaps[0];
     assert_eq!(first.failure.what, format!("GET {origin}/keys/a: 403 after 1 attempt"));
-    assert_eq!(first.needs.as_deref(), Some("everything"));
+    assert_eq!(first.required_permission.as_deref(), Some("everything"));
 }
 
 const LOGIN: &str = "auth:
@@ -361,7 +361,7 @@ listings: [{name: key, kind: key, get: /keys, rows: ., token: {id: .hint, expire
     .await;
     let outcome = collect(&*source(definition, &origin, Changing::new("npm_aBxyz7890")), noon()).await;
     let end = Expiry::At(parse_instant("2027-02-01").unwrap());
-    assert_eq!(outcome.own, crate::core::outcome::CredentialExpiry::Reported(end));
+    assert_eq!(outcome.credential_expiry, crate::core::outcome::CredentialExpiry::Reported(end));
 }
 
 #[tokio::test]

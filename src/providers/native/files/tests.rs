@@ -109,7 +109,7 @@ async fn files_are_scopes_and_what_cannot_be_read_is_a_gap() {
     std::fs::create_dir(place("c.jwt")).unwrap();
     let files = Files { patterns: vec![place("*.jwt"), place("none/*.pem"), place("missing.pem")] };
     let listed = files.read(DateTime::UNIX_EPOCH).await;
-    let ids: Vec<_> = listed.scopes.iter().map(|scope| (scope.tokens.len(), scope.odd.len())).collect();
+    let ids: Vec<_> = listed.scopes.iter().map(|scope| (scope.tokens.len(), scope.malformed.len())).collect();
     assert_eq!(ids, [(1, 0), (0, 1)]);
     assert_eq!(listed.scopes[0].tokens[0].id, place("a.jwt"));
     assert_eq!(listed.gaps.len(), 1);

@@ -98,7 +98,7 @@ async fn a_yaml_file_is_read_at_each_collection_and_an_odd_entry_holds_no_other_
     let source = source(&format!("file: {}", file.path().display())).unwrap();
     let first = listed(&*source).await;
     assert_eq!(first.scopes[0].tokens.len(), 1);
-    assert_eq!(first.scopes[0].odd, [MalformedRow { position: 2, id: Some("b".into()), field: "expires" }]);
+    assert_eq!(first.scopes[0].malformed, [MalformedRow { position: 2, id: Some("b".into()), field: "expires" }]);
     std::fs::write(file.path(), "tokens: [{name: c, expires: never}]").unwrap();
     assert_eq!(listed(&*source).await.scopes[0].tokens[0].id, "c");
     drop(file);
@@ -117,7 +117,7 @@ async fn a_csv_file_has_the_same_fields() {
     assert_eq!(scope.tokens[0].owner.as_ref().unwrap().email.as_deref(), Some("jane@example.com"));
     assert_eq!(scope.tokens[0].labels["team"], "blue");
     assert_eq!((scope.tokens[1].expires, scope.tokens[1].owner.clone()), (Expiry::Never, None));
-    assert_eq!(scope.odd, [MalformedRow { position: 3, id: Some("d".into()), field: "expires" }]);
+    assert_eq!(scope.malformed, [MalformedRow { position: 3, id: Some("d".into()), field: "expires" }]);
 }
 
 #[tokio::test]

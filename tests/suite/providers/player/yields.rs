@@ -27,9 +27,9 @@ pub(crate) fn compare(told: &Object, outcome: &Outcome, origin: &str) -> Vec<Str
     }
     let gaps = outcome.listings.iter().flat_map(|listed| listed.gaps.iter().map(|gap| gap_shown(&listed.name, gap)));
     let gaps = gaps.map(|gap| at_vendor(&gap, origin)).collect();
-    let odd: usize = outcome.listings.iter().flat_map(|listed| &listed.scopes).map(|scope| scope.odd.len()).sum();
+    let odd: usize = outcome.listings.iter().flat_map(|listed| &listed.scopes).map(|scope| scope.malformed.len()).sum();
     let maps_failed = outcome.failures.iter().filter(|failure| failure.what.starts_with("the map ")).count();
-    let own = match outcome.own {
+    let own = match outcome.credential_expiry {
         CredentialExpiry::NotReported => Value::Null,
         CredentialExpiry::Reported(expiry) => end(expiry),
     };
@@ -79,7 +79,7 @@ fn gap_shown(listing: &str, gap: &Gap) -> Value {
     shown.insert("listing".into(), listing.into());
     shown.insert("scope".into(), gap.scope.as_str().into());
     shown.insert("reason".into(), gap.failure.reason.label().into());
-    for (key, value) in [("says", &gap.failure.says), ("needs", &gap.needs)] {
+    for (key, value) in [("says", &gap.failure.provider_message), ("needs", &gap.required_permission)] {
         if let Some(value) = value {
             shown.insert(key.into(), value.trim_end().into());
         }
@@ -90,7 +90,7 @@ fn gap_shown(listing: &str, gap: &Gap) -> Value {
 /// A token without what is empty.
 fn shown(token: &Token) -> Value {
     let owner = token.owner.as_ref().map(|owner| {
-        let email = owner.email.as_deref().and_then(address::bare);
+        let email = owner.email.as_deref().and_then(address::normalize);
         filled([("id", json!(owner.id)), ("name", json!(owner.name)), ("email", json!(email))])
     });
     let last_used = match token.last_used {
