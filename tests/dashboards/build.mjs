@@ -5,14 +5,14 @@ import * as esbuild from 'esbuild';
 
 const here = import.meta.dirname;
 
-// esbuild takes the default export of a CommonJS package differently where a *.mjs file imports it. Grafana's libraries are
-// *.mjs, and written for the other way: so they are read under a name that ends in .js.
+// esbuild resolves the default export of a CommonJS package differently if a *.mjs file imports it. Grafana's libraries are
+// *.mjs files that expect the behaviour for *.js, so this plugin presents them to esbuild as *.js.
 const asScript = {
   name: 'mjs-as-js',
   setup(build) {
-    build.onResolve({ filter: /.*/ }, async ({ path: wanted, kind, importer, resolveDir, pluginData }) => {
+    build.onResolve({ filter: /.*/ }, async ({ path: requested, kind, importer, resolveDir, pluginData }) => {
       if (pluginData === 'seen') return undefined;
-      const found = await build.resolve(wanted, { kind, importer: importer.replace(/\.mjs\.js$/, '.mjs'), resolveDir, pluginData: 'seen' });
+      const found = await build.resolve(requested, { kind, importer: importer.replace(/\.mjs\.js$/, '.mjs'), resolveDir, pluginData: 'seen' });
       const renamed = found.errors.length === 0 && !found.external && found.path.endsWith('.mjs');
       return renamed ? { ...found, path: `${found.path}.js`, pluginData: undefined } : found;
     });

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Draws the dashboards as Grafana draws them, on the data of a real Prometheus that scrapes two replicas of the demo, and
-# writes the pictures into docs/images/. Look at them: no test can tell whether a text is cut or a colour unreadable.
+# Renders the dashboards as Grafana does, with data of a real Prometheus that scrapes two replicas of the demo, and writes the
+# pictures to docs/images/. Look at them: no test detects truncated text or an unreadable colour.
 #
-#   tests/dashboards/run.sh [SECONDS]      for how long it is scraped before (default 240)
+#   tests/dashboards/run.sh [SECONDS]      scrape for this time first (default 240)
 set -euo pipefail
 cd "$(dirname "$(realpath "$0")")/../.."
 seconds=${1:-240}
@@ -17,10 +17,10 @@ cargo build --locked
 exporter=target/debug/token-expiry-exporter
 
 free_port() { node -e 'const s = require("net").createServer().listen(0, "127.0.0.1", () => { console.log(s.address().port); s.close(); })'; }
-wait_for() { for _ in $(seq 600); do curl -sf --noproxy '*' -o /dev/null "$1" && return; sleep 0.1; done; echo "no answer: $1" >&2; exit 1; }
+wait_for() { for _ in $(seq 600); do curl -sf --noproxy '*' -o /dev/null "$1" && return; sleep 0.1; done; echo "no response: $1" >&2; exit 1; }
 control() { curl -sf --noproxy '*' -o /dev/null -X POST "http://127.0.0.1:$control$1"; }
-# Does something (rotate, revoke) to so many tokens that tell a story, so that the lines over time have something to tell too.
-some() {
+# Applies an action (rotate, revoke) to COUNT tokens of a scenario, so that values change over time: change ACTION SCENARIO COUNT
+change() {
   curl -sf --noproxy '*' "http://127.0.0.1:$control/tokens" |
     node -e 'const [scenario, count] = process.argv.slice(1); for (const { id } of JSON.parse(require("fs").readFileSync(0)).filter((token) => token.scenario === scenario && token.kind === "api-token").slice(0, count)) console.log(id)' "$2" "$3" |
     while read -r id; do control "/tokens/$id/$1"; done
@@ -46,22 +46,22 @@ YAML
 started+=($!)
 wait_for "http://127.0.0.1:$prometheus/-/ready"
 
-echo "scraping for $seconds seconds; people renew some tokens, and the provider vault stops for a while" >&2
+echo "scraping for $seconds seconds, while some tokens are rotated or revoked and the provider vault is down for some time" >&2
 sleep $((seconds / 5))
-some rotate warning 4
+change rotate warning 4
 sleep $((seconds / 5))
-some revoke unused 3
+change revoke unused 3
 control /providers/vault/stop
 sleep $((seconds / 5))
-some revoke orphan 1
-some rotate critical 2
+change revoke orphan 1
+change rotate critical 2
 sleep $((seconds / 5))
 control /providers/vault/start
-some revoke unused 2
+change revoke unused 2
 sleep $((seconds / 5))
 
 (cd $here && node shoot.mjs "http://127.0.0.1:$prometheus" "$work/pictures" $(((seconds + 59) / 60)))
-# 256 colours are enough for what is mostly text on one ground, and a third of the size.
+# 256 colours are enough for text on a plain background, at a third of the size.
 pngquant --strip --skip-if-larger --force --ext .png "$work"/pictures/*.png || [ $? = 98 ]
 mkdir -p docs/images
 cp "$work"/pictures/*.png docs/images/

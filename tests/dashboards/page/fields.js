@@ -1,4 +1,4 @@
-// What Grafana's core registers at its start and its libraries need: the options of a field, and the transformations.
+// Registers the field options and transformations that Grafana's core registers at startup and its libraries need.
 import * as D from '@grafana/data';
 
 const PLAIN = ['unit', 'decimals', 'min', 'max', 'displayName', 'noValue', 'color', 'links', 'filterable', 'description'];
@@ -22,18 +22,18 @@ D.standardTransformersRegistry.setInit(() =>
     .map((transformer) => ({ id: transformer.id, name: transformer.name, transformation: async () => transformer, editor: () => null })),
 );
 
-const transformed = (transformations, data, interpolate) =>
+const transform = (transformations, data, interpolate) =>
   new Promise((resolve, reject) => D.transformDataFrame(transformations, data, { interpolate }).subscribe({ next: resolve, error: reject }));
 
-/** The frames of a panel, transformed, and with its field configuration applied. An option that is not known is an error. */
-export async function prepared(panel, data, theme, interpolate) {
+/** Applies the transformations and field configuration of a panel. An unknown option is an error. */
+export async function prepare(panel, data, theme, interpolate) {
   for (const { properties } of panel.fieldConfig.overrides) {
     for (const { id } of properties) if (!registry.getIfExists(id)) throw new Error(`the renderer does not know the option ${id}`);
   }
   for (const id of Object.keys(panel.fieldConfig.defaults.custom ?? {})) {
     if (!registry.getIfExists(`custom.${id}`)) throw new Error(`the renderer does not know the option custom.${id}`);
   }
-  const frames = await transformed(panel.transformations ?? [], data, interpolate);
+  const frames = await transform(panel.transformations ?? [], data, interpolate);
   const configured = D.applyFieldOverrides({ data: frames, fieldConfig: panel.fieldConfig, replaceVariables: interpolate, theme, timeZone: 'utc', fieldConfigRegistry: registry });
   D.cacheFieldDisplayNames(configured);
   return configured;

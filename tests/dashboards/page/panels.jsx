@@ -1,4 +1,4 @@
-// Each type of panel, drawn by the component that Grafana itself draws it with.
+// Renders each panel type with the component that Grafana uses.
 import * as D from '@grafana/data';
 import { BarGauge, BigValue, TimeSeries, VizRepeater, preparePlotFrame } from '@grafana/ui';
 import { TableNG } from '@grafana/ui/unstable';
@@ -11,21 +11,21 @@ function Empty({ panel }) {
 function Single({ panel, frames, width, height, theme, replace }) {
   const { options, fieldConfig } = panel;
   const values = D.getFieldDisplayValues({ fieldConfig, reduceOptions: options.reduceOptions, replaceVariables: replace, theme, data: frames, timeZone: 'utc', sparkline: false });
-  const draw = ({ value, width, height }) =>
+  const render = ({ value, width, height }) =>
     panel.type === 'bargauge' ? (
       <BarGauge value={value.display} field={value.field} width={width} height={height} theme={theme} orientation={options.orientation} displayMode={options.displayMode} />
     ) : (
       <BigValue theme={theme} width={width} height={height} value={value.display} count={values.length} colorMode={options.colorMode} graphMode={options.graphMode}
         justifyMode={options.justifyMode} textMode={options.textMode} wideLayout={options.wideLayout} />
     );
-  return <VizRepeater source={values} getValues={() => values} width={width} height={height} renderCounter={1} orientation={options.orientation} itemSpacing={3} renderValue={draw} />;
+  return <VizRepeater source={values} getValues={() => values} width={width} height={height} renderCounter={1} orientation={options.orientation} itemSpacing={3} renderValue={render} />;
 }
 
 function Series({ panel, frames, width, height, range }) {
   return <TimeSeries frames={frames} structureRev={1} timeRange={range} timeZone="utc" width={width} height={height} legend={panel.options.legend} options={panel.options} />;
 }
 
-// As in Grafana's panel "Trend": a time series whose x axis is a number.
+// Like Grafana's panel "Trend": a time series with a numeric x axis.
 function Trend({ panel, frames, width, height, range }) {
   const { xField } = panel.options;
   const x = frames[0].fields.find((field) => D.getFieldDisplayName(field, frames[0], frames) === xField);
@@ -42,7 +42,7 @@ function Table({ panel, frames, width, height, range }) {
 
 const TYPES = { bargauge: Single, stat: Single, table: Table, timeseries: Series, trend: Trend };
 
-/** The inside of a panel. */
+/** The content of a panel. */
 export function Panel(props) {
   const Type = TYPES[props.panel.type];
   if (!Type) throw new Error(`the renderer does not know the panel ${props.panel.type}`);

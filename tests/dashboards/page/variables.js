@@ -1,14 +1,14 @@
-// What Grafana puts in the place of a variable in a query and in a link.
+// Replaces variables in queries and links as Grafana does.
 
 const ALL = '$__all';
 
-// Grafana escapes a chosen value twice: for the regular expression, and for the string of PromQL around it.
-const escaped = (value) => String(value).replace(/\\/g, '\\\\\\\\').replace(/[$^*{}[\]'+?.()|]/g, '\\\\$&');
+// Grafana escapes a selected value twice: for the regular expression and for the PromQL string around it.
+const escape = (value) => String(value).replace(/\\/g, '\\\\\\\\').replace(/[$^*{}[\]'+?.()|]/g, '\\\\$&');
 
-/** The variables of a dashboard as they stand in its JSON, with those of `chosen` in their place. */
-export function variables(dashboard, chosen) {
+/** The variables of a dashboard with their default values, or those in `selected`. */
+export function variables(dashboard, selected) {
   const entries = dashboard.templating.list.map((variable) => {
-    const value = chosen[variable.name] ?? variable.current?.value;
+    const value = selected[variable.name] ?? variable.current?.value;
     return [variable.name, { variable, values: [value].flat() }];
   });
   return Object.fromEntries(entries);
@@ -17,12 +17,12 @@ export function variables(dashboard, chosen) {
 function inQuery({ variable, values }) {
   if (values.includes(ALL)) return variable.allValue;
   if (!variable.multi) return values[0];
-  const list = values.map(escaped);
+  const list = values.map(escape);
   return list.length === 1 ? list[0] : `(${list.join('|')})`;
 }
 
-/** A query with its variables replaced. One that is not known stays, and Prometheus refuses it. */
-export function interpolated(text, known, times) {
+/** Replaces the variables of a query. An unknown one stays, and Prometheus rejects the query. */
+export function interpolate(text, known, times) {
   return text.replace(/\$(?:\{(\w+)\}|(\w+))/g, (whole, braced, bare) => {
     const name = braced ?? bare;
     if (name in times) return times[name];
