@@ -24,114 +24,114 @@ function __fish_token_expiry_exporter_using_subcommand
     contains -- $cmd[1] $argv
 end
 
-complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -l config.file -d 'The configuration' -r -F
-complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -l providers.dir -d 'Further provider definitions (*.yaml)' -r -F
-complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -l storage.path -d 'The folder in which the inventory is kept over a restart; it holds no secret. Without it, it is not kept' -r -F
-complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -l web.listen-address -d 'The address to listen at, such as :10984 or 127.0.0.1:10984; may be given several times' -r
-complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -l web.probe-listen-address -d 'A further address that answers /-/healthy and /-/ready alone, without TLS and users: for probes at a guarded door' -r
-complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -l web.telemetry-path -d 'The path of the metrics' -r
-complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -l web.config.file -d 'TLS, client certificates and users, in the exporter-toolkit\'s format' -r -F
-complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -l shard -d 'Collect only a part of the sources: the I-th of N instances, such as 1/3; or the part of a pod of a StatefulSet, by its name, such as exporter-0/3' -r
-complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -l log.level -d 'The least important messages that are logged' -r -f -a "debug\t'Everything'
-info\t'One line a collection, and all below'
-warn\t'What needs attention'
-error\t'What has failed'"
-complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -l log.format -d 'How messages are written' -r -f -a "logfmt\t'Pairs of key and value'
-json\t'One JSON object a line'"
-complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -l web.enable-lifecycle -d 'Allow a reload by POST /-/reload'
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -l config.file -d 'Configuration file' -r -F
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -l providers.dir -d 'Directory of additional provider definitions (*.yaml)' -r -F
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -l storage.path -d 'Directory for the persisted inventory (contains no secrets); unset: not persisted' -r -F
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -l web.listen-address -d 'Address to listen on, such as :10984 or 127.0.0.1:10984; repeatable' -r
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -l web.probe-listen-address -d 'Separate address for /-/healthy and /-/ready only, without TLS or authentication' -r
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -l web.telemetry-path -d 'Path of the metrics' -r
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -l web.config.file -d 'Web configuration file (exporter-toolkit format): TLS, client certificates, users' -r -F
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -l shard -d 'Collect only shard I of N, such as 1/3; in a StatefulSet POD/N, such as exporter-0/3' -r
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -l log.level -d 'Minimum log level' -r -f -a "debug\t''
+info\t''
+warn\t''
+error\t''"
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -l log.format -d 'Log format' -r -f -a "logfmt\t'key=value pairs'
+json\t'One JSON object per line'"
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -l web.enable-lifecycle -d 'Enable POST /-/reload'
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -s V -l version -d 'Print version'
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -f -a "serve" -d 'Collect in the background and serve metrics, the status page and the calendar (the default)'
-complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -f -a "check" -d 'Check the configuration and the definitions, offline; with --online ask each provider too'
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -f -a "check" -d 'Validate the configuration and definitions; with --online, also query each provider'
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -f -a "list" -d 'Collect once and print every token'
-complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -f -a "providers" -d 'Show the providers that the program knows, or what one of them needs'
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -f -a "providers" -d 'List known providers, or describe one'
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -f -a "schema" -d 'Print a JSON Schema of the configuration, for editors'
-complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -f -a "health" -d 'Ask a running exporter whether it lives; exits with 0 if it does, with 1 if not'
-complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -f -a "demo" -d 'Watch an invented company: the real exporter over HTTP, no account and no configuration needed'
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -f -a "health" -d 'Check that an exporter is running; exit 0 if healthy, 1 if not'
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -f -a "demo" -d 'Run against a simulated organisation; needs no account or configuration'
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand serve" -l config.file -d 'The configuration' -r -F
-complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand serve" -l providers.dir -d 'Further provider definitions (*.yaml)' -r -F
-complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand serve" -l storage.path -d 'The folder in which the inventory is kept over a restart; it holds no secret. Without it, it is not kept' -r -F
-complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand serve" -l web.listen-address -d 'The address to listen at, such as :10984 or 127.0.0.1:10984; may be given several times' -r
-complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand serve" -l web.probe-listen-address -d 'A further address that answers /-/healthy and /-/ready alone, without TLS and users: for probes at a guarded door' -r
-complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand serve" -l web.telemetry-path -d 'The path of the metrics' -r
-complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand serve" -l web.config.file -d 'TLS, client certificates and users, in the exporter-toolkit\'s format' -r -F
-complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand serve" -l shard -d 'Collect only a part of the sources: the I-th of N instances, such as 1/3; or the part of a pod of a StatefulSet, by its name, such as exporter-0/3' -r
-complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand serve" -l log.level -d 'The least important messages that are logged' -r -f -a "debug\t'Everything'
-info\t'One line a collection, and all below'
-warn\t'What needs attention'
-error\t'What has failed'"
-complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand serve" -l log.format -d 'How messages are written' -r -f -a "logfmt\t'Pairs of key and value'
-json\t'One JSON object a line'"
-complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand serve" -l web.enable-lifecycle -d 'Allow a reload by POST /-/reload'
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand serve" -l config.file -d 'Configuration file' -r -F
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand serve" -l providers.dir -d 'Directory of additional provider definitions (*.yaml)' -r -F
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand serve" -l storage.path -d 'Directory for the persisted inventory (contains no secrets); unset: not persisted' -r -F
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand serve" -l web.listen-address -d 'Address to listen on, such as :10984 or 127.0.0.1:10984; repeatable' -r
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand serve" -l web.probe-listen-address -d 'Separate address for /-/healthy and /-/ready only, without TLS or authentication' -r
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand serve" -l web.telemetry-path -d 'Path of the metrics' -r
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand serve" -l web.config.file -d 'Web configuration file (exporter-toolkit format): TLS, client certificates, users' -r -F
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand serve" -l shard -d 'Collect only shard I of N, such as 1/3; in a StatefulSet POD/N, such as exporter-0/3' -r
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand serve" -l log.level -d 'Minimum log level' -r -f -a "debug\t''
+info\t''
+warn\t''
+error\t''"
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand serve" -l log.format -d 'Log format' -r -f -a "logfmt\t'key=value pairs'
+json\t'One JSON object per line'"
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand serve" -l web.enable-lifecycle -d 'Enable POST /-/reload'
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand serve" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand check" -l config.file -d 'The configuration' -r -F
-complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand check" -l providers.dir -d 'Further provider definitions (*.yaml)' -r -F
-complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand check" -l log.level -d 'The least important messages that are logged' -r -f -a "debug\t'Everything'
-info\t'One line a collection, and all below'
-warn\t'What needs attention'
-error\t'What has failed'"
-complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand check" -l log.format -d 'How messages are written' -r -f -a "logfmt\t'Pairs of key and value'
-json\t'One JSON object a line'"
-complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand check" -l online -d 'Ask each provider for the first page of each listing, and name the permission that is missing'
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand check" -l config.file -d 'Configuration file' -r -F
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand check" -l providers.dir -d 'Directory of additional provider definitions (*.yaml)' -r -F
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand check" -l log.level -d 'Minimum log level' -r -f -a "debug\t''
+info\t''
+warn\t''
+error\t''"
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand check" -l log.format -d 'Log format' -r -f -a "logfmt\t'key=value pairs'
+json\t'One JSON object per line'"
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand check" -l online -d 'Query the first page of each listing and report missing permissions'
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand check" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand list" -l config.file -d 'The configuration' -r -F
-complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand list" -l providers.dir -d 'Further provider definitions (*.yaml)' -r -F
-complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand list" -l source -d 'Only these sources' -r
-complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand list" -l output -d 'How the tokens are printed' -r -f -a "table\t'For people'
-json\t'As `/api/v1/tokens` has it'
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand list" -l config.file -d 'Configuration file' -r -F
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand list" -l providers.dir -d 'Directory of additional provider definitions (*.yaml)' -r -F
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand list" -l source -d 'Collect only this source; repeatable' -r
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand list" -l output -d 'Output format' -r -f -a "table\t'Aligned columns, for a terminal'
+json\t'As /api/v1/tokens'
 csv\t'For a spreadsheet'
-prom\t'As `/metrics` has it'"
-complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand list" -l fail-within -d 'Exit with 1 if an active token ends within this time, or has ended: 7d, 12h' -r
-complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand list" -l log.level -d 'The least important messages that are logged' -r -f -a "debug\t'Everything'
-info\t'One line a collection, and all below'
-warn\t'What needs attention'
-error\t'What has failed'"
-complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand list" -l log.format -d 'How messages are written' -r -f -a "logfmt\t'Pairs of key and value'
-json\t'One JSON object a line'"
+prom\t'As /metrics'"
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand list" -l fail-within -d 'Exit with 1 if an active token has expired or expires within this duration, such as 7d' -r
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand list" -l log.level -d 'Minimum log level' -r -f -a "debug\t''
+info\t''
+warn\t''
+error\t''"
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand list" -l log.format -d 'Log format' -r -f -a "logfmt\t'key=value pairs'
+json\t'One JSON object per line'"
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand list" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand providers" -l providers.dir -d 'Further provider definitions (*.yaml)' -r -F
-complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand providers" -l log.level -d 'The least important messages that are logged' -r -f -a "debug\t'Everything'
-info\t'One line a collection, and all below'
-warn\t'What needs attention'
-error\t'What has failed'"
-complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand providers" -l log.format -d 'How messages are written' -r -f -a "logfmt\t'Pairs of key and value'
-json\t'One JSON object a line'"
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand providers" -l providers.dir -d 'Directory of additional provider definitions (*.yaml)' -r -F
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand providers" -l log.level -d 'Minimum log level' -r -f -a "debug\t''
+info\t''
+warn\t''
+error\t''"
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand providers" -l log.format -d 'Log format' -r -f -a "logfmt\t'key=value pairs'
+json\t'One JSON object per line'"
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand providers" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand schema" -l providers.dir -d 'Further provider definitions (*.yaml)' -r -F
-complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand schema" -l log.level -d 'The least important messages that are logged' -r -f -a "debug\t'Everything'
-info\t'One line a collection, and all below'
-warn\t'What needs attention'
-error\t'What has failed'"
-complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand schema" -l log.format -d 'How messages are written' -r -f -a "logfmt\t'Pairs of key and value'
-json\t'One JSON object a line'"
-complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand schema" -l definitions -d 'Print the schema of provider definitions instead of the configuration\'s'
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand schema" -l providers.dir -d 'Directory of additional provider definitions (*.yaml)' -r -F
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand schema" -l log.level -d 'Minimum log level' -r -f -a "debug\t''
+info\t''
+warn\t''
+error\t''"
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand schema" -l log.format -d 'Log format' -r -f -a "logfmt\t'key=value pairs'
+json\t'One JSON object per line'"
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand schema" -l definitions -d 'Print the schema of provider definitions instead'
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand schema" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand health" -l log.level -d 'The least important messages that are logged' -r -f -a "debug\t'Everything'
-info\t'One line a collection, and all below'
-warn\t'What needs attention'
-error\t'What has failed'"
-complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand health" -l log.format -d 'How messages are written' -r -f -a "logfmt\t'Pairs of key and value'
-json\t'One JSON object a line'"
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand health" -l log.level -d 'Minimum log level' -r -f -a "debug\t''
+info\t''
+warn\t''
+error\t''"
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand health" -l log.format -d 'Log format' -r -f -a "logfmt\t'key=value pairs'
+json\t'One JSON object per line'"
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand health" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand demo" -l web.listen-address -d 'Address to listen on' -r
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand demo" -l control.listen-address -d 'Address of the control endpoint, which changes the organisation; port 0: any free port' -r
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand demo" -l tokens -d 'Approximate number of tokens; default: a few hundred' -r
-complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand demo" -l interval -d 'Collection interval' -r
-complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand demo" -l log.level -d 'The least important messages that are logged' -r -f -a "debug\t'Everything'
-info\t'One line a collection, and all below'
-warn\t'What needs attention'
-error\t'What has failed'"
-complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand demo" -l log.format -d 'How messages are written' -r -f -a "logfmt\t'Pairs of key and value'
-json\t'One JSON object a line'"
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand demo" -l interval -d 'Collection interval in seconds' -r
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand demo" -l log.level -d 'Minimum log level' -r -f -a "debug\t''
+info\t''
+warn\t''
+error\t''"
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand demo" -l log.format -d 'Log format' -r -f -a "logfmt\t'key=value pairs'
+json\t'One JSON object per line'"
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand demo" -l print-config -d 'Print the demo\'s configuration and exit'
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand demo" -l expect -d 'Print the expected metric values as JSON and exit'
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand demo" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve check list providers schema health demo help" -f -a "serve" -d 'Collect in the background and serve metrics, the status page and the calendar (the default)'
-complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve check list providers schema health demo help" -f -a "check" -d 'Check the configuration and the definitions, offline; with --online ask each provider too'
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve check list providers schema health demo help" -f -a "check" -d 'Validate the configuration and definitions; with --online, also query each provider'
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve check list providers schema health demo help" -f -a "list" -d 'Collect once and print every token'
-complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve check list providers schema health demo help" -f -a "providers" -d 'Show the providers that the program knows, or what one of them needs'
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve check list providers schema health demo help" -f -a "providers" -d 'List known providers, or describe one'
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve check list providers schema health demo help" -f -a "schema" -d 'Print a JSON Schema of the configuration, for editors'
-complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve check list providers schema health demo help" -f -a "health" -d 'Ask a running exporter whether it lives; exits with 0 if it does, with 1 if not'
-complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve check list providers schema health demo help" -f -a "demo" -d 'Watch an invented company: the real exporter over HTTP, no account and no configuration needed'
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve check list providers schema health demo help" -f -a "health" -d 'Check that an exporter is running; exit 0 if healthy, 1 if not'
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve check list providers schema health demo help" -f -a "demo" -d 'Run against a simulated organisation; needs no account or configuration'
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve check list providers schema health demo help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'

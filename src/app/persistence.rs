@@ -1,5 +1,6 @@
-//! The inventory on disk: restored at the start, saved after each change and at the end.
+//! The persisted inventory: restored at the start, saved after each change and at shutdown.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep};
 use tracing::{error, info, warn};
 
+use super::RunError;
 use super::setup::Setup;
 use crate::core::clock::Clock;
 use crate::core::inventory::SharedInventory;
@@ -15,122 +17,126 @@ use crate::core::inventory::Snapshot;
 use crate::exposition::program::ExporterMetrics;
 use crate::storage::{Loaded, Lock, Store, encode};
 
-/// After a save, so many times what it took is not saved again, so that at most a twentieth of the time goes into saving,
-/// however large the file and slow the disk. A change is saved at once otherwise: what is on disk must never be older than
-/// one collection, whenever the process is killed.
-const REST: u32 = 19;
+/// After a save, the next one waits this multiple of its duration: at most a twentieth of the time goes into saving, however
+/// large the file and slow the disk. Otherwise a change is saved at once.
+const PAUSE_FACTOR: u32 = 19;
 
-/// The longest such pause.
-const LONGEST_REST: Duration = Duration::from_secs(10);
+const MAX_PAUSE: Duration = Duration::from_secs(10);
 
-/// Nor is it ever longer than this part of the shortest interval: a collection must be on disk before the next one of its
-/// source ends.
-const PART_OF_INTERVAL: u32 = 4;
+/// The pause is at most this fraction of the shortest interval: a collection is on disk before the next one of its source
+/// finishes, so a kill loses at most one collection.
+const INTERVAL_FRACTION: u32 = 4;
 
-/// After a failure, when it is tried again although nothing has changed: there may be room again.
-const AGAIN: Duration = Duration::from_secs(60);
+/// After a failure, when to retry even if nothing has changed: the disk may have space again.
+const RETRY_INTERVAL: Duration = Duration::from_secs(60);
 
-/// Keeps the inventory.
 #[derive(Clone)]
 pub(super) struct Persistence {
-    pub(super) store: Arc<Store>,
-    pub(super) inventory: SharedInventory,
-    pub(super) program: Arc<ExporterMetrics>,
-    pub(super) clock: Clock,
+    directory: PathBuf,
+    store: Arc<Store>,
+    inventory: SharedInventory,
+    program: Arc<ExporterMetrics>,
+    clock: Clock,
 }
 
 impl Persistence {
-    /// Claims the place for this process. Whether another has it. A place that cannot be used is a warning: there is work to
-    /// do without it, and saving tries again.
-    pub(super) fn is_taken(&self) -> bool {
+    pub(super) fn new(
+        directory: &Path,
+        inventory: &SharedInventory,
+        program: &Arc<ExporterMetrics>,
+        clock: &Clock,
+    ) -> Self {
+        Self {
+            directory: directory.to_owned(),
+            store: Arc::new(Store::new(directory)),
+            inventory: Arc::clone(inventory),
+            program: Arc::clone(program),
+            clock: Arc::clone(clock),
+        }
+    }
+
+    /// Locks the directory and restores the inventory, except sources that are no longer configured. Whether there was one. An
+    /// unusable directory or file is logged and counted, not an error: the exporter works without it, and saving retries.
+    ///
+    /// # Errors
+    /// If another process has locked the directory.
+    pub(super) fn restore(&self, setup: &Setup) -> Result<bool, RunError> {
+        let file = self.store.file();
+        let file = file.display();
         match self.store.claim() {
-            Ok(Lock::Taken) => return true,
             Ok(Lock::Ours) => {}
+            Ok(Lock::Taken) => return Err(RunError::StorageInUse(self.directory.clone())),
             Ok(Lock::Unguarded(why)) => {
-                let file = self.store.file();
-                warn!(file = %file.display(), "the storage path cannot be locked, so nothing keeps a second process away: {why}");
+                warn!(%file, "cannot lock the storage path; another process could write to it: {why}");
             }
             Err(unusable) => {
                 self.program.storage_failed();
-                error!("the inventory will not be kept: {unusable}");
+                error!("cannot use the storage path; the inventory is not persisted: {unusable}");
             }
         }
-        false
-    }
-
-    /// Takes in what an earlier process knew, as far as the configuration names it. Whether there was anything. A file that
-    /// cannot be used is a warning: there is work to do without it.
-    pub(super) fn restore(&self, setup: &Setup) -> bool {
-        let file = self.store.file();
-        let file = file.display();
         match self.store.load::<Snapshot<'static>>() {
             Ok(Loaded::Found(snapshot)) => {
                 let mut inventory = self.inventory.write();
                 inventory.set_policy(setup.policies.clone(), Arc::clone(&setup.rules));
                 inventory.restore(snapshot);
-                info!(%file, "the inventory of before is restored");
-                return true;
+                info!(%file, "inventory restored");
+                return Ok(true);
             }
-            Ok(Loaded::Nothing) => info!(%file, "there is no inventory of before"),
+            Ok(Loaded::Nothing) => info!(%file, "no persisted inventory"),
             Ok(Loaded::Quarantined { why, to }) => {
                 self.program.storage_failed();
-                warn!(%file, to = %to.display(), "the inventory of before cannot be used and was set aside: {why}");
+                warn!(%file, to = %to.display(), "persisted inventory unusable, renamed: {why}");
             }
             Err(unusable) => {
                 self.program.storage_failed();
-                error!("the inventory of before is not restored: {unusable}");
+                error!("cannot restore the inventory: {unusable}");
             }
         }
-        false
+        Ok(false)
     }
 
-    /// Saves after changes until told to stop, and then what has changed since.
-    pub(super) async fn follow(self, mut revision: watch::Receiver<u64>, mut stop: oneshot::Receiver<()>) {
+    /// Saves after changes until `stop`, and then what has changed since.
+    pub(super) async fn run(self, mut revision: watch::Receiver<u64>, mut stop: oneshot::Receiver<()>) {
         let mut works = true;
         loop {
-            let again = async {
-                match works {
-                    true => std::future::pending().await,
-                    false => sleep(AGAIN).await,
-                }
-            };
             tokio::select! {
                 _ = &mut stop => break,
                 changed = revision.changed() => if changed.is_err() { break },
-                () = again => {}
+                () = sleep(RETRY_INTERVAL), if !works => {}
             }
-            let begun = Instant::now();
+            let started = Instant::now();
             revision.mark_unchanged();
-            works = self.save_and_tell(works).await;
+            works = self.save_and_log(works).await;
             tokio::select! {
                 _ = &mut stop => break,
-                () = sleep(rest(begun.elapsed(), self.shortest_interval())) => {}
+                () = sleep(pause_after(started.elapsed(), self.shortest_interval())) => {}
             }
         }
-        // Its sender may be gone: then nobody knows.
+        // If the sender is gone, nobody knows.
         if !works || revision.has_changed().unwrap_or(true) {
-            self.save_and_tell(works).await;
+            self.save_and_log(works).await;
         }
     }
 
-    /// Saves, and tells where that begins or ceases to work. Whether it works.
-    async fn save_and_tell(&self, worked: bool) -> bool {
-        let keeper = self.clone();
-        let saved = match spawn_blocking(move || keeper.save()).await {
-            Ok(saved) => saved,
-            Err(_) => Err("the saving broke off: a fault of this program".to_owned()),
-        };
-        match &saved {
-            Ok(()) if !worked => info!("the inventory is saved again"),
-            Ok(()) => {}
+    /// Saves, and logs the first failure and the recovery. Whether it worked.
+    async fn save_and_log(&self, worked: bool) -> bool {
+        let blocking = self.clone();
+        let saved = spawn_blocking(move || blocking.save()).await;
+        match saved.unwrap_or_else(|_| Err("save task panicked; please report this bug".to_owned())) {
+            Ok(()) => {
+                if !worked {
+                    info!("inventory persistence recovered");
+                }
+                true
+            }
             Err(why) => {
                 self.program.storage_failed();
                 if worked {
-                    error!("the inventory is not saved, and a restart would begin without it: {why}");
+                    error!("cannot save the inventory; a restart would lose changes since the last save: {why}");
                 }
+                false
             }
         }
-        saved.is_ok()
     }
 
     fn shortest_interval(&self) -> Duration {
@@ -144,20 +150,19 @@ impl Persistence {
             let inventory = self.inventory.read();
             let snapshot = inventory.snapshot();
             if snapshot.is_empty() {
-                // Nothing is known yet. What an earlier process knew, and could not be read, is not worth less.
+                // An empty inventory must not replace a file that an earlier process wrote and this one cannot read.
                 return Ok(());
             }
             encode(&snapshot, (self.clock)())
         };
-        // A snapshot is plain data: there is nothing in it that JSON cannot hold.
-        let encoded = encoded.map_err(|error| format!("no JSON can be made of it: {error}"))?;
+        let encoded = encoded.map_err(|error| format!("cannot encode the inventory: {error}"))?;
         self.store.save(&encoded).map_err(|unusable| unusable.to_string())
     }
 }
 
-/// For how long nothing is saved after a save that took so long.
-fn rest(took: Duration, shortest_interval: Duration) -> Duration {
-    (took * REST).min(LONGEST_REST).min(shortest_interval / PART_OF_INTERVAL)
+/// How long nothing is saved after a save of this duration.
+fn pause_after(save: Duration, shortest_interval: Duration) -> Duration {
+    (save * PAUSE_FACTOR).min(MAX_PAUSE).min(shortest_interval / INTERVAL_FRACTION)
 }
 
 #[cfg(test)]
@@ -166,7 +171,6 @@ mod tests {
 
     use std::collections::BTreeMap;
     use std::fs;
-    use std::path::Path;
 
     use chrono::{TimeDelta, Utc};
     use parking_lot::RwLock;
@@ -179,9 +183,9 @@ mod tests {
     use crate::exposition::program::Build;
 
     #[test]
-    fn a_twentieth_of_the_time_goes_into_saving_but_none_waits_for_long() {
+    fn pause_is_19_times_the_save_up_to_a_limit() {
         let ms = Duration::from_millis;
-        for (took, interval, expected) in [
+        for (save, interval, expected) in [
             (0, 900_000, 0),
             (4, 900_000, 76),
             (500, 900_000, 9_500),
@@ -190,7 +194,7 @@ mod tests {
             (4, 1_000, 76),
             (500, 1_000, 250),
         ] {
-            assert_eq!(rest(ms(took), ms(interval)), ms(expected), "{took} {interval}");
+            assert_eq!(pause_after(ms(save), ms(interval)), ms(expected), "{save} {interval}");
         }
     }
 
@@ -209,41 +213,39 @@ mod tests {
         }
     }
 
-    fn keeper(folder: &Path) -> Persistence {
-        Persistence {
-            store: Arc::new(Store::new(folder)),
-            inventory: Arc::new(RwLock::new(Inventory::default())),
-            program: Arc::new(ExporterMetrics::new(Build { version: "", revision: "" }, (1, 1)).unwrap()),
-            clock: Arc::new(Utc::now),
-        }
+    fn persistence(path: &Path) -> Persistence {
+        let inventory = Arc::new(RwLock::new(Inventory::default()));
+        let program = Arc::new(ExporterMetrics::new(Build { version: "", revision: "" }, (1, 1)).unwrap());
+        let clock: Clock = Arc::new(Utc::now);
+        Persistence::new(path, &inventory, &program, &clock)
     }
 
-    fn attempt(keeper: &Persistence) {
+    fn attempt(persistence: &Persistence) {
         let failed = Outcome::failed(&["l".to_owned()], &Failure::new(Reason::Connect, "x"));
-        keeper.inventory.write().record("s", failed, Utc::now(), Utc::now());
+        persistence.inventory.write().record("s", failed, Utc::now(), Utc::now());
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_is_known_is_saved_at_once_and_what_failed_is_tried_again_although_nothing_changes() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("inventory");
-        // In the place of the folder: nothing can be saved.
+    async fn persistence_saves_a_change_at_once_and_retries_a_failure() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("inventory");
+        // A file instead of the directory: nothing can be saved.
         fs::write(&path, "").unwrap();
-        let keeper = keeper(&path);
-        let file = keeper.store.file();
-        keeper.inventory.write().set_policy(BTreeMap::from([("s".to_owned(), policy())]), Arc::new([]));
-        let (revision, followed) = watch::channel(0);
+        let persistence = persistence(&path);
+        let file = persistence.store.file();
+        persistence.inventory.write().set_policy(BTreeMap::from([("s".to_owned(), policy())]), Arc::new([]));
+        let (revision, changes) = watch::channel(0);
         let (_stop, stops) = oneshot::channel();
-        tokio::spawn(keeper.clone().follow(followed, stops));
+        tokio::spawn(persistence.clone().run(changes, stops));
 
-        attempt(&keeper);
+        attempt(&persistence);
         revision.send_modify(|revision| *revision += 1);
         sleep(Duration::from_secs(1)).await;
         fs::remove_file(&path).unwrap();
-        sleep(AGAIN / 2).await;
+        sleep(RETRY_INTERVAL / 2).await;
         assert!(!file.exists(), "nothing has changed");
-        sleep(AGAIN).await;
-        assert!(file.exists(), "there is room again");
+        sleep(RETRY_INTERVAL).await;
+        assert!(file.exists(), "saving works again");
 
         fs::remove_file(&file).unwrap();
         revision.send_modify(|revision| *revision += 1);
@@ -252,21 +254,21 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn nothing_known_takes_no_file_s_place_and_a_stop_saves_what_is_known() {
-        let folder = tempfile::tempdir().unwrap();
-        let keeper = keeper(folder.path());
-        let file = keeper.store.file();
-        keeper.inventory.write().set_policy(BTreeMap::from([("s".to_owned(), policy())]), Arc::new([]));
-        let (revision, followed) = watch::channel(0);
+    async fn persistence_saves_no_empty_inventory_and_saves_at_shutdown() {
+        let directory = tempfile::tempdir().unwrap();
+        let persistence = persistence(directory.path());
+        let file = persistence.store.file();
+        persistence.inventory.write().set_policy(BTreeMap::from([("s".to_owned(), policy())]), Arc::new([]));
+        let (revision, changes) = watch::channel(0);
         let (stop, stops) = oneshot::channel();
-        let following = tokio::spawn(keeper.clone().follow(followed, stops));
+        let running = tokio::spawn(persistence.clone().run(changes, stops));
         revision.send_modify(|revision| *revision += 1);
         sleep(Duration::from_secs(60)).await;
         assert!(!file.exists(), "no source was attempted");
-        attempt(&keeper);
+        attempt(&persistence);
         revision.send_modify(|revision| *revision += 1);
         drop(stop);
-        following.await.unwrap();
+        running.await.unwrap();
         assert!(file.exists());
     }
 }

@@ -1,7 +1,9 @@
-//! When the configuration is read anew, and what is said where it is refused.
+//! When the configuration is read again: on a change of its files, `POST /-/reload` or SIGHUP.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
@@ -15,115 +17,82 @@ use crate::core::clock::Clock;
 use crate::pages::Reload;
 use crate::schema::diagnostic::{Diagnostic, Diagnostics};
 
-/// Reads the configuration, and knows whether its files have changed since.
+/// Loads the configuration and knows whether its files have changed since.
 pub(super) struct Reloader {
-    places: ConfigPaths,
+    paths: ConfigPaths,
     shard: Shard,
     clock: Clock,
-    seen: FileHashes,
+    loaded: FileHashes,
 }
 
 impl Reloader {
-    pub(super) fn new(places: ConfigPaths, shard: Shard, clock: Clock) -> Self {
-        let seen = look(&places);
-        Self { places, shard, clock, seen }
+    pub(super) fn new(paths: ConfigPaths, shard: Shard, clock: Clock) -> Self {
+        Self { paths, shard, clock, loaded: FileHashes::default() }
     }
 
-    /// Reads the configuration as it is now.
     pub(super) async fn load(&mut self) -> Result<Setup, Diagnostics> {
-        // Before the files are read: what changes meanwhile is then seen as a change.
-        self.seen = look(&self.places);
-        let (places, shard, clock) = (self.places.clone(), self.shard, Clock::clone(&self.clock));
-        match spawn_blocking(move || Setup::load(&places, shard, &clock)).await {
-            Ok(loaded) => loaded,
-            Err(_) => {
-                let file = self.places.config.display().to_string();
-                Err(Diagnostic::in_file(file, "the loading broke off: a fault of this program").into())
-            }
-        }
+        // Before the files are read, so that a change in between is noticed.
+        self.loaded = FileHashes::of_config(&self.paths);
+        load(&self.paths, self.shard, &self.clock).await
     }
 
-    /// Waits until the files hold something else than when they were last read.
-    pub(super) async fn changed(&self, look_every: Duration) {
+    /// Waits until the files differ from those last loaded.
+    async fn changed(&self, poll_interval: Duration) {
         loop {
-            sleep(look_every).await;
-            if look(&self.places) != self.seen {
-                info!("the configuration has changed");
-                return;
+            sleep(poll_interval).await;
+            if FileHashes::of_config(&self.paths) != self.loaded {
+                return info!("configuration changed");
             }
         }
     }
 }
 
-fn look(places: &ConfigPaths) -> FileHashes {
-    FileHashes::at(&places.config, places.providers.as_deref())
+/// Reads the configuration and the definitions.
+///
+/// # Errors
+/// As [`Setup::load`].
+pub async fn load(paths: &ConfigPaths, shard: Shard, clock: &Clock) -> Result<Setup, Diagnostics> {
+    let (blocking_paths, clock) = (paths.clone(), Arc::clone(clock));
+    spawn_blocking(move || Setup::load(&blocking_paths, shard, &clock)).await.unwrap_or_else(|_| {
+        let file = paths.config.display().to_string();
+        Err(Diagnostic::in_file(file, "loading panicked; please report this bug").into())
+    })
 }
 
-/// Takes the configuration over anew whenever it has changed, or somebody asks for it. What is wrong runs no further than the
-/// log, and whoever has asked.
-pub(super) async fn follow(
+/// Reloads until it is dropped. Errors go to the log and to the client that requested the reload; the previous configuration
+/// stays active.
+pub(super) async fn run(
     reloader: &mut Reloader,
-    work: &mut Runtime,
-    mut asked: mpsc::Receiver<Reload>,
-    look_every: Duration,
+    runtime: &mut Runtime,
+    mut requests: mpsc::Receiver<Reload>,
+    poll_interval: Duration,
 ) {
-    let mut hangups = hangups();
+    let hangup = signal(SignalKind::hangup());
+    let mut hangup = hangup.inspect_err(|error| error!(%error, "cannot install the SIGHUP handler")).ok();
     loop {
-        let tell = tokio::select! {
-            Some(tell) = asked.recv() => Some(tell),
-            () = hangups.next() => None,
-            () = reloader.changed(look_every) => None,
+        let reply = tokio::select! {
+            Some(reply) = requests.recv() => Some(reply),
+            Some(()) = async { hangup.as_mut()?.recv().await } => None,
+            () = reloader.changed(poll_interval) => None,
         };
         let result = match reloader.load().await {
             Ok(setup) => {
-                work.take_over(setup).await;
-                work.show().await;
-                info!("the configuration is loaded anew");
+                runtime.apply(setup).await;
+                // A client that is told "reloaded" must not find the previous sources.
+                super::render(Arc::clone(&runtime.page)).await;
+                info!("configuration reloaded");
                 Ok(())
             }
-            Err(mistakes) => {
-                work.program.reload_failed();
-                refuse(&mistakes);
-                Err(mistakes.to_string())
+            Err(errors) => {
+                runtime.program.reload_failed();
+                errors.iter().for_each(|diagnostic| error!("{diagnostic}"));
+                error!("reload failed; the previous configuration stays active");
+                Err(errors.to_string())
             }
         };
-        if let Some(tell) = tell {
-            // Who has asked may be gone.
-            drop(tell.send(result));
+        if let Some(reply) = reply {
+            // The client may have disconnected.
+            drop(reply.send(result));
         }
-    }
-}
-
-fn refuse(mistakes: &Diagnostics) {
-    for mistake in mistakes.iter() {
-        error!("{mistake}");
-    }
-    error!("the configuration is not loaded; that of before still runs");
-}
-
-/// The hang-up signals, each of which asks for a reload.
-struct Sighup(#[cfg(unix)] Option<tokio::signal::unix::Signal>);
-
-/// Catches them from now on. Where that is not possible, there are none.
-fn hangups() -> Sighup {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        Sighup(signal(SignalKind::hangup()).inspect_err(|error| error!(%error, "SIGHUP cannot be caught")).ok())
-    }
-    #[cfg(not(unix))]
-    Sighup()
-}
-
-impl Sighup {
-    /// The next one.
-    async fn next(&mut self) {
-        #[cfg(unix)]
-        if let Some(signal) = &mut self.0
-            && signal.recv().await.is_some()
-        {
-            return;
-        }
-        std::future::pending().await
     }
 }

@@ -1,7 +1,6 @@
 //! From the files that a person has written to what runs: the configuration, the definitions, the sources.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,7 +10,7 @@ use chrono::TimeDelta;
 
 use super::fingerprint::fingerprints;
 use super::shard::Shard;
-use super::watch::definitions;
+use super::watch::{FileHashes, definitions};
 use crate::collector::SourceJob;
 use crate::config::{self, Config, SourceConfig};
 use crate::core::clock::Clock;
@@ -55,7 +54,8 @@ impl Setup {
         let (config, mut mistakes) = config::load(&places.config);
         match (catalogue, config) {
             (Ok(catalogue), Some(config)) => {
-                Self::of(&catalogue, config, mistakes, &stamp(places.providers.as_deref()), shard, clock)
+                let definitions = FileHashes::of_files(definitions(places.providers.as_deref()));
+                Self::of(&catalogue, config, mistakes, &definitions, shard, clock)
             }
             (Err(found), _) => {
                 mistakes.extend(found);
@@ -70,7 +70,7 @@ impl Setup {
         catalogue: &Catalogue,
         mut config: Config,
         mut mistakes: Diagnostics,
-        stamp: &str,
+        definitions: &FileHashes,
         shard: Shard,
         clock: &Clock,
     ) -> Result<Self, Diagnostics> {
@@ -79,7 +79,7 @@ impl Setup {
         if let Err(found) = config.resolve_providers(own_name) {
             mistakes.extend(found);
         }
-        let fingerprints = fingerprints(&config, stamp);
+        let fingerprints = fingerprints(&config, definitions);
         let (mut orders, mut policies) = (Vec::new(), BTreeMap::new());
         for (number, (config_of, fingerprint)) in config.sources.iter().zip(fingerprints).enumerate() {
             // A source that is wrong in the file's own terms would be told to be wrong in its provider's too.
@@ -131,7 +131,7 @@ pub fn catalogue(folder: Option<&Path>) -> Result<Catalogue, Diagnostics> {
     if let Err(error) = fs::read_dir(folder) {
         mistakes.push(Diagnostic::in_file(folder.display().to_string(), format!("the folder cannot be read: {error}")));
     }
-    for path in definitions(folder) {
+    for path in definitions(Some(folder)) {
         let name = path.display().to_string();
         let added = fs::read_to_string(&path)
             .map_err(|error| Diagnostic::in_file(&*name, format!("the definition cannot be read: {error}")).into())
@@ -141,15 +141,6 @@ pub fn catalogue(folder: Option<&Path>) -> Result<Catalogue, Diagnostics> {
         }
     }
     mistakes.into_result().map(|()| catalogue)
-}
-
-/// The content of all further definitions: a source may be another when one of them changes.
-fn stamp(folder: Option<&Path>) -> String {
-    let mut stamp = String::new();
-    for path in folder.map(definitions).into_iter().flatten() {
-        let _ = write!(stamp, "{}\n{}\n", path.display(), fs::read_to_string(&path).unwrap_or_default());
-    }
-    stamp
 }
 
 fn connect(

@@ -1,31 +1,35 @@
-//! Whether the files that a person writes have changed: by their content, looked at again and again.
+//! Detects changes of the configuration files, by polling their content.
 //!
-//! Not by the system's notices: Kubernetes replaces a mounted file by moving a symbolic link two folders above it, editors
-//! write beside and rename, and network file systems tell nothing. The files are small, and a look every ten seconds is
-//! cheap.
+//! Not by file system notifications: Kubernetes updates a mounted file by replacing a symbolic link two directories above it,
+//! editors write a new file and rename it, and network file systems send no notifications. The files are small.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 
-/// What the files held when they were looked at.
-#[derive(Clone, Debug, PartialEq, Eq)]
+use super::setup::ConfigPaths;
+
+/// A hash of each file's content, comparable within one process only; `None` if the file cannot be read.
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct FileHashes(BTreeMap<PathBuf, Option<u64>>);
 
 impl FileHashes {
-    /// Looks at a file, and at the definitions in a folder.
-    pub(super) fn at(file: &Path, folder: Option<&Path>) -> Self {
-        let files = std::iter::once(file.to_owned()).chain(folder.map(definitions).into_iter().flatten());
-        Self(files.map(|path| (path.clone(), content(&path))).collect())
+    pub(super) fn of_files(files: impl IntoIterator<Item = PathBuf>) -> Self {
+        Self(files.into_iter().map(|path| (path.clone(), hash(&path))).collect())
+    }
+
+    /// Of the configuration and the definitions.
+    pub(super) fn of_config(paths: &ConfigPaths) -> Self {
+        Self::of_files(definitions(paths.providers.as_deref()).into_iter().chain([paths.config.clone()]))
     }
 }
 
-/// The definitions in a folder, in the order of their names. An unreadable folder has none: loading tells of it.
-pub(super) fn definitions(folder: &Path) -> Vec<PathBuf> {
-    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
+/// The definitions in a directory, by name. None if it cannot be read: loading reports that.
+pub(super) fn definitions(directory: Option<&Path>) -> Vec<PathBuf> {
+    let entries = directory.and_then(|directory| fs::read_dir(directory).ok()).into_iter().flatten();
     let mut files: Vec<PathBuf> =
-        entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| is_definition(path)).collect();
+        entries.flatten().map(|entry| entry.path()).filter(|path| is_definition(path)).collect();
     files.sort();
     files
 }
@@ -35,8 +39,7 @@ fn is_definition(path: &Path) -> bool {
     !hidden && path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml")
 }
 
-/// A file's content, as a number that differs where the content does. Compared within one process only.
-fn content(path: &Path) -> Option<u64> {
+fn hash(path: &Path) -> Option<u64> {
     let mut hasher = DefaultHasher::new();
     fs::read(path).ok()?.hash(&mut hasher);
     Some(hasher.finish())
@@ -49,37 +52,37 @@ mod tests {
     use super::*;
 
     #[test]
-    fn content_counts_and_nothing_else() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("config.yaml");
-        let look = || FileHashes::at(&file, Some(folder.path()));
-        let missing = look();
+    fn file_hashes_depend_on_content_alone() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("config.yaml");
+        let paths = ConfigPaths { config: file.clone(), providers: Some(directory.path().to_owned()) };
+        let hashes = || FileHashes::of_config(&paths);
+        let missing = hashes();
         fs::write(&file, "a").unwrap();
-        let a = look();
+        let a = hashes();
         assert_ne!(missing, a, "it appeared");
         fs::write(&file, "a").unwrap();
-        assert_eq!(a, look(), "touched only");
-        fs::write(folder.path().join("notes.txt"), "x").unwrap();
-        fs::write(folder.path().join(".hidden.yaml"), "x").unwrap();
-        assert_eq!(a, look(), "no definition");
-        fs::write(folder.path().join("own.yaml"), "x").unwrap();
-        assert_ne!(a, look(), "a new definition");
+        assert_eq!(a, hashes(), "written with the same content");
+        fs::write(directory.path().join("notes.txt"), "x").unwrap();
+        fs::write(directory.path().join(".hidden.yaml"), "x").unwrap();
+        assert_eq!(a, hashes(), "not definitions");
+        fs::write(directory.path().join("own.yaml"), "x").unwrap();
+        assert_ne!(a, hashes(), "a new definition");
     }
 
-    #[cfg(unix)]
     #[test]
-    fn a_link_that_moves_is_seen() {
-        let folder = tempfile::tempdir().unwrap();
-        let at = |name: &str| folder.path().join(name);
+    fn file_hashes_follow_symbolic_links() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
         for (name, text) in [("one", "a"), ("two", "b")] {
             fs::create_dir(at(name)).unwrap();
             fs::write(at(name).join("config.yaml"), text).unwrap();
         }
         std::os::unix::fs::symlink(at("one"), at("..data")).unwrap();
         let file = at("..data").join("config.yaml");
-        let before = FileHashes::at(&file, None);
+        let before = FileHashes::of_files([file.clone()]);
         std::os::unix::fs::symlink(at("two"), at("new")).unwrap();
         fs::rename(at("new"), at("..data")).unwrap();
-        assert_ne!(before, FileHashes::at(&file, None));
+        assert_ne!(before, FileHashes::of_files([file]));
     }
 }

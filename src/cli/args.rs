@@ -1,209 +1,186 @@
-//! The command line: every flag, in the ecosystem's own habits.
+//! The command line's flags, named as those of Prometheus and its exporters.
 
 use std::net::{Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
 use chrono::TimeDelta;
+use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use tracing::Level;
 
+use crate::app::setup::ConfigPaths;
 use crate::app::{BUILD, Shard};
 use crate::core::time::parse_duration;
 use crate::pages::path::TelemetryPath;
 
-/// `--version` says which commit it is, where whoever built it said so.
+/// With the commit, if the builder set it.
 static VERSION: LazyLock<String> = LazyLock::new(|| match BUILD.revision {
     "" => BUILD.version.to_owned(),
     revision => format!("{} ({revision})", BUILD.version),
 });
 
-/// Asks every place where API tokens live when they expire, and tells Prometheus.
+/// Prometheus exporter for API token expiry.
 #[derive(Debug, Parser)]
 #[command(name = "token-expiry-exporter", version = VERSION.as_str(), args_conflicts_with_subcommands = true)]
 pub(super) struct Cli {
-    /// What to do; without it: serve.
     #[command(subcommand)]
     pub(super) command: Option<Command>,
-    /// Flags of `serve`.
     #[command(flatten)]
     pub(super) serve: ServeArgs,
-    /// What is logged.
     #[command(flatten)]
     pub(super) log: LogArgs,
 }
 
-/// What the program can do.
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Collect in the background and serve metrics, the status page and the calendar (the default)
     Serve(ServeArgs),
-    /// Check the configuration and the definitions, offline; with --online ask each provider too
+    /// Validate the configuration and definitions; with --online, also query each provider
     Check(CheckArgs),
     /// Collect once and print every token
     List(ListArgs),
-    /// Show the providers that the program knows, or what one of them needs
+    /// List known providers, or describe one
     Providers(ProvidersArgs),
     /// Print a JSON Schema of the configuration, for editors
     Schema(SchemaArgs),
-    /// Ask a running exporter whether it lives; exits with 0 if it does, with 1 if not
+    /// Check that an exporter is running; exit 0 if healthy, 1 if not
     Health(HealthArgs),
-    /// Watch an invented company: the real exporter over HTTP, no account and no configuration needed
+    /// Run against a simulated organisation; needs no account or configuration
     Demo(DemoArgs),
 }
 
-/// What is logged, and how. Everything goes to standard error.
+/// The log goes to standard error.
 #[derive(Clone, Debug, Args)]
 pub(super) struct LogArgs {
-    /// The least important messages that are logged
-    #[arg(long = "log.level", value_name = "LEVEL", default_value = "info", global = true)]
+    /// Minimum log level
+    #[arg(long = "log.level", value_name = "LEVEL", default_value = "info", global = true,
+        value_parser = PossibleValuesParser::new(["debug", "info", "warn", "error"]).try_map(|level| level.parse::<Level>()))]
     pub(super) level: Level,
-    /// How messages are written
+    /// Log format
     #[arg(long = "log.format", value_name = "FORMAT", default_value = "logfmt", global = true)]
     pub(super) format: LogFormat,
 }
 
-/// The least important messages that are logged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum Level {
-    /// Everything.
-    Debug,
-    /// One line a collection, and all below.
-    Info,
-    /// What needs attention.
-    Warn,
-    /// What has failed.
-    Error,
-}
-
-/// How messages are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum LogFormat {
-    /// Pairs of key and value.
+    /// key=value pairs
     Logfmt,
-    /// One JSON object a line.
+    /// One JSON object per line
     Json,
 }
 
-/// Where the configuration and further definitions are.
 #[derive(Clone, Debug, Args)]
 pub(super) struct Files {
-    /// The configuration
+    /// Configuration file
     #[arg(long = "config.file", value_name = "FILE", default_value = "token-expiry-exporter.yaml")]
     pub(super) config: PathBuf,
-    /// Further provider definitions (*.yaml)
-    #[arg(long = "providers.dir", value_name = "FOLDER")]
+    /// Directory of additional provider definitions (*.yaml)
+    #[arg(long = "providers.dir", value_name = "DIR")]
     pub(super) providers: Option<PathBuf>,
 }
 
-/// Flags of `serve`.
+impl From<Files> for ConfigPaths {
+    fn from(Files { config, providers }: Files) -> Self {
+        Self { config, providers }
+    }
+}
+
 #[derive(Clone, Debug, Args)]
 pub(super) struct ServeArgs {
-    /// Where the configuration is.
     #[command(flatten)]
     pub(super) files: Files,
-    /// The folder in which the inventory is kept over a restart; it holds no secret. Without it, it is not kept
-    #[arg(long = "storage.path", value_name = "FOLDER")]
+    /// Directory for the persisted inventory (contains no secrets); unset: not persisted
+    #[arg(long = "storage.path", value_name = "DIR")]
     pub(super) storage: Option<PathBuf>,
-    /// How it is served.
     #[command(flatten)]
     pub(super) web: WebArgs,
-    /// Collect only a part of the sources: the I-th of N instances, such as 1/3; or the part of a pod of a StatefulSet, by its
-    /// name, such as exporter-0/3
+    /// Collect only shard I of N, such as 1/3; in a StatefulSet POD/N, such as exporter-0/3
     #[arg(long = "shard", value_name = "I/N", default_value = "1/1")]
     pub(super) shard: Shard,
 }
 
-/// How metrics and pages are served.
 #[derive(Clone, Debug, Args)]
 pub(super) struct WebArgs {
-    /// The address to listen at, such as :10984 or 127.0.0.1:10984; may be given several times
+    /// Address to listen on, such as :10984 or 127.0.0.1:10984; repeatable
     #[arg(long = "web.listen-address", value_name = "ADDRESS", default_value = ":10984")]
     pub(super) listen: Vec<ListenAddress>,
-    /// A further address that answers /-/healthy and /-/ready alone, without TLS and users: for probes at a guarded door
+    /// Separate address for /-/healthy and /-/ready only, without TLS or authentication
     #[arg(long = "web.probe-listen-address", value_name = "ADDRESS")]
     pub(super) probes: Option<ListenAddress>,
-    /// The path of the metrics
+    /// Path of the metrics
     #[arg(long = "web.telemetry-path", value_name = "PATH", default_value = "/metrics")]
     pub(super) telemetry_path: TelemetryPath,
-    /// TLS, client certificates and users, in the exporter-toolkit's format
+    /// Web configuration file (exporter-toolkit format): TLS, client certificates, users
     #[arg(long = "web.config.file", value_name = "FILE")]
-    pub(super) guard: Option<PathBuf>,
-    /// Allow a reload by POST /-/reload
+    pub(super) web_config: Option<PathBuf>,
+    /// Enable POST /-/reload
     #[arg(long = "web.enable-lifecycle")]
     pub(super) lifecycle: bool,
 }
 
-/// Flags of `check`.
 #[derive(Clone, Debug, Args)]
 pub(super) struct CheckArgs {
-    /// Where the configuration is.
     #[command(flatten)]
     pub(super) files: Files,
-    /// Ask each provider for the first page of each listing, and name the permission that is missing
+    /// Query the first page of each listing and report missing permissions
     #[arg(long)]
     pub(super) online: bool,
 }
 
-/// Flags of `list`.
 #[derive(Clone, Debug, Args)]
 pub(super) struct ListArgs {
-    /// Where the configuration is.
     #[command(flatten)]
     pub(super) files: Files,
-    /// Only these sources
+    /// Collect only this source; repeatable
     #[arg(long = "source", value_name = "NAME")]
     pub(super) sources: Vec<String>,
-    /// How the tokens are printed
+    /// Output format
     #[arg(long, value_name = "FORMAT", default_value = "table")]
     pub(super) output: Output,
-    /// Exit with 1 if an active token ends within this time, or has ended: 7d, 12h
-    #[arg(long = "fail-within", value_name = "TIME", value_parser = span)]
+    /// Exit with 1 if an active token has expired or expires within this duration, such as 7d
+    #[arg(long = "fail-within", value_name = "TIME", value_parser = duration)]
     pub(super) fail_within: Option<TimeDelta>,
 }
 
-/// How tokens are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum Output {
-    /// For people.
+    /// Aligned columns, for a terminal
     Table,
-    /// As `/api/v1/tokens` has it.
+    /// As /api/v1/tokens
     Json,
-    /// For a spreadsheet.
+    /// For a spreadsheet
     Csv,
-    /// As `/metrics` has it.
+    /// As /metrics
     Prom,
 }
 
-/// Flags of `providers`.
 #[derive(Clone, Debug, Args)]
 pub(super) struct ProvidersArgs {
-    /// The provider, or an alias of it; without it: all of them
+    /// Provider name or alias; default: all
     pub(super) name: Option<String>,
-    /// Further provider definitions (*.yaml)
-    #[arg(long = "providers.dir", value_name = "FOLDER")]
+    /// Directory of additional provider definitions (*.yaml)
+    #[arg(long = "providers.dir", value_name = "DIR")]
     pub(super) providers: Option<PathBuf>,
 }
 
-/// Flags of `schema`.
 #[derive(Clone, Debug, Args)]
 pub(super) struct SchemaArgs {
-    /// Print the schema of provider definitions instead of the configuration's
+    /// Print the schema of provider definitions instead
     #[arg(long)]
     pub(super) definitions: bool,
-    /// Further provider definitions (*.yaml)
-    #[arg(long = "providers.dir", value_name = "FOLDER")]
+    /// Directory of additional provider definitions (*.yaml)
+    #[arg(long = "providers.dir", value_name = "DIR")]
     pub(super) providers: Option<PathBuf>,
 }
 
-/// Flags of `health`.
 #[derive(Clone, Debug, Args)]
 pub(super) struct HealthArgs {
-    /// Where the exporter listens, on this machine: the door or the one for probes
+    /// Local address of the main or probe listener
     #[arg(value_name = "ADDRESS", default_value = "127.0.0.1:10984")]
     pub(super) address: SocketAddr,
 }
 
-/// Flags of `demo`.
 #[derive(Clone, Debug, Args)]
 pub(super) struct DemoArgs {
     /// Address to listen on
@@ -215,7 +192,7 @@ pub(super) struct DemoArgs {
     /// Approximate number of tokens; default: a few hundred
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(100..=1_000_000))]
     pub(super) tokens: Option<u32>,
-    /// Collection interval
+    /// Collection interval in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 15, value_parser = clap::value_parser!(u32).range(1..))]
     pub(super) interval: u32,
     /// Print the demo's configuration and exit
@@ -226,21 +203,18 @@ pub(super) struct DemoArgs {
     pub(super) expect: bool,
 }
 
-/// An address to listen at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ListenAddress {
-    /// A port at every address of the machine: `:10984`.
-    Every(u16),
-    /// One address.
-    One(SocketAddr),
+    /// A port on all interfaces: `:10984`.
+    AnyHost(u16),
+    Host(SocketAddr),
 }
 
 impl ListenAddress {
-    /// One address that stands for it.
     pub(super) fn socket(self) -> SocketAddr {
         match self {
-            Self::Every(port) => (Ipv6Addr::UNSPECIFIED, port).into(),
-            Self::One(address) => address,
+            Self::AnyHost(port) => (Ipv6Addr::UNSPECIFIED, port).into(),
+            Self::Host(address) => address,
         }
     }
 }
@@ -250,15 +224,15 @@ impl std::str::FromStr for ListenAddress {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let parsed = match text.strip_prefix(':') {
-            Some(port) => port.parse().ok().map(Self::Every),
-            None => text.replacen("localhost:", "127.0.0.1:", 1).parse().ok().map(Self::One),
+            Some(port) => port.parse().ok().map(Self::AnyHost),
+            None => text.replacen("localhost:", "127.0.0.1:", 1).parse().ok().map(Self::Host),
         };
-        parsed.ok_or_else(|| "an address is written 127.0.0.1:10984, [::1]:10984 or :10984".to_owned())
+        parsed.ok_or_else(|| "expected an address such as 127.0.0.1:10984, [::1]:10984 or :10984".to_owned())
     }
 }
 
-fn span(text: &str) -> Result<TimeDelta, String> {
-    parse_duration(text).ok_or_else(|| "a time is written 7d, 12h or 1d12h".to_owned())
+fn duration(text: &str) -> Result<TimeDelta, String> {
+    parse_duration(text).ok_or_else(|| "expected a duration such as 7d, 12h or 1d12h".to_owned())
 }
 
 #[cfg(test)]
@@ -270,12 +244,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_flags_are_in_order() {
+    fn flags_are_consistent() {
         Cli::command().debug_assert();
     }
 
     #[test]
-    fn serve_is_what_it_does_without_a_word() {
+    fn serve_is_the_default_command() {
         for line in [
             &["x", "--config.file", "a.yaml", "--log.level=debug"][..],
             &["x", "serve", "--config.file=a.yaml", "--log.level", "debug"],
@@ -287,18 +261,18 @@ mod tests {
                 Some(other) => panic!("{other:?}"),
             };
             assert_eq!(serve.files.config, PathBuf::from("a.yaml"), "{line:?}");
-            assert_eq!(cli.log.level, Level::Debug, "{line:?}");
+            assert_eq!(cli.log.level, Level::DEBUG, "{line:?}");
         }
     }
 
     #[test]
-    fn addresses() {
-        let one = |address: &str| Some(ListenAddress::One(address.parse().unwrap()));
+    fn listen_address_parses_host_and_port() {
+        let host = |address: &str| Some(ListenAddress::Host(address.parse().unwrap()));
         for (text, expected) in [
-            ("127.0.0.1:10984", one("127.0.0.1:10984")),
-            (":10984", Some(ListenAddress::Every(10_984))),
-            ("localhost:1", one("127.0.0.1:1")),
-            ("[::1]:10984", one("[::1]:10984")),
+            ("127.0.0.1:10984", host("127.0.0.1:10984")),
+            (":10984", Some(ListenAddress::AnyHost(10_984))),
+            ("localhost:1", host("127.0.0.1:1")),
+            ("[::1]:10984", host("[::1]:10984")),
             (":65536", None),
             ("10984", None),
             ("example.com:1", None),

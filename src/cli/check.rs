@@ -1,83 +1,63 @@
-//! `check`: whether the configuration holds, and, where asked, whether the providers agree.
+//! `check`: validates the configuration and, with `--online`, queries the providers.
 
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use futures_util::StreamExt;
-use futures_util::stream::FuturesUnordered;
+use futures_util::{StreamExt, stream};
 use tokio::time::Instant;
 
 use super::args::CheckArgs;
 use super::print::{self, Progress};
-use crate::app::{RunError, Shard};
+use crate::app::{self, RunError, Shard};
 use crate::collector::SourceJob;
 use crate::core::clock::Clock;
 use crate::providers::{Probe, ProbeResult};
 
-/// Sources that are asked at once.
-const AT_ONCE: usize = 16;
+/// Sources that are queried concurrently.
+const CONCURRENCY: usize = 16;
 
 pub(super) async fn run(args: CheckArgs) -> Result<u8, RunError> {
-    let file = args.files.config.display().to_string();
     let clock: Clock = Arc::new(Utc::now);
-    let setup = super::load(args.files, Shard::WHOLE, &clock).await?;
-    let sources = setup.orders.len();
-    let plural = if sources == 1 { "" } else { "s" };
+    let paths = args.files.into();
+    let setup = app::load(&paths, Shard::WHOLE, &clock).await?;
     if !args.online {
-        print::output(&format!("{file}: {sources} source{plural}, no mistakes\n"));
+        let sources = setup.orders.len();
+        let plural = if sources == 1 { "" } else { "s" };
+        print::output(&format!("{}: valid, {sources} source{plural}\n", paths.config.display()));
         return Ok(0);
     }
-    let answers = ask(&setup.orders, clock()).await;
-    let refused = answers.iter().filter(|(_, probe)| probe.result.is_err()).count();
-    let rows = answers.iter().map(|(source, probe)| row(source, probe));
-    print::output(&print::table(&["SOURCE", "LISTING", "RESULT", "NEEDS", "SAYS"], rows));
-    if refused > 0 {
-        let plural = if refused == 1 { "listing" } else { "listings" };
-        print::note(format!("{refused} {plural} of {} cannot be had", answers.len()));
-        return Ok(1);
+    let probes = query(&setup.orders, clock()).await;
+    let failed = probes.iter().filter(|(_, probe)| probe.result.is_err()).count();
+    let rows = probes.iter().map(|(source, probe)| row(source, probe));
+    print::output(&print::table(&["SOURCE", "LISTING", "RESULT", "PERMISSION", "PROVIDER MESSAGE"], rows));
+    if failed > 0 {
+        print::note(format!("{failed} of {} listings failed", probes.len()));
     }
-    Ok(0)
+    Ok((failed > 0).into())
 }
 
-/// Asks every source, several at once, and gives the answers in the order of the configuration.
-async fn ask(orders: &[SourceJob], now: DateTime<Utc>) -> Vec<(String, Probe)> {
-    let progress = Progress::new();
-    let mut answers: Vec<(usize, Vec<Probe>)> = Vec::new();
-    let mut waiting = orders.iter().enumerate().map(|(number, order)| async move {
-        let deadline = Instant::now() + order.timeout;
-        (number, order.source.probe(now, deadline).await)
+/// The result of each listing, in the order of the configuration.
+async fn query(sources: &[SourceJob], now: DateTime<Utc>) -> Vec<(&str, Probe)> {
+    let progress = Progress::start("checked", sources.len());
+    let queries = sources.iter().map(|job| async {
+        let probes = job.source.probe(now, Instant::now() + job.timeout).await;
+        progress.step();
+        probes.into_iter().map(|probe| (job.name.as_str(), probe)).collect::<Vec<_>>()
     });
-    let mut asked: FuturesUnordered<_> = waiting.by_ref().take(AT_ONCE).collect();
-    progress.say(&format!("asking {} sources", orders.len()));
-    while let Some(answer) = asked.next().await {
-        answers.push(answer);
-        progress.say(&format!("{} of {} sources have answered", answers.len(), orders.len()));
-        asked.extend(waiting.next());
-    }
-    progress.done();
-    answers.sort_by_key(|(number, _)| *number);
-    let named = |(number, probes): (usize, Vec<Probe>)| {
-        let name = orders[number].name.clone();
-        probes.into_iter().map(move |probe| (name.clone(), probe))
-    };
-    answers.into_iter().flat_map(named).collect()
+    stream::iter(queries).buffered(CONCURRENCY).concat().await
 }
 
 fn row(source: &str, probe: &Probe) -> Vec<String> {
-    let (result, needs, says) = match &probe.result {
-        Ok(ProbeResult::Rows(1)) => ("ok: 1 token on the first page".to_owned(), String::new(), String::new()),
-        Ok(ProbeResult::Rows(rows)) => (format!("ok: {rows} tokens on the first page"), String::new(), String::new()),
-        Ok(ProbeResult::Empty) => ("ok: nothing is listed".to_owned(), String::new(), String::new()),
+    let (result, permission, message) = match &probe.result {
+        Ok(ProbeResult::Rows(1)) => ("ok: 1 token on the first page".to_owned(), "", ""),
+        Ok(ProbeResult::Rows(rows)) => (format!("ok: {rows} tokens on the first page"), "", ""),
+        Ok(ProbeResult::Empty) => ("ok: no tokens".to_owned(), "", ""),
         Err(gap) => {
-            let says = gap.failure.provider_message.clone().unwrap_or_else(|| gap.failure.what.clone());
-            (
-                gap.failure.reason.to_string(),
-                gap.required_permission.clone().unwrap_or_default().trim_end().to_owned(),
-                says,
-            )
+            let message = gap.failure.provider_message.as_deref().unwrap_or(&gap.failure.what);
+            (gap.failure.reason.to_string(), gap.required_permission.as_deref().unwrap_or_default().trim_end(), message)
         }
     };
-    vec![source.to_owned(), probe.listing.clone(), result, needs, says]
+    vec![source.to_owned(), probe.listing.clone(), result, permission.to_owned(), message.to_owned()]
 }
 
 #[cfg(test)]
@@ -87,7 +67,7 @@ mod tests {
     use crate::core::outcome::{Gap, Path};
 
     #[test]
-    fn rows() {
+    fn row_shows_tokens_or_the_failure() {
         let failure = Failure {
             provider_message: Some("no".into()),
             ..Failure::new(Reason::Forbidden, "GET …: 403 after 1 attempt")
@@ -100,7 +80,7 @@ mod tests {
         };
         for (result, expected) in [
             (Ok(ProbeResult::Rows(3)), ["ok: 3 tokens on the first page", "", ""]),
-            (Ok(ProbeResult::Empty), ["ok: nothing is listed", "", ""]),
+            (Ok(ProbeResult::Empty), ["ok: no tokens", "", ""]),
             (Err(gap), ["forbidden", "read:keys:admin", "no"]),
         ] {
             let row = row("a", &Probe { listing: "keys".into(), result });

@@ -1,7 +1,7 @@
-//! `health`: whether an exporter answers, for surroundings without a shell, such as the image's `HEALTHCHECK`.
+//! `health`: whether an exporter is running, for containers without a shell, such as the image's `HEALTHCHECK`.
 //!
-//! It asks in plain words at whatever door stands there. A guard need not be opened to see that somebody stands behind it:
-//! 401 is an answer of a program that lives, and so is the alert by which TLS turns plain words away.
+//! The request is plain HTTP without a login, whatever the listener requires: a 401, and the alert with which TLS rejects plain
+//! HTTP, show as well that the process responds.
 
 use std::io;
 use std::net::SocketAddr;
@@ -16,51 +16,48 @@ use super::print;
 use crate::app::RunError;
 use crate::pages::path::HEALTHY;
 
-/// For the whole of it. Less than what Docker and Kubernetes wait by default.
-const PATIENCE: Duration = Duration::from_secs(3);
-/// The beginning of an alert of TLS: its type, and the first half of its version (RFC 8446, section 5.1).
+/// For the whole request. Below the default timeouts of Docker and Kubernetes probes.
+const TIMEOUT: Duration = Duration::from_secs(3);
+/// The start of a TLS alert: its type and the major version (RFC 8446, section 5.1).
 const TLS_ALERT: &[u8] = &[21, 3];
-/// So many bytes of an answer tell enough: `HTTP/1.1 200`.
-const ENOUGH: u64 = 12;
+/// The length of `HTTP/1.1 200`.
+const STATUS_LENGTH: u64 = 12;
 
 pub(super) async fn run(args: HealthArgs) -> Result<u8, RunError> {
     let address = args.address;
-    let answer = match timeout(PATIENCE, ask(address)).await {
-        Ok(Ok(answer)) => judge(&answer),
-        Ok(Err(error)) => Err(error.to_string()),
-        Err(_) => Err(format!("no answer within {} s", PATIENCE.as_secs())),
+    let problem = match timeout(TIMEOUT, request(address)).await {
+        Ok(Ok(response)) => problem(&response),
+        Ok(Err(error)) => Some(error.to_string()),
+        Err(_) => Some(format!("no response within {} s", TIMEOUT.as_secs())),
     };
-    match answer {
-        Ok(()) => Ok(0),
-        Err(why) => {
-            print::error(&format!("unhealthy: {address}: {why}"));
-            Ok(1)
-        }
+    if let Some(problem) = &problem {
+        print::note(format!("unhealthy: {address}: {problem}"));
     }
+    Ok(problem.is_some().into())
 }
 
-/// The beginning of what is answered.
-async fn ask(address: SocketAddr) -> io::Result<Vec<u8>> {
+/// The start of the response.
+async fn request(address: SocketAddr) -> io::Result<Vec<u8>> {
     let mut stream = TcpStream::connect(address).await?;
     let request = format!("GET {HEALTHY} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await?;
-    let mut answer = Vec::new();
-    // A door that is slammed after an answer has answered nevertheless.
-    let read = stream.take(ENOUGH).read_to_end(&mut answer).await;
-    if answer.is_empty() { read.map(|_| answer) } else { Ok(answer) }
+    let mut response = Vec::new();
+    let read = stream.take(STATUS_LENGTH).read_to_end(&mut response).await;
+    // A reset after the response does not matter.
+    if response.is_empty() { read.map(|_| response) } else { Ok(response) }
 }
 
-/// Whether such an answer comes of a program that lives.
-fn judge(answer: &[u8]) -> Result<(), String> {
-    if answer.starts_with(TLS_ALERT) {
-        return Ok(());
+/// Why the response does not come from a running exporter.
+fn problem(response: &[u8]) -> Option<String> {
+    if response.starts_with(TLS_ALERT) {
+        return None;
     }
     let status =
-        answer.strip_prefix(b"HTTP/1.").and_then(|rest| rest.get(2..5)).and_then(|digits| str::from_utf8(digits).ok());
-    match status.and_then(|digits| digits.parse::<u16>().ok()) {
-        Some(200 | 401 | 429) => Ok(()),
-        Some(status) => Err(format!("it answers {status}")),
-        None => Err("what answers is no exporter".to_owned()),
+        response.strip_prefix(b"HTTP/1.").and_then(|rest| str::from_utf8(rest.get(2..5)?).ok()?.parse::<u16>().ok());
+    match status {
+        Some(200 | 401 | 429) => None,
+        Some(status) => Some(format!("status {status}")),
+        None => Some("unexpected response: not an exporter".to_owned()),
     }
 }
 
@@ -69,8 +66,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_shows_life() {
-        for (answer, lives) in [
+    fn problem_accepts_any_response_of_a_running_exporter() {
+        for (response, healthy) in [
             (&b"HTTP/1.1 200"[..], true),
             (b"HTTP/1.0 200 OK", true),
             (b"HTTP/1.1 401", true),
@@ -83,7 +80,7 @@ mod tests {
             (b"HTTP/1.1", false),
             (b"", false),
         ] {
-            assert_eq!(judge(answer).is_ok(), lives, "{answer:?}");
+            assert_eq!(problem(response).is_none(), healthy, "{response:?}");
         }
     }
 }

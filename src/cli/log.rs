@@ -1,46 +1,51 @@
-//! The log: on standard error, one line a message, for machines and people alike.
+//! The log: one message per line on standard error, as logfmt or JSON.
 
 use std::fmt::{self, Write as _};
 use std::io;
 
 use chrono::{SecondsFormat, Utc};
 use tracing::field::{Field, Visit};
-use tracing::{Event, Subscriber};
-use tracing_subscriber::EnvFilter;
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::Layer as _;
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
-use super::args::{Level, LogArgs, LogFormat};
+use super::args::{LogArgs, LogFormat};
 use crate::core::sanitize::is_unsafe_char;
 
-/// Sets the log up for the whole process. A second call changes nothing.
+/// Installs the logger for the whole process. A second call has no effect.
 pub(super) fn start(args: &LogArgs) {
-    let level = match args.level {
-        Level::Debug => "debug",
-        Level::Info => "info",
-        Level::Warn => "warn",
-        Level::Error => "error",
+    // Below a warning, libraries log internals and may quote headers.
+    let filter =
+        Targets::new().with_default(args.level.min(Level::WARN)).with_target("token_expiry_exporter", args.level);
+    let layer = tracing_subscriber::fmt::layer().with_writer(|| SanitizingWriter(io::stderr()));
+    let layer = match args.format {
+        LogFormat::Json => layer.json().flatten_event(true).with_target(false).boxed(),
+        LogFormat::Logfmt => layer.event_format(Logfmt).boxed(),
     };
-    // What libraries say below a warning is about their own insides, and may quote headers.
-    let others = if args.level == Level::Error { "error" } else { "warn" };
-    let filter = EnvFilter::new(format!("{others},token_expiry_exporter={level}"));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(|| Legible(std::io::stderr()));
-    let started = match args.format {
-        LogFormat::Json => builder.json().flatten_event(true).with_target(false).try_init(),
-        LogFormat::Logfmt => builder.event_format(Logfmt).try_init(),
-    };
-    drop(started);
+    drop(tracing_subscriber::registry().with(layer).with(filter).try_init());
 }
 
-/// Writes what a reader of the log must not be shown as JSON escapes it. JSON escapes no more than it must, and leaves in
-/// what turns the direction of a line, and what some terminals take for the beginning of a command (U+009B).
-struct Legible<W>(W);
+/// Escapes unsafe characters as JSON does. JSON itself leaves in those that change the direction of a line, and U+009B, which
+/// some terminals take for the start of a command.
+struct SanitizingWriter<W>(W);
 
-impl<W: io::Write> io::Write for Legible<W> {
+impl<W: io::Write> io::Write for SanitizingWriter<W> {
+    /// `bytes` is a whole message.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        // A message comes whole.
-        self.0.write_all(escaped(&String::from_utf8_lossy(bytes)).as_bytes())?;
+        let mut line = String::with_capacity(bytes.len());
+        for c in String::from_utf8_lossy(bytes).chars() {
+            if is_unsafe_char(c) && c != '\n' {
+                let _ = write!(line, "\\u{:04x}", u32::from(c));
+            } else {
+                line.push(c);
+            }
+        }
+        self.0.write_all(line.as_bytes())?;
         Ok(bytes.len())
     }
 
@@ -49,19 +54,7 @@ impl<W: io::Write> io::Write for Legible<W> {
     }
 }
 
-fn escaped(line: &str) -> String {
-    let mut out = String::with_capacity(line.len());
-    for c in line.chars() {
-        if is_unsafe_char(c) && c != '\n' {
-            let _ = write!(out, "\\u{:04x}", u32::from(c));
-        } else {
-            out.push(c);
-        }
-    }
-    out
-}
-
-/// `ts=… level=info msg="…" key=value`, as Prometheus's own programs write it.
+/// `ts=… level=info msg="…" key=value`, as Prometheus logs.
 struct Logfmt;
 
 impl<S, N> FormatEvent<S, N> for Logfmt
@@ -70,77 +63,50 @@ where
     N: for<'a> FormatFields<'a> + 'static,
 {
     fn format_event(&self, _: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
-        let mut pairs = Pairs::default();
-        event.record(&mut pairs);
+        let mut fields = Fields::default();
+        event.record(&mut fields);
         let ts = Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true);
         let level = event.metadata().level().as_str().to_ascii_lowercase();
-        writeln!(writer, "ts={ts} level={level} msg={}{}", value(&pairs.message), pairs.others)
+        writeln!(writer, "ts={ts} level={level} msg={}{}", value(&fields.message), fields.others)
     }
 }
 
 #[derive(Default)]
-struct Pairs {
+struct Fields {
     message: String,
     others: String,
 }
 
-impl Pairs {
-    fn add(&mut self, field: &Field, text: &str) {
-        if field.name() == "message" {
-            text.clone_into(&mut self.message);
-        } else {
-            let _ = write!(self.others, " {}={}", field.name(), value(text));
-        }
-    }
-}
-
-impl Visit for Pairs {
+impl Visit for Fields {
     fn record_str(&mut self, field: &Field, text: &str) {
-        self.add(field, text);
+        match field.name() {
+            "message" => text.clone_into(&mut self.message),
+            name => _ = write!(self.others, " {name}={}", value(text)),
+        }
     }
 
-    fn record_debug(&mut self, field: &Field, shown: &dyn fmt::Debug) {
-        self.add(field, &format!("{shown:?}"));
-    }
-
-    fn record_error(&mut self, field: &Field, error: &(dyn std::error::Error + 'static)) {
-        self.add(field, &error.to_string());
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.record_str(field, &format!("{value:?}"));
     }
 }
 
-/// A value, in quotes where it needs them. A line end in it must not begin another message.
+/// Quoted if necessary, as a JSON string: a line break in a value must not start another message.
 fn value(text: &str) -> String {
-    let plain = !text.is_empty() && text.chars().all(|c| !is_unsafe_char(c) && !matches!(c, ' ' | '"' | '=' | '\\'));
-    if plain {
-        return text.to_owned();
-    }
-    let mut quoted = String::from("\"");
-    for c in text.chars() {
-        match c {
-            '"' => quoted.push_str("\\\""),
-            '\\' => quoted.push_str("\\\\"),
-            '\n' => quoted.push_str("\\n"),
-            c if is_unsafe_char(c) => {
-                let _ = write!(quoted, "\\u{:04x}", u32::from(c));
-            }
-            c => quoted.push(c),
-        }
-    }
-    quoted.push('"');
-    quoted
+    let quote = |c: char| is_unsafe_char(c) || matches!(c, ' ' | '"' | '=' | '\\');
+    if text.is_empty() || text.contains(quote) { serde_json::Value::from(text).to_string() } else { text.to_owned() }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
-    use std::sync::Arc;
+    #![allow(clippy::unwrap_used)]
 
-    use parking_lot::Mutex;
+    use std::io::Write;
+    use std::sync::{Arc, Mutex};
 
     use super::*;
 
     #[test]
-    fn values() {
+    fn value_is_quoted_if_necessary() {
         for (text, expected) in [
             ("collected", "collected"),
             ("", "\"\""),
@@ -149,16 +115,16 @@ mod tests {
             ("say \"x\"", "\"say \\\"x\\\"\""),
             ("a\nlevel=error", "\"a\\nlevel=error\""),
             ("\u{1b}[31m", "\"\\u001b[31m\""),
-            ("\u{202e}x\u{9b}", "\"\\u202ex\\u009b\""),
+            ("\u{202e}x", "\"\u{202e}x\""),
         ] {
             assert_eq!(value(text), expected, "{text:?}");
         }
     }
 
     #[test]
-    fn what_json_leaves_in_is_escaped_too() {
+    fn writer_escapes_what_json_does_not() {
         let mut written = Vec::new();
-        Legible(&mut written).write_all("{\"msg\":\"ü\u{202e}\u{9b}2J\"}\n".as_bytes()).unwrap_or_default();
+        SanitizingWriter(&mut written).write_all("{\"msg\":\"ü\u{202e}\u{9b}2J\"}\n".as_bytes()).unwrap();
         assert_eq!(String::from_utf8_lossy(&written), "{\"msg\":\"ü\\u202e\\u009b2J\"}\n");
     }
 
@@ -167,7 +133,7 @@ mod tests {
 
     impl Write for Written {
         fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0.lock().write(bytes)
+            self.0.lock().unwrap().write(bytes)
         }
 
         fn flush(&mut self) -> std::io::Result<()> {
@@ -176,16 +142,16 @@ mod tests {
     }
 
     #[test]
-    fn a_line() {
+    fn logfmt_starts_with_time_level_and_message() {
         let written = Written::default();
         let writer = written.clone();
         let subscriber = tracing_subscriber::fmt().event_format(Logfmt).with_writer(move || writer.clone()).finish();
         tracing::subscriber::with_default(subscriber, || {
-            tracing::info!(source = "vault", tokens = 3, duration = "1.5s", "collected in part");
+            tracing::info!(source = "vault", tokens = 3, duration = "1.5s", error = %"a b", "collection incomplete");
         });
-        let text = String::from_utf8_lossy(&written.0.lock()).into_owned();
-        let (ts, rest) = text.split_once(" level=").unwrap_or_default();
+        let text = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
+        let (ts, rest) = text.split_once(" level=").unwrap();
         assert!(ts.starts_with("ts=20") && ts.ends_with('Z'), "{text}");
-        assert_eq!(rest, "info msg=\"collected in part\" source=vault tokens=3 duration=1.5s\n");
+        assert_eq!(rest, "info msg=\"collection incomplete\" source=vault tokens=3 duration=1.5s error=\"a b\"\n");
     }
 }

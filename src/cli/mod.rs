@@ -1,11 +1,11 @@
-//! The command line: reads the flags, does one thing, and says by its exit code how that went.
+//! The command line: reads the flags and runs one subcommand.
 //!
-//! | code | meaning |
+//! | exit code | meaning |
 //! |---|---|
-//! | 0 | done |
-//! | 1 | `list --fail-within`: a token ends, or has ended; `check --online`: a listing is refused; `health`: no life; `serve`: it broke down, or its storage path is in use |
-//! | 2 | a mistake: in the flags, the configuration or a definition. `serve` and `check` tell the same |
-//! | 3 | `list`: not everything could be had; what is printed is not all |
+//! | 0 | success |
+//! | 1 | `list --fail-within`: a token has expired or expires within the time; `check --online`: a listing failed; `health`: unhealthy; `serve`: failed while running, or the storage path is in use |
+//! | 2 | invalid flags, configuration or definition; `serve` and `check` report the same errors |
+//! | 3 | `list`: incomplete, the output lacks tokens |
 
 mod args;
 mod check;
@@ -26,17 +26,15 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::app::setup::{ConfigPaths, Setup};
-use crate::app::{RunError, Shard};
-use crate::core::clock::Clock;
-use args::{Cli, Command, Files};
+use crate::app::RunError;
+use args::{Cli, Command};
 
-/// Does what the command line says.
+/// Runs what the command line requests.
 pub async fn main() -> ExitCode {
     let Cli { command, serve, log } = Cli::parse();
     log::start(&log);
-    process::keep_to_itself();
-    let done = match command {
+    process::protect();
+    let result = match command {
         None => serve::run(serve).await,
         Some(Command::Serve(args)) => serve::run(args).await,
         Some(Command::Check(args)) => check::run(args).await,
@@ -46,20 +44,9 @@ pub async fn main() -> ExitCode {
         Some(Command::Providers(args)) => providers::run(&args),
         Some(Command::Schema(args)) => schema::run(&args),
     };
-    match done {
-        Ok(code) => ExitCode::from(code),
-        Err(fault) => {
-            print::error(&fault);
-            ExitCode::from(if let RunError::Diagnostics(_) = fault { 2 } else { 1 })
-        }
-    }
-}
-
-/// Reads the configuration and the definitions.
-async fn load(files: Files, shard: Shard, clock: &Clock) -> Result<Setup, RunError> {
-    let places = ConfigPaths { config: files.config, providers: files.providers };
-    let clock = Clock::clone(clock);
-    let loaded = tokio::task::spawn_blocking(move || Setup::load(&places, shard, &clock)).await;
-    let loaded = loaded.map_err(|_| RunError::Internal("the loading of the configuration broke off".to_owned()))?;
-    loaded.map_err(RunError::from)
+    let code = result.unwrap_or_else(|error| {
+        print::note(&error);
+        if let RunError::Diagnostics(_) = error { 2 } else { 1 }
+    });
+    code.into()
 }

@@ -1,4 +1,4 @@
-//! `providers`: what the program knows, and what each provider needs.
+//! `providers`: the known providers, and what each of them requires.
 
 use std::fmt::Write as _;
 
@@ -12,21 +12,15 @@ use crate::schema::diagnostic::{Diagnostic, did_you_mean};
 
 pub(super) fn run(args: &ProvidersArgs) -> Result<u8, RunError> {
     let catalogue = catalogue(args.providers.as_deref())?;
-    let Some(name) = &args.name else {
-        print::output(&all(&catalogue));
-        return Ok(0);
-    };
-    match catalogue.get(name) {
-        Some(entry) => {
-            print::output(&one(&entry));
-            Ok(0)
-        }
-        None => {
+    let text = match &args.name {
+        None => all(&catalogue),
+        Some(name) => one(&catalogue.get(name).ok_or_else(|| {
             let hint = did_you_mean(name, catalogue.names());
-            let message = format!("no provider is called `{name}`{hint}");
-            Err(RunError::Diagnostics(Diagnostic::in_file("providers", message).into()))
-        }
-    }
+            RunError::Diagnostics(Diagnostic::in_file("providers", format!("unknown provider `{name}`{hint}")).into())
+        })?),
+    };
+    print::output(&text);
+    Ok(0)
 }
 
 fn all(catalogue: &Catalogue) -> String {
@@ -40,37 +34,38 @@ fn all(catalogue: &Catalogue) -> String {
 fn one(entry: &Entry<'_>) -> String {
     let mut text = format!("{}: {}\n\n", entry.name, entry.title);
     let mut fact = |name: &str, value: &str| {
-        let value = value.trim_end().replace('\n', "\n                 ");
-        let _ = writeln!(text, "  {name:<14} {value}");
+        if !value.is_empty() {
+            let value = value.trim_end().replace('\n', "\n                 ");
+            let _ = writeln!(text, "  {name:<14} {value}");
+        }
     };
-    if !entry.aliases.is_empty() {
-        fact("other names", &entry.aliases.join(", "));
-    }
+    fact("aliases", &entry.aliases.join(", "));
     fact("documentation", entry.docs);
-    fact("ends", entry.expiry);
-    if let Some(permission) = entry.permission {
-        fact("permission", permission);
-    }
+    fact("expiry", entry.expiry);
+    fact("permission", entry.permission.unwrap_or_default());
     let schemes: Vec<&str> = entry.schemes.iter().copied().filter(|scheme| !scheme.is_empty()).collect();
     if !schemes.is_empty() {
-        fact("auth", &format!("{} (the first unless the source says otherwise)", schemes.join(", ")));
+        fact("auth", &format!("{} (default: the first)", schemes.join(", ")));
     }
     if let Some(interval) = entry.interval {
-        fact("interval", &format!("at least {} s unless the source says otherwise", interval.as_secs()));
+        fact("interval", &format!("at least {} s by default", interval.as_secs()));
     }
-    text.push_str("\nSettings\n\n");
-    text.push_str(&indented(&print::table(&["NAME", "DEFAULT", "MEANING"], entry.settings.iter().map(setting))));
-    text.push_str("\nListings\n\n");
-    text.push_str(&indented(&print::table(
-        &["NAME", "KIND", "LISTS", "PERMISSION"],
-        entry.listings.iter().map(listing),
-    )));
+    let mut section = |title, header: &[&str], rows: Vec<Vec<String>>| {
+        let _ = writeln!(text, "\n{title}\n");
+        for line in print::table(header, rows).lines() {
+            text.push_str(format!("  {line}").trim_end());
+            text.push('\n');
+        }
+    };
+    section("Settings", &["NAME", "DEFAULT", "MEANING"], entry.settings.iter().map(setting).collect());
+    let listings = entry.listings.iter().map(listing).collect();
+    section("Listings", &["NAME", "KIND", "LISTS", "PERMISSION"], listings);
     text
 }
 
 fn setting(setting: &Setting) -> Vec<String> {
     let default = match &setting.default {
-        None => "needed".to_owned(),
+        None => "required".to_owned(),
         Some(serde_json::Value::Null) => String::new(),
         Some(serde_json::Value::String(text)) => text.clone(),
         Some(other) => other.to_string(),
@@ -79,15 +74,11 @@ fn setting(setting: &Setting) -> Vec<String> {
 }
 
 fn listing(listing: &ListingEntry<'_>) -> Vec<String> {
-    let opt_in = if listing.opt_in { " (only where a source names it)" } else { "" };
+    let opt_in = if listing.opt_in { " (opt-in)" } else { "" };
     vec![
         listing.name.to_owned(),
         listing.kind.to_owned(),
         format!("{}{opt_in}", listing.help.unwrap_or_default()),
         listing.permission.unwrap_or_default().trim_end().to_owned(),
     ]
-}
-
-fn indented(text: &str) -> String {
-    text.lines().map(|line| format!("  {line}").trim_end().to_owned() + "\n").collect()
 }

@@ -1,80 +1,67 @@
-//! `serve`: collect in the background, and answer.
+//! `serve`: collects in the background and serves the results.
 
+use std::future::pending;
 use std::net::Ipv4Addr;
 
+use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
 use tracing::info;
 
 use super::args::{ListenAddress, ServeArgs};
-use crate::app::setup::ConfigPaths;
 use crate::app::{self, BUILD, RunError, RunOptions};
 use crate::server::Listeners;
 
 pub(super) async fn run(args: ServeArgs) -> Result<u8, RunError> {
-    allow_more_open_files();
+    raise_open_file_limit();
     let mut listeners = Listeners { main: Vec::new(), probe: None };
-    for address in &args.web.listen {
-        let listener = listen(*address, "--web.listen-address").await?;
+    for address in args.web.listen {
+        let listener = listen(address, "--web.listen-address").await?;
         let address = listener.local_addr()?;
-        info!(version = BUILD.version, revision = BUILD.revision, %address, "token-expiry-exporter starts");
+        info!(version = BUILD.version, revision = BUILD.revision, %address, "token-expiry-exporter starting");
         listeners.main.push(listener);
     }
     if let Some(address) = args.web.probes {
         let listener = listen(address, "--web.probe-listen-address").await?;
-        info!(address = %listener.local_addr()?, "probes are answered");
+        info!(address = %listener.local_addr()?, "listening for probes");
         listeners.probe = Some(listener);
     }
     let options = RunOptions {
         storage: args.storage,
         telemetry_path: args.web.telemetry_path,
-        web_config: args.web.guard,
+        web_config: args.web.web_config,
         lifecycle: args.web.lifecycle,
         shard: args.shard,
-        ..RunOptions::new(ConfigPaths { config: args.files.config, providers: args.files.providers })
+        ..RunOptions::new(args.files.into())
     };
     app::run(options, listeners, shutdown_requested()).await.map(|()| 0)
 }
 
-/// Binds a listener; without a host, to IPv6 and IPv4 if the system has both.
+/// Without a host, listens on IPv6 and IPv4 if the system has both.
 async fn listen(address: ListenAddress, flag: &'static str) -> Result<TcpListener, RunError> {
     match (address, app::listen(address.socket(), flag).await) {
-        (ListenAddress::Every(port), Err(_)) => app::listen((Ipv4Addr::UNSPECIFIED, port).into(), flag).await,
+        (ListenAddress::AnyHost(port), Err(_)) => app::listen((Ipv4Addr::UNSPECIFIED, port).into(), flag).await,
         (_, bound) => bound,
     }
 }
 
-/// Takes as many open files as the system grants: service managers begin with 1,024 for the sake of programs that use
-/// `select`, and leave the rest to be asked for (<https://0pointer.net/blog/file-descriptor-limits.html>).
-fn allow_more_open_files() {
-    #[cfg(unix)]
-    {
-        use rustix::process::{Resource, getrlimit, setrlimit};
-        let mut limit = getrlimit(Resource::Nofile);
-        limit.current = limit.maximum;
-        // Where it is not granted, there is room for fewer connections.
-        let _ = setrlimit(Resource::Nofile, limit);
-    }
+/// Raises the limit to what the system allows. Service managers start with 1,024 for programs that use `select`
+/// (<https://0pointer.net/blog/file-descriptor-limits.html>).
+fn raise_open_file_limit() {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    // On failure fewer connections are accepted.
+    let _ = setrlimit(Resource::Nofile, limit);
 }
 
-/// Waits for Ctrl-C, or for the signal by which service managers and Kubernetes stop a program.
+/// Completes on Ctrl-C, and on SIGTERM, with which service managers and Kubernetes stop a process.
 pub(super) async fn shutdown_requested() {
-    let interrupt = async {
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
-        }
+    let received = async |kind| match signal(kind) {
+        Ok(mut signal) => drop(signal.recv().await),
+        Err(_) => pending().await,
     };
-    #[cfg(unix)]
-    let terminate = async {
-        use tokio::signal::unix::{SignalKind, signal};
-        match signal(SignalKind::terminate()) {
-            Ok(mut signal) => drop(signal.recv().await),
-            Err(_) => std::future::pending().await,
-        }
-    };
-    #[cfg(not(unix))]
-    let terminate = std::future::pending::<()>();
     tokio::select! {
-        () = interrupt => {}
-        () = terminate => {}
+        () = received(SignalKind::interrupt()) => {}
+        () = received(SignalKind::terminate()) => {}
     }
 }

@@ -1,4 +1,4 @@
-//! The program as people and scripts run it: what it prints, and by which code it ends.
+//! The command line: what each subcommand prints, and its exit codes.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -15,26 +15,26 @@ fn program(args: &[&str]) -> Command {
     command
 }
 
-/// Runs it to its end: the code, standard output and standard error.
+/// Runs it: exit code, standard output and standard error.
 fn run(args: &[&str]) -> (i32, String, String) {
-    told(&program(args).output().unwrap())
+    result(&program(args).output().unwrap())
 }
 
-/// The same while the demo's servers answer in this process.
-async fn run_beside(args: Vec<String>) -> (i32, String, String) {
+/// The same while the demo's servers run in this process.
+async fn run_with_demo(args: Vec<String>) -> (i32, String, String) {
     let output = tokio::task::spawn_blocking(move || {
         program(&args.iter().map(String::as_str).collect::<Vec<_>>()).output().unwrap()
     });
-    told(&output.await.unwrap())
+    result(&output.await.unwrap())
 }
 
-fn told(output: &Output) -> (i32, String, String) {
+fn result(output: &Output) -> (i32, String, String) {
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
     (output.status.code().unwrap(), text(&output.stdout), text(&output.stderr))
 }
 
-fn written(folder: &Path, config: &str) -> String {
-    let file = folder.join("config.yaml");
+fn write_config(dir: &Path, config: &str) -> String {
+    let file = dir.join("config.yaml");
     std::fs::write(&file, config).unwrap();
     file.display().to_string()
 }
@@ -49,13 +49,13 @@ sources:
 ";
 
 #[test]
-fn it_says_which_version_it_is() {
+fn version_flag_prints_the_version() {
     let (code, out, _) = run(&["--version"]);
     assert_eq!((code, out.trim()), (0, concat!("token-expiry-exporter ", env!("CARGO_PKG_VERSION"))));
 }
 
 #[test]
-fn every_flag_of_the_contract_is_there() {
+fn help_has_every_flag_and_subcommand() {
     let (code, help, _) = run(&["serve", "--help"]);
     assert_eq!(code, 0);
     for flag in [
@@ -80,7 +80,7 @@ fn every_flag_of_the_contract_is_there() {
 }
 
 #[test]
-fn a_wrong_flag_is_a_mistake() {
+fn invalid_flag_exits_with_2() {
     for args in
         [&["--shard", "4/3"][..], &["list", "--fail-within", "soon"], &["--web.telemetry-path", "/-/ready"], &["fly"]]
     {
@@ -90,25 +90,22 @@ fn a_wrong_flag_is_a_mistake() {
 }
 
 #[test]
-fn serve_and_check_tell_the_same_mistakes() {
-    let folder = tempfile::tempdir().unwrap();
+fn serve_and_check_report_the_same_errors() {
+    let dir = tempfile::tempdir().unwrap();
     let config = BY_HAND.replace("provider: manual", "provider: manuel") + "alert_laed: {}\nintervall: 1h\n";
-    let file = written(folder.path(), &config);
-    let (code, out, mistakes) = run(&["check", "--config.file", &file]);
+    let file = write_config(dir.path(), &config);
+    let (code, out, errors) = run(&["check", "--config.file", &file]);
     assert_eq!((code, out.as_str()), (2, ""));
-    assert!(
-        mistakes.contains("did you mean `alert_lead`?") && mistakes.contains("did you mean `interval`?"),
-        "{mistakes}"
-    );
+    assert!(errors.contains("did you mean `alert_lead`?") && errors.contains("did you mean `interval`?"), "{errors}");
     let args = ["--log.level=error", "--web.listen-address", "127.0.0.1:0", "--config.file", &file];
-    assert_eq!(run(&args), (2, String::new(), mistakes));
+    assert_eq!(run(&args), (2, String::new(), errors));
 }
 
 #[test]
-fn mistakes_in_a_definition_of_ones_own_are_told_too() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = written(folder.path(), BY_HAND);
-    let providers = folder.path().join("providers");
+fn check_reports_errors_of_additional_definitions() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = write_config(dir.path(), BY_HAND);
+    let providers = dir.path().join("providers");
     std::fs::create_dir(&providers).unwrap();
     std::fs::write(providers.join("own.yaml"), "format: 1\nprovidr: own\n").unwrap();
     let args = ["check", "--config.file", &file, "--providers.dir", &providers.display().to_string()];
@@ -118,41 +115,41 @@ fn mistakes_in_a_definition_of_ones_own_are_told_too() {
 }
 
 #[test]
-fn a_configuration_without_mistakes() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = written(folder.path(), BY_HAND);
-    assert_eq!(run(&["check", "--config.file", &file]), (0, format!("{file}: 1 source, no mistakes\n"), String::new()));
+fn check_accepts_a_valid_configuration() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = write_config(dir.path(), BY_HAND);
+    assert_eq!(run(&["check", "--config.file", &file]), (0, format!("{file}: valid, 1 source\n"), String::new()));
 }
 
 #[test]
-fn every_command_says_the_same_of_a_mistake() {
-    let folder = tempfile::tempdir().unwrap();
+fn check_serve_and_list_report_the_same_errors() {
+    let dir = tempfile::tempdir().unwrap();
     let source = "{name: v, provider: vault, url: 'https://v.example.com', credential: {file: missing}}";
-    let file = written(
-        folder.path(),
+    let file = write_config(
+        dir.path(),
         &format!(
             "intervall: 5m\nsources:\n  - {source}\n  - {{name: w, provider: valut}}\n  - {{name: v, provider: gitlab, adnim: true, credential: {{env: HOME}}}}\n"
         ),
     );
-    let (code, _, said) = run(&["check", "--config.file", &file]);
-    assert_eq!(code, 2, "{said}");
-    for mistake in ["unknown key `intervall`", "did you mean `vault`?", "the name `v` stands twice"] {
-        assert!(said.contains(mistake), "{mistake}: {said}");
+    let (code, _, stderr) = run(&["check", "--config.file", &file]);
+    assert_eq!(code, 2, "{stderr}");
+    for error in ["unknown key `intervall`", "did you mean `vault`?", "the name `v` stands twice"] {
+        assert!(stderr.contains(error), "{error}: {stderr}");
     }
-    let file = written(folder.path(), &format!("sources:\n  - {source}\n"));
-    let (code, _, said) = run(&["check", "--config.file", &file]);
-    assert!(code == 2 && said.contains("missing cannot be read: No such file"), "{said}");
+    let file = write_config(dir.path(), &format!("sources:\n  - {source}\n"));
+    let (code, _, stderr) = run(&["check", "--config.file", &file]);
+    assert!(code == 2 && stderr.contains("missing cannot be read: No such file"), "{stderr}");
     for command in ["serve", "list"] {
         let (code, _, also) = run(&[command, "--config.file", &file]);
         assert_eq!(code, 2, "{command}: {also}");
-        assert!(also.contains(said.trim()), "{command}: {also}");
+        assert!(also.contains(stderr.trim()), "{command}: {also}");
     }
 }
 
 #[test]
-fn a_list_for_people() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = written(folder.path(), BY_HAND);
+fn list_prints_a_table_soonest_first() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = write_config(dir.path(), BY_HAND);
     let (code, out, err) = run(&["list", "--config.file", &file]);
     assert_eq!((code, err.as_str()), (0, ""), "{out}");
     let words: Vec<Vec<&str>> = out.lines().map(|line| line.split_whitespace().collect()).collect();
@@ -163,15 +160,15 @@ fn a_list_for_people() {
 }
 
 #[test]
-fn a_list_for_programs() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = written(folder.path(), BY_HAND);
+fn list_prints_json_csv_and_the_exposition_format() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = write_config(dir.path(), BY_HAND);
     let json: Value = serde_json::from_str(&run(&["list", "--config.file", &file, "--output", "json"]).1).unwrap();
     assert_eq!(json["total"], 2);
     assert_eq!(json["tokens"][0]["expires_at"], "2020-01-01T00:00:00Z");
     let (_, csv, _) = run(&["list", "--config.file", &file, "--output", "csv"]);
     assert!(csv.starts_with("source,provider,listing,id,kind,name,"), "{csv}");
-    assert!(csv.contains(",'=cmd,"), "no spreadsheet takes a name for a formula: {csv}");
+    assert!(csv.contains(",'=cmd,"), "formulas are escaped: {csv}");
     let (_, prom, _) = run(&["list", "--config.file", &file, "--output", "prom"]);
     assert!(
         prom.contains("\ntoken_expiry_timestamp_seconds{source=\"by-hand\",provider=\"manual\",token_id=\"a\""),
@@ -180,26 +177,26 @@ fn a_list_for_programs() {
 }
 
 #[test]
-fn a_list_that_fails_for_what_ends() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = written(folder.path(), BY_HAND);
+fn list_fail_within_exits_with_1_if_a_token_expires() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = write_config(dir.path(), BY_HAND);
     let (code, _, err) = run(&["list", "--config.file", &file, "--fail-within", "7d"]);
     assert_eq!(code, 1);
-    assert!(err.starts_with("by-hand: license =cmd has ended ") && err.lines().count() == 1, "{err}");
-    let file = written(folder.path(), &BY_HAND.replace("2020-01-01", "2999-01-01"));
+    assert!(err.starts_with("by-hand: license =cmd expired ") && err.lines().count() == 1, "{err}");
+    let file = write_config(dir.path(), &BY_HAND.replace("2020-01-01", "2999-01-01"));
     assert_eq!(run(&["list", "--config.file", &file, "--fail-within", "7d"]).0, 0);
 }
 
 #[test]
-fn a_list_of_a_source_that_is_not_there() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = written(folder.path(), BY_HAND);
+fn list_rejects_an_unknown_source() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = write_config(dir.path(), BY_HAND);
     let (code, _, err) = run(&["list", "--config.file", &file, "--source", "by-hnad"]);
-    assert_eq!((code, err.trim()), (2, "--source: no source `by-hnad`; did you mean `by-hand`?"));
+    assert_eq!((code, err.trim()), (2, "--source: unknown source `by-hnad`; did you mean `by-hand`?"));
 }
 
 #[test]
-fn the_providers_are_shown() {
+fn providers_lists_all_or_describes_one() {
     let (code, all, _) = run(&["providers"]);
     assert_eq!(code, 0);
     for provider in ["atlassian-cloud", "gitlab", "manual", "vault"] {
@@ -213,7 +210,7 @@ fn the_providers_are_shown() {
 }
 
 #[test]
-fn the_schema_is_json_and_knows_the_providers() {
+fn schema_is_a_json_schema_with_the_providers() {
     let (code, schema, _) = run(&["schema"]);
     assert_eq!(code, 0);
     let schema: Value = serde_json::from_str(&schema).unwrap();
@@ -225,7 +222,7 @@ fn the_schema_is_json_and_knows_the_providers() {
 }
 
 #[test]
-fn the_demo_says_what_must_be_seen() {
+fn demo_prints_expected_values_and_configuration() {
     let (code, out, _) = run(&["demo", "--expect"]);
     assert_eq!(code, 0);
     let expected: Value = serde_json::from_str(&out).unwrap();
@@ -236,32 +233,32 @@ fn the_demo_says_what_must_be_seen() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_incomplete_list_says_what_is_missing() {
+async fn list_exits_with_3_and_reports_failed_scopes() {
     let demo = Demo::prepare(Options::default()).await.unwrap();
     let file = demo.config_file().display().to_string();
-    let (code, out, err) = run_beside(vec!["list".into(), "--config.file".into(), file.clone()]).await;
+    let (code, out, err) = run_with_demo(vec!["list".into(), "--config.file".into(), file.clone()]).await;
     assert_eq!(code, 3, "{err}");
     assert!(out.lines().count() > 300);
     assert!(err.contains("atlassian-sandbox: api-keys: forbidden: "), "{err}");
-    assert!(err.contains("atlassian: service-account-clients: row "), "{err}");
+    assert!(err.contains("atlassian: service-account-clients: malformed row "), "{err}");
     let only = ["list", "--config.file", &file, "--source", "vault"].map(str::to_owned).to_vec();
-    let (code, _, err) = run_beside(only).await;
+    let (code, _, err) = run_with_demo(only).await;
     assert_eq!((code, err.as_str()), (0, ""));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_online_check_names_the_missing_permission() {
+async fn check_online_reports_the_missing_permission() {
     let demo = Demo::prepare(Options::default()).await.unwrap();
     let file = demo.config_file().display().to_string();
-    let (code, out, err) = run_beside(vec!["check".into(), "--online".into(), "--config.file".into(), file]).await;
-    assert_eq!((code, err.trim()), (1, "1 listing of 11 cannot be had"), "{out}");
+    let (code, out, err) = run_with_demo(vec!["check".into(), "--online".into(), "--config.file".into(), file]).await;
+    assert_eq!((code, err.trim()), (1, "1 of 11 listings failed"), "{out}");
     let refused = out.lines().find(|line| line.contains("forbidden")).unwrap();
     assert!(refused.starts_with("atlassian-sandbox ") && refused.contains("read:keys:admin"), "{out}");
     assert!(out.contains("ok: 100 tokens on the first page"), "{out}");
-    assert!(out.contains("ok: nothing is listed"), "{out}");
+    assert!(out.contains("ok: no tokens"), "{out}");
 }
 
-/// A program that serves, and is killed with the test.
+/// A running exporter, killed at the end of the test.
 struct Serving {
     child: Child,
     address: String,
@@ -282,23 +279,23 @@ impl Serving {
     fn get(&self, path: &str) -> String {
         let Ok(mut stream) = TcpStream::connect(&self.address) else { return String::new() };
         write!(stream, "GET {path} HTTP/1.0\r\n\r\n").unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        answer
+        let mut response = String::new();
+        stream.read_to_string(&mut response).unwrap();
+        response
     }
 
     fn wait_for(&self, path: &str, what: &str) -> String {
-        let patience = Instant::now() + Duration::from_secs(30);
+        let deadline = Instant::now() + Duration::from_secs(30);
         loop {
-            let answer = self.get(path);
-            if answer.contains(what) || Instant::now() > patience {
-                return answer;
+            let response = self.get(path);
+            if response.contains(what) || Instant::now() > deadline {
+                return response;
             }
             std::thread::sleep(Duration::from_millis(50));
         }
     }
 
-    /// Asks it to stop as Kubernetes does, and gives its code.
+    /// Stops it as Kubernetes does; the exit code.
     fn terminate(mut self) -> Option<i32> {
         let pid = self.child.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
@@ -312,30 +309,29 @@ impl Drop for Serving {
     }
 }
 
-#[cfg(unix)]
 #[test]
-fn what_is_known_outlives_the_process() {
-    let folder = tempfile::tempdir().unwrap();
-    let tokens = folder.path().join("tokens.yaml");
+fn serve_keeps_the_inventory_across_restarts() {
+    let dir = tempfile::tempdir().unwrap();
+    let tokens = dir.path().join("tokens.yaml");
     std::fs::write(&tokens, "tokens:\n  - {id: a, name: gate, kind: license, expires: 2999-01-01}\n").unwrap();
     let source = format!("{{name: by-hand, provider: manual, file: '{}'}}", tokens.display());
-    let file = written(folder.path(), &format!("sources:\n  - {source}\n"));
-    let storage = folder.path().display().to_string();
+    let file = write_config(dir.path(), &format!("sources:\n  - {source}\n"));
+    let storage = dir.path().display().to_string();
     let serving = Serving::start(&["--config.file", &file, "--storage.path", &storage]);
-    let answer = serving.wait_for("/-/ready", "200 OK");
-    assert!(answer.contains("200 OK"), "{answer}");
+    let response = serving.wait_for("/-/ready", "200 OK");
+    assert!(response.contains("200 OK"), "{response}");
     let before = Instant::now();
     assert_eq!(serving.terminate(), Some(0));
     assert!(before.elapsed() < Duration::from_secs(5), "prompt: {:?}", before.elapsed());
-    let kept = std::fs::read_to_string(folder.path().join("inventory.json")).unwrap();
-    assert!(kept.contains("license"), "{kept}");
+    let inventory = std::fs::read_to_string(dir.path().join("inventory.json")).unwrap();
+    assert!(inventory.contains("license"), "{inventory}");
 
-    // It cannot be had any more: what was known is still told.
+    // The source fails now; its tokens are restored.
     std::fs::remove_file(&tokens).unwrap();
     let serving = Serving::start(&["--config.file", &file, "--storage.path", &storage]);
     let gap = "token_source_gaps{source=\"by-hand\",provider=\"manual\",listing=\"token\",reason=\"not_found\"} 1";
-    let answer = serving.wait_for("/metrics", gap);
-    assert!(answer.contains(gap), "{answer}");
-    assert!(answer.contains("token_name=\"gate\""), "{answer}");
+    let response = serving.wait_for("/metrics", gap);
+    assert!(response.contains(gap), "{response}");
+    assert!(response.contains("token_name=\"gate\""), "{response}");
     assert_eq!(serving.terminate(), Some(0));
 }

@@ -59,5 +59,5 @@ fn who_does_not_answer_does_not_live() {
     // One that takes the connection, and then hangs.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = silent.local_addr().unwrap().to_string();
-    assert_eq!(health(&address), (1, format!("unhealthy: {address}: no answer within 3 s\n")));
+    assert_eq!(health(&address), (1, format!("unhealthy: {address}: no response within 3 s\n")));
 }

@@ -156,7 +156,7 @@ async fn a_second_process_on_one_storage_path_says_so_and_stops_and_a_killed_one
     let address = format!("--web.listen-address=127.0.0.1:{}", free_port());
     let (code, words) = run(&["serve", "--config.file=config.yaml", &storage, &address]);
     let path = dir.path().join("inventory");
-    let expected = format!("the storage path {} is in use by another token-expiry-exporter that runs", path.display());
+    let expected = format!("the storage path {} is in use by another token-expiry-exporter", path.display());
     assert!(code == Some(1) && words.contains(&expected), "{code:?}: {words}");
     for command in ["check", "list"] {
         let (code, words) = run(&[command, "--config.file=config.yaml"]);
@@ -212,8 +212,8 @@ async fn a_full_disk_is_a_counted_failure_and_heals_when_there_is_room() {
     assert!(room.success());
     until_kept(&file(&dir), 200).await;
     let log = exporter.log();
-    assert!(log.contains("File too large") && log.contains("the inventory is saved again"), "{log}");
-    let told = log.lines().filter(|line| line.contains("the inventory is not saved")).count();
+    assert!(log.contains("File too large") && log.contains("inventory persistence recovered"), "{log}");
+    let told = log.lines().filter(|line| line.contains("cannot save the inventory")).count();
     assert_eq!(told, 1, "not at every try: {log}");
 }
 
@@ -251,7 +251,7 @@ async fn a_folder_that_forbids_writing_costs_no_token_and_heals() {
     assert!(log.contains("cannot set aside") && log.contains("Permission denied"), "{log}");
     mode(&inventory, 0o777);
     wait_for("a saved inventory", SOON, || async {
-        exporter.log().contains("the inventory is saved again").then_some(())
+        exporter.log().contains("inventory persistence recovered").then_some(())
     })
     .await;
     assert_eq!(listed(&exporter).await, 5);

@@ -111,7 +111,7 @@ async fn reload_from_a_web_page_is_rejected() {
         }
     }
     assert_eq!(request(&exporter, "GET", "/-/reload", "").await.0, 405);
-    let reloads = exporter.log().matches("the configuration is loaded anew").count();
+    let reloads = exporter.log().matches("configuration reloaded").count();
     assert_eq!(reloads, 4, "those with status 200");
 }
 

@@ -17,6 +17,9 @@ use token_expiry_exporter::providers::language::expression::Expression;
 use token_expiry_exporter::providers::language::provider::{Provider, Request, Step, compile};
 use token_expiry_exporter::schema::diagnostic::SourceText;
 use tokio::time::Instant;
+use tracing::Level;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt as _;
 
 use scenario::Scenario;
 use server::Server;
@@ -89,13 +92,14 @@ fn play(provider: &Arc<Provider>, file: &Path, refused: &mut BTreeSet<String>) -
     };
     let log = Log::default();
     let subscriber = tracing_subscriber::fmt()
-        .with_env_filter("token_expiry_exporter=trace")
+        .with_max_level(Level::TRACE)
         .with_ansi(false)
         .with_writer({
             let log = log.clone();
             move || log.clone()
         })
-        .finish();
+        .finish()
+        .with(Targets::new().with_target("token_expiry_exporter", Level::TRACE));
     let _guard = tracing::subscriber::set_default(subscriber);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
