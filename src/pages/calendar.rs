@@ -34,7 +34,7 @@ pub(super) async fn get(State(state): State<Arc<AppState>>, RawQuery(query): Raw
 fn calendar(state: &AppState, filter: &Filter) -> String {
     let labels = state.page.labels();
     let now = (state.clock)();
-    let inventory = state.inventory();
+    let inventory = state.inventory.read();
     let mut tokens: Vec<TokenView<'_>> = inventory
         .tokens(now)
         .filter(|view| view.state == TokenState::Active && view.expires.timestamp().is_some_and(has_four_digits))

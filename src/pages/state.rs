@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 
 use axum::body::Body;
 use axum::response::Response;
-use parking_lot::{RwLock, RwLockReadGuard};
+use parking_lot::RwLock;
 use tokio::sync::mpsc;
 
 use super::lifecycle::Reload;
@@ -39,11 +39,6 @@ pub struct AppState {
 }
 
 impl AppState {
-    /// The inventory, also after a panic elsewhere: a stale response is better than none.
-    pub(super) fn inventory(&self) -> RwLockReadGuard<'_, Inventory> {
-        self.inventory.read()
-    }
-
     /// Renders a page within the limits of [`RenderLimit`]. `what` names the page.
     ///
     /// # Errors

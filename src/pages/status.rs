@@ -33,7 +33,7 @@ type TokenCounts<'a> = BTreeMap<(&'a str, Option<Band>), u64>;
 
 fn page(state: &AppState) -> Markup {
     let now = (state.clock)();
-    let inventory = state.inventory();
+    let inventory = state.inventory.read();
     let mut counts = TokenCounts::new();
     let mut next = Vec::new();
     for view in inventory.tokens(now) {

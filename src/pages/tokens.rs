@@ -61,7 +61,7 @@ pub(super) async fn get(State(state): State<Arc<AppState>>, RawQuery(query): Raw
 fn list(state: &AppState, filter: &Filter, window: &Window) -> Value {
     let labels = state.page.labels();
     let now = (state.clock)();
-    let inventory = state.inventory();
+    let inventory = state.inventory.read();
     let mut found: Vec<TokenView<'_>> = inventory.tokens(now).filter(|view| filter.matches(view, labels)).collect();
     found.sort_by_key(expiry_order);
     let tokens: Vec<Value> =

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -40,13 +40,13 @@ impl Activity {
 
     /// The handshake is complete; the first request may arrive.
     pub(super) fn ready(&self, is_http2: bool) {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         state.is_http2 = is_http2;
         state.start_phase();
     }
 
     pub(super) fn bytes_received(&self) {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         state.last_bytes = Instant::now();
         // HTTP/2 has frames between requests, such as pings.
         if state.requests == 0 && !state.awaits_head && !state.is_http2 {
@@ -56,12 +56,12 @@ impl Activity {
     }
 
     pub(super) fn bytes_sent(&self) {
-        self.state().last_bytes = Instant::now();
+        self.state.lock().last_bytes = Instant::now();
     }
 
     /// Sort key for eviction: connections without a request first, then by the last bytes.
     pub(super) fn eviction_rank(&self) -> (bool, Instant) {
-        let state = self.state();
+        let state = self.state.lock();
         (state.requests > 0, state.last_bytes)
     }
 
@@ -75,12 +75,12 @@ impl Activity {
 
     /// Whether closing now could lose a response: the last bytes of one may still be unsent when the connection is idle.
     pub(super) fn has_pending_response(&self) -> bool {
-        !self.state().awaits_head
+        !self.state.lock().awaits_head
     }
 
     /// When the connection times out unless something happens, and the cause to count; `None` if it is merely idle.
     pub(super) fn deadline(&self) -> (Instant, Option<CloseCause>) {
-        let state = self.state();
+        let state = self.state.lock();
         let after = |time| state.phase_start + time;
         match *state {
             State { awaits_head: true, .. } => (after(REQUEST_HEAD), Some(CloseCause::SlowRequest)),
@@ -88,10 +88,6 @@ impl Activity {
             State { responses: 0, .. } => (after(RESPONSE), Some(CloseCause::SlowReader)),
             State { last_bytes, .. } => (after(RESPONSE).min(last_bytes + READ_STALL), Some(CloseCause::SlowReader)),
         }
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock()
     }
 }
 
@@ -110,7 +106,7 @@ pub(super) struct InFlight {
 
 impl InFlight {
     pub(super) fn new(activity: &Arc<Activity>) -> Self {
-        let mut state = activity.state();
+        let mut state = activity.state.lock();
         if state.requests == 0 {
             state.awaits_head = false;
             state.start_phase();
@@ -121,7 +117,7 @@ impl InFlight {
     }
 
     pub(super) fn response_started(&mut self) {
-        let mut state = self.activity.state();
+        let mut state = self.activity.state.lock();
         state.last_bytes = Instant::now();
         state.responses += 1;
         self.has_response = true;
@@ -130,7 +126,7 @@ impl InFlight {
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        let mut state = self.activity.state();
+        let mut state = self.activity.state.lock();
         state.requests -= 1;
         state.responses -= u32::from(self.has_response);
         if state.requests == 0 {

@@ -21,7 +21,7 @@ use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
-use tokio::time::{interval, timeout};
+use tokio::time::{Instant, sleep_until, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::io::{InspectReader, InspectWriter};
 
@@ -34,7 +34,7 @@ const HARD_HEAD_BYTES: usize = 2 * HEAD_BYTES;
 const HARD_MAX_HEADERS: usize = 2 * MAX_HEADERS;
 /// HTTP/2's buffer for each response, in bytes.
 const STREAM_SEND_BUFFER: usize = 64 * 1_024;
-/// How often the timeouts are checked.
+/// How often the deadline is read again. No new deadline is closer than ten seconds, so none is missed.
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Serves requests until the client leaves, the server shuts down (`draining`) or a limit is reached. Plain HTTP without
@@ -87,19 +87,17 @@ async fn serve_http(
     });
     let http = http(is_http2);
     let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service));
-    let mut check = interval(CHECK_INTERVAL);
     let mut is_draining = false;
     loop {
+        let (deadline, cause) = activity.deadline();
+        if deadline <= Instant::now() {
+            return cause;
+        }
         tokio::select! {
             biased;
-            closed = connection.as_mut() => return closed.err().filter(|error| is_parse_error(&**error)).map(|_| CloseCause::Malformed),
+            closed = connection.as_mut() => return closed.err().and_then(|error| client_error(&*error)),
             () = activity.evicted() => return Some(CloseCause::Full),
-            now = check.tick() => {
-                let (deadline, cause) = activity.deadline();
-                if deadline <= now {
-                    return cause;
-                }
-            }
+            () = sleep_until(deadline.min(Instant::now() + CHECK_INTERVAL)) => {}
             _ = draining.wait_for(|draining| *draining), if !is_draining => {
                 if !activity.has_pending_response() {
                     return None;
@@ -129,9 +127,9 @@ fn http(is_http2: bool) -> Builder<TokioExecutor> {
     if is_http2 { builder.http2_only() } else { builder.http1_only() }
 }
 
-/// A client that leaves early is not at fault.
-fn is_parse_error(error: &(dyn Error + 'static)) -> bool {
-    error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse)
+/// The cause to count if a connection failed. A client that leaves early is not at fault.
+fn client_error(error: &(dyn Error + 'static)) -> Option<CloseCause> {
+    error.downcast_ref().filter(|error: &&hyper::Error| error.is_parse()).map(|_| CloseCause::Malformed)
 }
 
 /// A response body that marks its request as in flight until it is sent or dropped.

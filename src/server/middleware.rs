@@ -34,14 +34,14 @@ async fn handle(State(middleware): State<Arc<Middleware>>, request: Request, nex
     // Unknown paths share one label value, as clients can invent any number of them.
     let path = request.extensions().get::<MatchedPath>().cloned();
     let version = request.version();
-    let rejection = match (reject_oversized(&request), access) {
-        (Some(rejection), _) => Some(rejection),
-        (None, Some(access)) => access.reject(request.headers()).await,
-        (None, None) => None,
+    let admitted = match (check_size(&request), access) {
+        (Err(rejection), _) => Err(rejection.into_response()),
+        (Ok(()), Some(access)) => access.admit(request.headers()).await,
+        (Ok(()), None) => Ok(()),
     };
-    let mut response = match rejection {
-        Some(rejection) => rejection,
-        None => next.run(request).await,
+    let mut response = match admitted {
+        Ok(()) => next.run(request).await,
+        Err(rejection) => rejection,
     };
     if response.status() == StatusCode::PAYLOAD_TOO_LARGE && version < Version::HTTP_2 {
         // The body is not read.
@@ -58,18 +58,17 @@ async fn handle(State(middleware): State<Arc<Middleware>>, request: Request, nex
     response
 }
 
-fn reject_oversized(request: &Request) -> Option<Response> {
+fn check_size(request: &Request) -> Result<(), (StatusCode, String)> {
     let headers = request.headers();
     let fields = headers.iter().map(|(name, value)| name.as_str().len() + value.len());
     let line = request.uri().path_and_query().map_or(0, |path| path.as_str().len());
     if headers.len() > MAX_HEADERS || line + fields.sum::<usize>() > HEAD_BYTES {
         let limit = format!("at most {MAX_HEADERS} headers and {} KiB", HEAD_BYTES / 1_024);
-        let sentence = format!("request headers too large: {limit}\n");
-        return Some((StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, sentence).into_response());
+        return Err((StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, format!("request headers too large: {limit}\n")));
     }
     let body = request.body();
     if !body.is_end_stream() && body.size_hint().exact() != Some(0) {
-        return Some((StatusCode::PAYLOAD_TOO_LARGE, "requests must not have a body\n").into_response());
+        return Err((StatusCode::PAYLOAD_TOO_LARGE, "requests must not have a body\n".to_owned()));
     }
-    None
+    Ok(())
 }

@@ -75,26 +75,29 @@ impl AccessControl {
         self.active.borrow().tls.clone()
     }
 
-    /// The response to a request that must not be served.
-    pub(super) async fn reject(&self, headers: &HeaderMap) -> Option<Response> {
+    /// Checks the rate limit and the login of a request.
+    ///
+    /// # Errors
+    /// The response to send instead.
+    pub(super) async fn admit(&self, headers: &HeaderMap) -> Result<(), Response> {
         let settings = self.settings();
         if let Some(rate) = settings.rate_limit
             && self.bucket.lock().admit(rate, self.started.elapsed(), Duration::ZERO).is_none()
         {
             let retry_after = HeaderValue::from(rate.interval.as_secs().max(1));
             let headers = [(RETRY_AFTER, retry_after)];
-            return Some((StatusCode::TOO_MANY_REQUESTS, headers, "too many requests; retry later\n").into_response());
+            return Err((StatusCode::TOO_MANY_REQUESTS, headers, "too many requests; retry later\n").into_response());
         }
         match self.users.login(&settings.users, headers.get(AUTHORIZATION)).await {
-            Login::Accepted => None,
+            Login::Accepted => Ok(()),
             Login::Rejected => {
                 let headers = [(WWW_AUTHENTICATE, "Basic")];
                 let sentence = "unauthorized: basic authentication required\n";
-                Some((StatusCode::UNAUTHORIZED, headers, sentence).into_response())
+                Err((StatusCode::UNAUTHORIZED, headers, sentence).into_response())
             }
             Login::Busy => {
                 let headers = [(RETRY_AFTER, "5")];
-                Some((StatusCode::SERVICE_UNAVAILABLE, headers, "too many logins; retry later\n").into_response())
+                Err((StatusCode::SERVICE_UNAVAILABLE, headers, "too many logins; retry later\n").into_response())
             }
         }
     }

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, HashMap};
 use axum::http::HeaderValue;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use ring::hmac;
 use tokio::sync::Semaphore;
 
@@ -85,16 +85,12 @@ impl Users {
         let _turn = self.bcrypt.lock().await;
         let verified = tokio::task::spawn_blocking(move || verify(&password, hash.as_ref(), highest_cost)).await;
         let (Ok(true), Some(claim)) = (verified, claim) else { return Login::Rejected };
-        self.accepted().insert(user, hmac::sign(&self.key, &claim));
+        self.accepted.lock().insert(user, hmac::sign(&self.key, &claim));
         Login::Accepted
     }
 
     fn was_accepted(&self, user: &str, claim: &[u8]) -> bool {
-        self.accepted().get(user).is_some_and(|tag| hmac::verify(&self.key, claim, tag.as_ref()).is_ok())
-    }
-
-    fn accepted(&self) -> MutexGuard<'_, HashMap<String, hmac::Tag>> {
-        self.accepted.lock()
+        self.accepted.lock().get(user).is_some_and(|tag| hmac::verify(&self.key, claim, tag.as_ref()).is_ok())
     }
 }
 
