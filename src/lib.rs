@@ -1,53 +1,62 @@
-//! token-expiry-exporter asks every place where an organisation's API tokens live *when do they expire*, keeps the answer,
-//! and publishes it for Prometheus. This page is the map.
+//! Prometheus exporter for API token expiry: it collects the expiry of every token from the services that issue them, keeps it in
+//! memory, and serves it as metrics. This page is the map of the code.
 //!
-//! # The walk of one expiry
+//! # How it works
 //!
-//! 1. [`config`] reads `sources: [{name: atlassian, provider: atlassian-cloud, org_id: …, credential: {file: …}}]`.
-//! 2. [`providers`] finds the definition `atlassian-cloud.yaml`, checks the source's settings against it ([`providers::settings`])
-//!    and has its jq expressions compiled ([`providers::expression`]). A typo ends here, with its line and "did you mean";
-//!    [`app::setup`] gathers all of them.
-//! 3. [`collector`] wakes the source in its time, shielded from panics and hangs, and hands it a deadline.
-//! 4. [`http::client`] sends, honours rate limits, retries, and [`providers::engine`] follows the pages: a reply becomes rows.
-//! 5. The definition's `token` mapping makes a [`core::token::Token`] of a row; [`core::time`] reads
-//!    `"2027-01-10T08:00:00.000Z"` as [`core::token::Expiry::At`].
-//! 6. [`core::rules`] add labels, owner and lead, or leave the token out.
-//! 7. [`core::inventory::Inventory::record`] replaces what a complete scope has said, and keeps what a failed one said before.
-//! 8. [`exposition::page`] renders the inventory once per change, compressed; [`pages`] hands the ready bytes to a scrape.
-//!    [`storage`] keeps the inventory over a restart.
-//! 9. Prometheus evaluates the rules in `alerts/`; Alertmanager mails the owner and pages whoever is on call.
+//! How `"expiresAt": "2027-01-10T08:00:00.000Z"` becomes an alert, in the order of the code:
 //!
-//! # Words
+//! 1. [`config`] reads `sources: [{name: atlassian, provider: atlassian-cloud, org_id: …, credential: {file: …}}]`. An error is
+//!    reported with file, line and "did you mean".
+//! 2. [`providers`] finds the definition `atlassian-cloud.yaml`, validates the source's settings against it and compiles its jq
+//!    expressions once. [`app`] puts the errors of both together.
+//! 3. [`collector`] schedules the source, and runs its listings with one timeout, isolated from panics.
+//! 4. [`http`] sends requests, honours rate limits, retries, and never leaves the origin; the engine in [`providers`] follows the
+//!    pages. A response becomes rows.
+//! 5. The definition's `token` mapping turns a row into a [`core::token::Token`]; [`core::time`] parses the timestamp.
+//! 6. [`core::rules`] add labels, an owner or a lead, or drop the token.
+//! 7. [`core::inventory`] replaces the tokens of complete scopes and keeps those of failed ones. [`storage`] persists them.
+//! 8. [`exposition`] renders the metrics once per change, compressed; [`pages`] returns the cached bytes to a scrape, through
+//!    [`server`].
+//! 9. Prometheus evaluates the rules in `alerts/`; Alertmanager notifies the owner and pages on-call.
+//!
+//! # Terms
 //!
 //! The same in code, configuration, labels, alerts, panels and documentation.
 //!
-//! | word | meaning |
+//! | term | meaning |
 //! |---|---|
-//! | provider | a vendor or place that the program knows, by a definition |
+//! | provider | a vendor or service that the exporter knows, described by a definition |
 //! | source | one configured account at a provider |
-//! | listing | one walk of requests that yields tokens; a source has one or more |
-//! | scope | one item of a listing's fan-out (a group, a project, a user): the unit that can fail alone |
-//! | gap | a scope whose last answer was a failure; what was known of it stays |
-//! | token | one credential with an end: an API token, key, client secret, robot account |
-//! | inventory | what is known now |
-//! | lead | how long before the end people are told; from it come the bands `warning`, `critical`, `expired` |
-//! | finding | a policy that a token breaks: it never ends, lives too long, is unused, has no owner |
+//! | collection | one run of one source through its listings |
+//! | listing | a sequence of requests that yields tokens; a source has one or more |
+//! | fan-out, scope | requests repeated per element of an earlier result (a group, a project, a user); a scope is one element, the unit that can fail alone |
+//! | gap | a scope whose last collection failed; its previous tokens stay |
+//! | token | one credential with an expiry: API token, key, client secret, robot account, certificate |
+//! | inventory | every token known now |
+//! | lead | time before expiry at which alerts start |
+//! | band | alert band of a due token: `warning`, `critical` or `expired` |
+//! | finding | a policy that a token violates: never expires, lives too long, unused, no owner, unreadable expiry |
+//! | adjustment | a change to provider data before it is shown: a value sanitized, truncated or omitted, a duplicate row |
 //!
-//! # The modules, in reading order
+//! # Modules, in reading order
 //!
-//! | module | what it is | may use |
+//! | module | contents | may use |
 //! |---|---|---|
-//! | [`core`] | what a token is and what is known of it; no input or output, no clock, no async | nothing |
-//! | [`yaml`] | what people write, as a tree with places | `core::mistake` |
-//! | [`config`] | the configuration file; the only reader of secrets | `core`, `yaml` |
-//! | [`http`] | the manners of asking | `core` |
-//! | [`providers`] | definitions, the engine that runs them, and what is no HTTP API | `http`, `core`, `yaml` |
-//! | [`collector`] | the only scheduler | `core`, `providers` |
-//! | [`storage`], [`exposition`], [`pages`] | the inventory on disk, for Prometheus, and for people | `core` |
-//! | [`app`] | the wiring, and the reload | everything |
-//! | [`cli`] | the command line, and the demo | everything |
+//! | [`core`] | tokens, time, leads, rules, inventory; no I/O, no clock, no async | nothing |
+//! | [`schema`] | YAML with positions, and errors in it | `core` |
+//! | [`config`] | the configuration file; credentials from files and environment variables | `core`, `schema` |
+//! | [`http`] | client, retries, rate limits, origin check, redaction | `core` |
+//! | [`providers`] | definitions, their language, the engine that runs them, and sources that are not HTTP APIs | `core`, `schema`, `http` |
+//! | [`collector`] | the scheduler | `core`, `providers` |
+//! | [`storage`] | the persisted inventory | `core` |
+//! | [`exposition`] | metric families, and the compressed page | `core` |
+//! | [`pages`] | metrics endpoint, JSON API, calendar, status page | `core`, `schema`, `exposition` |
+//! | [`server`] | listeners, TLS, users, limits | `core`, `schema`, `exposition` |
+//! | [`app`] | wiring and reload | all of the above |
+//! | [`demo`] | an invented organisation, collected over real HTTP | `core`, `app` |
+//! | [`cli`] | one file per subcommand | everything |
 //!
-//! `tests/suite/layout.rs` holds these arrows.
+//! `tests/suite/layout.rs` enforces these arrows, and that none of them form a circle inside a module.
 
 pub mod app;
 pub mod cli;

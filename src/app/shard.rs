@@ -1,22 +1,20 @@
-//! Which sources an instance collects, where several share the work.
+//! Which sources an instance collects, if several share the work.
 
 use std::str::FromStr;
 
 /// The I-th of N instances, from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shard {
-    /// Which.
     pub number: u32,
-    /// Of how many.
     pub count: u32,
 }
 
 impl Shard {
-    /// The one instance that does everything.
+    /// The only instance.
     pub const WHOLE: Self = Self { number: 1, count: 1 };
 
-    /// Whether this instance collects the source of this name. Every source belongs to exactly one instance, whatever else is
-    /// configured, on every machine and in every version.
+    /// Whether this instance collects the source. Exactly one instance does, whatever else is configured, on every machine and
+    /// in every version.
     pub fn holds(self, source: &str) -> bool {
         hash(source) % self.count == self.number - 1
     }
@@ -25,8 +23,8 @@ impl Shard {
 impl FromStr for Shard {
     type Err = String;
 
-    /// `I/N`, or, for the pods of a Kubernetes StatefulSet, which differ in nothing but their names, `POD/N`. Pods are numbered
-    /// from 0; where there are more pods than shards, those whose numbers leave the same rest are replicas of one shard.
+    /// `I/N`, or `POD/N` for the pods of a Kubernetes StatefulSet, which differ by their names alone. Pods are numbered from 0.
+    /// If there are more pods than shards, those with the same number modulo N are replicas of one shard.
     fn from_str(text: &str) -> Result<Self, String> {
         let parse = || {
             let (which, count) = text.split_once('/')?;
@@ -38,14 +36,11 @@ impl FromStr for Shard {
             };
             (1..=count).contains(&number).then_some(Self { number, count })
         };
-        parse().ok_or_else(|| {
-            "a shard is written I/N, such as 1/3, where I is from 1 to N; or POD/N, such as exporter-0/3, where pods count from 0"
-                .to_owned()
-        })
+        parse().ok_or_else(|| "expected I/N with I from 1 to N, such as 1/3; or POD/N, such as exporter-0/3".to_owned())
     }
 }
 
-/// FNV-1a: the standard library's hash may change with a release, and would move sources between instances.
+/// FNV-1a. The standard library's hash may change with a release and would move sources between instances.
 fn hash(text: &str) -> u32 {
     text.bytes().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
 }
@@ -55,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn forms() {
+    fn shard_parses_number_or_pod() {
         for (text, expected) in [
             ("1/1", Some(Shard::WHOLE)),
             ("2/3", Some(Shard { number: 2, count: 3 })),
@@ -79,18 +74,18 @@ mod tests {
     }
 
     #[test]
-    fn every_source_belongs_to_exactly_one_instance() {
-        let mut held = [0; 3];
+    fn each_source_belongs_to_exactly_one_shard() {
+        let mut sources_of = [0; 3];
         for source in (0..300).map(|number| format!("source-{number}")) {
             let holders: Vec<u32> = (1..=3).filter(|&number| Shard { number, count: 3 }.holds(&source)).collect();
             assert_eq!(holders.len(), 1, "{source}");
-            held[holders[0] as usize - 1] += 1;
+            sources_of[holders[0] as usize - 1] += 1;
         }
-        assert!(held.iter().all(|&sources| sources > 60), "spread about evenly: {held:?}");
+        assert!(sources_of.iter().all(|&sources| sources > 60), "spread evenly: {sources_of:?}");
     }
 
     #[test]
-    fn a_source_stays_where_it_is() {
+    fn shard_of_a_source_never_changes() {
         let shard = |source| (1..=5).find(|&number| Shard { number, count: 5 }.holds(source));
         assert_eq!([shard("atlassian"), shard("vault"), shard("gitlab")], [Some(1), Some(5), Some(4)]);
     }

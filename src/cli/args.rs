@@ -1,6 +1,6 @@
 //! The command line's flags, named as those of Prometheus and its exporters.
 
-use std::net::{Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
@@ -103,11 +103,11 @@ pub(super) struct ServeArgs {
 #[derive(Clone, Debug, Args)]
 pub(super) struct WebArgs {
     /// Address to listen on, such as :10984 or 127.0.0.1:10984; repeatable
-    #[arg(long = "web.listen-address", value_name = "ADDRESS", default_value = ":10984")]
-    pub(super) listen: Vec<ListenAddress>,
+    #[arg(long = "web.listen-address", value_name = "ADDRESS", default_value = ":10984", value_parser = listen_address)]
+    pub(super) listen: Vec<SocketAddr>,
     /// Separate address for /-/healthy and /-/ready only, without TLS or authentication
-    #[arg(long = "web.probe-listen-address", value_name = "ADDRESS")]
-    pub(super) probes: Option<ListenAddress>,
+    #[arg(long = "web.probe-listen-address", value_name = "ADDRESS", value_parser = listen_address)]
+    pub(super) probe: Option<SocketAddr>,
     /// Path of the metrics
     #[arg(long = "web.telemetry-path", value_name = "PATH", default_value = "/metrics")]
     pub(super) telemetry_path: TelemetryPath,
@@ -184,11 +184,13 @@ pub(super) struct HealthArgs {
 #[derive(Clone, Debug, Args)]
 pub(super) struct DemoArgs {
     /// Address to listen on
-    #[arg(long = "web.listen-address", value_name = "ADDRESS", default_value = "127.0.0.1:10984")]
-    pub(super) listen: ListenAddress,
+    #[arg(long = "web.listen-address", value_name = "ADDRESS", default_value = "127.0.0.1:10984",
+        value_parser = listen_address)]
+    pub(super) listen: SocketAddr,
     /// Address of the control endpoint, which changes the organisation; port 0: any free port
-    #[arg(long = "control.listen-address", value_name = "ADDRESS", default_value = "127.0.0.1:0")]
-    pub(super) control: ListenAddress,
+    #[arg(long = "control.listen-address", value_name = "ADDRESS", default_value = "127.0.0.1:0",
+        value_parser = listen_address)]
+    pub(super) control: SocketAddr,
     /// Approximate number of tokens; default: a few hundred
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(100..=1_000_000))]
     pub(super) tokens: Option<u32>,
@@ -203,32 +205,14 @@ pub(super) struct DemoArgs {
     pub(super) expect: bool,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum ListenAddress {
-    /// A port on all interfaces: `:10984`.
-    AnyHost(u16),
-    Host(SocketAddr),
-}
-
-impl ListenAddress {
-    pub(super) fn socket(self) -> SocketAddr {
-        match self {
-            Self::AnyHost(port) => (Ipv6Addr::UNSPECIFIED, port).into(),
-            Self::Host(address) => address,
-        }
-    }
-}
-
-impl std::str::FromStr for ListenAddress {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let parsed = match text.strip_prefix(':') {
-            Some(port) => port.parse().ok().map(Self::AnyHost),
-            None => text.replacen("localhost:", "127.0.0.1:", 1).parse().ok().map(Self::Host),
-        };
-        parsed.ok_or_else(|| "expected an address such as 127.0.0.1:10984, [::1]:10984 or :10984".to_owned())
-    }
+/// `:10984` is that port on all interfaces.
+fn listen_address(text: &str) -> Result<SocketAddr, String> {
+    let address = match text.split_once(':') {
+        Some(("", port)) => format!("[::]:{port}"),
+        Some(("localhost", port)) => format!("127.0.0.1:{port}"),
+        _ => text.to_owned(),
+    };
+    address.parse().map_err(|_| "expected an address such as 127.0.0.1:10984, [::1]:10984 or :10984".to_owned())
 }
 
 fn duration(text: &str) -> Result<TimeDelta, String> {
@@ -267,17 +251,17 @@ mod tests {
 
     #[test]
     fn listen_address_parses_host_and_port() {
-        let host = |address: &str| Some(ListenAddress::Host(address.parse().unwrap()));
         for (text, expected) in [
-            ("127.0.0.1:10984", host("127.0.0.1:10984")),
-            (":10984", Some(ListenAddress::AnyHost(10_984))),
-            ("localhost:1", host("127.0.0.1:1")),
-            ("[::1]:10984", host("[::1]:10984")),
+            ("127.0.0.1:10984", Some("127.0.0.1:10984")),
+            (":10984", Some("[::]:10984")),
+            ("localhost:1", Some("127.0.0.1:1")),
+            ("[::1]:10984", Some("[::1]:10984")),
             (":65536", None),
             ("10984", None),
             ("example.com:1", None),
         ] {
-            assert_eq!(text.parse::<ListenAddress>().ok(), expected, "{text}");
+            let expected = expected.map(|address| address.parse().unwrap());
+            assert_eq!(listen_address(text).ok(), expected, "{text}");
         }
     }
 }

@@ -10,8 +10,8 @@ use crate::demo::{Demo, Expected, Options};
 
 pub(super) async fn run(args: DemoArgs) -> Result<u8, RunError> {
     let mut options = Options {
-        listen: args.listen.socket(),
-        control: args.control.socket(),
+        listen: args.listen,
+        control: args.control,
         tokens: args.tokens.map(|tokens| tokens as usize),
         interval: Duration::from_secs(args.interval.into()),
     };

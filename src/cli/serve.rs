@@ -1,14 +1,14 @@
 //! `serve`: collects in the background and serves the results.
 
 use std::future::pending;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::info;
 
-use super::args::{ListenAddress, ServeArgs};
+use super::args::ServeArgs;
 use crate::app::{self, BUILD, RunError, RunOptions};
 use crate::server::Listeners;
 
@@ -21,7 +21,7 @@ pub(super) async fn run(args: ServeArgs) -> Result<u8, RunError> {
         info!(version = BUILD.version, revision = BUILD.revision, %address, "token-expiry-exporter starting");
         listeners.main.push(listener);
     }
-    if let Some(address) = args.web.probes {
+    if let Some(address) = args.web.probe {
         let listener = listen(address, "--web.probe-listen-address").await?;
         info!(address = %listener.local_addr()?, "listening for probes");
         listeners.probe = Some(listener);
@@ -37,11 +37,13 @@ pub(super) async fn run(args: ServeArgs) -> Result<u8, RunError> {
     app::run(options, listeners, shutdown_requested()).await.map(|()| 0)
 }
 
-/// Without a host, listens on IPv6 and IPv4 if the system has both.
-async fn listen(address: ListenAddress, flag: &'static str) -> Result<TcpListener, RunError> {
-    match (address, app::listen(address.socket(), flag).await) {
-        (ListenAddress::AnyHost(port), Err(_)) => app::listen((Ipv4Addr::UNSPECIFIED, port).into(), flag).await,
-        (_, bound) => bound,
+/// `[::]` is IPv6 and IPv4, or IPv4 alone on a system without IPv6.
+async fn listen(address: SocketAddr, flag: &'static str) -> Result<TcpListener, RunError> {
+    match app::listen(address, flag).await {
+        Err(_) if address.ip() == Ipv6Addr::UNSPECIFIED => {
+            app::listen((Ipv4Addr::UNSPECIFIED, address.port()).into(), flag).await
+        }
+        bound => bound,
     }
 }
 

@@ -38,7 +38,7 @@ pub(super) fn respond(state: &DemoState, request: &Request) -> Response {
 }
 
 fn list(state: &DemoState, request: &Request) -> Result<Response, Refusal> {
-    if state.read().stopped.contains("atlassian") {
+    if state.organisation.read().stopped.contains("atlassian") {
         return Err((StatusCode::SERVICE_UNAVAILABLE, "GENERIC_ERROR", "Service Unavailable"));
     }
     let key = request.header("authorization").strip_prefix("Bearer ");
@@ -85,7 +85,7 @@ fn page(state: &DemoState, request: &Request, listing: Listing) -> Result<Respon
         return refuse("INVALID_API_TOKEN_SEARCH_QUERY", "The cursor is not valid");
     }
     let (now, listing_time) = (Utc::now(), state.listing_time());
-    let organisation = state.read();
+    let organisation = state.organisation.read();
     let tokens = organisation.of(listing);
     let start = cursor.map_or(0, |last| tokens.partition_point(|token| token.position().as_str() <= last));
     let mut listed = tokens[start..].iter().filter(|token| token.is_listed(listing_time));

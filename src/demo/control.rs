@@ -22,7 +22,7 @@ POST /providers/{atlassian|vault}/{stop|start}     503 until it is started again
 
 pub(super) fn respond(state: &DemoState, request: &Request) -> Response {
     let (method, path) = request.target();
-    let (mut organisation, now) = (state.write(), Utc::now());
+    let (mut organisation, now) = (state.organisation.write(), Utc::now());
     let found = match (method, &path[..]) {
         ("GET", [""]) => return HELP.into_response(),
         ("GET", ["expected"]) => return Json(Expected::of(&organisation)).into_response(),

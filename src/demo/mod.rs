@@ -104,7 +104,7 @@ impl Demo {
 
     /// The numbers that the exporter must show.
     pub fn expected(&self) -> Expected {
-        Expected::of(&self.state.read())
+        Expected::of(&self.state.organisation.read())
     }
 
     /// The configuration file. A change to it is reloaded.

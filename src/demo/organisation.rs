@@ -163,8 +163,10 @@ impl Organisation {
 
     /// Removes a token. False if there is none with this id.
     pub(super) fn revoke(&mut self, id: &str) -> bool {
-        let index = self.by_id.get(id).copied();
-        index.map(|index| self.tokens.remove(index)).inspect(|_| self.sort()).is_some()
+        let Some(&index) = self.by_id.get(id) else { return false };
+        self.tokens.remove(index);
+        self.sort();
+        true
     }
 
     /// Replaces a token by a new one of the same name and full lifetime, and returns that.
@@ -181,8 +183,9 @@ impl Organisation {
 
     /// Sets a token's expiry. False if there is none with this id.
     pub(super) fn expire(&mut self, id: &str, at: DateTime<Utc>) -> bool {
-        let index = self.by_id.get(id).copied();
-        index.map(|index| self.tokens[index].expiry = DemoExpiry::At(at.trunc_subsecs(0))).is_some()
+        let Some(&index) = self.by_id.get(id) else { return false };
+        self.tokens[index].expiry = DemoExpiry::At(at.trunc_subsecs(0));
+        true
     }
 
     fn add(&mut self, listing: Listing, scenario: DemoScenario, now: DateTime<Utc>) {
@@ -229,6 +232,7 @@ impl Organisation {
         scenario: DemoScenario,
         now: DateTime<Utc>,
     ) -> (DateTime<Utc>, DemoExpiry) {
+        let days = TimeDelta::days(listing.days);
         let lifetime = listing.days * 24;
         let warning = (30 * 24).min(lifetime / 3);
         let critical = (7 * 24).min(lifetime / 10);
@@ -241,9 +245,7 @@ impl Organisation {
             Warning => self.rng.between(critical + critical / 4, warning - warning / 10),
             Critical | Replaced => self.rng.between(critical / 4, critical - critical / 4),
             Expired => -self.rng.between(12, 5 * 24),
-            Departing => {
-                return (now + DEPARTURE - TimeDelta::days(listing.days), DemoExpiry::At(now + DEPARTURE));
-            }
+            Departing => return (now + DEPARTURE - days, DemoExpiry::At(now + DEPARTURE)),
             LivesTooLong => return (days_ago(100), DemoExpiry::At(days_ago(100) + TimeDelta::days(5 * 365))),
             Never => return (days_ago(400), DemoExpiry::Null),
             RotateSoon => return (now - ROTATE_AFTER + TimeDelta::days(15), DemoExpiry::Null),
@@ -252,7 +254,7 @@ impl Organisation {
             ShortLived => return (days_ago(3), DemoExpiry::Renewed),
         };
         let expires_at = now + TimeDelta::hours(hours_left);
-        (expires_at - TimeDelta::days(listing.days), DemoExpiry::At(expires_at))
+        (expires_at - days, DemoExpiry::At(expires_at))
     }
 }
 

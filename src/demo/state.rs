@@ -4,13 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use chrono::{DateTime, Utc};
-use parking_lot::{RwLock, RwLockReadGuard, RwLockWriteGuard};
+use parking_lot::RwLock;
 
 use super::organisation::{DemoToken, Listing, Organisation};
 
 pub(super) struct DemoState {
-    /// A `std` lock: no request waits for anything while it holds it.
-    organisation: RwLock<Organisation>,
+    pub(super) organisation: RwLock<Organisation>,
     /// By source; drawn at each start.
     pub(super) credentials: BTreeMap<&'static str, String>,
     started_at: DateTime<Utc>,
@@ -30,14 +29,6 @@ impl DemoState {
         }
     }
 
-    pub(super) fn read(&self) -> RwLockReadGuard<'_, Organisation> {
-        self.organisation.read()
-    }
-
-    pub(super) fn write(&self) -> RwLockWriteGuard<'_, Organisation> {
-        self.organisation.write()
-    }
-
     /// The time that decides whether the departing tokens are still listed. It starts with the first request, so that they are
     /// listed once, however long the exporter takes to start.
     pub(super) fn listing_time(&self) -> DateTime<Utc> {
@@ -48,6 +39,6 @@ impl DemoState {
     /// The tokens that a listing returns now, by position.
     pub(super) fn listed(&self, listing: Listing) -> Vec<DemoToken> {
         let now = self.listing_time();
-        self.read().of(listing).iter().filter(|token| token.is_listed(now)).cloned().collect()
+        self.organisation.read().of(listing).iter().filter(|token| token.is_listed(now)).cloned().collect()
     }
 }

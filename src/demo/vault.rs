@@ -28,7 +28,7 @@ pub(super) fn respond(state: &DemoState, request: &Request) -> Response {
 
 fn data(state: &DemoState, request: &Request) -> Result<Value, Refusal> {
     let now = Utc::now();
-    if state.read().stopped.contains("vault") {
+    if state.organisation.read().stopped.contains("vault") {
         return Err((StatusCode::SERVICE_UNAVAILABLE, &["Vault is sealed"]));
     }
     if state.credentials.get("vault").is_none_or(|token| token != request.header("x-vault-token")) {
@@ -80,44 +80,33 @@ fn keys(request: &Request, keys: Vec<String>) -> Result<Value, Refusal> {
 
 fn find(state: &DemoState, listing: Listing, id: &Value) -> Option<DemoToken> {
     let now = state.listing_time();
-    state.read().find(id.as_str()?).filter(|token| token.listing == listing && token.is_listed(now)).cloned()
+    state
+        .organisation
+        .read()
+        .find(id.as_str()?)
+        .filter(|token| token.listing == listing && token.is_listed(now))
+        .cloned()
 }
 
 fn service_token(token: &DemoToken, now: DateTime<Utc>) -> Value {
     let root = token.scenario == DemoScenario::Never;
     let expiry = token.expires_at(now);
     json!({
-        "accessor": token.id,
-        "creation_time": token.created_at.timestamp(),
-        "creation_ttl": if root { 0 } else { token.lifetime() },
-        "display_name": format!("token-{}", token.name),
-        "entity_id": "",
-        "expire_time": expiry.map(time),
-        "explicit_max_ttl": 0,
-        "id": "",
-        "issue_time": time(token.created_at),
-        "meta": {"owner": token.owner},
-        "num_uses": 0,
-        "orphan": true,
-        "path": "auth/token/create-orphan",
-        "policies": if root { ["root"] } else { ["default"] },
-        "renewable": !root,
+        "accessor": token.id, "display_name": format!("token-{}", token.name), "meta": {"owner": token.owner},
+        "creation_time": token.created_at.timestamp(), "issue_time": time(token.created_at), "expire_time": expiry.map(time),
+        "creation_ttl": if root { 0 } else { token.lifetime() }, "explicit_max_ttl": 0,
         "ttl": expiry.map_or(0, |expiry| (expiry - now).num_seconds().max(0)),
-        "type": "service",
+        "policies": if root { ["root"] } else { ["default"] }, "renewable": !root, "orphan": true, "num_uses": 0,
+        "entity_id": "", "id": "", "path": "auth/token/create-orphan", "type": "service",
     })
 }
 
 fn secret_id(token: &DemoToken, now: DateTime<Utc>) -> Value {
     json!({
-        "cidr_list": [],
-        "creation_time": time(token.created_at),
+        "secret_id_accessor": token.id, "secret_id_num_uses": 0, "secret_id_ttl": token.lifetime(), "metadata": {},
+        "creation_time": time(token.created_at), "last_updated_time": time(token.created_at),
         "expiration_time": token.expires_at(now).map_or_else(|| "0001-01-01T00:00:00Z".to_owned(), time),
-        "last_updated_time": time(token.created_at),
-        "metadata": {},
-        "secret_id_accessor": token.id,
-        "secret_id_num_uses": 0,
-        "secret_id_ttl": token.lifetime(),
-        "token_bound_cidrs": [],
+        "cidr_list": [], "token_bound_cidrs": [],
     })
 }
 

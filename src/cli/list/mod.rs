@@ -11,14 +11,14 @@ use super::args::{ListArgs, Output};
 use super::print::{self, Progress};
 use crate::app::setup::Setup;
 use crate::app::{self, RunError, Shard};
-use crate::collector::collect;
+use crate::collector::{collect, sentence};
 use crate::core::clock::Clock;
 use crate::core::inventory::Inventory;
 use crate::core::outcome::Outcome;
 use crate::core::token::State;
 use crate::exposition;
 use crate::pages::humanize::relative;
-use crate::schema::diagnostic::{Diagnostic, did_you_mean};
+use crate::schema::diagnostic::{Diagnostic, Diagnostics, did_you_mean};
 
 /// Exit codes.
 const EXPIRING: u8 = 1;
@@ -50,13 +50,9 @@ pub(super) async fn run(args: ListArgs) -> Result<u8, RunError> {
 
 /// Keeps only the sources with these names; all if there are none.
 fn select(setup: &mut Setup, names: &[String]) -> Result<(), RunError> {
-    for name in names {
-        if !setup.policies.contains_key(name) {
-            let hint = did_you_mean(name, setup.policies.keys().map(String::as_str));
-            return Err(RunError::Diagnostics(
-                Diagnostic::in_file("--source", format!("unknown source `{name}`{hint}")).into(),
-            ));
-        }
+    if let Some(name) = names.iter().find(|name| !setup.policies.contains_key(*name)) {
+        let hint = did_you_mean(name, setup.policies.keys().map(String::as_str));
+        return Err(Diagnostics::from(Diagnostic::in_file("--source", format!("unknown source `{name}`{hint}"))).into());
     }
     if !names.is_empty() {
         setup.orders.retain(|job| names.contains(&job.name));
@@ -94,10 +90,7 @@ fn problems(source: &str, outcome: &Outcome) -> Vec<String> {
     for listing in &outcome.listings {
         let name = &listing.name;
         lines.extend(
-            listing
-                .gaps
-                .iter()
-                .map(|gap| format!("{source}: {name}: {}: {}", gap.failure.reason, crate::collector::sentence(gap))),
+            listing.gaps.iter().map(|gap| format!("{source}: {name}: {}: {}", gap.failure.reason, sentence(gap))),
         );
         lines.extend(listing.scopes.iter().flat_map(|scope| &scope.malformed).map(|row| {
             let id = row.id.as_ref().map(|id| format!(" ({id})")).unwrap_or_default();
