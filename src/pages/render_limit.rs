@@ -58,7 +58,8 @@ impl RenderLimit {
         let renderer = timeout(QUEUE_TIMEOUT, Arc::clone(&self.renderers).acquire_owned()).await;
         let Ok(Ok(renderer)) = renderer else { return Err(server_busy()) };
         // Move the permit into the task: if the caller is cancelled, rendering continues and must keep its slot.
-        let rendered = spawn_blocking(move || page().map(|page| (page, renderer))).await;
+        // Without spare capacity, which a growing buffer has and `unsent` does not count.
+        let rendered = spawn_blocking(move || page().map(|page| (page.into_boxed_slice(), renderer))).await;
         let (page, renderer) = rendered
             .unwrap_or_else(|error| Err(io::Error::other(error)))
             .map_err(|error| internal_error(what, &error))?;

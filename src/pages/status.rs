@@ -122,7 +122,7 @@ fn failed_scopes_section(sources: &[(&str, &Source)]) -> Markup {
         @if !rows.is_empty() {
             h2 { "Failed scopes" }
             p.soft { "Scopes whose last collection failed. Previous tokens are kept; see the log." }
-            (table(&["Source", "Listing", "Reason"], &["Scopes", "of"], rows))
+            (table(&["Source", "Listing", "Reason"], &["Failed", "Scopes"], rows))
         }
     }
 }
