@@ -22,6 +22,8 @@ mod tests {
             ("HTTP://a.example", Some("http://a.example/")),
             ("https://a.example/?\"b\"\r\nX:", Some("https://a.example/?%22b%22X:")),
             ("javascript:alert(1)", None),
+            ("javascript://a.example/%0aalert(1)", None),
+            ("ftp://a.example/", None),
             ("data:text/html,x", None),
             ("https:a.example", None),
             ("https://user@a.example/", None),
