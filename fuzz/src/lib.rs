@@ -19,7 +19,7 @@ use token_expiry_exporter::core::inventory::Snapshot;
 use token_expiry_exporter::core::time::{TimeFormat, Unit, parse_duration, parse_instant};
 use token_expiry_exporter::core::token::Expiry;
 use token_expiry_exporter::http::{page_guard, quota, retry};
-use token_expiry_exporter::providers::language::{provider, value};
+use token_expiry_exporter::providers::language::{compile, value};
 use token_expiry_exporter::providers::native::files::content;
 use token_expiry_exporter::schema::diagnostic::{Diagnostics, SourceText};
 use token_expiry_exporter::server::access::settings::Settings;
@@ -105,7 +105,7 @@ pub fn config(input: &[u8]) {
 /// A provider definition.
 pub fn definition(input: &[u8]) {
     let Some(text) = text(input) else { return };
-    match provider::compile(&text) {
+    match compile::compile(&text, &config::source_keys()) {
         Ok(read) => assert!(!read.name.is_empty() && !read.listings.is_empty()),
         Err(errors) => check_errors(&errors),
     }

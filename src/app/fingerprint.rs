@@ -14,7 +14,7 @@ use crate::schema::yaml;
 pub(super) fn fingerprints(config: &Config, definitions: &FileHashes) -> Vec<String> {
     let mut file = yaml::parse(&config.text).map_or(Value::Null, |node| node.to_json());
     file.sort_all_objects();
-    let fingerprint = |source| format!("{source} {:?} {:?} {definitions:?}", config.interval, config.timeout);
+    let fingerprint = |source| format!("{source} {:?} {:?} {definitions:?}", config.interval, config.defaults.timeout);
     (0..config.sources.len()).map(|number| fingerprint(&file["sources"][number])).collect()
 }
 

@@ -2,6 +2,7 @@
 //!
 //! [`run`] takes bound listeners and a future that completes at shutdown, so that tests bring their own.
 
+pub mod config_schema;
 mod fingerprint;
 mod persistence;
 mod reload;
@@ -198,7 +199,7 @@ impl Runtime {
     /// Activates a configuration.
     async fn apply(&mut self, setup: Setup) {
         self.page.set_labels(setup.labels);
-        self.collector.apply(setup.orders, setup.policies, setup.rules).await;
+        self.collector.apply(setup.jobs, setup.policies, setup.rules).await;
         self.program.reloaded((self.clock)());
     }
 }

@@ -1,4 +1,4 @@
-//! From the files that a person has written to what runs: the configuration, the definitions, the sources.
+//! Wires the configuration and the definitions to sources that are ready to be collected.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -15,132 +15,117 @@ use crate::collector::SourceJob;
 use crate::config::{self, Config, SourceConfig};
 use crate::core::clock::Clock;
 use crate::core::inventory::Policy;
-use crate::core::lead::Lead;
 use crate::core::rules::Rule;
 use crate::exposition::Labels;
 use crate::http::options::Options;
 use crate::providers::{Catalogue, Source, SourceSpec};
 use crate::schema::diagnostic::{Diagnostic, Diagnostics, SourceText};
 
-/// Where the files are.
+/// The paths of the configuration.
 #[derive(Clone, Debug)]
 pub struct ConfigPaths {
-    /// The configuration.
     pub config: PathBuf,
-    /// Further definitions.
+    /// The directory of additional definitions.
     pub providers: Option<PathBuf>,
 }
 
-/// What a configuration comes to.
+/// The result of reading a configuration.
 pub struct Setup {
-    /// The sources of this shard, ready to be collected.
-    pub orders: Vec<SourceJob>,
-    /// What the configuration says of them.
+    /// The sources of this shard.
+    pub jobs: Vec<SourceJob>,
+    /// The policy of each source, by its name.
     pub policies: BTreeMap<String, Policy>,
-    /// The rules.
     pub rules: Arc<[Rule]>,
-    /// What of an owner may be shown.
+    /// Which owner labels are exposed.
     pub labels: Labels,
 }
 
 impl Setup {
-    /// Reads the files. Nothing is asked of any provider.
+    /// Reads the files. Sends no request.
     ///
     /// # Errors
-    /// Every mistake in the configuration, in the definitions, and in what the sources ask of their providers; a credential
-    /// that cannot be read is one too. One that goes bad later is a failure of its source, and of no other.
-    pub fn load(places: &ConfigPaths, shard: Shard, clock: &Clock) -> Result<Self, Diagnostics> {
-        let catalogue = catalogue(places.providers.as_deref());
-        let (config, mut mistakes) = config::load(&places.config);
-        match (catalogue, config) {
-            (Ok(catalogue), Some(config)) => {
-                let definitions = FileHashes::of_files(definitions(places.providers.as_deref()));
-                Self::of(&catalogue, config, mistakes, &definitions, shard, clock)
+    /// Every error in the configuration, in the definitions and in the settings of the sources, and every credential that
+    /// cannot be read. A credential that becomes unreadable later is a failure of its source alone.
+    pub fn load(paths: &ConfigPaths, shard: Shard, clock: &Clock) -> Result<Self, Diagnostics> {
+        let (config, mut errors) = config::load(&paths.config);
+        match (errors.collect(catalogue(paths.providers.as_deref())), config) {
+            (Some(catalogue), Some(config)) => {
+                let definitions = FileHashes::of_files(definitions(paths.providers.as_deref()));
+                Self::new(&catalogue, config, errors, &definitions, shard, clock)
             }
-            (Err(found), _) => {
-                mistakes.extend(found);
-                Err(mistakes)
-            }
-            (Ok(_), None) => Err(mistakes),
+            _ => Err(errors),
         }
     }
 
-    /// `mistakes` are those of the file itself; what they leave to be read is checked all the same.
-    fn of(
+    /// `errors` are those of the file itself. The rest of it is checked all the same.
+    fn new(
         catalogue: &Catalogue,
         mut config: Config,
-        mut mistakes: Diagnostics,
+        mut errors: Diagnostics,
         definitions: &FileHashes,
         shard: Shard,
         clock: &Clock,
     ) -> Result<Self, Diagnostics> {
-        let in_file = mistakes.clone();
-        let own_name = |name: &str| catalogue.get(name).map(|entry| entry.name.to_owned());
-        if let Err(found) = config.resolve_providers(own_name) {
-            mistakes.extend(found);
-        }
+        let in_file = errors.clone();
+        let name_of = |name: &str| catalogue.get(name).map(|entry| entry.name.to_owned());
+        errors.collect(config.resolve_providers(name_of));
         let fingerprints = fingerprints(&config, definitions);
-        let (mut orders, mut policies) = (Vec::new(), BTreeMap::new());
-        for (number, (config_of, fingerprint)) in config.sources.iter().zip(fingerprints).enumerate() {
-            // A source that is wrong in the file's own terms would be told to be wrong in its provider's too.
-            if is_mistaken(&config, number, &in_file) {
+        let (mut jobs, mut policies) = (Vec::new(), BTreeMap::new());
+        for (number, (source, fingerprint)) in config.sources.iter().zip(fingerprints).enumerate() {
+            // Its provider would report a source with errors once more.
+            if has_error(&config, number, &in_file) {
                 continue;
             }
-            match connect(catalogue, &config, config_of, clock) {
-                Ok(source) if shard.holds(&config_of.name.0) => {
-                    let interval = interval(&config, config_of, catalogue);
-                    policies
-                        .insert(config_of.name.0.clone(), policy(&config, config_of, catalogue, &*source, interval));
-                    orders.push(SourceJob {
-                        name: config_of.name.0.clone(),
-                        source: Arc::from(source),
-                        interval,
-                        timeout: config_of.timeout.unwrap_or(config.timeout),
-                        fingerprint,
-                    });
-                }
-                Ok(_) => {}
-                Err(found) => mistakes.extend(found),
-            }
+            let connected = errors.collect(connect(catalogue, &config, source, clock));
+            let Some(connected) = connected.filter(|_| shard.holds(&source.name.0)) else { continue };
+            let entry = catalogue.get(&source.provider.0);
+            let provider = entry.as_ref().map_or(&*source.provider.0, |entry| entry.name);
+            // The provider knows the cost of a collection, so its interval is a minimum for the file's.
+            let minimum = entry.as_ref().and_then(|entry| entry.interval).unwrap_or_default();
+            let interval = source.interval.unwrap_or_else(|| config.interval.max(minimum));
+            policies.insert(source.name.0.clone(), policy(source, provider, &*connected, interval));
+            jobs.push(SourceJob {
+                name: source.name.0.clone(),
+                source: Arc::from(connected),
+                interval,
+                timeout: source.shared.timeout,
+                fingerprint,
+            });
         }
-        if let Err(found) = config.check_credentials() {
-            mistakes.extend(found);
-        }
-        mistakes.into_result()?;
+        errors.collect(config.check_credentials());
+        errors.into_result()?;
         let labels = Labels { owner: config.labels.owner, owner_email: config.labels.owner_email };
-        Ok(Self { orders, policies, rules: config.rules, labels })
+        Ok(Self { jobs, policies, rules: config.rules, labels })
     }
 }
 
-/// Whether one of these mistakes stands in the lines of a source.
-fn is_mistaken(config: &Config, number: usize, mistakes: &Diagnostics) -> bool {
+/// Whether one of these errors is in the lines of a source.
+fn has_error(config: &Config, number: usize, errors: &Diagnostics) -> bool {
     let line = |source: &SourceConfig| config.text.line_number(source.at.start);
     let from = config.sources.get(number).map(line);
     let to = config.sources.get(number + 1).map_or(usize::MAX, line);
-    mistakes.iter().map(Diagnostic::line_number).any(|at| Some(at) >= from && at < to)
+    errors.iter().map(Diagnostic::line_number).any(|at| Some(at) >= from && at < to)
 }
 
-/// The built-in definitions, and those of a folder.
+/// The built-in definitions, and those of a directory.
 ///
 /// # Errors
-/// Every mistake in them.
-pub fn catalogue(folder: Option<&Path>) -> Result<Catalogue, Diagnostics> {
-    let mut catalogue = Catalogue::builtin()?;
-    let Some(folder) = folder else { return Ok(catalogue) };
-    let mut mistakes = Diagnostics::default();
-    if let Err(error) = fs::read_dir(folder) {
-        mistakes.push(Diagnostic::in_file(folder.display().to_string(), format!("the folder cannot be read: {error}")));
+/// Every error in them.
+pub fn catalogue(directory: Option<&Path>) -> Result<Catalogue, Diagnostics> {
+    let mut catalogue = Catalogue::builtin(&config::source_keys())?;
+    let Some(directory) = directory else { return Ok(catalogue) };
+    let mut errors = Diagnostics::default();
+    let unreadable =
+        |path: &Path, error| Diagnostic::in_file(path.display().to_string(), format!("cannot read: {error}"));
+    if let Err(error) = fs::read_dir(directory) {
+        errors.push(unreadable(directory, error));
     }
-    for path in definitions(Some(folder)) {
+    for path in definitions(Some(directory)) {
+        let content = fs::read_to_string(&path).map_err(|error| unreadable(&path, error).into());
         let name = path.display().to_string();
-        let added = fs::read_to_string(&path)
-            .map_err(|error| Diagnostic::in_file(&*name, format!("the definition cannot be read: {error}")).into())
-            .and_then(|content| catalogue.add(SourceText::new(&*name, content)));
-        if let Err(found) = added {
-            mistakes.extend(found);
-        }
+        errors.collect(content.and_then(|content| catalogue.add(SourceText::new(name, content))));
     }
-    mistakes.into_result().map(|()| catalogue)
+    errors.into_result().map(|()| catalogue)
 }
 
 fn connect(
@@ -149,7 +134,7 @@ fn connect(
     source: &SourceConfig,
     clock: &Clock,
 ) -> Result<Box<dyn Source>, Diagnostics> {
-    let wanted = SourceSpec {
+    let spec = SourceSpec {
         text: config.text.clone(),
         at: source.at,
         name: source.name.0.clone(),
@@ -159,10 +144,10 @@ fn connect(
         credentials: Arc::clone(&source.credentials),
         credential_at: source.credential_at,
     };
-    catalogue.connect((&source.provider.0, source.provider.1), wanted, options(source), Arc::clone(clock))
+    catalogue.connect((&source.provider.0, source.provider.1), spec, options(source), Arc::clone(clock))
 }
 
-/// How a source's client behaves, where neither the source nor its provider says otherwise.
+/// The options of a source's HTTP client, unless its provider has other limits.
 fn options(source: &SourceConfig) -> Options {
     Options {
         connect_timeout: Duration::from_secs(10),
@@ -177,34 +162,18 @@ fn options(source: &SourceConfig) -> Options {
     }
 }
 
-/// A source's own interval; else the longer of the file's and its provider's, which knows how much a collection costs.
-fn interval(config: &Config, source: &SourceConfig, catalogue: &Catalogue) -> Duration {
-    let provider = catalogue.get(&source.provider.0).and_then(|entry| entry.interval);
-    source.interval.unwrap_or_else(|| provider.unwrap_or_default().max(config.interval))
-}
-
-fn policy(
-    config: &Config,
-    source: &SourceConfig,
-    catalogue: &Catalogue,
-    connected: &dyn Source,
-    interval: Duration,
-) -> Policy {
-    let bounds = config.policy.with(source.policy);
-    let provider = catalogue.get(&source.provider.0).map(|entry| entry.name.to_owned());
+fn policy(source: &SourceConfig, provider: &str, connected: &dyn Source, interval: Duration) -> Policy {
+    let settings = source.shared;
     Policy {
-        provider: provider.unwrap_or_else(|| source.provider.0.clone()),
+        provider: provider.to_owned(),
         listings: connected.listings().to_vec(),
         interval: TimeDelta::from_std(interval).unwrap_or(TimeDelta::MAX),
-        lead: Lead {
-            warning: source.alert_lead.warning.unwrap_or(config.alert_lead.warning),
-            critical: source.alert_lead.critical.unwrap_or(config.alert_lead.critical),
-        },
-        min_lifetime: source.min_lifetime.unwrap_or(config.min_lifetime),
-        expired_retention: source.expired_retention.unwrap_or(config.expired_retention),
-        token_limit: source.token_limit.unwrap_or(config.token_limit),
-        max_lifetime: bounds.max_lifetime,
-        unused_after: bounds.unused_after,
+        lead: settings.alert_lead,
+        min_lifetime: settings.min_lifetime,
+        expired_retention: settings.expired_retention,
+        token_limit: settings.token_limit,
+        max_lifetime: settings.max_lifetime,
+        unused_after: settings.unused_after,
         without_replacement: connected.without_replacement(),
     }
 }

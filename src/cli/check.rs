@@ -21,12 +21,12 @@ pub(super) async fn run(args: CheckArgs) -> Result<u8, RunError> {
     let paths = args.files.into();
     let setup = app::load(&paths, Shard::WHOLE, &clock).await?;
     if !args.online {
-        let sources = setup.orders.len();
+        let sources = setup.jobs.len();
         let plural = if sources == 1 { "" } else { "s" };
         print::output(&format!("{}: valid, {sources} source{plural}\n", paths.config.display()));
         return Ok(0);
     }
-    let probes = query(&setup.orders, clock()).await;
+    let probes = query(&setup.jobs, clock()).await;
     let failed = probes.iter().filter(|(_, probe)| probe.result.is_err()).count();
     let rows = probes.iter().map(|(source, probe)| row(source, probe));
     print::output(&print::table(&["SOURCE", "LISTING", "RESULT", "PERMISSION", "PROVIDER MESSAGE"], rows));

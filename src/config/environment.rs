@@ -1,32 +1,32 @@
-//! What the configuration reads beside its own text: files and variables. Tests put their own in its place.
+//! What the configuration reads in addition to its own text: files and environment variables. Tests provide their own.
 
 use std::io::{self, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-/// Files and variables.
 pub trait Environment: Send + Sync {
-    /// A whole file.
+    /// Reads a whole file.
     ///
     /// # Errors
-    /// Where it is missing, unreadable, or larger than any secret or certificate.
+    /// If it is missing, unreadable or larger than 4 MiB.
     fn read_file(&self, path: &Path) -> io::Result<Vec<u8>>;
 
-    /// A variable of the environment. One that is no Unicode counts as missing.
+    /// An environment variable. One that is not Unicode counts as missing.
     fn env(&self, name: &str) -> Option<String>;
 }
 
-/// The largest file that is read, in bytes. A bundle of all public authorities has a quarter of a million.
-const LARGEST: u64 = 4 << 20;
+/// The largest file that is read, in bytes. A bundle of all public CAs has a quarter of a million.
+const MAX_FILE: u64 = 4 << 20;
 
-/// The machine's own files and environment.
+/// The files and the environment of this process.
 #[derive(Clone, Copy, Debug)]
 pub struct SystemEnvironment;
 
 impl Environment for SystemEnvironment {
     fn read_file(&self, path: &Path) -> io::Result<Vec<u8>> {
         let mut content = Vec::new();
-        std::fs::File::open(path)?.take(LARGEST + 1).read_to_end(&mut content)?;
-        if content.len() as u64 > LARGEST {
+        std::fs::File::open(path)?.take(MAX_FILE + 1).read_to_end(&mut content)?;
+        if content.len() as u64 > MAX_FILE {
             return Err(io::Error::new(io::ErrorKind::FileTooLarge, "larger than 4 MiB"));
         }
         Ok(content)
@@ -34,5 +34,35 @@ impl Environment for SystemEnvironment {
 
     fn env(&self, name: &str) -> Option<String> {
         std::env::var(name).ok()
+    }
+}
+
+/// The environment of one configuration file.
+#[derive(Clone)]
+pub(super) struct Surroundings {
+    environment: Arc<dyn Environment>,
+    directory: PathBuf,
+}
+
+impl Surroundings {
+    /// Relative paths are relative to the directory of the configuration file, of which this is the path.
+    pub(super) fn new(config: &str, environment: Arc<dyn Environment>) -> Self {
+        Self { environment, directory: Path::new(config).parent().map(Path::to_owned).unwrap_or_default() }
+    }
+
+    pub(super) fn path(&self, written: &str) -> PathBuf {
+        self.directory.join(written)
+    }
+
+    pub(super) fn env(&self, name: &str) -> Option<String> {
+        self.environment.env(name)
+    }
+
+    /// # Errors
+    /// Why the file cannot be read as text, in words that name it.
+    pub(super) fn read_text(&self, path: &Path) -> Result<String, String> {
+        let shown = path.display();
+        let content = self.environment.read_file(path).map_err(|error| format!("cannot read {shown}: {error}"))?;
+        String::from_utf8(content).map_err(|_| format!("{shown} is not valid UTF-8"))
     }
 }

@@ -1,55 +1,41 @@
-//! Labels that rules set, and look at.
+//! Names of labels that rules may set.
 
-use regex::Regex;
-
-use super::config_reader::ConfigReader;
-use super::pattern;
-use super::values::under;
+use crate::schema::read::{Reader, join};
 use crate::schema::yaml::{Kind, Node};
 
-/// Labels that the exporter's own series have, that Prometheus gives to a target, or that its functions give a meaning
-/// to. One that clashes would be renamed, or would make two series the same.
-const TAKEN: [(&str, &str); 14] = [
-    ("source", OURS),
-    ("provider", OURS),
-    ("band", OURS),
-    ("expiry", OURS),
-    ("state", OURS),
-    ("finding", OURS),
-    ("listing", OURS),
-    ("reason", OURS),
-    ("code", OURS),
-    ("adjustment", OURS),
-    ("le", PROMETHEUS),
-    ("quantile", PROMETHEUS),
-    ("job", TARGET),
-    ("instance", TARGET),
-];
+/// Labels of the exporter's own series.
+const OURS: [&str; 10] =
+    ["source", "provider", "band", "expiry", "state", "finding", "listing", "reason", "code", "adjustment"];
+/// Labels that functions of Prometheus give a meaning to.
+const PROMETHEUS: [&str; 2] = ["le", "quantile"];
+/// Labels that Prometheus gives to a target.
+const TARGET: [&str; 2] = ["job", "instance"];
 
-const OURS: &str = "is a label of the exporter's own";
-const PROMETHEUS: &str = "has a meaning of its own in Prometheus";
-const TARGET: &str = "is a label that Prometheus gives to what it scrapes";
-
-/// The names that are taken.
-pub(super) fn taken() -> Vec<&'static str> {
-    TAKEN.iter().map(|(name, _)| *name).collect()
+/// Names that would be renamed by Prometheus, or make two series the same.
+pub(super) fn reserved() -> Vec<&'static str> {
+    [&OURS[..], &PROMETHEUS, &TARGET].concat()
 }
 
-/// Why a name cannot be that of a label, and another that can.
+/// Why a name cannot be that of a label, and one that can.
 fn problem(name: &str) -> Option<String> {
     if !is_well_formed(name) {
         let other: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
         let hint = if is_well_formed(&other) { format!("; did you mean `{other}`?") } else { String::new() };
-        return Some(format!("a label's name has only letters, digits and `_`, and begins with no digit{hint}"));
+        return Some(format!("a label name has only letters, digits and `_`, and does not begin with a digit{hint}"));
     }
     if name.starts_with("__") {
-        return Some("names that begin with `__` are Prometheus's own; leave them away".into());
+        return Some("the prefix `__` is reserved for Prometheus; remove it".into());
     }
     if name.starts_with("token_") {
-        return Some("names that begin with `token_` are the exporter's own; leave the `token_` away".into());
+        return Some("the prefix `token_` is reserved for the exporter; remove it".into());
     }
-    let (_, why) = TAKEN.iter().find(|(taken, _)| *taken == name)?;
-    Some(format!("`{name}` {why}; take another name, such as `my_{name}`"))
+    let why = match name {
+        _ if OURS.contains(&name) => "is a label of the exporter's own series",
+        _ if PROMETHEUS.contains(&name) => "is reserved by Prometheus",
+        _ if TARGET.contains(&name) => "is a Prometheus target label",
+        _ => return None,
+    };
+    Some(format!("`{name}` {why}; choose another name, such as `my_{name}`"))
 }
 
 fn is_well_formed(name: &str) -> bool {
@@ -57,36 +43,18 @@ fn is_well_formed(name: &str) -> bool {
         && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
-/// Reads labels to set: valid names, texts as values. An empty value takes away what an earlier rule has set.
-pub(super) fn read(reading: &mut ConfigReader, node: &Node, what: &str) -> Vec<(String, String)> {
-    let Kind::Map(entries) = &node.kind else {
-        reading.wrong_type(node, what, "a map of names to values");
-        return Vec::new();
-    };
-    let mut labels = Vec::new();
-    for (key, value) in entries {
-        let what = under(what, &key.name);
+/// Reports invalid names and values.
+pub(super) fn check(reader: &mut Reader, node: &Node, path: &str) {
+    if !matches!(node.kind, Kind::Map(_)) {
+        return reader.wrong_type(node, path, "a map of names to values");
+    }
+    for (key, value) in node.entries() {
+        let path = join(path, &key.name);
         if let Some(problem) = problem(&key.name) {
-            reading.error(key.at, format!("{what}: {problem}"));
+            reader.error(key.at, format!("{path}: {problem}"));
         }
-        let Some(text) = reading.string(value, &what) else { continue };
-        if reading.can_be_shown(value, &what, &text) {
-            labels.push((key.name.clone(), text));
+        if let Some(text) = reader.string(value, &path) {
+            reader.is_displayable(value, &path, &text);
         }
     }
-    labels
-}
-
-/// Reads what is looked for in labels. The names may be a provider's own.
-pub(super) fn patterns(reading: &mut ConfigReader, node: &Node, what: &str) -> Vec<(String, Regex)> {
-    let Kind::Map(entries) = &node.kind else {
-        reading.wrong_type(node, what, "a map of names to regular expressions");
-        return Vec::new();
-    };
-    let mut patterns = Vec::new();
-    for (key, value) in entries {
-        let found = pattern::read(reading, value, &under(what, &key.name));
-        patterns.extend(found.map(|regex| (key.name.clone(), regex)));
-    }
-    patterns
 }

@@ -1,24 +1,31 @@
-//! Whether the bands of a lead come in their order.
+//! The lead of the file, a source or a rule, and whether its bands are in order.
 
-use super::config_reader::ConfigReader;
-use super::duration::written;
-use super::values::Values;
-use crate::core::lead::Lead;
+use crate::core::lead::{Lead, LeadChange};
+use crate::schema::read::{Reader, Record, format_duration};
 
-/// Notes a lead whose critical band would begin before its warning. `values` is what the file says of it, in part;
-/// `lead` is what comes of that over the defaults; `inherited` says whose defaults these are.
-pub(super) fn check(reading: &mut ConfigReader, values: &Values<'_>, lead: Lead, inherited: &str) {
+/// What `alert_lead` sets.
+pub(super) fn change(values: &Record<'_>) -> LeadChange {
+    LeadChange { warning: values.duration("alert_lead.warning"), critical: values.duration("alert_lead.critical") }
+}
+
+/// Reports a lead whose band `critical` would begin before `warning`. `lead` is the result of applying `alert_lead` to a
+/// default; `origin` says whose default that is.
+pub(super) fn check(reader: &mut Reader, values: &Record<'_>, lead: Lead, origin: &str) {
     if lead.critical <= lead.warning {
         return;
     }
-    let from = |key: &str| if values.given(key) { String::new() } else { format!(" ({inherited})") };
-    let critical = format!("`critical`, {}{},", written(lead.critical), from("critical"));
-    let warning = format!("`warning`, {}{}", written(lead.warning), from("warning"));
-    let (place, way_out) = match (values.given("warning"), values.given("critical")) {
-        (true, false) => ("warning", "give a shorter `critical` too"),
-        (false, true) => ("critical", "give a longer `warning` too"),
-        _ => ("critical", "`critical` is the shorter of the two"),
+    let band = |name: &str, lead| {
+        let given = values.is_given(&format!("alert_lead.{name}"));
+        let origin = if given { String::new() } else { format!(" ({origin})") };
+        (given, format!("`{name}`, {}{origin}", format_duration(lead)))
     };
-    let message = format!("{}: {critical} is longer than {warning}; {way_out}", values.what);
-    reading.error(values.place(place), message);
+    let ((has_warning, warning), (has_critical, critical)) =
+        (band("warning", lead.warning), band("critical", lead.critical));
+    let (key, remedy) = match (has_warning, has_critical) {
+        (true, false) => ("alert_lead.warning", "set a shorter `critical` too"),
+        (false, true) => ("alert_lead.critical", "set a longer `warning` too"),
+        _ => ("alert_lead.critical", "`critical` must be the shorter of the two"),
+    };
+    let message = format!("{}: {critical}, is longer than {warning}; {remedy}", values.path_of("alert_lead"));
+    reader.error(values.value_at(key), message);
 }

@@ -1,7 +1,7 @@
-//! The configuration: a file that a person writes, checked whole, as typed settings.
+//! The configuration file, checked as a whole, as typed settings.
 //!
-//! The only reader of files and of the environment for secrets, both through [`Environment`]. What a source may set
-//! beyond [`SOURCE_KEYS`] is its provider's business, and is kept as it stands.
+//! The only reader of files and environment variables for secrets, both through [`Environment`]. A source's settings other
+//! than [`source_keys`] are checked by its provider.
 
 use std::fmt;
 use std::path::Path;
@@ -9,149 +9,119 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use serde_json::Value;
 use url::Url;
 
-use self::credential::Origins;
+use self::credential::CredentialSource;
 use self::rule::NamedProvider;
-use super::schema::diagnostic::{Diagnostic, Diagnostics, SourceText, Span};
+use super::schema::diagnostic::{Diagnostic, Diagnostics, SourceText, Span, suggest};
+use super::schema::json_schema::json_schema;
+use super::schema::markdown::markdown;
+use super::schema::read::Record;
 use super::schema::yaml::{Key, Node};
 use crate::core::certificates::SharedCertificates;
-use crate::core::lead::{Lead, LeadChange};
+use crate::core::lead::Lead;
 use crate::core::rules::Rule;
 use crate::core::secret::SharedCredentials;
 
-mod config_reader;
 mod credential;
-mod duration;
 mod environment;
 mod file;
-mod keys;
 mod labels;
 mod lead;
-mod pattern;
-mod proxy;
 mod redaction;
-mod reference;
 mod rule;
-mod schema;
 mod secrets;
-mod shape;
 mod source;
+mod table;
 mod tls;
-mod values;
+mod value_types;
 
 pub use environment::{Environment, SystemEnvironment};
-pub use reference::reference;
-pub use schema::{ProviderSchema, SettingSchema, SettingShape, schema};
+pub use table::source_keys;
 
-/// The keys that every source may have, whatever its provider: for suggestions beside a provider's own settings.
-pub const SOURCE_KEYS: &[&str] = &keys::names::<{ keys::SOURCE.len() }>(keys::SOURCE);
-
-/// The whole configuration, checked, with every default filled in.
+/// The whole configuration, with every default applied.
 #[derive(Debug)]
 pub struct Config {
-    /// The file's text, for messages about what only a provider can judge.
+    /// The text of the file, for errors that only a provider can find.
     pub text: SourceText,
     /// How often a source is collected, unless its provider or the source says otherwise.
     pub interval: Duration,
-    /// How long one collection of a source may take.
-    pub timeout: Duration,
-    /// How long before a token's end people are told.
-    pub alert_lead: Lead,
-    /// A token that lives shorter than this has no lead.
-    pub min_lifetime: TimeDelta,
-    /// For how long an expired token is kept after its end.
-    pub expired_retention: TimeDelta,
-    /// How many tokens of a source are kept.
-    pub token_limit: usize,
-    /// What of an owner is published.
-    pub labels: Labels,
-    /// What a token is measured by.
-    pub policy: Bounds,
-    /// The sources, at least one, in the order of the file; each name once.
+    /// What applies to the sources.
+    pub defaults: SharedSettings,
+    pub labels: OwnerLabels,
+    /// At least one, in the order of the file; each name once.
     pub sources: Vec<SourceConfig>,
-    /// The rules, in the order of the file.
+    /// In the order of the file.
     pub rules: Arc<[Rule]>,
-    /// The names of the labels that rules set, sorted: every token carries all of them, empty where no rule sets it.
+    /// The names of the labels that rules set, sorted: every token has all of them, empty unless a rule sets it.
     pub label_names: Vec<String>,
-    credentials: Vec<Arc<Origins>>,
+    credentials: Vec<Arc<CredentialSource>>,
     rule_providers: Vec<NamedProvider>,
 }
 
-/// What of a token's owner is published.
+/// Which labels of a token's owner are exposed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Labels {
+pub struct OwnerLabels {
     /// The name, as `token_owner`.
     pub owner: bool,
-    /// The address, as `token_owner_email`.
+    /// The e-mail address, as `token_owner_email`.
     pub owner_email: bool,
 }
 
-/// What a token is measured by; `None` switches a bound off.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Bounds {
-    /// A token that lives longer is a finding.
+/// What the file sets for all sources, and a source for itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SharedSettings {
+    /// Maximum duration of one collection.
+    pub timeout: Duration,
+    pub alert_lead: Lead,
+    /// A token with a shorter lifetime has no lead.
+    pub min_lifetime: TimeDelta,
+    /// How long an expired token is kept.
+    pub expired_retention: TimeDelta,
+    /// Maximum number of tokens.
+    pub token_limit: usize,
+    /// A longer lifetime is a finding; `None` switches the limit off.
     pub max_lifetime: Option<TimeDelta>,
-    /// A token that was not used for so long is a finding.
+    /// A longer time without use is a finding; `None` switches the limit off.
     pub unused_after: Option<TimeDelta>,
 }
 
-/// Bounds that a source changes in part: `None` leaves the file's, `Some(None)` switches it off.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct BoundsChange {
-    /// The longest lifetime.
-    pub max_lifetime: Option<Option<TimeDelta>>,
-    /// The longest time without use.
-    pub unused_after: Option<Option<TimeDelta>>,
-}
-
-impl Bounds {
-    /// These bounds with a source's own over them.
-    #[must_use]
-    pub fn with(self, change: BoundsChange) -> Self {
+impl SharedSettings {
+    fn read(values: &Record<'_>, defaults: Self) -> Self {
+        let token_limit = values.count("token_limit").and_then(|limit| usize::try_from(limit).ok());
         Self {
-            max_lifetime: change.max_lifetime.unwrap_or(self.max_lifetime),
-            unused_after: change.unused_after.unwrap_or(self.unused_after),
+            timeout: values.period("timeout").unwrap_or(defaults.timeout),
+            alert_lead: defaults.alert_lead.changed(lead::change(values)),
+            min_lifetime: values.duration("min_lifetime").unwrap_or(defaults.min_lifetime),
+            expired_retention: values.duration("expired_retention").unwrap_or(defaults.expired_retention),
+            token_limit: token_limit.unwrap_or(defaults.token_limit),
+            max_lifetime: values.limit("policy.max_lifetime").unwrap_or(defaults.max_lifetime),
+            unused_after: values.limit("policy.unused_after").unwrap_or(defaults.unused_after),
         }
     }
 }
 
-/// One source as the file describes it. What is `None` is the file's default; for the interval, the provider's own
-/// comes between.
+/// One source of the file.
 pub struct SourceConfig {
-    /// Its name.
     pub name: (String, Span),
-    /// Its provider, by name or alias, as it is written.
+    /// The name or alias of its provider, as written.
     pub provider: (String, Span),
-    /// Where it begins.
     pub at: Span,
-    /// The authentication scheme that it names.
+    /// The authentication scheme.
     pub auth: Option<(String, Span)>,
-    /// The listings that it names.
     pub listings: Option<Vec<(String, Span)>>,
-    /// What the configuration does not know: the provider's own settings.
+    /// The provider's own settings, unchecked.
     pub settings: Vec<(Key, Node)>,
-    /// Where its credential comes from; read at each collection.
+    /// Read at each collection.
     pub credentials: SharedCredentials,
-    /// Where its credential is configured.
     pub credential_at: Option<Span>,
-    /// How often it is collected.
     pub interval: Option<Duration>,
-    /// How long one collection may take.
-    pub timeout: Option<Duration>,
-    /// A lead of its own.
-    pub alert_lead: LeadChange,
-    /// A token that lives shorter has no lead.
-    pub min_lifetime: Option<TimeDelta>,
-    /// For how long an expired token is kept.
-    pub expired_retention: Option<TimeDelta>,
-    /// How many tokens are kept.
-    pub token_limit: Option<usize>,
-    /// Bounds of its own.
-    pub policy: BoundsChange,
-    /// Certificates; read at each collection.
+    /// Its own settings, and the file's where it has none.
+    pub shared: SharedSettings,
+    /// Read at each collection.
     pub certificates: SharedCertificates,
-    /// A proxy, instead of the environment's.
+    /// `None`: the proxy of the environment.
     pub proxy: Option<Url>,
 }
 
@@ -167,78 +137,87 @@ impl fmt::Debug for SourceConfig {
     }
 }
 
-/// Reads a configuration. Relative paths in it stand under the folder of the text's name.
+/// Reads a configuration. Relative paths in it are relative to the directory in the name of the text.
 ///
 /// # Errors
-/// Every mistake in it, in the order of their places. No mistake quotes a secret.
-pub fn parse(text: SourceText, surroundings: Arc<dyn Environment>) -> Result<Config, Diagnostics> {
-    match file::read(text, surroundings) {
-        (Some(config), mistakes) => mistakes.into_result().map(|()| config),
-        (None, mistakes) => Err(mistakes),
+/// Every error in it, in the order of their positions. None quotes a secret.
+pub fn parse(text: SourceText, environment: Arc<dyn Environment>) -> Result<Config, Diagnostics> {
+    match file::read(text, environment) {
+        (Some(config), errors) => errors.into_result().map(|()| config),
+        (None, errors) => Err(errors),
     }
 }
 
-/// Reads a configuration file of this machine: what it says, where it is a configuration at all, and every mistake, so that
-/// those of its sources' settings can be told together with them.
+/// Reads a configuration file: its content, unless it cannot be read as YAML, and every error, so that errors in its
+/// sources' settings can be reported together with them.
 pub fn load(path: &Path) -> (Option<Config>, Diagnostics) {
     let name = path.display().to_string();
-    let content = SystemEnvironment.read_file(path).map_err(|error| {
-        Diagnostic::in_file(&name, format!("the configuration cannot be read: {error}; name it with `--config.file`"))
-    });
-    let content = content.and_then(|content| {
-        String::from_utf8(content).map_err(|error| {
-            let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-            let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
-            Diagnostic::in_file(&name, format!("line {line} is no UTF-8 text; save the file as UTF-8"))
-        })
-    });
-    match content {
+    let error = |message: String| (None, Diagnostic::in_file(&name, message).into());
+    let content = match SystemEnvironment.read_file(path) {
+        Ok(content) => content,
+        Err(problem) => {
+            return error(format!("cannot read the configuration: {problem}; set its path with `--config.file`"));
+        }
+    };
+    match String::from_utf8(content) {
         Ok(content) => file::read(SourceText::new(name, content), Arc::new(SystemEnvironment)),
-        Err(mistake) => (None, mistake.into()),
+        Err(problem) => {
+            let valid = &problem.as_bytes()[..problem.utf8_error().valid_up_to()];
+            let line = valid.iter().filter(|byte| **byte == b'\n').count() + 1;
+            error(format!("line {line} is not valid UTF-8; save the file as UTF-8"))
+        }
     }
+}
+
+/// The JSON Schema of the file. Its definition `source` allows any provider and any setting.
+pub fn schema() -> Value {
+    json_schema(&table::FILE, "The configuration of token-expiry-exporter")
+}
+
+/// The keys of the file, as Markdown.
+pub fn reference() -> String {
+    markdown(&table::FILE)
 }
 
 impl Config {
-    /// Whether every credential can be read now: for `check`, and at the start.
+    /// Checks that every credential can be read now.
     ///
     /// # Errors
-    /// A mistake for each file and variable that is missing, unreadable or empty.
+    /// An error for each file and variable that is missing, unreadable or empty.
     pub fn check_credentials(&self) -> Result<(), Diagnostics> {
-        let mut mistakes = Diagnostics::default();
-        for (at, problem) in self.credentials.iter().flat_map(|origins| origins.problems()) {
-            mistakes.push(self.text.error(at, problem));
+        let mut errors = Diagnostics::default();
+        for (at, problem) in self.credentials.iter().flat_map(|credential| credential.problems()) {
+            errors.push(self.text.error(at, problem));
         }
-        mistakes.into_result()
+        errors.into_result()
     }
 
-    /// Replaces aliases in the rules' `match.provider` by the providers' own names, which tokens carry, and checks that a
-    /// source of each is configured. Call it once, when the providers are known.
-    ///
-    /// `name_of` gives the own name of a provider by name or alias.
+    /// Replaces aliases in the rules' `match.provider` by the names that tokens carry. Call it once, when the providers are
+    /// known. `name_of` returns the name of a provider by its name or alias.
     ///
     /// # Errors
-    /// A mistake for each provider that no source has.
+    /// An error for each provider that no source has.
     pub fn resolve_providers(&mut self, name_of: impl Fn(&str) -> Option<String>) -> Result<(), Diagnostics> {
-        let mut mistakes = Diagnostics::default();
+        let mut errors = Diagnostics::default();
         let mut rules = self.rules.to_vec();
         for rule in &mut rules {
             rule.matches.provider.clear();
         }
-        for NamedProvider { rule: index, name, at } in &self.rule_providers {
+        for NamedProvider { rule, name, at } in &self.rule_providers {
             let own = name_of(name);
-            let has = |source: &SourceConfig| {
-                source.provider.0 == *name || own.is_some() && name_of(&source.provider.0) == own
-            };
-            if !self.sources.iter().any(has) {
-                let hint = rule::hint(name, self.sources.iter().map(|source| source.provider.0.as_str()));
-                let what = format!("rules[{index}].match.provider");
-                mistakes.push(self.text.error(*at, format!("{what}: no source has the provider `{name}`{hint}")));
+            let known = self.sources.iter().map(|source| source.provider.0.as_str());
+            if !known.clone().any(|known| known == name || own.is_some() && name_of(known) == own) {
+                let message = format!(
+                    "rules[{rule}].match.provider: no source has the provider `{name}`{}",
+                    suggest(name, known)
+                );
+                errors.push(self.text.error(*at, message));
             }
-            if let Some(rule) = rules.get_mut(*index) {
+            if let Some(rule) = rules.get_mut(*rule) {
                 rule.matches.provider.push(own.unwrap_or_else(|| name.clone()));
             }
         }
         self.rules = rules.into();
-        mistakes.into_result()
+        errors.into_result()
     }
 }

@@ -1,16 +1,16 @@
-//! Which lines of the file no message shows, since a secret may stand in them.
+//! The lines of the file that no message shows, since they may hold a secret.
 //!
-//! By the lines alone: this must hold for a text that is no YAML too, and for a slip beside the secret. It hides too much
-//! rather than too little: a message without its line still has the place.
+//! Found without parsing: this must work for a text that is not valid YAML too. It hides too many lines rather than too
+//! few: a message without its line still has the position.
 
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::secrets::{has_password, looks_like_one, names_one};
+use super::secrets::{has_password, looks_like_secret, names_secret};
 
-/// What may stand under `credential`: where a secret comes from, as one key or in braces, and the parts' names.
+/// A harmless value of `credential`: a file or a variable, as one key or in braces, and the names of parts.
 static ORIGINS: LazyLock<Option<Regex>> = LazyLock::new(|| {
     const ORIGIN: &str = r"(?:file|env)\s*:\s*[^\s,{}'#]+";
     let braces = format!(r"\{{\s*{ORIGIN}\s*\}}");
@@ -21,7 +21,7 @@ static ORIGINS: LazyLock<Option<Regex>> = LazyLock::new(|| {
 });
 
 /// The numbers, from 1, of the lines that may hold a secret.
-pub(super) fn lines(content: &str) -> BTreeSet<usize> {
+pub(super) fn redacted_lines(content: &str) -> BTreeSet<usize> {
     let mut hidden = BTreeSet::new();
     let mut under: Option<usize> = None;
     let mut in_key = false;
@@ -32,8 +32,8 @@ pub(super) fn lines(content: &str) -> BTreeSet<usize> {
         }
         in_key |= line.contains("-----BEGIN");
         let rest = without_origins(line);
-        let stands = under.is_some() && !rest.trim().is_empty() || names_a_secret(&rest);
-        if stands || in_key || has_password(line) || line.split(SEPARATORS).any(looks_like_one) {
+        let may_hold_one = under.is_some() && !rest.trim().is_empty() || names_a_secret(&rest);
+        if may_hold_one || in_key || has_password(line) || line.split(SEPARATORS).any(looks_like_secret) {
             hidden.insert(index + 1);
         }
         if under.is_none() && names_a_secret(line) {
@@ -46,7 +46,7 @@ pub(super) fn lines(content: &str) -> BTreeSet<usize> {
 
 const SEPARATORS: [char; 10] = [' ', '\t', '"', '\'', ',', '{', '}', '[', ']', '#'];
 
-/// The line without what names a file or a variable.
+/// The line without the names of files and variables.
 fn without_origins(line: &str) -> String {
     match ORIGINS.as_ref() {
         Some(origins) => origins.replace_all(line, " ").into_owned(),
@@ -54,10 +54,10 @@ fn without_origins(line: &str) -> String {
     }
 }
 
-/// Whether a word of it is the name of a secret, or becomes one without a sign that strayed into it.
+/// Whether a word of it is the name of a secret, perhaps with a stray character in it.
 fn names_a_secret(line: &str) -> bool {
     let squashed: String = line.chars().filter(char::is_ascii_alphanumeric).collect();
-    words(line).any(names_one) || ["credential", "password", "privatekey"].iter().any(|name| squashed.contains(name))
+    words(line).any(names_secret) || ["credential", "password", "privatekey"].iter().any(|name| squashed.contains(name))
 }
 
 fn words(line: &str) -> impl Iterator<Item = &str> {
@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_is_hidden_where_a_secret_may_stand() {
+    fn redacted_lines_are_those_that_may_hold_a_secret() {
         let cases: &[(&str, &[usize])] = &[
             ("a: [\npassword: x", &[2]),
             ("credential: x", &[1]),
@@ -93,7 +93,7 @@ mod tests {
             ("a: {b: 1", &[]),
         ];
         for (content, expected) in cases {
-            assert_eq!(lines(content).into_iter().collect::<Vec<_>>(), *expected, "{content}");
+            assert_eq!(redacted_lines(content).into_iter().collect::<Vec<_>>(), *expected, "{content}");
         }
     }
 }

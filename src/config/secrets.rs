@@ -1,15 +1,12 @@
-//! Finds secrets that stand in the file itself, where they would end in a repository, a backup or a screenshot.
+//! Finds secrets in the file itself, from which they would get into a repository, a backup or a screenshot.
 //!
-//! Only what plainly is one is refused: a value under a name that can mean nothing else, a text in the form of a known
-//! vendor's token, a private key, a URL with a password. What stands under a source's `credential` is read there.
+//! Only what is plainly a secret is refused: a value with a name that can mean nothing else, the form of a known vendor's
+//! token, a private key, a URL with a password.
 
-use super::config_reader::ConfigReader;
-use super::source;
-use super::values::under;
+use crate::schema::read::{Reader, element_paths, join};
 use crate::schema::yaml::{Kind, Node};
 
-/// Names under which nothing but a secret stands. A provider's setting is never called so: a definition has
-/// `{credential}` for it.
+/// Names of secrets. A provider's setting never has one of them: a definition has `{credential}` for it.
 const NAMES: &[&str] = &[
     "access_token",
     "api_key",
@@ -35,8 +32,8 @@ const NAMES: &[&str] = &[
     "token",
 ];
 
-/// How the tokens of well-known vendors begin; a token of this form is recognised wherever it stands.
-const BEGINNINGS: &[&str] = &[
+/// The prefixes of well-known vendors' tokens.
+const PREFIXES: &[&str] = &[
     "ATATT",
     "ATBB",
     "ATCTT",
@@ -64,27 +61,28 @@ const BEGINNINGS: &[&str] = &[
     "xoxp-",
 ];
 
-/// The way out, for a message.
-pub(super) const WAY_OUT: &str = "put it in a file or a variable, and write `credential: {file: PATH}` or \
-                                  `credential: {env: NAME}`";
+/// What to do instead.
+pub(super) const REMEDY: &str =
+    "use a file or an environment variable: `credential: {file: PATH}` or `credential: {env: NAME}`";
 
 /// Whether a text has the form of a secret.
-pub(super) fn looks_like_one(text: &str) -> bool {
+pub(super) fn looks_like_secret(text: &str) -> bool {
     let text = text.trim();
     let long_word =
         |rest: &str| rest.len() >= 16 && rest.chars().all(|c| c.is_ascii_alphanumeric() || "-_=.".contains(c));
     let is_jwt = || text.starts_with("eyJ") && text.matches('.').count() == 2 && long_word(text);
     text.contains("PRIVATE KEY-----")
-        || BEGINNINGS.iter().any(|beginning| text.strip_prefix(beginning).is_some_and(long_word))
+        || PREFIXES.iter().any(|prefix| text.strip_prefix(prefix).is_some_and(long_word))
         || is_jwt()
 }
 
-/// Whether nothing but a secret is called so, or it is a slip of such a name.
-pub(super) fn names_one(name: &str) -> bool {
+/// Whether this is the name of a secret, or a misspelling of one.
+pub(super) fn names_secret(name: &str) -> bool {
     let name = name.to_ascii_lowercase().replace('-', "_");
     let is_plural = |known: &str| name.strip_suffix('s') == Some(known);
-    let slip = |known: &str| known.len() >= 8 && strsim::damerau_levenshtein(&name, known) <= 1 && !is_plural(known);
-    NAMES.iter().any(|known| *known == name || slip(known))
+    let is_misspelt =
+        |known: &str| known.len() >= 8 && strsim::damerau_levenshtein(&name, known) <= 1 && !is_plural(known);
+    NAMES.iter().any(|known| *known == name || is_misspelt(known))
 }
 
 /// Whether a URL, well-formed or not, holds a password: `https://user:password@host`.
@@ -95,50 +93,39 @@ pub(super) fn has_password(text: &str) -> bool {
     })
 }
 
-/// Notes every secret in the file.
-pub(super) fn refuse(reading: &mut ConfigReader, root: &Node) {
-    walk(reading, root, "", "");
+/// Reports every secret in the file. `credential` has its own reader.
+pub(super) fn report(reader: &mut Reader, root: &Node) {
+    visit(reader, root, "", "");
 }
 
-fn walk(reading: &mut ConfigReader, node: &Node, what: &str, key: &str) {
-    match &node.kind {
+fn visit(reader: &mut Reader, node: &Node, path: &str, key: &str) {
+    let problem = match &node.kind {
         Kind::Map(entries) => {
-            for (key, value) in entries {
-                if is_read_elsewhere(what, &key.name) {
-                    continue;
-                }
-                // Under `labels` stand names that a person has chosen: `token: ci` says what a token is for.
-                let name = if what.ends_with("labels") { "" } else { &key.name };
-                walk(reading, value, &under(what, &key.name), name);
+            for (key, value) in
+                entries.iter().filter(|(key, _)| key.name != "credential" || !path.starts_with("sources"))
+            {
+                // The names under `labels` are free: `token: ci` says what a token is for.
+                let name = if path.ends_with("labels") { "" } else { &key.name };
+                visit(reader, value, &join(path, &key.name), name);
             }
+            return;
         }
-        Kind::List(list) if what == "sources" => {
-            for (index, node) in list.iter().enumerate() {
-                walk(reading, node, &source::called(node, index), "");
-            }
+        Kind::List(_) => {
+            let is_secret = |name: &Node| name.as_text().is_some_and(looks_like_secret);
+            element_paths(node, path, is_secret).for_each(|(path, element)| visit(reader, element, &path, key));
+            return;
         }
-        Kind::List(list) => {
-            for (index, node) in list.iter().enumerate() {
-                walk(reading, node, &format!("{what}[{index}]"), key);
-            }
+        Kind::Text(text) if has_password(text) && key == "proxy" => {
+            "the URL contains a password; omit `proxy`, and set the variable HTTPS_PROXY".to_owned()
         }
-        Kind::Text(text) if has_password(text) => {
-            let way_out = if key == "proxy" { "leave `proxy` out, and set the variable HTTPS_PROXY" } else { WAY_OUT };
-            reading.secret(node.at, format!("{what}: a password stands in the URL; {way_out}"));
+        Kind::Text(text) if has_password(text) => format!("the URL contains a password; {REMEDY}"),
+        Kind::Text(text) if !text.is_empty() && (names_secret(key) || looks_like_secret(text)) => {
+            format!("secrets are not allowed in the configuration; {REMEDY}")
         }
-        Kind::Text(text) if !text.is_empty() && (names_one(key) || looks_like_one(text)) => {
-            reading.secret(node.at, format!("{what}: a secret stands in the configuration; {WAY_OUT}"));
-        }
-        Kind::Number(_) if names_one(key) => {
-            reading.secret(node.at, format!("{what}: a secret stands in the configuration; {WAY_OUT}"));
-        }
-        _ => {}
-    }
-}
-
-/// Whether this is a source's `credential`.
-fn is_read_elsewhere(what: &str, key: &str) -> bool {
-    key == "credential" && what.starts_with("sources")
+        Kind::Number(_) if names_secret(key) => format!("secrets are not allowed in the configuration; {REMEDY}"),
+        _ => return,
+    };
+    reader.secret(node.at, format!("{path}: {problem}"));
 }
 
 #[cfg(test)]
@@ -146,7 +133,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_secret_is_known_by_its_form() {
+    fn looks_like_secret_knows_the_forms_of_vendors() {
         let secrets = [
             "ghp_0123456789abcdefghij",
             "glpat-0123456789abcdefghij",
@@ -156,21 +143,21 @@ mod tests {
         let others =
             ["ghp_short", "^ghp_", "npm_config_registry", "-----BEGIN CERTIFICATE-----", "eyJ.", "hvs.example.com"];
         for text in secrets {
-            assert!(looks_like_one(text), "{text}");
+            assert!(looks_like_secret(text), "{text}");
         }
         for text in others {
-            assert!(!looks_like_one(text), "{text}");
+            assert!(!looks_like_secret(text), "{text}");
         }
     }
 
     #[test]
-    fn a_secret_is_known_by_its_name_and_slips_of_it() {
+    fn names_secret_knows_names_and_their_misspellings() {
         for name in ["password", "pasword", "api-key", "API_TOKEN", "clientsecret", "token"] {
-            assert!(names_one(name), "{name}");
+            assert!(names_secret(name), "{name}");
         }
         for name in ["tokens", "api-tokens", "token_name", "key_label", "application_key", "url", "credential_file", ""]
         {
-            assert!(!names_one(name), "{name}");
+            assert!(!names_secret(name), "{name}");
         }
     }
 }

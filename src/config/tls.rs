@@ -1,32 +1,37 @@
-//! The certificates of a source: checked when the configuration is, and read anew at each collection.
+//! The certificates of a source: checked with the configuration, and read at each collection.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::config_reader::ConfigReader;
-use super::environment::Environment;
-use super::values::Values;
+use super::environment::Surroundings;
 use crate::core::certificates::{Certificates, SharedCertificates, TlsMaterial};
 use crate::core::failure::{Failure, Reason};
 use crate::core::secret::Secret;
+use crate::schema::read::{Reader, Record};
 
 const CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----";
 const KEY: &str = "PRIVATE KEY-----";
-const LOCKED_KEY: &str = "-----BEGIN ENCRYPTED PRIVATE KEY-----";
+const ENCRYPTED_KEY: [&str; 2] = ["-----BEGIN ENCRYPTED PRIVATE KEY-----", "Proc-Type: 4,ENCRYPTED"];
 
-/// The files of one source.
-struct Files {
+struct TlsFiles {
     ca: Option<PathBuf>,
     certificate: Option<PathBuf>,
     key: Option<PathBuf>,
-    surroundings: Arc<dyn Environment>,
+    surroundings: Surroundings,
 }
 
-impl Certificates for Files {
+impl TlsFiles {
+    fn read_file(&self, key: &str, path: Option<&Path>) -> Result<Option<String>, Failure> {
+        let read = path.map(|path| self.surroundings.read_text(path)).transpose();
+        read.map_err(|problem| Failure::new(Reason::Tls, format!("tls.{key}: {problem}")))
+    }
+}
+
+impl Certificates for TlsFiles {
     fn read(&self) -> Result<TlsMaterial, Failure> {
-        let ca = self.content("ca_file", self.ca.as_ref())?;
-        let certificate = self.content("cert_file", self.certificate.as_ref())?;
-        let key = self.content("key_file", self.key.as_ref())?;
+        let ca = self.read_file("ca_file", self.ca.as_deref())?;
+        let certificate = self.read_file("cert_file", self.certificate.as_deref())?;
+        let key = self.read_file("key_file", self.key.as_deref())?;
         let identity = certificate.map(|certificate| match key {
             Some(key) => Secret::new(format!("{}\n{key}", certificate.trim_end())),
             None => Secret::new(certificate),
@@ -35,78 +40,38 @@ impl Certificates for Files {
     }
 }
 
-impl Files {
-    fn content(&self, name: &str, path: Option<&PathBuf>) -> Result<Option<String>, Failure> {
-        let Some(path) = path else { return Ok(None) };
-        let problem = match self.surroundings.read_file(path).map(String::from_utf8) {
-            Ok(Ok(content)) => return Ok(Some(content)),
-            Ok(Err(_)) => "is no PEM text".to_owned(),
-            Err(error) => format!("cannot be read: {error}"),
-        };
-        Err(Failure::new(Reason::Tls, format!("tls.{name}: the file {} {problem}", path.display())))
-    }
-}
-
-/// Reads a source's `tls`, and checks what the files hold now.
-pub(super) fn read(reading: &mut ConfigReader, values: &Values<'_>) -> SharedCertificates {
-    if let Some(ca) = content(reading, values, "ca_file") {
-        expect(reading, values, "ca_file", &ca, CERTIFICATE, "certificate");
-    }
-    check_identity(reading, values);
-    let path = |name| values.text(name).map(|written| reading.path(&written));
-    Arc::new(Files {
-        ca: path("ca_file"),
-        certificate: path("cert_file"),
-        key: path("key_file"),
-        surroundings: Arc::clone(reading.surroundings()),
-    })
-}
-
-/// Checks the client certificate with its key.
-fn check_identity(reading: &mut ConfigReader, values: &Values<'_>) {
-    if !values.given("cert_file") {
-        if values.given("key_file") {
-            let message = format!("{}: a key needs its certificate in `cert_file`", values.name("key_file"));
-            reading.error(values.place("key_file"), message);
-        }
-        return;
-    }
-    let Some(certificate) = content(reading, values, "cert_file") else { return };
-    expect(reading, values, "cert_file", &certificate, CERTIFICATE, "certificate");
-    if !values.given("key_file") {
-        if !certificate.contains(KEY) {
-            let message = format!("{}: a certificate needs its key in `key_file`", values.name("cert_file"));
-            reading.error(values.place("cert_file"), message);
-        }
-        return;
-    }
-    let Some(key) = content(reading, values, "key_file") else { return };
-    if key.contains(LOCKED_KEY) || key.contains("Proc-Type: 4,ENCRYPTED") {
-        let message = format!("{}: the key is locked with a passphrase; give one without", values.name("key_file"));
-        reading.error(values.place("key_file"), message);
-    } else {
-        expect(reading, values, "key_file", &key, KEY, "private key");
-    }
-}
-
-/// Reads the file that a key names.
-fn content(reading: &mut ConfigReader, values: &Values<'_>, key: &str) -> Option<String> {
-    let path = reading.path(&values.text(key)?);
-    let problem = match reading.surroundings().read_file(&path) {
-        Ok(content) => match String::from_utf8(content) {
-            Ok(content) => return Some(content),
-            Err(_) => "is no PEM text; write a DER file as PEM first".to_owned(),
-        },
-        Err(error) => format!("cannot be read: {error}; let the exporter's user read it, or leave `{key}` out"),
+/// Reads a source's `tls`, and checks the present content of the files.
+pub(super) fn read(reader: &mut Reader, surroundings: &Surroundings, values: &Record<'_>) -> SharedCertificates {
+    let mut report = |key: &str, problem: &str| {
+        reader.error(values.value_at(key), format!("{}: {problem}", values.path_of(key)));
     };
-    reading.error(values.place(key), format!("{}: the file {} {problem}", values.name(key), path.display()));
-    None
-}
-
-/// Notes that a file holds something else.
-fn expect(reading: &mut ConfigReader, values: &Values<'_>, key: &str, content: &str, mark: &str, kind: &str) {
-    if !content.contains(mark) {
-        let message = format!("{}: the file holds no {kind} in PEM form", values.name(key));
-        reading.error(values.place(key), message);
+    let path = |key: &str| values.text(key).map(|written| surroundings.path(&written));
+    let mut content = |key: &str, mark: &str, expected: &str| {
+        let content = surroundings.read_text(&path(key)?);
+        match &content {
+            Err(problem) => report(key, &format!("{problem}; expected a PEM file that the exporter's user can read")),
+            Ok(content) if !content.contains(mark) => report(key, &format!("the file has no {expected} in PEM form")),
+            Ok(_) => {}
+        }
+        content.ok()
+    };
+    content("tls.ca_file", CERTIFICATE, "certificate");
+    let certificate = content("tls.cert_file", CERTIFICATE, "certificate");
+    let key = content("tls.key_file", KEY, "private key").unwrap_or_default();
+    if ENCRYPTED_KEY.iter().any(|mark| key.contains(mark)) {
+        report("tls.key_file", "the key is encrypted with a passphrase; use one that is not");
     }
+    match (values.is_given("tls.cert_file"), values.is_given("tls.key_file")) {
+        (false, true) => report("tls.key_file", "a key needs its certificate in `cert_file`"),
+        (true, false) if certificate.is_some_and(|certificate| !certificate.contains(KEY)) => {
+            report("tls.cert_file", "a certificate needs its key in `key_file`");
+        }
+        _ => {}
+    }
+    Arc::new(TlsFiles {
+        ca: path("tls.ca_file"),
+        certificate: path("tls.cert_file"),
+        key: path("tls.key_file"),
+        surroundings: surroundings.clone(),
+    })
 }

@@ -7,7 +7,7 @@ use super::label_values::label_values;
 use super::token::{Expiry, State, Token};
 
 /// The lead times: how long before expiry each band starts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Lead {
     pub warning: TimeDelta,
     pub critical: TimeDelta,

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::engine::source;
-use super::language::definition;
-use super::language::provider::{Provider, Setting, compile};
+use super::language::compile::compile;
+use super::language::provider::{Provider, Setting};
 use super::native::local;
 use super::native::local::Native;
 use super::{Source, SourceSpec, builtin};
@@ -21,6 +21,8 @@ use crate::schema::yaml;
 /// The providers, by name.
 pub struct Catalogue {
     rows: BTreeMap<String, Row>,
+    /// The keys of every source: no setting can have their names.
+    source_keys: Vec<&'static str>,
 }
 
 struct Row {
@@ -86,21 +88,19 @@ pub struct ListingEntry<'a> {
 }
 
 impl Catalogue {
-    /// The providers that the program brings.
+    /// The providers that the program brings. `source_keys` are the keys of every source, whatever its provider.
     ///
     /// # Errors
     /// Mistakes in the built-in definitions. The program's own tests hold that there are none.
-    pub fn builtin() -> Result<Self, Diagnostics> {
-        let mut catalogue = Self { rows: BTreeMap::new() };
+    pub fn builtin(source_keys: &[&'static str]) -> Result<Self, Diagnostics> {
+        let mut catalogue = Self { rows: BTreeMap::new(), source_keys: source_keys.to_vec() };
         for native in local::all() {
             let row = Row { kind: Kind::Native(native), builtin: true };
             catalogue.rows.insert(row.name().to_owned(), row);
         }
         let mut mistakes = Diagnostics::default();
         for (file, content) in builtin::DEFINITIONS {
-            if let Err(found) = catalogue.insert(&SourceText::new(*file, *content), true) {
-                mistakes.extend(found);
-            }
+            mistakes.collect(catalogue.insert(&SourceText::new(*file, *content), true));
         }
         mistakes.into_result().map(|()| catalogue)
     }
@@ -115,7 +115,7 @@ impl Catalogue {
     }
 
     fn insert(&mut self, text: &SourceText, builtin: bool) -> Result<(), Diagnostics> {
-        let provider = compile(text)?;
+        let provider = compile(text, &self.source_keys)?;
         self.free(text, &provider)?;
         let row = Row { kind: Kind::Defined(Arc::new(provider)), builtin };
         self.rows.insert(row.name().to_owned(), row);
@@ -128,7 +128,7 @@ impl Catalogue {
         let mut mistakes = Diagnostics::default();
         for name in [&provider.name].into_iter().chain(&provider.aliases) {
             let key = if *name == provider.name { "provider" } else { "aliases" };
-            let at = definition::get(&root, key).map_or(root.at, |node| node.at);
+            let at = root.get(key).map_or(root.at, |node| node.at);
             let Some((taken, row)) = self.row(name) else { continue };
             let same = taken == provider.name;
             if same && row.builtin && provider.overrides {

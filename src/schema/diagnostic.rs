@@ -185,10 +185,11 @@ impl std::error::Error for Diagnostics {}
 
 /// The known name that a misspelt one most probably means.
 pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let limit = (name.chars().count() / 3).clamp(1, 3);
+    let length = name.chars().count();
+    let limit = (length / 3).clamp(1, 3).min(length.saturating_sub(1));
     let distance = |candidate: &'a str| (strsim::damerau_levenshtein(name, candidate), candidate);
     let (distance, candidate) = known.into_iter().map(distance).min_by_key(|(distance, _)| *distance)?;
-    (distance <= limit || candidate.starts_with(name) && name.len() > 2).then_some(candidate)
+    (distance <= limit || candidate.starts_with(name) && length > 2).then_some(candidate)
 }
 
 /// ``; did you mean `NAME`?`` if a known name is close to this one, else nothing.

@@ -1,4 +1,9 @@
-//! YAML that people write: as a tree whose nodes know their position, and what is wrong with it, with line and remedy.
+//! Files that people write: YAML with positions, read against a table of keys, from which the JSON Schema and the
+//! documentation come too. An error has its line and a remedy, and all errors are reported at once.
 
 pub mod diagnostic;
+pub mod json_schema;
+pub mod markdown;
+pub mod read;
+pub mod table;
 pub mod yaml;

@@ -1,4 +1,4 @@
-//! The configuration as a person meets it: what is wrong with a file, said so that it can be put right.
+//! The configuration: every key is read, and every error is reported with its position and a remedy.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,13 +8,15 @@ use std::{env, fs, io};
 
 use chrono::TimeDelta;
 use serde_json::{Value, json};
-use token_expiry_exporter::config::{self, Bounds, Environment, Labels, ProviderSchema, SettingSchema, SettingShape};
+use token_expiry_exporter::app::config_schema::config_schema;
+use token_expiry_exporter::config::{self, Environment, OwnerLabels, SharedSettings};
 use token_expiry_exporter::core::failure::Reason;
-use token_expiry_exporter::core::lead::{Lead, LeadChange};
+use token_expiry_exporter::core::lead::Lead;
+use token_expiry_exporter::providers::Catalogue;
 use token_expiry_exporter::schema::diagnostic::{Diagnostics, SourceText};
 use token_expiry_exporter::schema::yaml;
 
-/// No message may hold this: it stands wherever a golden file has a secret.
+/// The secret of the golden files. No message may contain it.
 const SECRET: &str = "DO-NOT-LEAK";
 
 /// A machine with a few files.
@@ -45,7 +47,7 @@ impl Environment for Machine {
     }
 }
 
-/// The own names of the providers that the golden files use.
+/// The name of a provider of the golden files, by its name or alias.
 fn own_name(provider: &str) -> Option<String> {
     match provider {
         "vault" | "openbao" => Some("vault".into()),
@@ -54,41 +56,38 @@ fn own_name(provider: &str) -> Option<String> {
     }
 }
 
-/// What `check` says of a file.
+/// The errors that `check` reports.
 fn check(text: SourceText) -> Result<(), Diagnostics> {
     let mut config = config::parse(text, Arc::new(Machine))?;
-    let mut mistakes = Diagnostics::default();
-    mistakes.extend(config.resolve_providers(own_name).err().unwrap_or_default());
-    mistakes.extend(config.check_credentials().err().unwrap_or_default());
-    mistakes.into_result()
+    let mut errors = Diagnostics::default();
+    errors.extend(config.resolve_providers(own_name).err().unwrap_or_default());
+    errors.extend(config.check_credentials().err().unwrap_or_default());
+    errors.into_result()
 }
 
 fn golden() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/config")
 }
 
-/// The golden files of this ending, in order.
-fn files(ending: &str) -> Vec<PathBuf> {
+/// The golden files with this extension, in order.
+fn files(extension: &str) -> Vec<PathBuf> {
     let paths = fs::read_dir(golden()).unwrap().map(|entry| entry.unwrap().path());
-    let mut paths: Vec<_> = paths.filter(|path| path.extension().is_some_and(|found| found == ending)).collect();
+    let mut paths: Vec<_> = paths.filter(|path| path.extension().is_some_and(|found| found == extension)).collect();
     paths.sort();
     paths
 }
 
-/// Each `NAME.yaml` has mistakes, and `NAME.txt` says how they are told. `UPDATE_GOLDEN=1` writes these anew.
+/// Each `NAME.yaml` has errors, which are in `NAME.txt`. `UPDATE_GOLDEN=1` writes these files.
 #[test]
-fn every_mistake_is_told_as_the_golden_file_says() {
+fn check_reports_the_errors_of_the_golden_files() {
     let update = env::var_os("UPDATE_GOLDEN").is_some();
     let mut wrong = Vec::new();
     for path in files("yaml") {
         let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
         let content = fs::read_to_string(&path).unwrap();
-        let mistakes = check(SourceText::new(format!("{name}.yaml"), content)).expect_err(&name);
-        let found = format!("{mistakes}\n");
-        assert!(
-            !found.contains(SECRET) && !format!("{mistakes:?}").contains(SECRET),
-            "{name} shows a secret:\n{found}"
-        );
+        let errors = check(SourceText::new(format!("{name}.yaml"), content)).expect_err(&name);
+        let found = format!("{errors}\n");
+        assert!(!found.contains(SECRET) && !format!("{errors:?}").contains(SECRET), "{name} shows a secret:\n{found}");
         let expected = path.with_extension("txt");
         if update {
             fs::write(&expected, &found).unwrap();
@@ -96,11 +95,11 @@ fn every_mistake_is_told_as_the_golden_file_says() {
             wrong.push(format!("{}:\n{found}", expected.display()));
         }
     }
-    assert!(wrong.is_empty(), "not as expected (UPDATE_GOLDEN=1 writes anew):\n\n{}", wrong.join("\n"));
+    assert!(wrong.is_empty(), "unexpected errors (UPDATE_GOLDEN=1 writes them):\n\n{}", wrong.join("\n"));
 }
 
 #[test]
-fn no_expectation_is_left_of_a_file_that_is_gone() {
+fn golden_errors_belong_to_a_golden_file() {
     for path in files("txt") {
         assert!(path.with_extension("yaml").exists(), "{} has no YAML", path.display());
     }
@@ -112,32 +111,44 @@ fn valid(name: &str) -> SourceText {
 }
 
 #[test]
-fn a_source_alone_has_every_default() {
+fn minimal_configuration_has_every_default() {
     let config = config::parse(valid("minimal.yaml"), Arc::new(Machine)).unwrap();
-    assert_eq!((config.interval.as_secs(), config.timeout.as_secs()), (900, 300));
-    assert_eq!(config.alert_lead, Lead { warning: TimeDelta::days(30), critical: TimeDelta::days(7) });
-    assert_eq!((config.min_lifetime, config.expired_retention), (TimeDelta::days(1), TimeDelta::days(7)));
-    assert_eq!(config.token_limit, 100_000);
-    assert_eq!(config.labels, Labels { owner: true, owner_email: false });
-    let bounds = Bounds { max_lifetime: Some(TimeDelta::days(366)), unused_after: Some(TimeDelta::days(90)) };
-    assert_eq!(config.policy, bounds);
+    assert_eq!(config.interval, Duration::from_secs(900));
+    let defaults = SharedSettings {
+        timeout: Duration::from_secs(300),
+        alert_lead: Lead { warning: TimeDelta::days(30), critical: TimeDelta::days(7) },
+        min_lifetime: TimeDelta::days(1),
+        expired_retention: TimeDelta::days(7),
+        token_limit: 100_000,
+        max_lifetime: Some(TimeDelta::days(366)),
+        unused_after: Some(TimeDelta::days(90)),
+    };
+    assert_eq!(config.defaults, defaults);
+    assert_eq!(config.labels, OwnerLabels { owner: true, owner_email: false });
     assert!(config.rules.is_empty() && config.label_names.is_empty());
     let source = &config.sources[0];
     assert!(source.credentials.parts().is_empty() && source.interval.is_none() && source.listings.is_none());
-    assert_eq!(config.policy.with(source.policy), bounds);
+    assert_eq!(source.shared, defaults);
 }
 
 #[test]
-fn everything_that_can_be_said_is_read() {
+fn every_key_is_read() {
     let mut config = config::parse(valid("everything.yaml"), Arc::new(Machine)).unwrap();
     config.resolve_providers(own_name).unwrap();
     config.check_credentials().unwrap();
 
-    assert_eq!((config.interval.as_secs(), config.timeout.as_secs()), (1800, 600));
-    assert_eq!(config.alert_lead, Lead { warning: TimeDelta::weeks(6), critical: TimeDelta::days(10) });
-    assert_eq!((config.min_lifetime, config.expired_retention), (TimeDelta::zero(), TimeDelta::days(14)));
-    assert_eq!((config.token_limit, config.labels), (5000, Labels { owner: false, owner_email: true }));
-    assert_eq!(config.policy, Bounds { max_lifetime: Some(TimeDelta::days(365)), unused_after: None });
+    assert_eq!(config.interval, Duration::from_secs(1800));
+    let defaults = SharedSettings {
+        timeout: Duration::from_secs(600),
+        alert_lead: Lead { warning: TimeDelta::weeks(6), critical: TimeDelta::days(10) },
+        min_lifetime: TimeDelta::zero(),
+        expired_retention: TimeDelta::days(14),
+        token_limit: 5000,
+        max_lifetime: Some(TimeDelta::days(365)),
+        unused_after: None,
+    };
+    assert_eq!(config.defaults, defaults);
+    assert_eq!(config.labels, OwnerLabels { owner: false, owner_email: true });
     assert_eq!(config.label_names, ["area", "cost_center", "team"]);
 
     let vault = &config.sources[0];
@@ -153,12 +164,17 @@ fn everything_that_can_be_said_is_read() {
     );
     assert_eq!(vault.auth.as_ref().unwrap().0, "approle");
     assert_eq!(vault.listings.as_ref().unwrap()[0].0, "token");
-    assert_eq!((vault.interval, vault.timeout), (Some(Duration::from_secs(5400)), Some(Duration::from_secs(60))));
-    assert_eq!(vault.alert_lead, LeadChange { warning: None, critical: Some(TimeDelta::days(3)) });
-    assert_eq!(vault.min_lifetime, Some(TimeDelta::hours(2)));
-    assert_eq!((vault.expired_retention, vault.token_limit), (Some(TimeDelta::zero()), Some(10)));
-    let bounds = Bounds { max_lifetime: None, unused_after: Some(TimeDelta::days(30)) };
-    assert_eq!(config.policy.with(vault.policy), bounds);
+    assert_eq!(vault.interval, Some(Duration::from_secs(5400)));
+    let shared = SharedSettings {
+        timeout: Duration::from_secs(60),
+        alert_lead: Lead { warning: TimeDelta::weeks(6), critical: TimeDelta::days(3) },
+        min_lifetime: TimeDelta::hours(2),
+        expired_retention: TimeDelta::zero(),
+        token_limit: 10,
+        max_lifetime: None,
+        unused_after: Some(TimeDelta::days(30)),
+    };
+    assert_eq!(vault.shared, shared);
     let trust = vault.certificates.read().unwrap();
     assert!(trust.ca.unwrap().starts_with(b"-----BEGIN") && trust.identity.is_none());
     assert_eq!(vault.proxy.as_ref().unwrap().as_str(), "http://proxy.example.com:3128/");
@@ -174,11 +190,11 @@ fn everything_that_can_be_said_is_read() {
 }
 
 #[test]
-fn a_credential_is_read_anew_each_time_and_its_failure_names_the_place_alone() {
+fn credential_is_read_each_time_and_its_failure_names_only_the_file() {
     struct Rotated(AtomicUsize);
     impl Environment for Rotated {
         fn read_file(&self, path: &Path) -> io::Result<Vec<u8>> {
-            assert_eq!(path, Path::new("etc/secret"), "relative paths stand under the configuration's folder");
+            assert_eq!(path, Path::new("etc/secret"), "relative paths start at the configuration's directory");
             match self.0.fetch_add(1, Ordering::Relaxed) {
                 0 => Ok(b"first\n".to_vec()),
                 1 => Ok(b"second\n".to_vec()),
@@ -199,21 +215,21 @@ fn a_credential_is_read_anew_each_time_and_its_failure_names_the_place_alone() {
     }
     let failure = credentials.read().unwrap_err();
     assert_eq!(failure.reason, Reason::Credential);
-    assert_eq!(failure.what, "credential: the file etc/secret cannot be read: Permission denied (os error 13)");
+    assert_eq!(failure.what, "credential: cannot read etc/secret: Permission denied (os error 13)");
 }
 
 #[test]
-fn a_credential_of_several_parts_has_each_by_its_name() {
+fn credential_with_several_parts_has_each_by_its_name() {
     let config = config::parse(valid("everything.yaml"), Arc::new(Machine)).unwrap();
     let credentials = &config.sources[1].credentials;
     assert_eq!(credentials.parts(), ["user", "password"]);
     let credential = credentials.read().unwrap();
     assert_eq!(credential.part("user").unwrap().expose(), SECRET);
-    assert_eq!(credential.part("password").unwrap().expose(), SECRET, "without mark and line end");
+    assert_eq!(credential.part("password").unwrap().expose(), SECRET, "without byte order mark and line break");
     assert!(!format!("{config:?}{credential:?}").contains(SECRET));
 }
 
-/// What no schema can say; `check` does.
+/// Errors that a JSON Schema cannot express; `check` reports them.
 const BEYOND_THE_SCHEMA: &[&str] = &[
     "certificates",
     "credential-unreadable",
@@ -228,39 +244,26 @@ const BEYOND_THE_SCHEMA: &[&str] = &[
     "rule-of-an-unknown-source",
 ];
 
-fn provider(name: &str, alias: Option<&str>, settings: Vec<SettingSchema>, schemes: &[&str]) -> ProviderSchema {
-    ProviderSchema {
-        name: name.into(),
-        aliases: alias.map(str::to_owned).into_iter().collect(),
-        title: name.to_uppercase(),
-        settings,
-        listings: vec!["token".into()],
-        schemes: schemes.iter().map(|name| (*name).to_owned()).collect(),
+/// The JSON Schema with the providers that the golden files use.
+fn schema() -> jsonschema::Validator {
+    let mut catalogue = Catalogue::builtin(&config::source_keys()).unwrap();
+    let vault = "url: {type: url, help: h}\n  namespaces: {type: list, default: [''], help: h}\n  \
+                 role_id: {default: null, help: h}";
+    for (name, settings, auth) in [
+        ("gitlab", "url: {type: url, default: 'https://gitlab.com', help: h}", "bearer"),
+        ("github", "url: {type: url, default: 'https://github.com', help: h}", "bearer"),
+        ("harbor", "url: {type: url, default: 'https://harbor.example', help: h}", "bearer"),
+        ("vault", vault, "[{name: token, bearer: x}, {name: approle, bearer: x}]"),
+    ] {
+        let alias = if name == "vault" { "[openbao]" } else { "[]" };
+        let definition = format!(
+            "format: 1\nprovider: {name}\naliases: {alias}\noverride: true\ntitle: {name}\ndocs: d\nexpiry: e\n\
+             settings:\n  {settings}\nauth: {auth}\nlistings:\n  \
+             - {{name: token, kind: token, get: /t, rows: ., token: {{id: .id, expires_at: .e}}}}\n"
+        );
+        catalogue.add(SourceText::new(name, definition)).unwrap();
     }
-}
-
-fn setting(name: &str, shape: SettingShape, default: Option<Value>) -> SettingSchema {
-    SettingSchema { name: name.into(), shape, default, help: format!("the {name}") }
-}
-
-fn providers() -> Vec<ProviderSchema> {
-    let url = || setting("url", SettingShape::Url, None);
-    vec![
-        provider("files", None, vec![], &[]),
-        provider("gitlab", None, vec![setting("url", SettingShape::Url, Some(json!("https://gitlab.com")))], &[""]),
-        provider("github", None, vec![], &[]),
-        provider("harbor", None, vec![], &[]),
-        provider(
-            "vault",
-            Some("openbao"),
-            vec![
-                url(),
-                setting("namespaces", SettingShape::List, Some(json!([""]))),
-                setting("role_id", SettingShape::Text, Some(Value::Null)),
-            ],
-            &["token", "approle"],
-        ),
-    ]
+    jsonschema::validator_for(&config_schema(&catalogue)).unwrap()
 }
 
 fn as_json(path: &Path) -> Option<Value> {
@@ -269,8 +272,8 @@ fn as_json(path: &Path) -> Option<Value> {
 }
 
 #[test]
-fn the_schema_accepts_what_is_right_and_refuses_what_it_can() {
-    let schema = jsonschema::validator_for(&config::schema(&providers())).unwrap();
+fn schema_accepts_valid_files_and_refuses_the_golden_errors() {
+    let schema = schema();
     for name in ["minimal", "everything"] {
         let example = as_json(&golden().join("valid").join(name).with_extension("yaml")).unwrap();
         let errors: Vec<_> = schema.iter_errors(&example).map(|error| error.to_string()).collect();
@@ -284,8 +287,8 @@ fn the_schema_accepts_what_is_right_and_refuses_what_it_can() {
 }
 
 #[test]
-fn the_schema_checks_a_source_by_its_provider() {
-    let schema = jsonschema::validator_for(&config::schema(&providers())).unwrap();
+fn schema_checks_a_source_by_its_provider() {
+    let schema = schema();
     let cases = [
         ("{name: a, provider: openbao, url: 'https://x', auth: approle}", true),
         ("{name: a, provider: vault}", false),

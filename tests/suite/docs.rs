@@ -47,7 +47,7 @@ fn provider_row(entry: &Entry<'_>) -> String {
 
 #[test]
 fn readme_lists_every_provider() {
-    let catalogue = Catalogue::builtin().unwrap();
+    let catalogue = Catalogue::builtin(&token_expiry_exporter::config::source_keys()).unwrap();
     let mut table = String::from("| service | `provider` | tokens listed | expiry |\n|---|---|---|---|\n");
     for name in catalogue.names() {
         let entry = catalogue.get(name).unwrap();
@@ -95,7 +95,7 @@ fn permissions(catalogue: &Catalogue, name: &str) -> String {
 
 #[test]
 fn security_page_lists_the_permissions_of_every_definition() {
-    let catalogue = Catalogue::builtin().unwrap();
+    let catalogue = Catalogue::builtin(&token_expiry_exporter::config::source_keys()).unwrap();
     let mut table = String::from("\n| provider | required permissions of its credential |\n|---|---|\n");
     for name in catalogue.names() {
         let permissions = permissions(&catalogue, name);
@@ -160,7 +160,7 @@ const RESOLVED_BY_ROTATION: [&str; 4] =
 
 #[test]
 fn runbooks_link_to_the_rotation_of_every_provider() {
-    let catalogue = Catalogue::builtin().unwrap();
+    let catalogue = Catalogue::builtin(&token_expiry_exporter::config::source_keys()).unwrap();
     let mut list = String::from("\n");
     for name in catalogue.names() {
         let page = fs::read_to_string(repository().join(format!("docs/providers/{name}.md"))).unwrap();

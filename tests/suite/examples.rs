@@ -37,7 +37,8 @@ fn root() -> &'static Path {
 
 /// Connects all sources of a configuration; returns the names of their providers.
 fn connect(name: &str, content: &str) -> BTreeSet<String> {
-    let catalogue = Catalogue::builtin().expect("the built-in definitions");
+    let catalogue =
+        Catalogue::builtin(&token_expiry_exporter::config::source_keys()).expect("the built-in definitions");
     let config = config::parse(SourceText::new(name, content), Arc::new(FakeEnvironment));
     let config = config.unwrap_or_else(|mistakes| panic!("{mistakes}"));
     let options = Options {

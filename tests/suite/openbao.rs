@@ -91,7 +91,7 @@ impl Bao {
 
     /// A token that may do what the definition says is needed, and nothing else.
     async fn least_privilege(&self) -> String {
-        let catalogue = Catalogue::builtin().unwrap();
+        let catalogue = Catalogue::builtin(&token_expiry_exporter::config::source_keys()).unwrap();
         let vault = catalogue.get("vault").unwrap();
         let listings = vault.listings.iter().filter_map(|listing| listing.permission);
         let here: String = vault.permission.into_iter().chain(listings).collect();

@@ -55,7 +55,7 @@ fn select(setup: &mut Setup, names: &[String]) -> Result<(), RunError> {
         return Err(Diagnostics::from(Diagnostic::in_file("--source", format!("unknown source `{name}`{hint}"))).into());
     }
     if !names.is_empty() {
-        setup.orders.retain(|job| names.contains(&job.name));
+        setup.jobs.retain(|job| names.contains(&job.name));
         setup.policies.retain(|name, _| names.contains(name));
     }
     Ok(())
@@ -63,8 +63,8 @@ fn select(setup: &mut Setup, names: &[String]) -> Result<(), RunError> {
 
 /// Collects every source once and prints the problems. Whether there were none.
 async fn collect_all(setup: Setup, clock: &Clock) -> (Inventory, bool) {
-    let progress = Progress::start("collected", setup.orders.len());
-    let collections = setup.orders.iter().map(async |job| {
+    let progress = Progress::start("collected", setup.jobs.len());
+    let collections = setup.jobs.iter().map(async |job| {
         let attempt = collect(job, clock).await;
         progress.step();
         (job.name.as_str(), attempt)

@@ -3,7 +3,7 @@ use super::*;
 
 #[test]
 fn the_built_in_definitions_are_without_mistakes() {
-    if let Err(mistakes) = Catalogue::builtin() {
+    if let Err(mistakes) = Catalogue::builtin(&[]) {
         panic!("{mistakes}");
     }
 }
@@ -20,7 +20,7 @@ fn definition(name: &str, more: &str) -> SourceText {
 
 #[test]
 fn a_users_definition_takes_a_built_in_ones_place_only_if_it_says_so() {
-    let mut catalogue = Catalogue::builtin().expect("the built-in definitions");
+    let mut catalogue = Catalogue::builtin(&[]).expect("the built-in definitions");
     let refused = catalogue.add(definition("gitlab", "")).expect_err("the name is taken").to_string();
     assert!(refused.starts_with("gitlab.yaml:2:11: `gitlab` is built in; take another name, or say"), "{refused}");
     assert_ne!(catalogue.get("gitlab").expect("gitlab").title, "T");
@@ -32,7 +32,7 @@ fn a_users_definition_takes_a_built_in_ones_place_only_if_it_says_so() {
 
 #[test]
 fn a_provider_goes_by_its_aliases_too_and_they_are_its_own() {
-    let mut catalogue = Catalogue::builtin().expect("the built-in definitions");
+    let mut catalogue = Catalogue::builtin(&[]).expect("the built-in definitions");
     catalogue.add(definition("widgets", "aliases: [gadgets]\n")).expect("a definition");
     assert_eq!(catalogue.get("gadgets").expect("an alias").name, "widgets");
     let taken = catalogue.add(definition("gadgets", "")).expect_err("taken").to_string();
@@ -42,7 +42,7 @@ fn a_provider_goes_by_its_aliases_too_and_they_are_its_own() {
 
 #[test]
 fn a_native_provider_is_told_like_a_defined_one() {
-    let catalogue = Catalogue::builtin().expect("the built-in definitions");
+    let catalogue = Catalogue::builtin(&[]).expect("the built-in definitions");
     let manual = catalogue.get("manual").expect("manual");
     assert!(manual.native && manual.listings.len() == 1 && manual.schemes.is_empty());
     let gitlab = catalogue.get("gitlab").expect("gitlab");

@@ -65,7 +65,7 @@ pub fn connect(
     mut http: Options,
     clock: Clock,
 ) -> Result<Box<dyn Source>, Diagnostics> {
-    let settled = provider.settle(&wanted)?;
+    let settled = provider.resolve(&wanted)?;
     http.concurrency = provider.limits.concurrency.unwrap_or(http.concurrency).max(1);
     http.rate = provider.limits.rate.or(http.rate);
     let concurrency = http.concurrency;

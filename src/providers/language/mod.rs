@@ -1,5 +1,6 @@
 //! The language of provider definitions: keys, expressions, templates, and their compilation. No I/O.
 
+pub mod compile;
 pub mod definition;
 pub mod expression;
 pub mod expression_index;

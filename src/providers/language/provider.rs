@@ -3,12 +3,8 @@
 //! The seam between the language (`definition`, `expression`, `template`, and the compiling half of this module) and the
 //! engine that runs it (`ask`, `walk`, `map`, `auth`, `own`, `token`).
 
-mod compile;
-
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-
-pub use compile::compile;
 
 use super::expression::{Expression, Variables};
 use super::template::Template;
@@ -51,6 +47,8 @@ pub struct Provider {
     pub listings: Vec<Listing>,
     /// Every expression in it, for those who ask which of them a test has reached.
     pub expressions: Vec<Expression>,
+    /// The keys of every source, for suggestions.
+    pub source_keys: Vec<&'static str>,
 }
 
 /// How fast a provider may be asked.

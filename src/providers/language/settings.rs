@@ -4,33 +4,19 @@ mod needs;
 #[cfg(test)]
 mod tests;
 
-use serde_json::{Map, Value};
-use url::Url;
+use std::collections::HashSet;
+
+use serde_json::{Map, Value, json};
 
 use super::provider::{AuthScheme, Provider, Setting, SettingType};
+use crate::core::web_url::web_url;
 use crate::providers::SourceSpec;
-use crate::schema::diagnostic::{Diagnostics, Span, did_you_mean};
-use crate::schema::yaml::{Kind, Node, Reader};
+use crate::schema::diagnostic::{Diagnostics, Span, did_you_mean, nearest, suggest};
+use crate::schema::read::{Reader, written};
+use crate::schema::table::{DomainType, ValueType};
+use crate::schema::yaml::{Key, Node};
 
-/// What every source may set, whatever its provider: the configuration reads these itself.
-pub const COMMON: [&str; 14] = [
-    "name",
-    "provider",
-    "credential",
-    "listings",
-    "auth",
-    "interval",
-    "timeout",
-    "alert_lead",
-    "min_lifetime",
-    "expired_retention",
-    "token_limit",
-    "policy",
-    "tls",
-    "proxy",
-];
-
-/// Keys under which people look for a place for the secret itself.
+/// Parts of keys under which people put the secret itself.
 const SECRETS: [&str; 6] = ["token", "password", "secret", "api_key", "key", "bearer"];
 
 /// A source's settings, ready for its provider.
@@ -38,116 +24,182 @@ const SECRETS: [&str; 6] = ["token", "password", "secret", "api_key", "key", "be
 pub struct ResolvedSettings {
     /// All settings by name, and `auth`, the name of the scheme: what expressions see as `$settings`.
     pub settings: Map<String, Value>,
-    /// The scheme, by its place in the provider's.
+    /// The index of the scheme among the provider's.
     pub scheme: usize,
-    /// The listings that the source wants, by their place in the provider's. Whether `when` lets them run is not asked.
+    /// The indices of the source's listings among the provider's, whether or not their `when` lets them run.
     pub listings: Vec<usize>,
 }
 
+impl SettingType {
+    pub fn value_type(self) -> &'static ValueType {
+        static URL: ValueType = ValueType::Domain(&BASE_URL);
+        static NUMBER: ValueType = ValueType::Domain(&INTEGER);
+        match self {
+            Self::Text => &ValueType::Text,
+            Self::Url => &URL,
+            Self::Flag => &ValueType::Flag,
+            Self::Number => &NUMBER,
+            Self::List => &ValueType::OneOrList(0, &ValueType::Text),
+        }
+    }
+}
+
+static INTEGER: DomainType = DomainType {
+    words: "number",
+    json_schema: || json!({"type": "integer"}),
+    check: |reader, node, path| {
+        if node.to_json().as_i64().is_none() && node.to_json().as_u64().is_none() {
+            reader.wrong_type(node, path, "a whole number");
+        }
+    },
+};
+
+/// The URL that paths are appended to.
+static BASE_URL: DomainType = DomainType {
+    words: "URL",
+    json_schema: || json!({"type": "string", "format": "uri", "pattern": "^https?://"}),
+    check: |reader, node, path| {
+        let Some(text) = reader.string(node, path) else { return };
+        if let Err(problem) = base_url(&text) {
+            let error = reader.text.error(node.at, format!("{path}: {problem}"));
+            // A URL may contain a password.
+            reader.diagnostics.push(if text.contains('@') { error.hide_line() } else { error });
+        }
+    },
+};
+
+/// A base URL as requests need it: without a slash at its end.
+fn base_url(text: &str) -> Result<String, &'static str> {
+    let url = web_url(text).ok_or(match text.contains('@') {
+        true => "expected an http or https URL without user and password; use `credential` for these",
+        false => "expected an http or https URL, such as `https://api.example.com`",
+    })?;
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err("a base URL has no `?` and no `#`");
+    }
+    Ok(url.as_str().trim_end_matches('/').to_owned())
+}
+
+/// A setting's value; null if it is unset. None if it is invalid, which is reported.
+pub(super) fn value(reader: &mut Reader, node: &Node, shape: SettingType, path: &str) -> Option<Value> {
+    if node.is_null() {
+        return Some(Value::Null);
+    }
+    if !reader.check(node, path, shape.value_type()) {
+        return None;
+    }
+    let text = |node: &Node| written(&reader.text, node).map(str::to_owned);
+    match shape {
+        SettingType::Text => text(node).map(Value::from),
+        SettingType::Url => base_url(&text(node)?).ok().map(Value::from),
+        SettingType::List => node.elements().iter().map(text).collect(),
+        SettingType::Flag | SettingType::Number => Some(node.to_json()),
+    }
+}
+
 impl Provider {
-    /// Checks what a source says against this definition.
+    /// Checks the settings of a source against this definition.
     ///
     /// # Errors
-    /// Every mistake, each with its place and the way out.
-    pub fn settle(&self, wanted: &SourceSpec) -> Result<ResolvedSettings, Diagnostics> {
-        let mut settling = SettingsResolver { provider: self, wanted, reader: Reader::new(wanted.text.clone()) };
-        let mut settings = settling.settings();
-        let scheme = settling.scheme();
-        let listings = settling.listings();
+    /// Every error in them.
+    pub fn resolve(&self, spec: &SourceSpec) -> Result<ResolvedSettings, Diagnostics> {
+        let mut resolver = SettingsResolver { provider: self, spec, reader: Reader::new(spec.text.clone()) };
+        let mut settings = resolver.settings();
+        let scheme = resolver.scheme();
+        let listings = resolver.listings();
         if let Some(scheme) = scheme.and_then(|number| self.schemes.get(number)) {
             settings.insert("auth".into(), scheme.name.as_str().into());
-            settling.credential(scheme);
-            settling.needed(scheme, &listings, &settings);
+            resolver.check_credential(scheme);
+            resolver.check_needed(scheme, &listings, &settings);
         }
-        settling.reader.diagnostics.into_result()?;
+        resolver.reader.finish(|_| false)?;
         Ok(ResolvedSettings { settings, scheme: scheme.unwrap_or_default(), listings })
     }
 }
 
 struct SettingsResolver<'a> {
     provider: &'a Provider,
-    wanted: &'a SourceSpec,
+    spec: &'a SourceSpec,
     reader: Reader,
 }
 
 impl SettingsResolver<'_> {
+    fn error(&mut self, at: Span, message: &str) {
+        self.reader.error(at, format!("{}: {message}", self.spec.name));
+    }
+
+    fn given(&self, setting: &Setting) -> Option<&(Key, Node)> {
+        self.spec.settings.iter().find(|(key, _)| key.name == setting.name)
+    }
+
     fn settings(&mut self) -> Map<String, Value> {
         let mut settings = Map::new();
         for setting in &self.provider.settings {
-            let said = self.wanted.settings.iter().find(|(key, _)| key.name == setting.name);
-            let said = said.and_then(|(_, node)| {
-                let what = format!("{}: `{}`", self.wanted.name, setting.name);
-                value(&mut self.reader, node, setting.shape, &what)
-            });
-            let value = match (said, &setting.default) {
-                (Some(value), _) if !value.is_null() => value,
-                (_, Some(default)) => default.clone(),
-                (_, None) => {
-                    self.missing(setting, "");
-                    Value::Null
-                }
-            };
-            settings.insert(setting.name.clone(), value);
+            let given = self.given(setting).map(|(_, node)| node.clone());
+            let path = format!("{}: `{}`", self.spec.name, setting.name);
+            let given = given.and_then(|node| value(&mut self.reader, &node, setting.shape, &path));
+            let value = given.filter(|value| !value.is_null()).or_else(|| setting.default.clone());
+            if value.is_none() {
+                self.missing(setting, "");
+            }
+            settings.insert(setting.name.clone(), value.unwrap_or_default());
         }
-        self.unknown();
+        self.check_unknown();
         settings
     }
 
-    /// Notes a setting that is not set, unless what is set cannot be read: that is said already.
+    /// Reports a setting that is not set, unless its value is invalid, which is reported already.
     fn missing(&mut self, setting: &Setting, why: &str) {
-        let said = self.wanted.settings.iter().find(|(key, _)| key.name == setting.name);
-        let at = match said {
+        let at = match self.given(setting) {
             Some((_, node)) if !node.is_null() => return,
             Some((key, _)) => key.at,
-            None => self.wanted.at,
+            None => self.spec.at,
         };
-        let message = format!("{}: `{}` is missing{why}: {}", self.wanted.name, setting.name, setting.help);
-        self.reader.error(at, message);
+        self.error(at, &format!("`{}` is missing{why}: {}", setting.name, setting.help));
     }
 
-    fn unknown(&mut self) {
+    fn check_unknown(&mut self) {
         let known: Vec<&str> = self.provider.settings.iter().map(|setting| setting.name.as_str()).collect();
-        for (key, _) in &self.wanted.settings {
-            if known.contains(&key.name.as_str()) {
-                continue;
-            }
-            let all = known.iter().copied().chain(COMMON);
-            let mut hint = did_you_mean(&key.name, all);
-            let typo = known.iter().any(|name| hint.contains(&format!("`{name}`")));
-            if hint.is_empty() && SECRETS.iter().any(|secret| key.name.to_lowercase().contains(secret)) {
-                hint = "; a secret stands in a file or a variable: `credential: {file: …}` or `{env: …}`".into();
-            }
-            let message = format!("{}: unknown key `{}`{hint}", self.wanted.name, key.name);
-            let mistake = self.wanted.text.error(key.at, message);
-            // The line of a key that nobody knows may hold a secret.
-            self.reader.diagnostics.push(if typo { mistake } else { mistake.hide_line() });
+        for (key, _) in self.spec.settings.iter().filter(|(key, _)| !known.contains(&key.name.as_str())) {
+            let meant = nearest(&key.name, known.iter().chain(&self.provider.source_keys).copied());
+            let is_secret = || SECRETS.iter().any(|secret| key.name.to_lowercase().contains(secret));
+            let hint = match meant {
+                Some(meant) => format!("; did you mean `{meant}`?"),
+                None if is_secret() => {
+                    "; secrets are not allowed here: use `credential: {file: PATH}` or `{env: NAME}`".into()
+                }
+                None => String::new(),
+            };
+            let message = format!("{}: unknown key `{}`{hint}", self.spec.name, key.name);
+            let error = self.spec.text.error(key.at, message);
+            // The line of an unknown key may contain a secret.
+            let is_known = meant.is_some_and(|meant| known.contains(&meant));
+            self.reader.diagnostics.push(if is_known { error } else { error.hide_line() });
         }
     }
 
     fn scheme(&mut self) -> Option<usize> {
-        let Some((wanted, at)) = &self.wanted.auth else { return Some(0) };
-        let schemes = &self.provider.schemes;
-        let found = schemes.iter().position(|scheme| scheme.name == *wanted);
+        let Some((wanted, at)) = &self.spec.auth else { return Some(0) };
+        let names: Vec<_> = self.provider.schemes.iter().map(|scheme| scheme.name.as_str()).collect();
+        let found = names.iter().position(|name| name == wanted);
         if found.is_none() {
-            let names = schemes.iter().map(|scheme| scheme.name.as_str()).filter(|name| !name.is_empty());
-            self.no_such(*at, "auth", "way to authenticate", wanted, names.collect());
+            let names = names.into_iter().filter(|name| !name.is_empty()).collect();
+            self.unknown_name(*at, "auth", wanted, names);
         }
         found
     }
 
     fn listings(&mut self) -> Vec<usize> {
         let listings = &self.provider.listings;
-        let Some(wanted) = &self.wanted.listings else {
+        let Some(wanted) = &self.spec.listings else {
             return (0..listings.len()).filter(|number| !listings[*number].opt_in).collect();
         };
+        let names: Vec<_> = listings.iter().map(|listing| listing.name.as_str()).collect();
         let mut chosen = Vec::new();
         for (name, at) in wanted {
-            match listings.iter().position(|listing| listing.name == *name) {
+            match names.iter().position(|known| known == name) {
                 Some(number) => chosen.push(number),
-                None => {
-                    let names = listings.iter().map(|listing| listing.name.as_str()).collect();
-                    self.no_such(*at, "listings", "listing", name, names);
-                }
+                None => self.unknown_name(*at, "listings", name, names.clone()),
             }
         }
         chosen.sort_unstable();
@@ -155,124 +207,63 @@ impl SettingsResolver<'_> {
         chosen
     }
 
-    fn no_such(&mut self, at: Span, key: &str, thing: &str, wanted: &str, known: Vec<&str>) {
-        let mut hint = did_you_mean(wanted, known.iter().copied());
-        if hint.is_empty() {
-            let known: Vec<String> = known.iter().map(|name| format!("`{name}`")).collect();
-            hint = match known.len() {
-                0 => format!("; `{}` has but one, without a name: leave `{key}` out", self.provider.name),
-                _ => format!("; `{}` has {}", self.provider.name, known.join(", ")),
-            };
-        }
-        let message = format!("{}: {key}: no {thing} is called `{wanted}`{hint}", self.wanted.name);
-        self.reader.error(at, message);
+    fn unknown_name(&mut self, at: Span, key: &str, name: &str, known: Vec<&str>) {
+        let hint = match known.is_empty() {
+            true => format!("; `{}` has only one, without a name: omit `{key}`", self.provider.name),
+            false => suggest(name, known),
+        };
+        self.error(at, &format!("{key}: unknown name `{name}`{hint}"));
     }
 
-    /// Whether the parts of the credential that the scheme uses are configured, and no others.
-    fn credential(&mut self, scheme: &AuthScheme) {
+    /// Checks that the parts of the credential that the scheme uses are configured, and no others.
+    fn check_credential(&mut self, scheme: &AuthScheme) {
         let needed = needs::parts(scheme);
-        let given = self.wanted.credentials.parts();
-        let at = self.wanted.credential_at.unwrap_or(self.wanted.at);
-        let name = &self.wanted.name;
-        let written = |part: &str| match part {
-            "" => "`credential: {file: …}` or `{env: …}`".to_owned(),
-            part => format!("`credential: {{{part}: {{file: …}}}}` or `{{env: …}}`"),
-        };
+        let given = self.spec.credentials.parts();
+        let at = self.spec.credential_at.unwrap_or(self.spec.at);
+        let is_single = needed.iter().any(String::is_empty);
         for part in needed.iter().filter(|part| !given.contains(part)) {
-            let what = match (part.as_str(), given.is_empty()) {
-                ("", true) => "the credential is missing".to_owned(),
-                ("", false) => "the credential is one secret here, without parts".to_owned(),
-                (part, _) => format!("the credential's part `{part}` is missing"),
-            };
-            self.reader.error(at, format!("{name}: {what}: {}", written(part)));
-        }
-        let single = needed.iter().any(String::is_empty);
-        for part in given.iter().filter(|part| !needed.contains(part)) {
             let message = match part.as_str() {
-                _ if single => continue,
-                "" if needed.is_empty() => format!("{name}: no credential is used here"),
-                "" => continue,
+                "" if given.is_empty() => {
+                    "the credential is missing: `credential: {file: PATH}` or `{env: NAME}`".into()
+                }
+                "" => "the credential has no parts here: `credential: {file: PATH}` or `{env: NAME}`".into(),
+                part => format!(
+                    "the part `{part}` of the credential is missing: `credential: {{{part}: {{file: PATH}}}}` or `{{env: NAME}}`"
+                ),
+            };
+            self.error(at, &message);
+        }
+        for part in given.iter().filter(|part| !is_single && !needed.contains(part)) {
+            match part.as_str() {
+                "" if needed.is_empty() => self.error(at, "a credential is not used here"),
+                "" => {}
                 part => {
                     let hint = did_you_mean(part, needed.iter().map(String::as_str));
-                    format!("{name}: the credential has no part `{part}`{hint}")
+                    self.error(at, &format!("the credential has no part `{part}`{hint}"));
                 }
-            };
-            self.reader.error(at, message);
+            }
         }
     }
 
-    /// Whether every setting is set without which the scheme, or a listing that certainly runs, can send nothing.
-    fn needed(&mut self, scheme: &AuthScheme, listings: &[usize], settings: &Map<String, Value>) {
-        let unset = |name: &str| settings.get(name).is_some_and(|value| value.is_null() || *value == "");
+    /// Checks the settings without which the scheme, or a listing that certainly runs, cannot send a request.
+    fn check_needed(&mut self, scheme: &AuthScheme, listings: &[usize], settings: &Map<String, Value>) {
         let why = match scheme.name.as_str() {
             "" => String::new(),
             name => format!(", which `auth: {name}` needs"),
         };
-        let listings = listings.iter().filter_map(|number| self.provider.listings.get(*number));
-        let mut wants: Vec<(String, String)> = needs::scheme(scheme).map(|name| (name, why.clone())).collect();
-        for listing in listings {
+        let mut needed: Vec<(String, String)> = needs::scheme(scheme).map(|name| (name, why.clone())).collect();
+        for listing in listings.iter().filter_map(|number| self.provider.listings.get(*number)) {
             let why = format!(", which the listing `{}` needs", listing.name);
-            wants.extend(needs::listing(listing).map(|name| (name, why.clone())));
+            needed.extend(needs::listing(listing).map(|name| (name, why.clone())));
         }
-        let mut told = Vec::new();
-        for (name, why) in wants.iter().filter(|(name, _)| unset(name)) {
-            if let Some(setting) = self.provider.settings.iter().find(|setting| setting.name == *name)
-                && setting.default.is_some()
-                && !told.contains(&name)
-            {
+        let mut reported = HashSet::new();
+        let is_unset = |name: &str| settings.get(name).is_some_and(|value| value.is_null() || *value == "");
+        for (name, why) in needed.iter().filter(|(name, _)| is_unset(name)) {
+            let setting =
+                self.provider.settings.iter().find(|setting| setting.name == *name && setting.default.is_some());
+            if let Some(setting) = setting.filter(|_| reported.insert(name)) {
                 self.missing(setting, why);
-                told.push(name);
             }
         }
     }
-}
-
-/// A setting's value, if it is of the right shape.
-pub(in crate::providers) fn value(reader: &mut Reader, node: &Node, shape: SettingType, what: &str) -> Option<Value> {
-    if node.is_null() {
-        return Some(Value::Null);
-    }
-    match shape {
-        SettingType::Text => reader.string(node, what).map(Value::from),
-        SettingType::Flag => reader.flag(node, what).map(Value::from),
-        SettingType::Number => match &node.kind {
-            Kind::Number(number) if number.is_i64() || number.is_u64() => Some(number.clone().into()),
-            _ => {
-                reader.wrong_type(node, what, "a whole number");
-                None
-            }
-        },
-        SettingType::List => {
-            let texts: Vec<_> =
-                reader.list(node, what, true).into_iter().map(|element| reader.string(element, what)).collect();
-            texts.into_iter().collect()
-        }
-        SettingType::Url => {
-            let written = reader.string(node, what)?;
-            match address(&written) {
-                Ok(url) => Some(url.into()),
-                Err(why) => {
-                    let mistake = reader.text.error(node.at, format!("{what}: {why}"));
-                    // An address may carry a password.
-                    reader.diagnostics.push(if written.contains('@') { mistake.hide_line() } else { mistake });
-                    None
-                }
-            }
-        }
-    }
-}
-
-/// An address as requests are built on it: without a slash at its end.
-fn address(written: &str) -> Result<String, &'static str> {
-    let url = Url::parse(written).map_err(|_| "not a URL; it begins with `https://`")?;
-    if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none_or(str::is_empty) {
-        return Err("not a URL that can be asked; it begins with `https://`");
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err("a URL carries no name and no password here; they stand in `credential`");
-    }
-    if url.query().is_some() || url.fragment().is_some() {
-        return Err("a base URL has no `?` and no `#`");
-    }
-    Ok(url.as_str().trim_end_matches('/').to_owned())
 }

@@ -18,7 +18,7 @@ use crate::core::token::{LastUse, Owner, Token};
 use crate::providers::language::provider::{Setting, SettingType};
 use crate::providers::{Source, SourceSpec};
 use crate::schema::diagnostic::{Diagnostics, did_you_mean};
-use crate::schema::yaml::Reader;
+use crate::schema::read::Reader;
 use content::Credential;
 
 const LISTING: &str = "file";
@@ -55,7 +55,7 @@ fn connect(wanted: SourceSpec) -> Result<Box<dyn Source>, Diagnostics> {
             reader.error(key.at, format!("unknown key `{}`{hint}", key.name));
             continue;
         }
-        for node in reader.list(node, "paths", true) {
+        for node in node.elements() {
             let Some(pattern) = reader.string(node, "paths") else { continue };
             let pattern = beside(&wanted.text, &pattern).to_string_lossy().into_owned();
             match glob::Pattern::new(&pattern) {

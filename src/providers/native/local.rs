@@ -137,7 +137,7 @@ pub(crate) fn io_failure(path: &std::path::Path, error: &std::io::Error) -> Fail
 }
 
 /// Notes what such a source cannot have: a way to authenticate, or listings other than its one.
-pub(crate) fn no_more(reader: &mut crate::schema::yaml::Reader, wanted: &SourceSpec, listing: &str) {
+pub(crate) fn no_more(reader: &mut crate::schema::read::Reader, wanted: &SourceSpec, listing: &str) {
     if let Some((_, at)) = &wanted.auth {
         reader.error(*at, "this provider has no ways to authenticate");
     }

@@ -18,7 +18,9 @@ use crate::core::token::Token;
 use crate::providers::language::provider::{Setting, SettingType};
 use crate::providers::{Source, SourceSpec};
 use crate::schema::diagnostic::{Diagnostics, SourceText, did_you_mean};
-use crate::schema::yaml::{Kind, Node, Reader, parse};
+use crate::schema::read::{Reader, element_paths};
+use crate::schema::table::ValueType;
+use crate::schema::yaml::{Kind, Node, parse};
 use entry::token;
 
 const LISTING: &str = "token";
@@ -71,8 +73,9 @@ fn connect(wanted: SourceSpec) -> Result<Box<dyn Source>, Diagnostics> {
     for (key, node) in &wanted.settings {
         match key.name.as_str() {
             "tokens" => {
-                for node in reader.list(node, "tokens", false) {
-                    manual.tokens.extend(token(&mut reader, node).ok());
+                let is_list = reader.check(node, "tokens", &ValueType::List(0, &ValueType::Any));
+                for (path, node) in element_paths(node, "tokens", |_| false).filter(|_| is_list) {
+                    manual.tokens.extend(token(&mut reader, node, &path).ok());
                 }
             }
             "file" => manual.file = reader.string(node, "file").map(|file| beside(&wanted.text, &file)),
@@ -130,7 +133,7 @@ async fn read(file: &std::path::Path) -> Result<(Vec<Token>, Vec<MalformedRow>),
     let (mut tokens, mut odd) = (Vec::new(), Vec::new());
     for (position, node) in (1..).zip(&entries) {
         let mut reader = Reader::new(text.clone());
-        match token(&mut reader, node) {
+        match token(&mut reader, node, &format!("entry {position}")) {
             Ok(token) => tokens.push(token),
             Err(field) => {
                 for mistake in reader.diagnostics.iter().filter(|_| odd.len() < MOST_TOLD) {

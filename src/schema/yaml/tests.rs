@@ -6,30 +6,6 @@ fn text(content: &str) -> SourceText {
     SourceText::new("config.yaml", content)
 }
 
-#[test]
-fn a_value_knows_its_place() {
-    let text = text("sources:\n  - name: 'wö'\n    port: 8080\n");
-    let root = parse(&text).expect("YAML");
-    let mut reader = Reader::new(text.clone());
-    let mut fields = reader.map(&root, "");
-    let sources = fields.required("sources", &mut reader).expect("sources");
-    let Kind::List(sources) = &sources.kind else { panic!("a list") };
-    let mut source = reader.map(&sources[0], "sources[0]");
-    let port = source.required("port", &mut reader).expect("port");
-    assert_eq!(reader.string(port, "port").as_deref(), Some("8080"));
-    assert!(reader.list(port, "sources[0].port", false).is_empty());
-    source.finish(&mut reader);
-    insta::assert_snapshot!(reader.diagnostics, @"
-    config.yaml:3:11: sources[0].port: expected a list, found a number
-    3 |     port: 8080
-      |           ^^^^
-
-    config.yaml:2:5: unknown key `name`
-    2 |   - name: 'wö'
-      |     ^^^^
-    ");
-}
-
 /// The messages that people meet most, one text each; the place is where the caret stands.
 #[test]
 fn what_is_no_yaml_is_one_mistake_in_plain_words() {

@@ -3,16 +3,19 @@
 use std::path::PathBuf;
 
 use axum::http::header::{HeaderName, HeaderValue};
+use chrono::TimeDelta;
 use rustls::SupportedProtocolVersion;
 use rustls::version::{TLS12, TLS13};
+use serde_json::json;
 
 use super::users::{Hash, Hashes};
 use crate::core::rate::Rate;
 use crate::core::secret::Secret;
-use crate::core::time::parse_duration;
-use crate::schema::diagnostic::{Diagnostics, SourceText, Span, did_you_mean};
-use crate::schema::yaml;
-use crate::schema::yaml::{Fields, Kind, Node, Reader};
+use crate::schema::diagnostic::{Diagnostics, SourceText, did_you_mean, one_of};
+use crate::schema::read::{Reader, Record, join};
+use crate::schema::table::ValueType::{self, Count, Domain, Flag, List, Map, OneOf, Text};
+use crate::schema::table::{DomainType, Key, Table};
+use crate::schema::yaml::{self, Kind, Node};
 
 /// What the file says.
 #[derive(Debug)]
@@ -61,15 +64,6 @@ pub(super) enum ClientAuth {
 }
 
 impl ClientAuth {
-    const NAMES: [(&'static str, Self); 6] = [
-        ("NoClientCert", Self::None),
-        ("RequestClientCert", Self::Request),
-        ("RequireAnyClientCert", Self::RequireAny),
-        ("RequireClientCert", Self::RequireAny),
-        ("VerifyClientCertIfGiven", Self::VerifyIfGiven),
-        ("RequireAndVerifyClientCert", Self::RequireAndVerify),
-    ];
-
     pub(super) fn verifies(self) -> bool {
         matches!(self, Self::VerifyIfGiven | Self::RequireAndVerify)
     }
@@ -79,240 +73,209 @@ impl ClientAuth {
     }
 }
 
-/// The headers that the format knows.
-const HEADERS: [&str; 5] = [
-    "Content-Security-Policy",
-    "X-Frame-Options",
-    "X-Content-Type-Options",
-    "X-XSS-Protection",
-    "Strict-Transport-Security",
+/// The keys of the file; `docs/web.md` describes them.
+static FILE: Table = Table::part(&[
+    key("tls_server_config", ValueType::Table(&TLS)),
+    key("http_server_config", ValueType::Table(&HTTP)),
+    key("basic_auth_users", Map(&Domain(&BCRYPT_HASH))),
+    key("rate_limit", ValueType::Table(&RATE_LIMIT)),
+]);
+
+static TLS: Table = Table::part(&[
+    key("cert", Text),
+    key("cert_file", Text),
+    key("key", Text),
+    key("key_file", Text),
+    key("client_ca", Text),
+    key("client_ca_file", Text),
+    key(
+        "client_auth_type",
+        OneOf(&[
+            "",
+            "NoClientCert",
+            "RequestClientCert",
+            "RequireAnyClientCert",
+            "RequireClientCert",
+            "VerifyClientCertIfGiven",
+            "RequireAndVerifyClientCert",
+        ]),
+    ),
+    key("client_allowed_sans", List(0, &Text)),
+    Key::or("min_version", Domain(&VERSION), "TLS12", ""),
+    Key::or("max_version", Domain(&VERSION), "TLS13", ""),
+    key("cipher_suites", List(0, &Text)),
+    key("curve_preferences", List(0, &Text)),
+    Key::or("prefer_server_cipher_suites", Flag, "true", ""),
+]);
+
+static HTTP: Table = Table::part(&[Key::or("http2", Flag, "true", ""), key("headers", Domain(&RESPONSE_HEADERS))]);
+
+static RATE_LIMIT: Table = Table::part(&[
+    key("interval", ValueType::Duration(TimeDelta::zero(), TimeDelta::MAX)),
+    key("burst", Count(0, u32::MAX as u64)),
+]);
+
+const fn key(name: &'static str, value: ValueType) -> Key {
+    Key::optional(name, value, "")
+}
+
+static BCRYPT_HASH: DomainType = DomainType {
+    words: "bcrypt hash",
+    json_schema: || json!({"type": "string"}),
+    check: |reader, node, path| {
+        if reader.string(node, path).is_some_and(|text| Hash::parse(&text).is_none()) {
+            let message = format!("{path}: not a bcrypt hash; create one with `htpasswd -nBC 10 \"\" | tr -d ':\\n'`");
+            reader.error(node.at, message);
+        }
+    },
+};
+
+static VERSION: DomainType = DomainType {
+    words: "`TLS12` or `TLS13`",
+    json_schema: || json!({"enum": ["TLS12", "TLS13"]}),
+    check: |reader, node, path| match node.as_text() {
+        Some("TLS10" | "TLS11") => {
+            let message = format!("{path}: TLS 1.0 and 1.1 are insecure and not supported; use `TLS12` or `TLS13`");
+            reader.error(node.at, message);
+        }
+        _ => reader.one_of(node, path, &["TLS12", "TLS13"]),
+    },
+};
+
+/// The headers that the format knows, and their values if these are restricted.
+const HEADERS: [(&str, &[&str]); 5] = [
+    ("Content-Security-Policy", &[]),
+    ("X-Frame-Options", &["deny", "sameorigin"]),
+    ("X-Content-Type-Options", &["nosniff"]),
+    ("X-XSS-Protection", &[]),
+    ("Strict-Transport-Security", &[]),
 ];
+
+static RESPONSE_HEADERS: DomainType = DomainType {
+    words: "map: header → string",
+    json_schema: || json!({"type": "object"}),
+    check: |reader, node, path| {
+        if !matches!(node.kind, Kind::Map(_)) {
+            return reader.wrong_type(node, path, "a map");
+        }
+        for (key, value) in node.entries() {
+            let Some((name, allowed)) = HEADERS.into_iter().find(|(known, _)| known.eq_ignore_ascii_case(&key.name))
+            else {
+                let hint = did_you_mean(&key.name, HEADERS.map(|(name, _)| name));
+                reader.error(key.at, format!("{path}: `{}` cannot be set{hint}", key.name));
+                continue;
+            };
+            let path = join(path, name);
+            let Some(text) = reader.string(value, &path) else { continue };
+            if text.is_empty() {
+                continue;
+            }
+            if !allowed.is_empty() && !allowed.contains(&text.to_ascii_lowercase().as_str()) {
+                reader.error(value.at, format!("{path}: expected {}", one_of(allowed.iter().copied())));
+            } else if HeaderValue::from_str(&text).is_err() {
+                reader.error(value.at, format!("{path}: contains characters that no header can have"));
+            }
+        }
+    },
+};
 
 impl Settings {
     /// Reads the file.
     ///
     /// # Errors
-    /// Every mistake, with its place; lines are not shown, since any of them may hold a hash or a key.
+    /// Every error in it. No line is shown, since any may contain a hash or a key.
     pub fn parse(text: &SourceText) -> Result<Self, Diagnostics> {
-        let root = yaml::parse(text).map_err(|mistake| mistake.hide_line())?;
+        let root = yaml::parse(text).map_err(|error| error.hide_line())?;
         let mut reader = Reader::new(text.clone());
-        let settings = read(&mut reader, &root);
-        let mut hidden = Diagnostics::default();
-        for mistake in reader.diagnostics.iter() {
-            hidden.push(mistake.clone().hide_line());
-        }
-        hidden.into_result()?;
-        Ok(settings)
-    }
-}
-
-fn read(reader: &mut Reader, root: &Node) -> Settings {
-    let mut settings = Settings { tls: None, http2: true, headers: Vec::new(), users: Hashes::new(), rate_limit: None };
-    // An empty file asks for nothing.
-    if root.is_null() {
-        return settings;
-    }
-    let mut fields = reader.map(root, "");
-    // As in exporter-toolkit, where nothing is set there is no TLS.
-    if let Some(node) = fields.optional("tls_server_config").filter(|node| !is_empty(node)) {
-        settings.tls = read_tls(reader, node);
-    }
-    if let Some(node) = fields.optional("http_server_config") {
-        let mut http = reader.map(node, "http_server_config");
-        if let Some(node) = http.optional("http2") {
-            settings.http2 = reader.flag(node, "http_server_config.http2").unwrap_or(true);
-        }
-        if let Some(node) = http.optional("headers") {
-            settings.headers = read_headers(reader, node);
-        }
-        http.finish(reader);
-    }
-    if let Some(node) = fields.optional("basic_auth_users") {
-        settings.users = read_users(reader, node);
-    }
-    if let Some(node) = fields.optional("rate_limit") {
-        settings.rate_limit = read_rate_limit(reader, node);
-    }
-    fields.finish(reader);
-    settings
-}
-
-fn is_empty(node: &Node) -> bool {
-    node.is_null() || matches!(&node.kind, Kind::Map(keys) if keys.is_empty())
-}
-
-fn read_users(reader: &mut Reader, node: &Node) -> Hashes {
-    let mut users = Hashes::new();
-    for (name, node) in reader.map(node, "basic_auth_users").rest() {
-        let what = format!("basic_auth_users.{}", name.name);
-        let Some(text) = reader.string(node, &what) else { continue };
-        match Hash::parse(&text) {
-            Some(hash) => {
-                users.insert(name.name.clone(), hash);
-            }
-            None => reader
-                .error(node.at, format!("{what}: no bcrypt hash; `htpasswd -nBC 10 \"\" | tr -d ':\\n'` makes one")),
-        }
-    }
-    users
-}
-
-fn read_headers(reader: &mut Reader, node: &Node) -> Vec<(HeaderName, HeaderValue)> {
-    let mut headers = Vec::new();
-    for (key, node) in reader.map(node, "http_server_config.headers").rest() {
-        let Some(name) = HEADERS.into_iter().find(|known| known.eq_ignore_ascii_case(&key.name)) else {
-            let hint = did_you_mean(&key.name, HEADERS);
-            reader.error(key.at, format!("http_server_config.headers: `{}` cannot be set{hint}", key.name));
-            continue;
+        // An empty file sets nothing.
+        let root = if root.is_null() { Node { kind: Kind::Map(Vec::new()), ..root } } else { root };
+        let values = reader.read(&root, "", &FILE);
+        let users = values.map("basic_auth_users").into_iter();
+        let settings = Self {
+            // As in exporter-toolkit, an empty `tls_server_config` is no TLS.
+            tls: values
+                .node("tls_server_config")
+                .filter(|tls| !tls.entries().is_empty())
+                .and_then(|_| tls(&mut reader, &values)),
+            http2: values.flag("http_server_config.http2").unwrap_or(true),
+            headers: values.map("http_server_config.headers").into_iter().filter_map(header).collect(),
+            users: users.filter_map(|(name, hash)| Some((name, Hash::parse(&hash)?))).collect(),
+            rate_limit: rate_limit(&mut reader, &values),
         };
-        let Some(value) = reader.string(node, &format!("http_server_config.headers.{name}")) else { continue };
-        let allowed: &[&str] = match name {
-            "X-Frame-Options" => &["deny", "sameorigin"],
-            "X-Content-Type-Options" => &["nosniff"],
-            _ => &[],
-        };
-        match (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(&value)) {
-            _ if value.is_empty() => {}
-            _ if !allowed.is_empty() && !allowed.contains(&value.to_ascii_lowercase().as_str()) => {
-                let allowed = allowed.iter().map(|value| format!("`{value}`")).collect::<Vec<_>>().join(" or ");
-                reader.error(node.at, format!("http_server_config.headers.{name}: expected {allowed}"));
-            }
-            (Ok(name), Ok(value)) => headers.push((name, value)),
-            _ => reader.error(node.at, format!("http_server_config.headers.{name}: no header can have this value")),
-        }
+        reader.finish(|_| true).map(|()| settings)
     }
-    headers
 }
 
-fn read_rate_limit(reader: &mut Reader, node: &Node) -> Option<Rate> {
-    let mut fields = reader.map(node, "rate_limit");
-    let interval = fields.optional("interval").and_then(|node| {
-        let text = reader.string(node, "rate_limit.interval")?;
-        let parsed = if text == "0" { Some(chrono::TimeDelta::zero()) } else { parse_duration(&text) };
-        let interval = parsed.and_then(|interval| interval.to_std().ok());
-        if interval.is_none() {
-            reader.error(node.at, "rate_limit.interval: no duration; write it like `100ms` or `1s`");
-        }
-        interval
-    });
-    let burst = fields.optional("burst").and_then(|node| {
-        let burst = u32::try_from(reader.count(node, "rate_limit.burst")?).ok();
-        if burst.is_none() {
-            reader.error(node.at, "rate_limit.burst: too many");
-        }
-        burst
-    });
-    fields.finish(reader);
-    let interval = interval.filter(|interval| !interval.is_zero())?;
-    let Some(burst) = burst.filter(|burst| *burst > 0) else {
-        reader.error(node.at, "rate_limit: without `burst` no request would ever be answered");
-        return None;
+/// A header to set; an empty value sets none.
+fn header((name, value): (String, String)) -> Option<(HeaderName, HeaderValue)> {
+    let value = HeaderValue::from_str(&value).ok().filter(|value| !value.is_empty())?;
+    Some((HeaderName::from_bytes(name.as_bytes()).ok()?, value))
+}
+
+fn rate_limit(reader: &mut Reader, values: &Record<'_>) -> Option<Rate> {
+    let interval = values.period("rate_limit.interval").filter(|interval| !interval.is_zero())?;
+    let burst = values.count("rate_limit.burst").and_then(|burst| u32::try_from(burst).ok()).unwrap_or_default();
+    if burst == 0 {
+        reader.error(values.value_at("rate_limit"), "rate_limit: without `burst` every request would be rejected");
+    }
+    (burst > 0).then_some(Rate { interval, burst })
+}
+
+fn tls(reader: &mut Reader, values: &Record<'_>) -> Option<Tls> {
+    let values = values.record("tls_server_config")?;
+    let certificate = pem(reader, values, "cert", "cert_file");
+    let key = pem(reader, values, "key", "key_file");
+    let client_ca = pem(reader, values, "client_ca", "client_ca_file");
+    let client_auth = match values.text("client_auth_type").as_deref() {
+        Some("RequestClientCert") => ClientAuth::Request,
+        Some("RequireAnyClientCert" | "RequireClientCert") => ClientAuth::RequireAny,
+        Some("VerifyClientCertIfGiven") => ClientAuth::VerifyIfGiven,
+        Some("RequireAndVerifyClientCert") => ClientAuth::RequireAndVerify,
+        _ => ClientAuth::None,
     };
-    Some(Rate { interval, burst })
-}
-
-fn read_tls(reader: &mut Reader, node: &Node) -> Option<Tls> {
-    let mut fields = reader.map(node, "tls_server_config");
-    let certificate = read_pem(reader, &mut fields, "cert", "cert_file");
-    let key = read_pem(reader, &mut fields, "key", "key_file");
-    let client_ca = read_pem(reader, &mut fields, "client_ca", "client_ca_file");
-    let client_auth = read_client_auth(reader, &mut fields);
-    let sans = fields.optional("client_allowed_sans");
-    let client_allowed_sans = sans.map(|node| read_list(reader, node, "client_allowed_sans")).unwrap_or_default();
-    let versions = read_versions(reader, &mut fields);
-    let suites = fields.optional("cipher_suites");
-    let cipher_suites = suites.map(|node| read_list(reader, node, "cipher_suites")).unwrap_or_default();
-    let curves = fields.optional("curve_preferences");
-    let curves = curves.map(|node| read_list(reader, node, "curve_preferences")).unwrap_or_default();
-    let prefer = fields.optional("prefer_server_cipher_suites");
-    let prefer_server_cipher_suites =
-        prefer.and_then(|node| reader.flag(node, "tls_server_config.prefer_server_cipher_suites")).unwrap_or(true);
-    for (found, names) in [(&certificate, "`cert_file` or `cert`"), (&key, "`key_file` or `key`")] {
-        if found.is_none() {
-            reader.error(fields.at, format!("tls_server_config: {names} is missing"));
-        }
+    let texts = |key| values.texts(key).into_iter().flatten().map(|(text, _)| text).collect::<Vec<_>>();
+    let client_allowed_sans = texts("client_allowed_sans");
+    let problems = [
+        (!values.is_given("cert") && !values.is_given("cert_file"), "`cert_file` or `cert` is missing"),
+        (!values.is_given("key") && !values.is_given("key_file"), "`key_file` or `key` is missing"),
+        (
+            client_ca.is_some() && client_auth == ClientAuth::None,
+            "with a client CA, `client_auth_type` must request a certificate",
+        ),
+        (client_ca.is_none() && client_auth.verifies(), "to verify clients, `client_ca_file` or `client_ca` is needed"),
+        (
+            !client_allowed_sans.is_empty() && !client_auth.requires(),
+            "`client_allowed_sans` needs `client_auth_type` `RequireAndVerifyClientCert` or `RequireAnyClientCert`",
+        ),
+    ];
+    for (_, problem) in problems.into_iter().filter(|(is_wrong, _)| *is_wrong) {
+        reader.error(values.at, format!("{}: {problem}", values.path));
     }
-    if client_ca.is_some() && client_auth == ClientAuth::None {
-        reader.error(fields.at, "tls_server_config: with a client CA, `client_auth_type` must ask for a certificate");
+    let (min, max) = (values.text("min_version"), values.text("max_version"));
+    if min > max && max.is_some() {
+        reader.error(values.value_at("max_version"), format!("{}: below `min_version`", values.path_of("max_version")));
     }
-    if client_ca.is_none() && client_auth.verifies() {
-        reader.error(fields.at, "tls_server_config: to verify clients, `client_ca_file` or `client_ca` is needed");
-    }
-    if !client_allowed_sans.is_empty() && !client_auth.requires() {
-        let types = "`RequireAndVerifyClientCert` or `RequireAnyClientCert`";
-        reader.error(fields.at, format!("tls_server_config: `client_allowed_sans` needs `client_auth_type` {types}"));
-    }
-    fields.finish(reader);
+    let versions = [("TLS12", &TLS12), ("TLS13", &TLS13)].into_iter();
+    let versions = versions.filter(|(name, _)| min.as_deref() <= Some(name) && Some(*name) <= max.as_deref());
     Some(Tls {
         certificate: certificate?,
         key: key?,
         client_auth,
         client_ca,
         client_allowed_sans,
-        versions,
-        cipher_suites,
-        curves,
-        prefer_server_cipher_suites,
+        versions: versions.map(|(_, version)| version).collect(),
+        cipher_suites: texts("cipher_suites"),
+        curves: texts("curve_preferences"),
+        prefer_server_cipher_suites: values.flag("prefer_server_cipher_suites").unwrap_or(true),
     })
 }
 
-fn read_pem(reader: &mut Reader, fields: &mut Fields<'_>, inline: &'static str, file: &'static str) -> Option<Pem> {
-    let (inline_node, file_node) = (fields.optional(inline), fields.optional(file));
-    if let (Some(_), Some(node)) = (inline_node, file_node) {
-        reader.error(node.at, format!("tls_server_config: `{inline}` and `{file}` exclude each other"));
+/// A PEM text, which is in the file itself or in one of its own.
+fn pem(reader: &mut Reader, values: &Record<'_>, inline: &str, file: &str) -> Option<Pem> {
+    if values.is_given(inline) && values.is_given(file) {
+        let message = format!("{}: set either `{inline}` or `{file}`, not both", values.path);
+        reader.error(values.value_at(file), message);
     }
-    if let Some(node) = file_node {
-        let path = reader.string(node, &fields.name(file))?;
-        return Some(Pem::File(path.into()));
-    }
-    let text = reader.string(inline_node?, &fields.name(inline))?;
-    Some(Pem::Inline(Secret::new(text)))
-}
-
-fn read_client_auth(reader: &mut Reader, fields: &mut Fields<'_>) -> ClientAuth {
-    let Some(node) = fields.optional("client_auth_type") else { return ClientAuth::None };
-    let Some(name) = reader.string(node, "tls_server_config.client_auth_type") else { return ClientAuth::None };
-    let found = ClientAuth::NAMES.into_iter().find(|(known, _)| *known == name);
-    if found.is_none() && !name.is_empty() {
-        let hint = did_you_mean(&name, ClientAuth::NAMES.map(|(known, _)| known));
-        reader.error(node.at, format!("tls_server_config.client_auth_type: `{name}` is not known{hint}"));
-    }
-    found.map_or(ClientAuth::None, |(_, auth)| auth)
-}
-
-fn read_versions(reader: &mut Reader, fields: &mut Fields<'_>) -> Vec<&'static SupportedProtocolVersion> {
-    let mut bound = |reader: &mut Reader, key: &'static str, default: u8| -> (u8, Span) {
-        let Some(node) = fields.optional(key) else { return (default, Span::default()) };
-        let version = match reader.string(node, &fields.name(key)).as_deref() {
-            Some("TLS12") => 12,
-            Some("TLS13") => 13,
-            Some("TLS10" | "TLS11") => {
-                reader
-                    .error(node.at, format!("{}: TLS 1.0 and 1.1 are not secure, and not supported", fields.name(key)));
-                default
-            }
-            Some(_) => {
-                reader.error(node.at, format!("{}: expected `TLS12` or `TLS13`", fields.name(key)));
-                default
-            }
-            None => default,
-        };
-        (version, node.at)
-    };
-    let (least, _) = bound(reader, "min_version", 12);
-    let (most, at) = bound(reader, "max_version", 13);
-    if least > most {
-        reader.error(at, "tls_server_config.max_version: below `min_version`");
-    }
-    [(12, &TLS12), (13, &TLS13)]
-        .into_iter()
-        .filter(|(number, _)| (least..=most).contains(number))
-        .map(|(_, v)| v)
-        .collect()
-}
-
-fn read_list(reader: &mut Reader, node: &Node, key: &str) -> Vec<String> {
-    let what = format!("tls_server_config.{key}");
-    let nodes = reader.list(node, &what, false);
-    nodes.into_iter().filter_map(|node| reader.string(node, &what)).collect()
+    let path = values.text(file).map(|path| Pem::File(path.into()));
+    path.or_else(|| Some(Pem::Inline(Secret::new(values.text(inline)?))))
 }

@@ -100,9 +100,9 @@ pub(super) async fn play(stage: &mut Stage, clock: Clock) {
 pub(super) async fn play_impatiently(stage: &mut Stage) {
     let clock: Clock = Arc::new(Utc::now);
     let mut setup = setup(stage, &clock);
-    let catalogue = Catalogue::builtin().unwrap();
-    let orders = setup.orders.into_iter().zip(&stage.subjects);
-    setup.orders = orders.map(|(order, subject)| impatient(order, subject, &catalogue)).collect();
+    let catalogue = Catalogue::builtin(&token_expiry_exporter::config::source_keys()).unwrap();
+    let orders = setup.jobs.into_iter().zip(&stage.subjects);
+    setup.jobs = orders.map(|(order, subject)| impatient(order, subject, &catalogue)).collect();
     collect(stage, setup, clock).await;
 }
 
@@ -162,7 +162,7 @@ async fn collect(stage: &mut Stage, setup: Setup, clock: Clock) {
     let inventory: SharedInventory = Arc::new(RwLock::new(Inventory::default()));
     let surroundings = Timing { clock: Arc::clone(&clock), ..Timing::default() };
     let mut collector = Collector::new(Arc::clone(&inventory), surroundings);
-    collector.apply(setup.orders, setup.policies, setup.rules).await;
+    collector.apply(setup.jobs, setup.policies, setup.rules).await;
     scrape::look(&mut stage.subjects, LONG, || async { seen(&inventory, &clock) }).await;
     collector.stop().await;
 }

@@ -75,36 +75,36 @@ async fn headers_and_rate_limit_apply() {
 #[test]
 fn errors_have_a_position_and_show_no_line() {
     insta::assert_snapshot!(errors("basic_auth_users: {jane: plain-text}\ntls_server_confg: {}\n"), @r#"
-    DIR/web.yaml:1:26: basic_auth_users.jane: no bcrypt hash; `htpasswd -nBC 10 "" | tr -d ':\n'` makes one
+    DIR/web.yaml:1:26: basic_auth_users.jane: not a bcrypt hash; create one with `htpasswd -nBC 10 "" | tr -d ':\n'`
 
     DIR/web.yaml:2:1: unknown key `tls_server_confg`; did you mean `tls_server_config`?
     "#);
-    insta::assert_snapshot!(errors("tls_server_config: {cert_file: a, cert: b, min_version: TLS11, client_auth_type: RequireAndVerify}\n"), @r#"
-    DIR/web.yaml:1:20: tls_server_config: `key_file` or `key` is missing
+    insta::assert_snapshot!(errors("tls_server_config: {cert_file: a, cert: b, min_version: TLS11, client_auth_type: RequireAndVerify}\n"), @"
+    DIR/web.yaml:1:21: tls_server_config: `key_file` or `key` is missing
 
-    DIR/web.yaml:1:32: tls_server_config: `cert` and `cert_file` exclude each other
+    DIR/web.yaml:1:32: tls_server_config: set either `cert` or `cert_file`, not both
 
-    DIR/web.yaml:1:57: tls_server_config.min_version: TLS 1.0 and 1.1 are not secure, and not supported
+    DIR/web.yaml:1:57: tls_server_config.min_version: TLS 1.0 and 1.1 are insecure and not supported; use `TLS12` or `TLS13`
 
-    DIR/web.yaml:1:82: tls_server_config.client_auth_type: `RequireAndVerify` is not known
-    "#);
+    DIR/web.yaml:1:82: tls_server_config.client_auth_type: unknown value `RequireAndVerify`; expected `NoClientCert`, `RequestClientCert`, `RequireAnyClientCert`, `RequireClientCert`, `VerifyClientCertIfGiven` or `RequireAndVerifyClientCert`
+    ");
     insta::assert_snapshot!(errors("tls_server_config: {cert_file: a.pem, key_file: a.key}\n"), @r#"
     DIR/web.yaml: DIR/a.pem cannot be read: No such file or directory (os error 2)
     "#);
-    insta::assert_snapshot!(errors("tls_server_config: {cert: x, key: y, client_ca: z, client_allowed_sans: [a]}\n"), @r#"
-    DIR/web.yaml:1:20: tls_server_config: with a client CA, `client_auth_type` must ask for a certificate
+    insta::assert_snapshot!(errors("tls_server_config: {cert: x, key: y, client_ca: z, client_allowed_sans: [a]}\n"), @"
+    DIR/web.yaml:1:21: tls_server_config: with a client CA, `client_auth_type` must request a certificate
 
-    DIR/web.yaml:1:20: tls_server_config: `client_allowed_sans` needs `client_auth_type` `RequireAndVerifyClientCert` or `RequireAnyClientCert`
-    "#);
-    insta::assert_snapshot!(errors("http_server_config: {headers: {X-Frame: deny, X-Frame-Options: never}, http2: maybe}\nrate_limit: {interval: 1s}\n"), @r#"
+    DIR/web.yaml:1:21: tls_server_config: `client_allowed_sans` needs `client_auth_type` `RequireAndVerifyClientCert` or `RequireAnyClientCert`
+    ");
+    insta::assert_snapshot!(errors("http_server_config: {headers: {X-Frame: deny, X-Frame-Options: never}, http2: maybe}\nrate_limit: {interval: 1s}\n"), @"
     DIR/web.yaml:1:32: http_server_config.headers: `X-Frame` cannot be set; did you mean `X-Frame-Options`?
 
     DIR/web.yaml:1:64: http_server_config.headers.X-Frame-Options: expected `deny` or `sameorigin`
 
-    DIR/web.yaml:1:79: http_server_config.http2: expected true or false, found a text
+    DIR/web.yaml:1:79: http_server_config.http2: expected `true` or `false`, found a string
 
-    DIR/web.yaml:2:13: rate_limit: without `burst` no request would ever be answered
-    "#);
+    DIR/web.yaml:2:13: rate_limit: without `burst` every request would be rejected
+    ");
     insta::assert_snapshot!(errors("basic_auth_users: {jane: '$2y$10$secret\n"), @r#"
     DIR/web.yaml:1:26: this quote is never closed
     "#);

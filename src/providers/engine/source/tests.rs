@@ -15,7 +15,7 @@ use crate::core::secret::{Credential, Credentials, Secret};
 use crate::core::time::parse_instant;
 use crate::core::token::Expiry;
 use crate::providers::ProbeResult;
-use crate::providers::language::provider::compile;
+use crate::providers::language::compile::compile;
 use crate::schema::diagnostic::SourceText;
 use crate::schema::yaml::{Key, Kind, Node, parse};
 
@@ -89,7 +89,7 @@ fn source(definition: &str, origin: &str, credential: Changing) -> Box<dyn Sourc
     let head = "format: 1\nprovider: test\ntitle: Test\ndocs: https://example.com\nexpiry: an instant\n\
                 permission: everything\nsettings: {url: {type: url, help: where it is}}\n";
     let definition = SourceText::new("test.yaml", format!("{head}{definition}"));
-    let provider = compile(&definition).unwrap_or_else(|mistakes| panic!("{mistakes}"));
+    let provider = compile(&definition, &[]).unwrap_or_else(|mistakes| panic!("{mistakes}"));
     let text = SourceText::new("config.yaml", format!("url: {origin}"));
     let node: Node = parse(&text).unwrap();
     let Kind::Map(settings) = node.kind else { panic!("a map") };

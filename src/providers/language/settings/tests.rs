@@ -7,7 +7,7 @@ use serde_json::json;
 use super::*;
 use crate::core::failure::Failure;
 use crate::core::secret::{Credential, Credentials};
-use crate::providers::language::provider::compile;
+use crate::providers::language::compile::compile;
 use crate::schema::diagnostic::SourceText;
 use crate::schema::yaml;
 
@@ -35,7 +35,7 @@ listings:
   - {name: all, kind: token, when: $settings.admin, get: '/a/{org}', rows: ., token: {id: .id, expires_at: .at}}
 ";
 
-/// Credentials of which nothing but the parts' names is asked.
+/// Credentials with these parts.
 struct Parts(Vec<&'static str>);
 
 impl Credentials for Parts {
@@ -48,59 +48,56 @@ impl Credentials for Parts {
     }
 }
 
-/// Settles a source that is written as the configuration would have it.
-fn settle(source: &str, parts: &[&'static str]) -> Result<ResolvedSettings, String> {
+/// Resolves the settings of a source of the configuration.
+fn resolve(source: &str, parts: &[&'static str]) -> Result<ResolvedSettings, String> {
     let text = SourceText::new("config.yaml", source);
     let root = yaml::parse(&text).expect("YAML");
-    let Kind::Map(entries) = &root.kind else { panic!("a map") };
-    let entry = |name: &str| entries.iter().find(|(key, _)| key.name == name).map(|(_, node)| node);
+    let entries = root.entries();
     let word = |node: &Node| (node.as_text().expect("a text").to_owned(), node.at);
-    let wanted = SourceSpec {
+    let spec = SourceSpec {
         text: text.clone(),
         at: entries[0].1.at,
         name: "mine".into(),
-        auth: entry("auth").map(word),
-        listings: entry("listings").map(|node| match &node.kind {
-            Kind::List(list) => list.iter().map(word).collect(),
-            _ => panic!("a list"),
-        }),
+        auth: root.get("auth").map(word),
+        listings: root.get("listings").map(|node| node.elements().iter().map(word).collect()),
         settings: entries
             .iter()
             .filter(|(key, _)| !["name", "auth", "listings", "credential"].contains(&key.name.as_str()))
             .cloned()
             .collect(),
         credentials: Arc::new(Parts(parts.to_vec())),
-        credential_at: entry("credential").map(|node| node.at),
+        credential_at: root.get("credential").map(|node| node.at),
     };
-    let provider = compile(&SourceText::new("widgets.yaml", DEFINITION)).expect("a definition");
-    provider.settle(&wanted).map_err(|mistakes| mistakes.to_string())
+    let provider =
+        compile(&SourceText::new("widgets.yaml", DEFINITION), &["name", "credential"]).expect("a definition");
+    provider.resolve(&spec).map_err(|errors| errors.to_string())
 }
 
 #[test]
-fn a_source_is_settled() {
-    let settled =
-        settle("name: mine\nteams: web\nurl: https://widgets.example/api/\ndays: 30\n", &[""]).expect("settled");
+fn resolve_applies_defaults() {
+    let resolved =
+        resolve("name: mine\nteams: web\nurl: https://widgets.example/api/\ndays: 30\n", &[""]).expect("resolved");
     let expected = json!({"url": "https://widgets.example/api", "teams": ["web"], "admin": false, "days": 30, "org": null,
         "client_id": null, "auth": "token"});
-    assert_eq!(serde_json::Value::from(settled.settings), expected);
-    assert_eq!((settled.scheme, settled.listings), (0, vec![0, 2]));
+    assert_eq!(serde_json::Value::from(resolved.settings), expected);
+    assert_eq!((resolved.scheme, resolved.listings), (0, vec![0, 2]));
 
     let source = "name: mine\nteams: []\nauth: oauth\nclient_id: me\norg: 12\nlistings: [all, org, all]\n";
-    let settled = settle(source, &["secret"]).expect("settled");
-    assert_eq!((settled.scheme, settled.listings), (1, vec![1, 2]));
-    assert_eq!((&settled.settings["org"], &settled.settings["auth"]), (&json!("12"), &json!("oauth")));
+    let resolved = resolve(source, &["secret"]).expect("resolved");
+    assert_eq!((resolved.scheme, resolved.listings), (1, vec![1, 2]));
+    assert_eq!((&resolved.settings["org"], &resolved.settings["auth"]), (&json!("12"), &json!("oauth")));
 }
 
 #[test]
-fn what_a_source_gets_wrong_is_told_all_at_once() {
+fn resolve_reports_every_error_at_once() {
     let source =
         "name: mine\nurl: widgets.example\nteam: [a]\ndays: many\nadmin: 'yes'\nauth: oauht\nlistings: [teams, x]\n";
-    insta::assert_snapshot!(settle(source, &[""]).expect_err("mistakes"), @"
+    insta::assert_snapshot!(resolve(source, &[""]).expect_err("errors"), @"
     config.yaml:1:7: mine: `teams` is missing: the teams
     1 | name: mine
       |       ^^^^
 
-    config.yaml:2:6: mine: `url`: not a URL; it begins with `https://`
+    config.yaml:2:6: mine: `url`: expected an http or https URL, such as `https://api.example.com`
     2 | url: widgets.example
       |      ^^^^^^^^^^^^^^^
 
@@ -108,37 +105,37 @@ fn what_a_source_gets_wrong_is_told_all_at_once() {
     3 | team: [a]
       | ^^^^
 
-    config.yaml:4:7: mine: `days`: expected a whole number, found a text
+    config.yaml:4:7: mine: `days`: expected a whole number, found a string
     4 | days: many
       |       ^^^^
 
-    config.yaml:5:8: mine: `admin`: expected true or false, found a text
+    config.yaml:5:8: mine: `admin`: expected `true` or `false`, found a string
     5 | admin: 'yes'
       |        ^^^^^
 
-    config.yaml:6:7: mine: auth: no way to authenticate is called `oauht`; did you mean `oauth`?
+    config.yaml:6:7: mine: auth: unknown name `oauht`; did you mean `oauth`?
     6 | auth: oauht
       |       ^^^^^
 
-    config.yaml:7:12: mine: listings: no listing is called `teams`; did you mean `team`?
+    config.yaml:7:12: mine: listings: unknown name `teams`; did you mean `team`?
     7 | listings: [teams, x]
       |            ^^^^^
 
-    config.yaml:7:19: mine: listings: no listing is called `x`; `widgets` has `team`, `org`, `all`
+    config.yaml:7:19: mine: listings: unknown name `x`; expected `team`, `org` or `all`
     7 | listings: [teams, x]
       |                   ^
     ");
 }
 
 #[test]
-fn what_is_certainly_needed_is_asked_for_and_nothing_else() {
+fn resolve_requires_what_is_certainly_needed() {
     let cases: &[(&str, &[&str], &[&str])] = &[
         ("teams: []\n", &[""], &[]),
-        ("teams: []\n", &[], &["mine: the credential is missing: `credential: {file: …}` or `{env: …}`"]),
+        ("teams: []\n", &[], &["mine: the credential is missing: `credential: {file: PATH}` or `{env: NAME}`"]),
         (
             "teams: []\n",
             &["secret"],
-            &["mine: the credential is one secret here, without parts: `credential: {file: …}` or `{env: …}`"],
+            &["mine: the credential has no parts here: `credential: {file: PATH}` or `{env: NAME}`"],
         ),
         (
             "teams: []\nauth: oauth\n",
@@ -149,7 +146,7 @@ fn what_is_certainly_needed_is_asked_for_and_nothing_else() {
             "teams: []\nauth: oauth\nclient_id: me\n",
             &["secrt"],
             &[
-                "mine: the credential's part `secret` is missing: `credential: {secret: {file: …}}` or `{env: …}`",
+                "mine: the part `secret` of the credential is missing: `credential: {secret: {file: PATH}}` or `{env: NAME}`",
                 "mine: the credential has no part `secrt`; did you mean `secret`?",
             ],
         ),
@@ -162,8 +159,8 @@ fn what_is_certainly_needed_is_asked_for_and_nothing_else() {
         ("teams:\n", &[""], &["mine: `teams` is missing: the teams"]),
     ];
     for (source, parts, expected) in cases {
-        let told = settle(&format!("name: mine\n{source}"), parts).err().unwrap_or_default();
-        let mut messages: Vec<&str> = told
+        let errors = resolve(&format!("name: mine\n{source}"), parts).err().unwrap_or_default();
+        let mut messages: Vec<&str> = errors
             .lines()
             .filter_map(|line| line.strip_prefix("config.yaml:")?.split_once(": ").map(|(_, message)| message))
             .collect();
@@ -175,27 +172,27 @@ fn what_is_certainly_needed_is_asked_for_and_nothing_else() {
 }
 
 #[test]
-fn a_line_that_may_hold_a_secret_is_not_shown() {
+fn resolve_hides_lines_that_may_hold_a_secret() {
     let source =
         "name: mine\nteams: []\napi_token: s3cret\ncredentail: s3cret\nurl: https://me:s3cret@widgets.example\n";
-    let told = settle(source, &[""]).expect_err("mistakes");
-    assert!(!told.contains("s3cret"), "{told}");
-    assert!(told.contains("unknown key `api_token`; a secret stands in a file or a variable"), "{told}");
-    assert!(told.contains("unknown key `credentail`; did you mean `credential`?"), "{told}");
-    assert!(told.contains("a URL carries no name and no password here"), "{told}");
+    let errors = resolve(source, &[""]).expect_err("errors");
+    assert!(!errors.contains("s3cret"), "{errors}");
+    assert!(errors.contains("unknown key `api_token`; secrets are not allowed here"), "{errors}");
+    assert!(errors.contains("unknown key `credentail`; did you mean `credential`?"), "{errors}");
+    assert!(errors.contains("expected an http or https URL without user and password"), "{errors}");
 }
 
 #[test]
-fn an_address_is_kept_as_requests_need_it() {
+fn base_url_has_no_trailing_slash() {
     let cases = [
         ("https://x.example", Ok("https://x.example")),
         ("https://x.example/", Ok("https://x.example")),
         ("HTTP://X.example:8443/base//", Ok("http://x.example:8443/base")),
-        ("ftp://x.example", Err("not a URL that can be asked; it begins with `https://`")),
+        ("ftp://x.example", Err("expected an http or https URL, such as `https://api.example.com`")),
         ("https://x.example/?a=b", Err("a base URL has no `?` and no `#`")),
-        ("x.example", Err("not a URL; it begins with `https://`")),
+        ("x.example", Err("expected an http or https URL, such as `https://api.example.com`")),
     ];
     for (written, expected) in cases {
-        assert_eq!(address(written), expected.map(str::to_owned), "{written}");
+        assert_eq!(base_url(written), expected.map(str::to_owned), "{written}");
     }
 }

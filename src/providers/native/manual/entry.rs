@@ -1,141 +1,136 @@
 //! One entry that a person has written becomes a token.
 
-use std::collections::BTreeMap;
-
-use chrono::{DateTime, Utc};
-use serde_json::Value;
+use chrono::DateTime;
+use serde_json::json;
 
 use super::KIND;
 use crate::core::time::{TimeFormat, parse_instant};
 use crate::core::token::{Expiry, LastUse, Owner, Token};
-use crate::schema::yaml::{Kind, Node, Reader};
+use crate::core::web_url::web_url;
+use crate::schema::diagnostic::SourceText;
+use crate::schema::read::{Reader, written};
+use crate::schema::table::ValueType::{Domain, Map, Text};
+use crate::schema::table::{DomainType, Key, Table};
+use crate::schema::yaml::{Kind, Node};
 
-/// Reads an entry, and notes every mistake in it.
+static ENTRY: Table = Table::part(&[
+    Key::optional("id", Text, "unique among the entries; default: the name"),
+    Key::optional("name", Text, "its name"),
+    Key::required("expires", Domain(&EXPIRY), "2027-01-31", "a date, a timestamp, or never"),
+    Key::optional("kind", Text, "its kind"),
+    Key::optional("owner", Domain(&OWNER_OR_NAME), "a name, or a map"),
+    Key::optional("created", Domain(&TIMESTAMP), "when it was created"),
+    Key::optional("manage_url", Domain(&WEB_URL), "the page where it is renewed"),
+    Key::optional("labels", Map(&Text), "labels"),
+]);
+
+static OWNER: Table = Table::part(&[
+    Key::optional("id", Text, "the identifier"),
+    Key::optional("name", Text, "the name"),
+    Key::optional("email", Text, "the e-mail address"),
+]);
+
+static OWNER_OR_NAME: DomainType = DomainType {
+    words: "a name, or a map",
+    json_schema: || json!({}),
+    check: |reader, node, path| match node.kind {
+        Kind::Map(_) => drop(reader.read(node, path, &OWNER)),
+        _ => drop(reader.string(node, path)),
+    },
+};
+
+static EXPIRY: DomainType = DomainType {
+    words: "a date, a timestamp, or `never`",
+    json_schema: || json!({}),
+    check: |reader, node, path| {
+        let written = reader.string(node, path);
+        if written.is_some_and(|written| expiry(&written).is_none()) {
+            let expected = "a date such as 2027-01-31, a timestamp such as 2027-01-31T12:00:00Z, or never";
+            reader.error(node.at, format!("{path}: not a time; write {expected}"));
+        }
+    },
+};
+
+static TIMESTAMP: DomainType = DomainType {
+    words: "a date or a timestamp",
+    json_schema: || json!({}),
+    check: |reader, node, path| {
+        let written = reader.string(node, path);
+        if written.is_some_and(|written| parse_instant(&written).is_none()) {
+            let expected = "a date such as 2027-01-31, or a timestamp such as 2027-01-31T12:00:00Z";
+            reader.error(node.at, format!("{path}: not a time; write {expected}"));
+        }
+    },
+};
+
+static WEB_URL: DomainType = DomainType {
+    words: "URL",
+    json_schema: || json!({}),
+    check: |reader, node, path| {
+        let written = reader.string(node, path);
+        if written.is_some_and(|written| web_url(&written).is_none()) {
+            reader.error(node.at, format!("{path}: not a web address; it begins with https:// or http://"));
+        }
+    },
+};
+
+/// Reads an entry, and reports every error in it.
 ///
 /// # Errors
-/// The name of a field that cannot be read.
-pub(super) fn token(reader: &mut Reader, node: &Node) -> Result<Token, &'static str> {
-    let before = reader.diagnostics.iter().count();
-    let mut wrong = None;
-    let mut is_right = |reader: &Reader, field| {
-        if wrong.is_none() && reader.diagnostics.iter().count() > before {
-            wrong = Some(field);
-        }
-    };
-    let mut fields = reader.map(node, "token");
-    let id = fields.optional("id").and_then(|node| reader.string(node, "id"));
-    is_right(reader, "id");
-    let name = fields.optional("name").and_then(|node| reader.string(node, "name"));
-    is_right(reader, "name");
-    let expires = match fields.optional("expires") {
-        Some(node) => expiry(reader, node),
-        None => {
-            reader.error(node.at, "`expires` is missing: a date, an instant, or never");
-            None
-        }
-    };
-    is_right(reader, "expires");
-    let kind = fields.optional("kind").and_then(|node| reader.string(node, "kind"));
-    is_right(reader, "kind");
-    let owner = fields.optional("owner").and_then(|node| owner(reader, node));
-    is_right(reader, "owner");
-    let created_at = fields.optional("created").and_then(|node| instant(reader, node));
-    is_right(reader, "created");
-    let manage_url = fields.optional("manage_url").and_then(|node| url(reader, node));
-    is_right(reader, "manage_url");
-    let labels = fields.optional("labels").map(|node| labels(reader, node)).unwrap_or_default();
-    is_right(reader, "labels");
-    fields.finish(reader);
-    is_right(reader, "an unknown key");
-    if id.is_none() && name.is_none() {
-        reader.error(node.at, "`name` is missing");
-        is_right(reader, "name");
+/// The name of the first invalid field.
+pub(super) fn token(reader: &mut Reader, node: &Node, path: &str) -> Result<Token, &'static str> {
+    let entry = reader.read(node, path, &ENTRY);
+    let (id, name) = (entry.text("id"), entry.text("name"));
+    if !entry.is_given("id") && !entry.is_given("name") {
+        reader.error(entry.at, format!("{path}: `name` is missing"));
     }
-    let (None, Some(expires), Some(id)) = (wrong, expires, id.or_else(|| name.clone())) else {
-        return Err(wrong.unwrap_or("expires"));
-    };
+    if let Some(field) = entry.first_invalid() {
+        return Err(field);
+    }
+    if entry.has_unknown {
+        return Err("an unknown key");
+    }
+    let id = id.or_else(|| name.clone()).ok_or("name")?;
     Ok(Token {
         id,
         name: name.unwrap_or_default(),
-        kind: kind.unwrap_or_else(|| KIND.to_owned()),
-        owner,
-        created_at,
-        expires,
+        kind: entry.text("kind").unwrap_or_else(|| KIND.to_owned()),
+        owner: entry.node("owner").and_then(|node| owner(&reader.text, node)),
+        created_at: entry.text("created").as_deref().and_then(parse_instant),
+        expires: entry.text("expires").as_deref().and_then(expiry).ok_or("expires")?,
         last_used: LastUse::NotReported,
         scopes: Vec::new(),
         disabled: false,
         lifetime: None,
-        manage_url,
-        labels,
+        manage_url: entry.text("manage_url"),
+        labels: entry.map("labels").into_iter().collect(),
         approximate: false,
     })
 }
 
 /// The id of an entry that cannot be read, if that much can.
 pub(super) fn id(node: &Node) -> Option<String> {
-    let Kind::Map(fields) = &node.kind else { return None };
-    let text = |name: &str| fields.iter().find(|(key, _)| key.name == name).and_then(|(_, node)| node.as_text());
-    text("id").or_else(|| text("name")).map(str::to_owned)
+    node.get("id").or_else(|| node.get("name"))?.as_text().map(str::to_owned)
 }
 
-fn expiry(reader: &mut Reader, node: &Node) -> Option<Expiry> {
-    let written = reader.string(node, "expires")?;
+fn expiry(written: &str) -> Option<Expiry> {
     if written.eq_ignore_ascii_case("never") {
         return Some(Expiry::Never);
     }
-    let reading = TimeFormat { absent_is_unknown: true, ..TimeFormat::default() };
-    match reading.expiry(&Value::from(written), DateTime::UNIX_EPOCH) {
-        Expiry::Unknown => {
-            reader.error(
-                node.at,
-                "not a time: write a date such as 2027-01-31, an instant such as 2027-01-31T12:00:00Z, or never",
-            );
-            None
-        }
+    let format = TimeFormat { absent_is_unknown: true, ..TimeFormat::default() };
+    match format.expiry(&written.into(), DateTime::UNIX_EPOCH) {
+        Expiry::Unknown => None,
         expiry => Some(expiry),
     }
 }
 
-fn instant(reader: &mut Reader, node: &Node) -> Option<DateTime<Utc>> {
-    let written = reader.string(node, "created")?;
-    let instant = parse_instant(&written);
-    if instant.is_none() {
-        reader
-            .error(node.at, "not a time: write a date such as 2027-01-31, or an instant such as 2027-01-31T12:00:00Z");
-    }
-    instant
-}
-
-fn url(reader: &mut Reader, node: &Node) -> Option<String> {
-    let written = reader.string(node, "manage_url")?;
-    if written.starts_with("https://") || written.starts_with("http://") {
-        return Some(written);
-    }
-    reader.error(node.at, "not a web address: it begins with https:// or http://");
-    None
-}
-
 /// A text, which is the name, or a map.
-fn owner(reader: &mut Reader, node: &Node) -> Option<Owner> {
-    let owner = match &node.kind {
-        Kind::Map(_) => {
-            let mut fields = reader.map(node, "owner");
-            let mut part = |name| fields.optional(name).and_then(|node| reader.string(node, name));
-            let owner = Owner { id: part("id"), name: part("name"), email: part("email") };
-            fields.finish(reader);
-            owner
-        }
-        _ => Owner { name: reader.string(node, "owner"), ..Owner::default() },
+fn owner(text: &SourceText, node: &Node) -> Option<Owner> {
+    let text = |node: &Node| written(text, node).map(str::to_owned);
+    let part = |name| node.get(name).and_then(text);
+    let owner = match node.kind {
+        Kind::Map(_) => Owner { id: part("id"), name: part("name"), email: part("email") },
+        _ => Owner { name: text(node), ..Owner::default() },
     };
     (owner != Owner::default()).then_some(owner)
-}
-
-fn labels(reader: &mut Reader, node: &Node) -> BTreeMap<String, String> {
-    let mut labels = BTreeMap::new();
-    for (key, node) in reader.map(node, "labels").rest() {
-        if let Some(value) = reader.string(node, &key.name) {
-            labels.insert(key.name.clone(), value);
-        }
-    }
-    labels
 }

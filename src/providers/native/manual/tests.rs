@@ -65,23 +65,19 @@ fn a_mistake_in_the_configuration_is_told_with_its_place() {
 fil: x",
     );
     insta::assert_snapshot!(told.err().unwrap(), @"
-    config.yaml:2:24: not a time: write a date such as 2027-01-31, an instant such as 2027-01-31T12:00:00Z, or never
+    config.yaml:2:24: tokens.a.expires: not a time; write a date such as 2027-01-31, a timestamp such as 2027-01-31T12:00:00Z, or never
     2 |   - {name: a, expires: soon}
       |                        ^^^^
 
-    config.yaml:3:5: `expires` is missing: a date, an instant, or never
-    3 |   - {name: b, expire: 2027-01-31}
-      |     ^
-
-    config.yaml:3:15: unknown key `expire`; did you mean `expires`?
+    config.yaml:3:15: unknown key `tokens.b.expire`; did you mean `expires`?
     3 |   - {name: b, expire: 2027-01-31}
       |               ^^^^^^
 
-    config.yaml:4:5: `name` is missing
+    config.yaml:4:6: tokens[2]: `name` is missing
     4 |   - {expires: 2027-01-31, manage_url: 'javascript:x'}
-      |     ^
+      |      ^^^^^^^
 
-    config.yaml:4:39: not a web address: it begins with https:// or http://
+    config.yaml:4:39: tokens[2].manage_url: not a web address; it begins with https:// or http://
     4 |   - {expires: 2027-01-31, manage_url: 'javascript:x'}
       |                                       ^^^^^^^^^^^^^^
 

@@ -11,10 +11,12 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::Value;
+use token_expiry_exporter::config;
 use token_expiry_exporter::core::failure::Reason;
 use token_expiry_exporter::core::outcome::Outcome;
+use token_expiry_exporter::providers::language::compile::compile;
 use token_expiry_exporter::providers::language::expression::Expression;
-use token_expiry_exporter::providers::language::provider::{Provider, Request, Step, compile};
+use token_expiry_exporter::providers::language::provider::{Provider, Request, Step};
 use token_expiry_exporter::schema::diagnostic::SourceText;
 use tokio::time::Instant;
 use tracing::Level;
@@ -46,7 +48,7 @@ pub(crate) fn play_all() -> Played {
             continue; // a provider in Rust, or the player itself
         }
         let text = SourceText::new(format!("{name}.yaml"), std::fs::read_to_string(&definition).unwrap());
-        let provider = match compile(&text) {
+        let provider = match compile(&text, &config::source_keys()) {
             Ok(provider) => Arc::new(provider),
             Err(mistakes) => {
                 played.failed.push((name, vec![mistakes.to_string()]));

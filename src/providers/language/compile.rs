@@ -1,0 +1,289 @@
+//! From a definition to a provider: every name resolved, every expression compiled, every error reported at once.
+
+mod auth;
+mod listing;
+mod next;
+mod request;
+
+use std::collections::HashSet;
+
+use super::definition::{DEFINITION, rate};
+use super::expression::{Expression, ExpressionScope};
+use super::provider::{Limits, Provider, Setting, SettingType};
+use super::scalar_span::{self, SpanError};
+use super::settings;
+use super::template::{Name, Template, is_name};
+use crate::core::time::{TimeFormat, Unit};
+use crate::schema::diagnostic::{Diagnostics, SourceText, Span, nearest, one_of};
+use crate::schema::read::{Reader, Record, join, written};
+use crate::schema::yaml::{self, Kind, Node};
+
+/// Compiles a definition. `source_keys` are the keys of every source, whose names no setting may have.
+///
+/// # Errors
+/// Every error in it.
+pub fn compile(text: &SourceText, source_keys: &[&'static str]) -> Result<Provider, Diagnostics> {
+    let root = yaml::parse(text)?;
+    let mut reader = Reader::refusing_null(text.clone());
+    let record = reader.read(&root, "", &DEFINITION);
+    let mut compiler = Compiler {
+        reader,
+        reported: HashSet::new(),
+        source_keys: source_keys.to_vec(),
+        settings: Vec::new(),
+        setting_names: Vec::new(),
+        map_names: Vec::new(),
+        expressions: Vec::new(),
+        permission: None,
+        failed: None,
+        times: TimeFormat::default(),
+    };
+    let provider = compiler.provider(&record);
+    compiler.reader.finish(|_| false)?;
+    provider.ok_or_else(|| text.error(root.at, "not a definition").into())
+}
+
+/// The state of a compilation. A method that returns nothing has reported why.
+struct Compiler {
+    reader: Reader,
+    /// Errors inside values: a part that YAML's anchors repeat is reported once.
+    reported: HashSet<(usize, usize, String)>,
+    source_keys: Vec<&'static str>,
+    settings: Vec<Setting>,
+    /// The names of the settings, and `auth`.
+    setting_names: Vec<String>,
+    map_names: Vec<String>,
+    expressions: Vec<Expression>,
+    /// Defaults of the requests.
+    permission: Option<String>,
+    failed: Option<Expression>,
+    times: TimeFormat,
+}
+
+/// The names that templates and expressions may use, in addition to the settings.
+#[derive(Clone, Debug, Default)]
+struct Scope {
+    /// The `as` names of the steps before.
+    steps: Vec<String>,
+    /// Whether the look-up tables are available.
+    maps: bool,
+    /// Names that only templates may use: `credential`, `login`, `key`.
+    special: &'static [&'static str],
+}
+
+impl Scope {
+    fn special(special: &'static [&'static str]) -> Self {
+        Self { special, ..Self::default() }
+    }
+}
+
+impl Compiler {
+    fn provider(&mut self, root: &Record<'_>) -> Option<Provider> {
+        self.settings = root.records("settings").iter().filter_map(|setting| self.setting(setting)).collect();
+        self.setting_names = self.settings.iter().map(|setting| setting.name.clone()).chain(["auth".into()]).collect();
+        self.map_names = root.records("maps").iter().filter_map(|map| Some(map.name?.name.clone())).collect();
+        self.permission = root.text("permission");
+        self.times = times(root, &TimeFormat::default());
+        let global = Scope::default();
+        let error = self.jq(root, "error", &global);
+        self.failed = self.jq(root, "failed", &global);
+        let headers = self.templates(root, "headers", &global);
+        let schemes = self.schemes(root);
+        let maps = root.records("maps").iter().map(|map| self.map(map)).collect::<Vec<_>>();
+        let listings = self.listings(root);
+        let own = root.record("self").map(|record| self.own(record, root.records("listings")));
+        Some(Provider {
+            name: root.text("provider")?,
+            overrides: root.flag("override")?,
+            aliases: root.texts("aliases").into_iter().flatten().map(|(alias, _)| alias).collect(),
+            title: root.text("title")?,
+            docs: root.text("docs")?,
+            expiry: root.text("expiry")?,
+            permission: self.permission.clone(),
+            interval: root.period("interval"),
+            limits: Limits {
+                concurrency: root.count("limits.concurrency").and_then(|limit| usize::try_from(limit).ok()),
+                rate: root.node("limits.rate").and_then(rate),
+            },
+            settings: std::mem::take(&mut self.settings),
+            schemes: schemes?,
+            headers,
+            error,
+            own: own.flatten(),
+            maps: maps.into_iter().collect::<Option<_>>()?,
+            listings: listings?,
+            expressions: std::mem::take(&mut self.expressions),
+            source_keys: std::mem::take(&mut self.source_keys),
+        })
+    }
+
+    fn setting(&mut self, record: &Record<'_>) -> Option<Setting> {
+        let name = self.map_key(record)?;
+        if self.source_keys.contains(&name.as_str()) || matches!(name.as_str(), "login" | "key") {
+            self.error(record.name?.at, format!("setting name `{name}` is reserved"));
+        }
+        let shape = match record.text("type").as_deref() {
+            Some("url") => SettingType::Url,
+            Some("flag") => SettingType::Flag,
+            Some("number") => SettingType::Number,
+            Some("list") => SettingType::List,
+            _ => SettingType::Text,
+        };
+        let default = record.node("default").map(|default| {
+            settings::value(&mut self.reader, default, shape, &record.path_of("default")).unwrap_or_default()
+        });
+        Some(Setting { name, shape, default, help: record.text("help").unwrap_or_default() })
+    }
+
+    /// The name of a setting or a look-up table.
+    fn map_key(&mut self, record: &Record<'_>) -> Option<String> {
+        let key = record.name?;
+        if !is_name(&key.name) {
+            self.error(key.at, format!("`{}` is not a name: use letters, digits, `_` and `-`", key.name));
+        }
+        Some(key.name.clone())
+    }
+
+    /// Compiles an expression.
+    fn jq(&mut self, record: &Record<'_>, key: &str, scope: &Scope) -> Option<Expression> {
+        let node = record.node(key)?;
+        let (path, code) = (record.path_of(key), self.written(node)?);
+        let maps: &[String] = if scope.maps { &self.map_names } else { &[] };
+        let scope = ExpressionScope { settings: &self.setting_names, maps, names: &scope.steps };
+        match Expression::compile(&path, &code, &scope) {
+            Ok(expression) => {
+                self.expressions.push(expression.clone());
+                Some(expression)
+            }
+            Err(errors) => {
+                errors.into_iter().for_each(|error| self.error_within(node, &code, &path, error));
+                None
+            }
+        }
+    }
+
+    /// The templates of a map, such as headers. A null one is empty.
+    fn templates(&mut self, record: &Record<'_>, key: &str, scope: &Scope) -> Vec<(String, Template)> {
+        let path = record.path_of(key);
+        let mut templates = Vec::new();
+        for (name, value) in record.node(key).map(Node::entries).unwrap_or_default() {
+            if key == "headers" && http::HeaderName::from_bytes(name.name.as_bytes()).is_err() {
+                self.error(name.at, format!("{path}: `{}` is not a valid header name", name.name));
+            }
+            let template = if value.is_null() {
+                Some(Template::default())
+            } else {
+                self.template_of(value, &join(&path, &name.name), scope)
+            };
+            templates.extend(template.map(|template| (name.name.clone(), template)));
+        }
+        templates
+    }
+
+    fn template(&mut self, record: &Record<'_>, key: &str, scope: &Scope) -> Option<Template> {
+        self.template_of(record.node(key)?, &record.path_of(key), scope)
+    }
+
+    fn template_of(&mut self, node: &Node, path: &str, scope: &Scope) -> Option<Template> {
+        let text = self.written(node)?;
+        let unresolved = |name: &Name| Some(SpanError::new(name.at.clone(), self.unresolved(name, scope)?));
+        let errors = match Template::parse(&text) {
+            Ok(template) => match template.names().filter_map(unresolved).collect::<Vec<_>>() {
+                errors if errors.is_empty() => return Some(template),
+                errors => errors,
+            },
+            Err(errors) => errors,
+        };
+        errors.into_iter().for_each(|error| self.error_within(node, &text, path, error));
+        None
+    }
+
+    /// Why a name of a template cannot be used.
+    fn unresolved(&self, name: &Name, scope: &Scope) -> Option<String> {
+        let head = name.head.as_str();
+        if scope.steps.iter().any(|step| step == head) || scope.special.contains(&head) {
+            return None;
+        }
+        Some(match (head, self.settings.iter().find(|setting| setting.name == head)) {
+            ("credential", _) => "`{credential}` is available only in `auth`".into(),
+            ("login", _) => "`{login}` is available only in `auth`, together with a `login`".into(),
+            (_, Some(_)) if !name.fields.is_empty() => format!("`{head}` is a setting, which has no fields"),
+            (_, Some(setting)) if setting.shape == SettingType::List => {
+                format!("`{head}` is a list; use its elements with `for_each: {{in: $settings.{head}, as: NAME}}`")
+            }
+            (_, Some(_)) => return None,
+            (_, None) => {
+                let settings = self.settings.iter().map(|setting| setting.name.as_str());
+                let known = scope.steps.iter().map(String::as_str).chain(settings).chain(scope.special.iter().copied());
+                let hint = nearest(head, known).map(|name| format!("; did you mean `{{{name}}}`?"));
+                format!("unknown name `{head}`{}", hint.unwrap_or_default())
+            }
+        })
+    }
+
+    /// A number or a boolean is a text as it is written.
+    fn written(&self, node: &Node) -> Option<String> {
+        written(&self.reader.text, node).map(str::to_owned)
+    }
+
+    fn error(&mut self, at: Span, message: String) {
+        self.reader.error(at, message);
+    }
+
+    /// Reports an error inside a value.
+    fn error_within(&mut self, node: &Node, value: &str, path: &str, error: SpanError) {
+        let at = scalar_span::place(&self.reader.text, node.at, value, &error.at);
+        if self.reported.insert((at.start, at.end, error.message.clone())) {
+            self.error(at, format!("{path}: {}", error.message));
+        }
+    }
+
+    /// Reports each name that occurs twice in a list.
+    fn check_duplicates(&mut self, records: &[Record<'_>], list: &str) {
+        let mut seen = HashSet::new();
+        for (name, at) in records.iter().filter_map(|record| record.spanned("name")) {
+            if !seen.insert(name.clone()) {
+                self.error(at, format!("{list}: duplicate name `{name}`"));
+            }
+        }
+    }
+
+    /// Reports keys that are not allowed here.
+    fn refuse(&mut self, record: &Record<'_>, keys: &[&str], why: &str) {
+        for key in keys.iter().filter(|key| record.is_given(key)) {
+            self.error(record.key_at(key), format!("{}: `{key}` {why}", record.path));
+        }
+    }
+
+    /// The one of these keys that is present. None, and more than one, are errors; a misspelt key has its own.
+    fn exactly_one<'k>(&mut self, record: &Record<'_>, keys: &[&'k str]) -> Option<&'k str> {
+        let given: Vec<_> = keys.iter().copied().filter(|key| record.is_given(key)).collect();
+        if given.len() != 1 && record.is_map && !(given.is_empty() && record.has_unknown) {
+            let at = given.get(1).map_or(record.at, |second| record.key_at(second));
+            self.error(at, format!("{}: expected exactly one of {}", record.path, one_of(keys.iter().copied())));
+        }
+        given.first().copied().filter(|_| given.len() == 1)
+    }
+}
+
+/// How times are read: what `times` and `never` say, else what applies around them.
+fn times(record: &Record<'_>, outer: &TimeFormat) -> TimeFormat {
+    let mut format = outer.clone();
+    if let Some(words) = record.texts("times") {
+        let has = |word: &str| words.iter().any(|(found, _)| found == word);
+        format.unit = match () {
+            () if has("epoch_s") => Unit::EpochSeconds,
+            () if has("epoch_ms") => Unit::EpochMilliseconds,
+            () if has("seconds_from_now") => Unit::SecondsFromNow,
+            () => Unit::None,
+        };
+        format.rfc_2822 = has("rfc_2822");
+        format.end_of_day = has("end_of_day");
+    }
+    if let Some(never) = record.node("never") {
+        format.absent_is_unknown = matches!(never.kind, Kind::Flag(_));
+        let values = never.elements().iter().filter(|_| !format.absent_is_unknown);
+        format.never = values.map(Node::to_json).collect();
+    }
+    format
+}

@@ -1,0 +1,52 @@
+//! How the next page is found.
+
+use super::{Compiler, Scope};
+use crate::providers::language::provider::{Method, Pagination, ParamLocation};
+use crate::schema::read::Record;
+
+impl Compiler {
+    pub(super) fn next(&mut self, record: &Record<'_>, scope: &Scope, method: Option<Method>) -> Option<Pagination> {
+        let next = record.node("next")?;
+        if !record.is_given("rows") {
+            self.error(record.key_at("next"), format!("{}: `next` needs `rows`", record.path));
+            return None;
+        }
+        match record.record("next") {
+            Some(next) => self.pagination(next, scope, method),
+            None => next.as_text().map(|_| Pagination::Link),
+        }
+    }
+
+    fn pagination(&mut self, record: &Record<'_>, scope: &Scope, method: Option<Method>) -> Option<Pagination> {
+        let way = self.exactly_one(record, &["url", "cursor", "page", "offset"])?;
+        let others: &[&str] = match way {
+            "url" => &["param", "from", "last", "in"],
+            "cursor" => &["from", "last"],
+            "page" => &["param"],
+            _ => &["param", "from"],
+        };
+        self.refuse(record, others, &format!("is not allowed with `{way}`"));
+        let at = match record.text("in")?.as_str() {
+            "body" if method == Some(Method::Get) => {
+                self.error(record.value_at("in"), format!("{}: only a `post` has a body", record.path_of("in")));
+                return None;
+            }
+            "body" => ParamLocation::Body,
+            "header" => ParamLocation::Header,
+            _ => ParamLocation::Query,
+        };
+        let last = self.jq(record, "last", scope);
+        match way {
+            "url" => Some(Pagination::Url(self.jq(record, "url", scope)?)),
+            "cursor" => {
+                let cursor = self.jq(record, "cursor", scope);
+                if !record.is_given("param") && !record.has_unknown {
+                    self.error(record.at, format!("{}: `param` is missing", record.path));
+                }
+                Some(Pagination::Cursor { cursor: cursor?, parameter: record.text("param")?, at })
+            }
+            "page" => Some(Pagination::Page { parameter: record.text("page")?, from: record.count("from")?, last, at }),
+            _ => Some(Pagination::Offset { parameter: record.text("offset")?, last, at }),
+        }
+    }
+}

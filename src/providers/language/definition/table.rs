@@ -1,0 +1,321 @@
+//! Every key of a definition: one table for each thing that a definition is made of.
+
+use chrono::TimeDelta;
+
+use super::{NAME, NEVER, OPTIONAL_TEMPLATE, PARAMETER};
+use crate::schema::table::ValueType::{Any, Count, Domain, Flag, List, Map, OneOf, OneOrList, Text, WordOr};
+use crate::schema::table::{Key, Table, ValueType};
+
+const JQ: ValueType = Domain(&super::JQ);
+const TEMPLATE: ValueType = Domain(&super::TEMPLATE);
+const TEMPLATES: ValueType = Map(&Domain(&OPTIONAL_TEMPLATE));
+const DURATION: ValueType = ValueType::Duration(TimeDelta::milliseconds(1), TimeDelta::MAX);
+const NUMBER: ValueType = Count(0, u64::MAX);
+const TIMES: ValueType = Domain(&super::TIMES);
+
+const fn key(name: &'static str, value: ValueType, help: &'static str) -> Key {
+    Key::optional(name, value, help)
+}
+
+const fn must(name: &'static str, value: ValueType, help: &'static str) -> Key {
+    Key::required(name, value, "", help)
+}
+
+const fn table(name: &'static str, title: &'static str, help: &'static str, keys: &'static [Key]) -> Table {
+    Table { name, title, help, keys, includes: &[], open: false }
+}
+
+/// The document.
+pub(in crate::providers::language) static DEFINITION: Table = table(
+    "definition",
+    "The definition",
+    "",
+    &[
+        must("format", OneOf(&["1"]), "the version of this format"),
+        must("provider", Domain(&NAME), "its name, by which sources choose it; the value of the label `provider`"),
+        Key::or("override", Flag, "false", "this definition replaces a built-in one with the same name"),
+        key("aliases", OneOrList(0, &Domain(&NAME)), "other names that sources may use"),
+        must("title", Text, "its display name"),
+        must("docs", Text, "the vendor's documentation"),
+        must("expiry", Text, "meaning of its expiries, in prose"),
+        key("permission", Text, "the permission that the credential needs, in prose"),
+        key("interval", DURATION, "how often a source is collected, unless it sets its own interval"),
+        key("limits", ValueType::Table(&LIMITS), "limits of the provider's API"),
+        key("settings", Map(&ValueType::Table(&SETTING)), "settings that a source may or must have"),
+        key(
+            "auth",
+            WordOr("bearer", &OneOrList(1, &ValueType::Table(&SCHEME))),
+            "how to authenticate: `bearer`, a scheme, or a list of schemes, the first of which is the default",
+        ),
+        key("headers", TEMPLATES, "headers of every request"),
+        key("error", JQ, "selects the vendor's message from an error response: the only part of a body that is shown"),
+        key("failed", JQ, "a 2xx response that matches this is a failure"),
+        Key::or("times", TIMES, "iso", "how the times in its responses are written"),
+        key(
+            "never",
+            Domain(&NEVER),
+            "further values that mean never; `false`: null, absent and \"\" do not mean never",
+        ),
+        key("self", ValueType::Table(&SELF), "how the expiry of the exporter's own credential is found"),
+        key("maps", Map(&ValueType::Table(&LOOKUP)), "look-up tables that expressions read as `$maps.NAME`"),
+        must("listings", List(1, &ValueType::Table(&LISTING)), "the listings"),
+    ],
+);
+
+static LIMITS: Table = table(
+    "limits",
+    "Limits",
+    "",
+    &[
+        key("concurrency", Count(1, u64::MAX), "maximum concurrent requests"),
+        key("rate", Domain(&super::RATE), "request rate, such as `150/1m`"),
+    ],
+);
+
+static SETTING: Table = table(
+    "setting",
+    "A setting",
+    "A source must set it unless it has a `default`.",
+    &[
+        Key::or("type", OneOf(&["text", "url", "flag", "number", "list"]), "text", "its type; a list has strings"),
+        key("default", Any, "its value if the source does not set it; null: none"),
+        must("help", Text, "what it is for"),
+    ],
+);
+
+static SCHEME: Table = table(
+    "scheme",
+    "An authentication scheme",
+    "One of `bearer`, `basic`, `headers` and `github_app`. Its templates may use `{credential}`, `{credential.PART}` and `{login}`.",
+    &[
+        key(
+            "name",
+            Domain(&NAME),
+            "its name, for `auth` in a source and `$settings.auth`; needed if there are several",
+        ),
+        key("permission", Text, "the permission that it needs"),
+        key("bearer", TEMPLATE, "`Authorization: Bearer …`"),
+        key("basic", ValueType::Table(&BASIC), "`Authorization: Basic …`"),
+        key("headers", TEMPLATES, "headers by name"),
+        key("login", ValueType::Table(&LOGIN), "a request that returns the session token, which is `{login}`"),
+        key("github_app", ValueType::Table(&GITHUB_APP), "the installation token of a GitHub App"),
+    ],
+);
+
+static BASIC: Table = table(
+    "basic",
+    "Basic authentication",
+    "",
+    &[must("user", TEMPLATE, "the user"), must("password", TEMPLATE, "the password")],
+);
+
+static GITHUB_APP: Table = table(
+    "github_app",
+    "A GitHub App",
+    "",
+    &[
+        must("app_id", TEMPLATE, "the client ID of the App"),
+        must("private_key", TEMPLATE, "its private key (PEM)"),
+        must("organization", TEMPLATE, "the organization in which it is installed"),
+    ],
+);
+
+static LOGIN: Table = Table {
+    includes: &[&REQUEST],
+    ..table(
+        "login",
+        "A login",
+        "Its templates may use `{credential}`. It is repeated when its token expires or is rejected.",
+        &[
+            key("basic", ValueType::Table(&BASIC), "the client's own user and password for this request"),
+            key("form", TEMPLATES, "the body, as a form"),
+            must("token", JQ, "the token in the response"),
+            key("lifetime", JQ, "its lifetime in seconds"),
+        ],
+    )
+};
+
+/// What is sent.
+static REQUEST: Table = table(
+    "request",
+    "A request",
+    "Either `get` or `post` is required.",
+    &[
+        key(
+            "get",
+            TEMPLATE,
+            "the path, relative to the setting `url`, or to another one of type `url`: `{login_url}/…`",
+        ),
+        key("post", TEMPLATE, "the same, sent as POST"),
+        key(
+            "query",
+            Map(&Domain(&PARAMETER)),
+            "parameters: a template, a number, a flag, or a list of those; null and unset ones are omitted",
+        ),
+        key("headers", TEMPLATES, "headers, which override the definition's; an empty one is omitted"),
+        key("body", Any, "the body of a `post`, sent as JSON; its strings are templates"),
+        key("failed", JQ, "a 2xx response that matches this is a failure"),
+        key("permission", Text, "the permission that is missing if the request is refused"),
+    ],
+);
+
+/// Which responses are empty, and how times in them are read.
+static RESPONSE: Table = table(
+    "response",
+    "A response",
+    "",
+    &[
+        key("none", OneOrList(0, &ValueType::Table(&NONE)), "this response means: complete and empty"),
+        key("times", TIMES, "how the times in this response are written"),
+        key(
+            "never",
+            Domain(&NEVER),
+            "further values that mean never in this response; `false`: null, absent and \"\" do not mean never",
+        ),
+    ],
+);
+
+/// What a response contains.
+static ROWS: Table = table(
+    "rows",
+    "The rows of a response",
+    "Either `rows` or `row`; otherwise the whole response is the only row.",
+    &[
+        key("rows", JQ, "the list in the response; anything else is a failure"),
+        key("row", JQ, "the one object in the response"),
+        key("take", JQ, "maps a row to zero, one or several rows"),
+        key("next", WordOr("link", &ValueType::Table(&NEXT)), "where the next page is; needs `rows`"),
+    ],
+);
+
+static NONE: Table = table(
+    "none",
+    "An empty response",
+    "",
+    &[must("status", Count(200, 599), "its status code"), key("if", JQ, "a condition on its body")],
+);
+
+static NEXT: Table = table(
+    "next",
+    "The next page",
+    "`next: link` follows the header `Link`. Otherwise one of `url`, `cursor`, `page` and `offset` is required.",
+    &[
+        key("url", JQ, "a URL in the response, requested with GET; it must have the same origin"),
+        key("cursor", JQ, "a cursor in the response; null, absent and \"\" end the listing"),
+        key("param", Text, "with `cursor`: the parameter for it; in a body a dotted path"),
+        key("page", Text, "the parameter for the page number"),
+        Key::or("from", NUMBER, "1", "with `page`: the number of the first page"),
+        key("offset", Text, "the parameter for the number of rows to skip"),
+        key("last", JQ, "with `page` or `offset`: whether this page is the last; without it, a page without rows is"),
+        Key::or("in", OneOf(&["query", "body", "header"]), "query", "where the parameter is sent"),
+    ],
+);
+
+static SELF: Table = Table {
+    includes: &[&REQUEST, &RESPONSE],
+    ..table(
+        "self",
+        "The exporter's own credential",
+        "Either a request with `expires_at`, or a `listing` that lists it too.",
+        &[
+            key("when", JQ, "a condition on the settings"),
+            key("expires_at", JQ, "the expiry in the response"),
+            key("listing", Domain(&NAME), "the listing that lists it"),
+            key("is", JQ, "whether a row is it; of several the soonest to expire counts"),
+            key("hint", JQ, "the beginning of the secret as the vendor shows it, or its beginning and end"),
+        ],
+    )
+};
+
+static LOOKUP: Table = Table {
+    includes: &[&REQUEST, &ROWS, &RESPONSE],
+    ..table(
+        "map",
+        "A look-up table",
+        "With `key` all rows are loaded at once; with `for` each key has its own request, which uses it as `{key}`.",
+        &[
+            key("help", Text, "what it is for"),
+            key("key", JQ, "the key of a row"),
+            key("for", JQ, "the key, from the result of `take` in a listing"),
+            Key::or("keep", DURATION, "24h", "with `for`: how long a value is reused"),
+            must("value", JQ, "the value: from a row, or with `for` from the response"),
+        ],
+    )
+};
+
+static LISTING: Table = Table {
+    includes: &[&REQUEST, &ROWS, &RESPONSE],
+    ..table(
+        "listing",
+        "A listing",
+        "",
+        &[
+            must("name", Domain(&NAME), "its name: the value of the label `listing`"),
+            key("help", Text, "what it lists"),
+            must("kind", Text, "the kind of its tokens, unless `token.kind` sets another"),
+            Key::or("opt_in", Flag, "false", "it runs only if the source names it"),
+            Key::or(
+                "replaces",
+                Flag,
+                "true",
+                "a newer token replaces an older one with the same name; false if active tokens share names",
+            ),
+            key("when", JQ, "it runs only if this condition on the settings is true"),
+            key(
+                "require",
+                ValueType::Table(&REQUIRE),
+                "condition for treating a missing token as revoked; otherwise the listing is `forbidden`",
+            ),
+            key("for_each", OneOrList(0, &ValueType::Table(&STEP)), "the fan-out: a step, or a list of nested steps"),
+            key("recheck", DURATION, "how long a response is reused"),
+            must("token", ValueType::Table(&TOKEN), "how a row becomes a token"),
+        ],
+    )
+};
+
+static REQUIRE: Table = Table {
+    includes: &[&REQUEST],
+    ..table(
+        "require",
+        "A requirement",
+        "",
+        &[must("that", JQ, "a condition on the response; if it is not true, the listing is `forbidden`")],
+    )
+};
+
+static STEP: Table = Table {
+    includes: &[&REQUEST, &ROWS, &RESPONSE],
+    ..table(
+        "step",
+        "A step of a fan-out",
+        "Either `in`, or a request whose rows are the elements.",
+        &[
+            key("in", JQ, "a list, such as `$settings.groups`"),
+            must(
+                "as",
+                Domain(&NAME),
+                "the name of each element: `{NAME}` in templates, `$NAME` in the expressions that follow",
+            ),
+        ],
+    )
+};
+
+static TOKEN: Table = table(
+    "token",
+    "A token",
+    "A row with an unreadable `id` or `expires_at` is malformed; other unreadable fields are omitted and counted.",
+    &[
+        must("id", JQ, "a string or a number, unique within the source"),
+        must("expires_at", JQ, "a time, or a value that means never"),
+        key("name", JQ, "a string"),
+        key("kind", JQ, "a string, or null for the listing's"),
+        key("owner", JQ, "`{id, name, email}`, or a string, which is the name"),
+        key("created_at", JQ, "a time"),
+        key("last_used_at", JQ, "a time"),
+        key("lifetime", JQ, "a duration, if the expiry moves with each renewal: seconds, `P30D`, `720h`"),
+        key("scopes", JQ, "a list, or a string with spaces"),
+        key("disabled", JQ, "a boolean"),
+        key("manage_url", JQ, "the page where it is renewed"),
+        key("labels", JQ, "an object of strings, numbers and booleans; null and \"\" are omitted"),
+    ],
+);

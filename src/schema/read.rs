@@ -1,0 +1,488 @@
+//! Reading YAML against a table: every error at once, then typed access to the values.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use chrono::TimeDelta;
+
+use super::diagnostic::{Diagnostics, SourceText, Span, nearest, one_of, suggest};
+use super::table::{self, DefaultValue, Table, ValueType};
+use super::yaml::{self, Key, Kind, Node};
+use crate::core::sanitize::is_displayable;
+use crate::core::time::parse_duration;
+
+/// The longest text on one line, in characters.
+const MAX_LINE: usize = 200;
+
+/// The longest name that takes the place of a number in a path.
+const MAX_NAME_IN_PATH: usize = 63;
+
+/// Reads the nodes of one text, and collects every error.
+#[derive(Debug)]
+pub struct Reader {
+    pub text: SourceText,
+    pub diagnostics: Diagnostics,
+    /// Whether null is as good as an absent key.
+    null_is_absent: bool,
+    secrets: Vec<Span>,
+    /// Number of secrets that were not read.
+    skipped: usize,
+}
+
+impl Reader {
+    pub fn new(text: SourceText) -> Self {
+        Self { text, diagnostics: Diagnostics::default(), null_is_absent: true, secrets: Vec::new(), skipped: 0 }
+    }
+
+    /// A reader that refuses null for a key that has a type.
+    pub fn refusing_null(text: SourceText) -> Self {
+        Self { null_is_absent: false, ..Self::new(text) }
+    }
+
+    pub fn error(&mut self, at: Span, message: impl Into<String>) {
+        self.diagnostics.push(self.text.error(at, message));
+    }
+
+    /// Reports a secret in the text. The message must not quote it; no message shows its lines or reads it again.
+    pub fn secret(&mut self, at: Span, message: impl Into<String>) {
+        self.secrets.push(at);
+        self.error(at, message);
+    }
+
+    fn is_secret(&self, at: Span) -> bool {
+        self.secrets.contains(&at)
+    }
+
+    pub fn wrong_type(&mut self, node: &Node, path: &str, expected: &str) {
+        self.error(node.at, format!("{path}: expected {expected}, found {}", node.describe()));
+    }
+
+    /// Finishes the reading. The errors do not show lines with a secret, nor those that `hide` chooses by their number.
+    ///
+    /// # Errors
+    /// Every error, in the order of their positions.
+    pub fn finish(self, hide: impl Fn(usize) -> bool) -> Result<(), Diagnostics> {
+        let Self { text, diagnostics, secrets, .. } = self;
+        let last = |at: &Span| at.end.saturating_sub(1).max(at.start);
+        let lines = secrets.iter().map(|at| text.line_number(at.start)..=text.line_number(last(at)));
+        let lines: Vec<_> = lines.collect();
+        diagnostics.hide_lines(|line| hide(line) || lines.iter().any(|lines| lines.contains(&line))).into_result()
+    }
+
+    /// A text, a number or a flag, as it is written.
+    pub fn string(&mut self, node: &Node, path: &str) -> Option<String> {
+        let written = written(&self.text, node).map(str::to_owned);
+        if written.is_none() {
+            self.wrong_type(node, path, "a string");
+        }
+        written
+    }
+
+    /// A [`ValueType::Line`].
+    pub fn line(&mut self, node: &Node, path: &str) -> Option<String> {
+        let text = self.string(node, path)?;
+        if text.trim().is_empty() {
+            self.error(node.at, format!("{path}: must not be empty"));
+            return None;
+        }
+        self.is_displayable(node, path, &text).then_some(text)
+    }
+
+    /// Whether a text can be displayed on one line; if not, reports it.
+    pub fn is_displayable(&mut self, node: &Node, path: &str, text: &str) -> bool {
+        let problem = if !is_displayable(text) {
+            "contains a line break or a character that cannot be displayed; write it on one line".to_owned()
+        } else if text.chars().count() > MAX_LINE {
+            format!("is longer than {MAX_LINE} characters")
+        } else {
+            return true;
+        };
+        self.error(node.at, format!("{path}: {problem}"));
+        false
+    }
+
+    /// Reads a map against its table, and reports every error in it.
+    pub fn read<'n>(&mut self, node: &'n Node, path: &str, table: &'static Table) -> Record<'n> {
+        let shown = if path.is_empty() { "the file" } else { path };
+        let entries: &[(Key, Node)] = match &node.kind {
+            Kind::Map(entries) => entries,
+            _ => {
+                self.wrong_type(node, shown, "a map");
+                &[]
+            }
+        };
+        let mut record = Record {
+            text: self.text.clone(),
+            path: path.to_owned(),
+            name: None,
+            at: entries.first().map_or(node.at, |(key, _)| key.at),
+            is_map: matches!(node.kind, Kind::Map(_)),
+            has_unknown: false,
+            table,
+            fields: Vec::new(),
+            rest: Vec::new(),
+        };
+        for (key, node) in entries {
+            let Some(known) = table.all().find(|known| known.name == key.name) else {
+                record.rest.push((key, node));
+                continue;
+            };
+            let no_limit = matches!(known.value, ValueType::Limit(..));
+            if node.is_null() && !no_limit && (self.null_is_absent || known.is_required()) {
+                continue;
+            }
+            let before = self.problems();
+            let records = self.value(node, &join(path, known.name), &known.value, known);
+            record.fields.push(Field { key, node, is_valid: self.problems() == before, records });
+        }
+        self.check_presence(&mut record, shown);
+        record
+    }
+
+    /// Reports keys that are missing, or unknown. A misspelt key is not reported as missing too.
+    fn check_presence(&mut self, record: &mut Record<'_>, shown: &str) {
+        let (table, at, is_map) = (record.table, record.at, record.is_map);
+        let absent = |name: &str| is_map && record.fields.iter().all(|field| field.key.name != name);
+        for key in table.all().filter(|key| key.is_required() && absent(key.name)) {
+            let is_meant = |(unknown, _): &(&Key, &Node)| nearest(&unknown.name, table.names()) == Some(key.name);
+            match record.rest.iter().position(is_meant) {
+                Some(misspelt) if table.open => {
+                    let (unknown, _) = record.rest.remove(misspelt);
+                    self.unknown_key(unknown, &record.path, table);
+                }
+                Some(_) => {}
+                None => self.error(at, format!("{shown}: `{}` is missing{}", key.name, key.remedy("add it"))),
+            }
+        }
+        if !table.open {
+            record.has_unknown = !record.rest.is_empty();
+            // A secret under an unknown key has its own error.
+            record.rest.retain(|(_, node)| !self.is_secret(node.at));
+            for (unknown, _) in std::mem::take(&mut record.rest) {
+                self.unknown_key(unknown, &record.path, table);
+            }
+        }
+    }
+
+    fn unknown_key(&mut self, key: &Key, path: &str, table: &Table) {
+        let message = format!("unknown key `{}`{}", join(path, &key.name), suggest(&key.name, table.names()));
+        self.error(key.at, message);
+    }
+
+    fn problems(&self) -> usize {
+        self.diagnostics.iter().len() + self.skipped
+    }
+
+    /// Checks a value of this type.
+    pub fn check(&mut self, node: &Node, path: &str, of: &'static ValueType) -> bool {
+        const ELEMENT: table::Key = table::Key::optional("", ValueType::Any, "");
+        let before = self.problems();
+        self.value(node, path, of, &ELEMENT);
+        self.problems() == before
+    }
+
+    /// Checks a value, and hands out the maps in it.
+    fn value<'n>(
+        &mut self,
+        node: &'n Node,
+        path: &str,
+        of: &'static ValueType,
+        key: &'static table::Key,
+    ) -> Vec<Record<'n>> {
+        match of {
+            _ if self.is_secret(node.at) => self.skipped += 1,
+            ValueType::Any => {}
+            ValueType::Text => drop(self.string(node, path)),
+            ValueType::Line => drop(self.line(node, path)),
+            ValueType::Flag => self.flag(node, path),
+            ValueType::Count(min, max) => self.count(node, path, *min, *max),
+            ValueType::Limit(..) if is_unlimited(node) => {}
+            ValueType::Duration(min, max) | ValueType::Limit(min, max) => self.duration(node, path, *min, *max),
+            ValueType::OneOf(words) => self.one_of(node, path, words),
+            ValueType::Domain(domain) => (domain.check)(self, node, path),
+            ValueType::WordOr(word, _) if node.as_text() == Some(word) => {}
+            ValueType::WordOr(word, of) => match node.kind {
+                Kind::List(_) | Kind::Map(_) => return self.value(node, path, of, key),
+                _ if matches!(of, ValueType::OneOrList(..)) => {
+                    self.wrong_type(node, path, &format!("`{word}`, a map or a list"));
+                }
+                _ => self.wrong_type(node, path, &format!("`{word}` or a map")),
+            },
+            ValueType::Table(table) => return vec![self.read(node, path, table)],
+            ValueType::List(..) if !matches!(node.kind, Kind::List(_)) => {
+                self.wrong_type(node, path, "a list (each element begins with `- `)");
+            }
+            ValueType::List(min, of) | ValueType::OneOrList(min, of) => {
+                if node.elements().len() < *min {
+                    self.error(node.at, format!("{path}: the list is empty{}", key.remedy("add an element")));
+                }
+                let paths: Vec<_> = element_paths(node, path, |name| self.is_secret(name.at)).collect();
+                return paths.into_iter().flat_map(|(path, element)| self.value(element, &path, of, key)).collect();
+            }
+            ValueType::Map(of) => {
+                let Kind::Map(entries) = &node.kind else {
+                    self.wrong_type(node, path, "a map");
+                    return Vec::new();
+                };
+                let read = entries.iter().flat_map(|(name, node)| {
+                    let records = self.value(node, &join(path, &name.name), of, key);
+                    records.into_iter().map(move |record| Record { name: Some(name), ..record })
+                });
+                return read.collect();
+            }
+        }
+        Vec::new()
+    }
+
+    fn flag(&mut self, node: &Node, path: &str) {
+        if !matches!(node.kind, Kind::Flag(_)) {
+            self.wrong_type(node, path, "`true` or `false`");
+        }
+    }
+
+    fn count(&mut self, node: &Node, path: &str, min: u64, max: u64) {
+        let found = match &node.kind {
+            Kind::Number(number) => number.as_u64(),
+            _ => None,
+        };
+        match found {
+            None => self.wrong_type(node, path, "a whole number"),
+            Some(found) if (min..=max).contains(&found) => {}
+            Some(found) if max == u64::MAX => self.error(node.at, format!("{path}: {found} is less than {min}")),
+            Some(found) => self.error(node.at, format!("{path}: {found} is not between {min} and {max}")),
+        }
+    }
+
+    fn duration(&mut self, node: &Node, path: &str, min: TimeDelta, max: TimeDelta) {
+        const EXPECTED: &str = "expected a duration such as `15m`, `12h` or `7d`";
+        let problem = match (&node.kind, duration(node)) {
+            (_, Some(found)) if found < min => format!("is too short; the minimum is {}", format_duration(min)),
+            (_, Some(found)) if found > max => format!("is too long; the maximum is {}", format_duration(max)),
+            (_, Some(_)) => return,
+            (Kind::Number(_), None) => format!("has no unit; {EXPECTED}"),
+            (Kind::Text(_), None) => format!("is not a duration; {EXPECTED}"),
+            _ => return self.wrong_type(node, path, "a duration such as `15m`"),
+        };
+        let written = written(&self.text, node).unwrap_or_default().trim().to_owned();
+        self.error(node.at, format!("{path}: `{written}` {problem}"));
+    }
+
+    /// Reports a value that is not one of these words.
+    pub fn one_of(&mut self, node: &Node, path: &str, words: &[&str]) {
+        match written(&self.text, node) {
+            Some(word) if words.contains(&word) => {}
+            Some(word) => {
+                let hint = suggest(word, words.iter().copied().filter(|word| !word.is_empty()));
+                self.error(node.at, format!("{path}: unknown value `{word}`{hint}"));
+            }
+            None => self.wrong_type(node, path, &one_of(words.iter().copied())),
+        }
+    }
+}
+
+/// A text, number or flag as it is written.
+pub fn written<'a>(text: &'a SourceText, node: &'a Node) -> Option<&'a str> {
+    match &node.kind {
+        Kind::Text(text) => Some(text),
+        Kind::Number(_) | Kind::Flag(_) => text.content().get(node.at.start..node.at.end),
+        _ => None,
+    }
+}
+
+fn is_unlimited(node: &Node) -> bool {
+    node.is_null() || node.as_text() == Some("never")
+}
+
+fn duration(node: &Node) -> Option<TimeDelta> {
+    match &node.kind {
+        Kind::Text(text) => parse_duration(text.trim()),
+        Kind::Number(number) if number.as_u64() == Some(0) => Some(TimeDelta::zero()),
+        _ => None,
+    }
+}
+
+/// A duration as a person would write it.
+pub fn format_duration(duration: TimeDelta) -> String {
+    let mut rest = duration.num_milliseconds();
+    let mut text = String::new();
+    for (unit, length) in [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)] {
+        if rest >= length {
+            text += &format!("{}{unit}", rest / length);
+            rest %= length;
+        }
+    }
+    if text.is_empty() { "0s".into() } else { text }
+}
+
+/// The path of a key for messages.
+pub fn join(path: &str, key: &str) -> String {
+    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
+}
+
+/// The elements of a list, each with its path: by its `name` if it has one that can be shown, else by its number.
+pub fn element_paths<'n>(
+    node: &'n Node,
+    path: &str,
+    is_secret: impl Fn(&Node) -> bool,
+) -> impl Iterator<Item = (String, &'n Node)> {
+    node.elements().iter().enumerate().map(move |(number, element)| {
+        let name = element.get("name").filter(|name| !is_secret(name)).and_then(Node::as_text);
+        let path = match name.filter(|name| (1..=MAX_NAME_IN_PATH).contains(&name.len())) {
+            _ if !matches!(node.kind, Kind::List(_)) => path.to_owned(),
+            Some(name) => format!("{path}.{name}"),
+            None => format!("{path}[{number}]"),
+        };
+        (path, element)
+    })
+}
+
+/// A map that was read against its table. Keys may be dotted to reach into the maps within: `alert_lead.warning`.
+///
+/// An invalid value, which was reported, is as good as an absent one, except for [`Record::is_given`].
+#[derive(Debug)]
+pub struct Record<'n> {
+    text: SourceText,
+    /// What messages call it, such as `sources.gitlab`; empty for the file itself.
+    pub path: String,
+    /// Its key, if it is a value of a [`ValueType::Map`].
+    pub name: Option<&'n Key>,
+    /// Its first key, to point at.
+    pub at: Span,
+    pub is_map: bool,
+    /// Whether an unknown key was reported, which may be any key that seems to be missing.
+    pub has_unknown: bool,
+    table: &'static Table,
+    fields: Vec<Field<'n>>,
+    /// The other entries of an open table.
+    pub rest: Vec<(&'n Key, &'n Node)>,
+}
+
+#[derive(Debug)]
+struct Field<'n> {
+    key: &'n Key,
+    node: &'n Node,
+    is_valid: bool,
+    records: Vec<Record<'n>>,
+}
+
+impl<'n> Record<'n> {
+    fn field(&self, key: &str) -> Option<&Field<'n>> {
+        match key.split_once('.') {
+            Some((outer, inner)) => self.record(outer)?.field(inner),
+            None => self.fields.iter().find(|field| field.key.name == key),
+        }
+    }
+
+    /// The value of a key, or its default.
+    fn value(&self, key: &str) -> Option<Cow<'n, Node>> {
+        match (self.valid_node(key), self.table.key(key)?.default) {
+            (Some(node), _) => Some(Cow::Borrowed(node)),
+            (None, DefaultValue::Value(default)) => yaml::parse(&SourceText::new(key, default)).ok().map(Cow::Owned),
+            _ => None,
+        }
+    }
+
+    /// The path of a key for messages.
+    pub fn path_of(&self, key: &str) -> String {
+        join(&self.path, key)
+    }
+
+    /// Whether the key is present, with a valid value or not.
+    pub fn is_given(&self, key: &str) -> bool {
+        self.field(key).is_some()
+    }
+
+    /// The first key of the table that is invalid, or is missing though it is required.
+    pub fn first_invalid(&self) -> Option<&'static str> {
+        let is_invalid = |key: &table::Key| self.field(key.name).map_or(key.is_required(), |field| !field.is_valid);
+        self.table.all().find(|key| is_invalid(key)).map(|key| key.name)
+    }
+
+    /// The first of these keys that is present.
+    pub fn first_given<'k>(&self, keys: &[&'k str]) -> Option<&'k str> {
+        keys.iter().copied().find(|key| self.is_given(key))
+    }
+
+    /// The position of a key; of the map if it is absent.
+    pub fn key_at(&self, key: &str) -> Span {
+        self.field(key).map_or(self.at, |field| field.key.at)
+    }
+
+    /// The position of a value; of the map if it is absent.
+    pub fn value_at(&self, key: &str) -> Span {
+        self.field(key).map_or(self.at, |field| field.node.at)
+    }
+
+    /// The value as it was written, valid or not.
+    pub fn node(&self, key: &str) -> Option<&'n Node> {
+        self.field(key).map(|field| field.node)
+    }
+
+    fn valid_node(&self, key: &str) -> Option<&'n Node> {
+        self.field(key).filter(|field| field.is_valid).map(|field| field.node)
+    }
+
+    /// The map under a key; the first one if there are several.
+    pub fn record(&self, key: &str) -> Option<&Self> {
+        self.records(key).first()
+    }
+
+    /// The maps under a key: those of a list or a map, or the single one. Those in which something is invalid are among them.
+    pub fn records(&self, key: &str) -> &[Self] {
+        self.field(key).map_or(&[], |field| &field.records)
+    }
+
+    pub fn text(&self, key: &str) -> Option<String> {
+        Some(written(&self.text, &*self.value(key)?)?.to_owned())
+    }
+
+    /// A text with its position.
+    pub fn spanned(&self, key: &str) -> Option<(String, Span)> {
+        Some((self.text(key)?, self.value_at(key)))
+    }
+
+    /// The texts of a list, or of a single one, with their positions.
+    pub fn texts(&self, key: &str) -> Option<Vec<(String, Span)>> {
+        let text = |node: &Node| Some((written(&self.text, node)?.to_owned(), node.at));
+        self.valid_node(key)?.elements().iter().map(text).collect()
+    }
+
+    /// The texts of a map, by name.
+    pub fn map(&self, key: &str) -> Vec<(String, String)> {
+        let entries = self.valid_node(key).map(Node::entries).unwrap_or_default();
+        let text = |(key, node): &(Key, Node)| Some((key.name.clone(), written(&self.text, node)?.to_owned()));
+        entries.iter().filter_map(text).collect()
+    }
+
+    pub fn flag(&self, key: &str) -> Option<bool> {
+        match self.value(key)?.kind {
+            Kind::Flag(flag) => Some(flag),
+            _ => None,
+        }
+    }
+
+    pub fn count(&self, key: &str) -> Option<u64> {
+        match &self.value(key)?.kind {
+            Kind::Number(number) => number.as_u64(),
+            _ => None,
+        }
+    }
+
+    pub fn duration(&self, key: &str) -> Option<TimeDelta> {
+        duration(&*self.value(key)?)
+    }
+
+    /// A duration as timers take it.
+    pub fn period(&self, key: &str) -> Option<Duration> {
+        self.duration(key)?.to_std().ok()
+    }
+
+    /// A [`ValueType::Limit`]: `Some(None)` if it is switched off.
+    pub fn limit(&self, key: &str) -> Option<Option<TimeDelta>> {
+        let value = self.value(key)?;
+        if is_unlimited(&value) { Some(None) } else { duration(&value).map(Some) }
+    }
+}
+
+#[cfg(test)]
+mod tests;
