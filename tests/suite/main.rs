@@ -3,7 +3,6 @@
 #![allow(clippy::expect_used, clippy::float_cmp, clippy::print_stderr, clippy::unwrap_used, unreachable_pub)]
 
 mod alerts;
-mod canary;
 mod cli;
 mod collector;
 mod compose;
@@ -28,6 +27,7 @@ mod prism;
 mod providers;
 mod reload;
 mod sample;
+mod secret_leaks;
 mod shards;
 mod storage;
 mod strangers;

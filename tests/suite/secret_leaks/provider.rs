@@ -1,4 +1,4 @@
-//! A provider whose answers are full of secrets, in every fault, and which quotes what it was sent.
+//! A provider with secrets in every response, faults included, which also echoes the request.
 
 use std::net::SocketAddr;
 
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::secret;
 
-/// The last word of a source's URL says what goes wrong there.
+/// The fault is the last path segment of the source's URL.
 pub const FAULTS: [&str; 18] = [
     "well",
     "unauthorized",
@@ -20,19 +20,19 @@ pub const FAULTS: [&str; 18] = [
     "login-down",
     "html",
     "broken",
-    "no-object",
+    "not-an-object",
     "moved",
-    "circle",
-    "next-elsewhere",
+    "redirect-loop",
+    "next-other-origin",
     "next-user",
     "next-fails",
-    "odd",
+    "malformed",
     "server",
     "garbled",
     "limited",
 ];
 
-/// Ways to authenticate, each with the parts of its credential.
+/// Authentication schemes, each with the parts of its credential.
 pub const SCHEMES: [(&str, &[(&str, &str)]); 5] = [
     ("bearer", &[("", "bearer")]),
     ("basic", &[("", "basic")]),
@@ -41,13 +41,13 @@ pub const SCHEMES: [(&str, &[(&str, &str)]); 5] = [
     ("query", &[("", "query-key")]),
 ];
 
-/// `NAME` is what becomes the name of a token.
+/// `NAME` is the expression for a token's name.
 pub const DEFINITION: &str = r#"
 format: 1
 provider: leaky
 title: Leaky
 docs: https://leaky.example/
-expiry: an instant
+expiry: a timestamp
 settings:
   url: {type: url, help: its address}
 auth:
@@ -75,11 +75,11 @@ listings:
     token: {id: .id, name: NAME, expires_at: .end, created_at: .made, manage_url: .link, owner: .owner}
 "#;
 
-/// Starts it, and its neighbour, which no request with a credential may reach: what reaches it is told.
-pub async fn start(neighbour: SocketAddr) -> SocketAddr {
+/// Starts it. Some of its redirects and next pages lead to `other_origin`.
+pub async fn start(other_origin: SocketAddr) -> SocketAddr {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let router = Router::new().fallback(answer).with_state(neighbour);
+    let router = Router::new().fallback(respond).with_state(other_origin);
     tokio::spawn(async move { axum::serve(listener, router).await });
     address
 }
@@ -92,10 +92,10 @@ fn response(status: u16, headers: &[(&str, String)], body: impl Into<Vec<u8>>) -
     response.body(body.into().into()).unwrap()
 }
 
-async fn answer(State(neighbour): State<SocketAddr>, request: Request) -> Response {
+async fn respond(State(other_origin): State<SocketAddr>, request: Request) -> Response {
     let (head, body) = request.into_parts();
     let body = to_bytes(body, 1 << 20).await.unwrap();
-    // Its own words: all that it was sent.
+    // Its error message is the whole request.
     let headers: Vec<_> = head
         .headers
         .iter()
@@ -104,15 +104,15 @@ async fn answer(State(neighbour): State<SocketAddr>, request: Request) -> Respon
     let sent = format!("{} {}", headers.join(" "), String::from_utf8_lossy(&body));
     let query = head.uri.query().unwrap_or_default();
     let message = json!({"message": format!("bad: {query} {}", head.headers.get("authorization").map_or(sent.as_str(), |value| value.to_str().unwrap()))});
-    let quoted = json!({"message": format!("{query} {sent}")});
+    let echo = json!({"message": format!("{query} {sent}")});
     let path = head.uri.path();
     let fault = path.split('/').nth(1).unwrap_or_default();
     let of = |name| secret(name);
     if path.ends_with("/login") {
         return match fault {
-            "login-refused" => response(401, &[], quoted.to_string()),
+            "login-refused" => response(401, &[], echo.to_string()),
             "login-garbled" => response(200, &[], format!("access_token={}", of("access-token"))),
-            "login-down" => response(503, &[("retry-after", of("response-header"))], quoted.to_string()),
+            "login-down" => response(503, &[("retry-after", of("response-header"))], echo.to_string()),
             _ => response(
                 200,
                 &[],
@@ -122,25 +122,27 @@ async fn answer(State(neighbour): State<SocketAddr>, request: Request) -> Respon
         };
     }
     if path.contains("next-page") {
-        return response(500, &[], quoted.to_string());
+        return response(500, &[], echo.to_string());
     }
     let here = format!("http://{}/{fault}/next-page?cursor={}", head.headers["host"].to_str().unwrap(), of("cursor"));
-    let elsewhere = format!("http://{neighbour}/tokens?key={}", of("signed-url"));
+    let other = format!("http://{other_origin}/tokens?key={}", of("signed-url"));
     match fault {
         "unauthorized" => response(401, &[], message.to_string()),
-        "forbidden" => response(403, &[], quoted.to_string()),
+        "forbidden" => response(403, &[], echo.to_string()),
         "html" => response(200, &[("content-type", "text/html".into())], format!("<html>{}</html>", of("page"))),
-        "broken" => response(200, &[], format!("{{\"tokens\": [{{\"secret\": {}", json!(of("answer-secret")))),
-        "no-object" => response(200, &[], json!(of("answer-secret")).to_string()),
-        "moved" => response(302, &[("location", elsewhere)], ""),
-        "circle" => response(302, &[("location", format!("/circle/tokens?token={}", of("signed-url")))], ""),
-        "next-elsewhere" => response(200, &[], tokens(&json!(elsewhere))),
+        "broken" => response(200, &[], format!("{{\"tokens\": [{{\"secret\": {}", json!(of("response-secret")))),
+        "not-an-object" => response(200, &[], json!(of("response-secret")).to_string()),
+        "moved" => response(302, &[("location", other)], ""),
+        "redirect-loop" => {
+            response(302, &[("location", format!("/redirect-loop/tokens?token={}", of("signed-url")))], "")
+        }
+        "next-other-origin" => response(200, &[], tokens(&json!(other))),
         "next-user" => {
             response(200, &[], tokens(&json!(here.replace("http://", &format!("http://u:{}@", of("link-password"))))))
         }
         "next-fails" => response(200, &[], tokens(&json!(here))),
-        "odd" => response(200, &[], odd()),
-        "server" => response(500, &[], quoted.to_string()),
+        "malformed" => response(200, &[], malformed()),
+        "server" => response(500, &[], echo.to_string()),
         "garbled" => response(200, &[("content-encoding", "gzip".into())], of("page")),
         "limited" => response(
             429,
@@ -149,32 +151,32 @@ async fn answer(State(neighbour): State<SocketAddr>, request: Request) -> Respon
                 ("x-ratelimit-reset", of("response-header")),
                 ("x-ratelimit-remaining", "0".into()),
             ],
-            quoted.to_string(),
+            echo.to_string(),
         ),
         _ => response(200, &[("x-secret", of("response-header"))], tokens(&Value::Null)),
     }
 }
 
-/// Healthy rows that carry the secrets themselves, as some providers' do.
+/// Valid rows with secrets in them, as some providers have.
 fn tokens(next: &Value) -> String {
     let row = |id: u32| {
         json!({
-            "id": id, "name": format!("ci-{id}"), "end": "2027-01-10T08:00:00Z", "secret": secret("answer-secret"),
-            "token": secret("answer-token"), "data": {"password": secret("answer-password")},
+            "id": id, "name": format!("ci-{id}"), "end": "2027-01-10T08:00:00Z", "secret": secret("response-secret"),
+            "token": secret("response-token"), "data": {"password": secret("response-password")},
         })
     };
-    json!({"tokens": [row(1), row(2)], "next": next, "value": secret("answer-secret")}).to_string()
+    json!({"tokens": [row(1), row(2)], "next": next, "value": secret("response-secret")}).to_string()
 }
 
-/// Rows whose fields are not what the definition looks for, but secrets.
-fn odd() -> String {
-    let (one, other) = (secret("answer-secret"), secret("answer-token"));
+/// Rows with secrets in the fields that the definition reads.
+fn malformed() -> String {
+    let (one, two) = (secret("response-secret"), secret("response-token"));
     json!({"tokens": [
         {"id": {"secret": one}, "end": "2027-01-10"},
-        {"id": 2, "name": "two", "end": one, "made": other, "link": other},
+        {"id": 2, "name": "two", "end": one, "made": two, "link": two},
         {"id": 3, "name": "three", "end": {"secret": one}, "owner": [one]},
-        {"id": 4, "name": {"secret": one}, "end": [other]},
-        other,
+        {"id": 4, "name": {"secret": one}, "end": [two]},
+        two,
     ]})
     .to_string()
 }
