@@ -26,8 +26,8 @@ use tracing::{info, warn};
 use crate::collector::{Collector, Timing};
 use crate::core::clock::Clock;
 use crate::core::inventory::SharedInventory;
+use crate::exposition::exporter::{Build, ExporterMetrics};
 use crate::exposition::page::Page;
-use crate::exposition::program::{Build, ExporterMetrics};
 use crate::pages::path::TelemetryPath;
 use crate::pages::render_limit::RenderLimit;
 use crate::pages::{self, AppState};
@@ -42,7 +42,7 @@ pub use reload::load;
 pub use shard::Shard;
 
 /// The version of this build, and the commit if the builder set `TOKEN_EXPIRY_EXPORTER_REVISION`.
-pub const BUILD: Build<'static> = Build {
+pub const BUILD: Build = Build {
     version: env!("CARGO_PKG_VERSION"),
     revision: match option_env!("TOKEN_EXPIRY_EXPORTER_REVISION") {
         Some(revision) => revision,
@@ -123,8 +123,7 @@ pub async fn run(
     let mut reloader = Reloader::new(options.paths, options.shard, Arc::clone(&clock));
     let setup = reloader.load().await?;
     let access = options.web_config.as_ref().map(AccessControl::open).transpose()?;
-    let program = ExporterMetrics::new(BUILD, (options.shard.number, options.shard.count));
-    let program = Arc::new(program.map_err(|error| RunError::Internal(error.to_string()))?);
+    let program = Arc::new(ExporterMetrics::new(BUILD, (options.shard.number, options.shard.count)));
     let inventory = SharedInventory::default();
     let persistence = options.storage.map(|path| Persistence::new(&path, &inventory, &program, &clock));
     let restored = persistence.as_ref().map_or(Ok(false), |persistence| persistence.restore(&setup))?;
@@ -135,7 +134,7 @@ pub async fn run(
 
     // Aborted when this function returns.
     let mut followers = JoinSet::new();
-    followers.spawn(Arc::clone(&page).follow(collector.revision()));
+    followers.spawn(Arc::clone(&page).run(collector.revision()));
     followers.spawn(report_ready(Arc::clone(&inventory), collector.revision(), Arc::clone(&page), Arc::clone(&ready)));
     let (stop_persistence, persistence_stops) = oneshot::channel();
     let persistence =
@@ -200,7 +199,7 @@ impl Runtime {
     async fn apply(&mut self, setup: Setup) {
         self.page.set_labels(setup.labels);
         self.collector.apply(setup.jobs, setup.policies, setup.rules).await;
-        self.program.reloaded((self.clock)());
+        self.program.reload_succeeded((self.clock)());
     }
 }
 

@@ -14,7 +14,7 @@ use super::setup::Setup;
 use crate::core::clock::Clock;
 use crate::core::inventory::SharedInventory;
 use crate::core::inventory::Snapshot;
-use crate::exposition::program::ExporterMetrics;
+use crate::exposition::exporter::ExporterMetrics;
 use crate::storage::{Loaded, Lock, Store, encode};
 
 /// After a save, the next one waits this multiple of its duration: at most a twentieth of the time goes into saving, however
@@ -180,7 +180,7 @@ mod tests {
     use crate::core::inventory::{Inventory, Policy};
     use crate::core::lead::Lead;
     use crate::core::outcome::Outcome;
-    use crate::exposition::program::Build;
+    use crate::exposition::exporter::Build;
 
     #[test]
     fn pause_is_19_times_the_save_up_to_a_limit() {
@@ -215,7 +215,7 @@ mod tests {
 
     fn persistence(path: &Path) -> Persistence {
         let inventory = Arc::new(RwLock::new(Inventory::default()));
-        let program = Arc::new(ExporterMetrics::new(Build { version: "", revision: "" }, (1, 1)).unwrap());
+        let program = Arc::new(ExporterMetrics::new(Build { version: "", revision: "" }, (1, 1)));
         let clock: Clock = Arc::new(Utc::now);
         Persistence::new(path, &inventory, &program, &clock)
     }

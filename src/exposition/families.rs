@@ -1,40 +1,40 @@
-//! Every family that the program exposes: the one place of its name, type, labels and HELP, from which `docs/metrics.md`
-//! is generated too.
+//! Every family that the exporter exposes: its name, labels and HELP. `docs/metrics.md` is generated from these.
 
-pub mod program;
+pub mod exporter;
 pub mod source;
 pub mod token;
 
-/// One family.
+/// A metric family. Its type follows from its name.
 #[derive(Clone, Copy, Debug)]
 pub struct Family {
-    /// Its name.
     pub name: &'static str,
-    /// Its type.
-    pub kind: Kind,
-    /// In what its values are counted.
     pub unit: &'static str,
-    /// The names of its labels, in the order in which they are written.
+    /// The names of its labels, in order.
     pub labels: &'static [&'static str],
-    /// HELP: one line without quotes and backslashes, which the two formats escape differently.
+    /// One line without quotes and backslashes, which the two formats escape differently.
     pub help: &'static str,
-    /// What a reader of the documentation is to know beside the HELP.
+    /// For the documentation, in addition to HELP.
     pub about: &'static str,
-    /// Queries to paste, each with what it answers.
+    /// Example queries with their titles.
     pub queries: &'static [(&'static str, &'static str)],
+}
+
+impl Family {
+    /// Counters end in `_total`, gauges do not.
+    pub fn kind(&self) -> Kind {
+        if self.name.ends_with("_total") { Kind::Counter } else { Kind::Gauge }
+    }
 }
 
 /// The type of a family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// A value that goes up and down.
     Gauge,
-    /// A value that only goes up, from 0 at the start of the process.
+    /// Starts at 0 with the process.
     Counter,
 }
 
 impl Kind {
-    /// The type's name.
     pub fn label(self) -> &'static str {
         match self {
             Self::Gauge => "gauge",
@@ -69,32 +69,32 @@ pub const FAMILIES: &[Family] = &[
     source::ADJUSTMENTS,
     source::FAILURES,
     source::REQUESTS,
-    program::BUILD_INFO,
-    program::SHARDS,
-    program::RELOAD_SUCCESSFUL,
-    program::RELOAD_SUCCESS,
-    program::STORAGE_FAILURES,
-    program::HTTP_REQUESTS,
-    program::HTTP_CONNECTIONS,
-    program::HTTP_CLOSED,
-    program::WEB_CONFIG_SUCCESSFUL,
+    exporter::BUILD_INFO,
+    exporter::SHARDS,
+    exporter::RELOAD_SUCCESSFUL,
+    exporter::RELOAD_SUCCESS,
+    exporter::STORAGE_FAILURES,
+    exporter::HTTP_REQUESTS,
+    exporter::HTTP_CONNECTIONS,
+    exporter::HTTP_CLOSED,
+    exporter::WEB_CONFIG_SUCCESSFUL,
 ];
 
-/// What each label means, in the order of the documentation.
+/// The meaning of each label, in the order of the documentation.
 pub const LABELS: &[(&str, &str)] = &[
     ("source", "the name of one configured account, from the configuration"),
     ("provider", "the vendor, such as `atlassian-cloud`; a name from the table of providers"),
     ("token_id", "the provider's own identifier, unique within the source"),
-    ("token_kind", "what sort of credential it is, such as `api-token`"),
-    ("token_name", "what people call it; not unique"),
-    ("token_owner", "the owner's name, or else its identifier; left out with `labels: {owner: false}`"),
-    ("band", "`warning`: within the warning lead, `critical`: within the critical lead, `expired`: at or past the end"),
+    ("token_kind", "the type of credential, such as `api-token`"),
+    ("token_name", "the token's name; not unique"),
+    ("token_owner", "the owner's name, or else its identifier; omitted with `labels: {owner: false}`"),
+    ("band", "`warning`: within the warning lead, `critical`: within the critical lead, `expired`: expired"),
     (
         "expiry",
-        "`at`: the provider's own end, `policy`: the end that a rule's `rotate_after` sets, `never`: no end, `unknown`: \
-         one that could not be read",
+        "`at`: expiry from the provider, `policy`: expiry set by `rotate_after`, `never`: never expires, `unknown`: \
+         unreadable",
     ),
-    ("token_manage_url", "the page where a person renews it"),
+    ("token_manage_url", "the page on which its owner renews it"),
     ("token_owner_email", "one bare address in lower case; only with `labels: {owner_email: true}`"),
     (
         "finding",
@@ -103,10 +103,9 @@ pub const LABELS: &[(&str, &str)] = &[
     ),
     (
         "state",
-        "`active`, `expired`: its end has passed, `replaced`: a newer one of the same name outlives it, `disabled`: the \
-         provider says that it is blocked",
+        "`active`, `expired`, `replaced`: a newer token with the same name expires later, `disabled`: blocked at the provider",
     ),
-    ("listing", "one walk of the provider that yields tokens"),
+    ("listing", "a sequence of requests that yields tokens"),
     (
         "reason",
         "`unauthorized`, `forbidden`, `not_found`, `rate_limited`, `server_error`, `timeout`, `connect`, `tls`, `redirect`, \
@@ -116,16 +115,16 @@ pub const LABELS: &[(&str, &str)] = &[
         "adjustment",
         "`duplicate_id`, `cleaned_value` (control characters), `cut_value` (too long), `unread_field`, `refused_address`",
     ),
-    ("code", "the status of the answer; `none` where there was no answer"),
-    ("version", "the version of the program"),
-    ("revision", "the commit that it was built from"),
-    ("shard", "which part of the sources this process collects, from 1"),
+    ("code", "response status code; `none` without a response"),
+    ("version", "the version of the exporter"),
+    ("revision", "the commit of the build"),
+    ("shard", "the number of this process's shard, from 1"),
     (
         "cause",
         "`full`: evicted at the connection limit, `handshake`: TLS handshake failed or timed out, `slow_request`, \
          `slow_reader`: timeout, `malformed`: not HTTP, or headers far over the limit; present at 0 from the start",
     ),
-    ("path", "the path of the request as the program knows it; `other` for any that it does not"),
+    ("path", "the path of the request, if it is known; else `other`"),
 ];
 
 #[cfg(test)]
@@ -135,19 +134,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_table_keeps_the_habits_of_the_ecosystem() {
+    fn families_follow_prometheus_naming() {
         let names: BTreeSet<_> = FAMILIES.iter().map(|family| family.name).collect();
-        assert_eq!(names.len(), FAMILIES.len(), "a name stands twice");
-        for Family { name, kind, help, unit, about, .. } in FAMILIES {
-            assert_eq!(*kind == Kind::Counter, name.ends_with("_total"), "{name}");
+        assert_eq!(names.len(), FAMILIES.len(), "duplicate name");
+        for Family { name, help, unit, about, .. } in FAMILIES {
             assert_eq!(unit.contains("seconds"), name.contains("_seconds"), "{name}: {unit}");
             assert!(!help.contains(['"', '\\', '\n']) && help.ends_with('.'), "{name}: {help}");
             assert!(!about.contains('\n'), "{name}");
-            assert_eq!(
-                name.starts_with("token_") && !name.starts_with("token_source"),
-                help.contains("as last listed") || name.starts_with("token_expiry_exporter"),
-                "{name}: {help}"
-            );
+            let is_token_family = !name.starts_with("token_source") && !name.starts_with("token_expiry_exporter");
+            assert!(!is_token_family || help.contains("as last reported by the provider"), "{name}: {help}");
         }
     }
 

@@ -1,29 +1,15 @@
-//! Names of labels that a configuration or a definition may add to a token.
+//! Names of labels that a configuration or a definition adds to a token.
 
-/// Names that the program itself writes on a token's series, and that a configured label can therefore not have.
-const TAKEN: [&str; 12] = [
-    "source",
-    "provider",
-    "token_id",
-    "token_kind",
-    "token_name",
-    "token_owner",
-    "token_owner_email",
-    "token_manage_url",
-    "band",
-    "expiry",
-    "state",
-    "finding",
-];
+use super::families::token;
 
-/// Whether a configured label can stand beside the program's own. The configuration refuses the others with their place;
-/// here they are left out, so that the page stays readable whatever comes.
-pub(crate) fn is_free(name: &str) -> bool {
-    let mut bytes = name.bytes();
-    bytes.next().is_some_and(|first| first.is_ascii_alphabetic() || first == b'_')
-        && bytes.all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+/// Whether a label can be added to the exporter's own. Names that are not allowed are reported when the configuration is
+/// loaded; here they are omitted, so that the exposition is valid with any name.
+pub(super) fn is_allowed(name: &str) -> bool {
+    let is_own = || [token::DUE, token::FINDING, token::INFO].iter().any(|family| family.labels.contains(&name));
+    name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
         && !name.starts_with("__")
-        && !TAKEN.contains(&name)
+        && !is_own()
 }
 
 #[cfg(test)]
@@ -31,8 +17,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_label_of_ones_own_is_a_name_and_not_taken() {
-        for (name, free) in [
+    fn allowed_label_is_valid_and_not_one_of_the_exporter() {
+        for (name, allowed) in [
             ("team", true),
             ("_x9", true),
             ("", false),
@@ -41,8 +27,11 @@ mod tests {
             ("ü", false),
             ("__x", false),
             ("band", false),
+            ("state", false),
+            ("finding", false),
+            ("token_id", false),
         ] {
-            assert_eq!(is_free(name), free, "{name}");
+            assert_eq!(is_allowed(name), allowed, "{name}");
         }
     }
 }

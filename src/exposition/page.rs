@@ -1,8 +1,8 @@
-//! The page that a scrape is handed: rendered once per change, kept compressed, put together with what is new.
+//! The `/metrics` page: rendered once per change and kept compressed; each scrape appends the exporter's own metrics.
 //!
-//! With 100,000 tokens the page has tens of megabytes. To write and compress it takes around a second, and two
-//! Prometheus servers ask for it every fifteen seconds; but it changes only when a collection ends, or a token enters a
-//! band, and both are known. It is not kept uncompressed: whoever asks without gzip waits for the decompression.
+//! With 100,000 tokens the page has tens of megabytes, and rendering takes about a second. Two Prometheus servers scrape it
+//! every fifteen seconds, but it changes only when a collection finishes or a token changes band. Only the compressed form
+//! is kept: a client that does not accept gzip waits for the decompression.
 
 use std::collections::VecDeque;
 use std::io::{self, Read};
@@ -15,30 +15,27 @@ use flate2::Compression;
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::watch;
 
+use super::exporter::ExporterMetrics;
 use super::gzip::{self, GzipPart};
-use super::program::ExporterMetrics;
-use super::sources::next_credential_change;
 use super::text::{Format, Writer};
-use super::{Known, Labels};
+use super::{Contents, Labels};
 use crate::core::clock::Clock;
 use crate::core::inventory::{Inventory, SharedInventory};
 
-/// The longest sleep between two looks at the clock. A sleep does not notice that the clock was set, or the machine
-/// suspended.
-const LONGEST_SLEEP: Duration = Duration::from_secs(60);
+/// How often the clock is checked at least: a sleep does not notice that the clock was set or the machine was suspended.
+const MAX_SLEEP: Duration = Duration::from_secs(60);
 
-/// The page.
 pub struct Page {
     inventory: SharedInventory,
-    program: Arc<ExporterMetrics>,
+    exporter: Arc<ExporterMetrics>,
     clock: Clock,
     labels: Mutex<Labels>,
     rendered: Mutex<Arc<Rendered>>,
-    /// Held while the page is rendered: of two renderings, the one that has seen more must be the last.
+    /// Locked while the page is rendered, so that of two renderings the one with the newer inventory is last.
     rendering: Mutex<()>,
 }
 
-/// The page at one instant, without what the program says of itself.
+/// The page at a given time, without the exporter's own metrics.
 struct Rendered {
     gauges: GzipPart,
     counters: GzipPart,
@@ -47,21 +44,21 @@ struct Rendered {
 }
 
 impl Page {
-    /// A page of what is known now.
+    /// Renders the page.
     ///
     /// # Errors
     /// None in practice: the compressor writes to memory.
     pub fn new(
         inventory: SharedInventory,
         labels: Labels,
-        program: Arc<ExporterMetrics>,
+        exporter: Arc<ExporterMetrics>,
         clock: Clock,
     ) -> io::Result<Self> {
-        // Whoever asks after a start waits for the first page; it is a third larger, and replaced soon.
+        // The first scrape waits for this: compress fast. The page is a third larger, and soon replaced.
         let rendered = Rendered::of(&inventory, labels, clock(), Compression::fast())?;
         Ok(Self {
             inventory,
-            program,
+            exporter,
             clock,
             labels: Mutex::new(labels),
             rendered: Mutex::new(Arc::new(rendered)),
@@ -69,31 +66,28 @@ impl Page {
         })
     }
 
-    /// What of an owner may be shown.
     pub fn labels(&self) -> Labels {
         *self.labels.lock()
     }
 
-    /// Sets what of an owner may be shown. It holds from the next rendering on: at a reload the collector's revision
-    /// follows at once.
+    /// Takes effect at the next rendering, which the collector triggers after a reload.
     pub fn set_labels(&self, labels: Labels) {
         *self.labels.lock() = labels;
     }
 
-    /// Renders the page anew. This takes its time: up to a second with 100,000 tokens.
+    /// Renders the page. Blocks for up to a second with 100,000 tokens.
     ///
     /// # Errors
     /// None in practice: the compressor writes to memory.
     pub fn render(&self) -> io::Result<()> {
-        let _turn = self.rendering.lock();
+        let _guard = self.rendering.lock();
         let rendered = Rendered::of(&self.inventory, self.labels(), (self.clock)(), Compression::default())?;
         *self.rendered.lock() = Arc::new(rendered);
         Ok(())
     }
 
-    /// Renders the page anew whenever the revision changes, and whenever a token or a credential changes its band. Ends
-    /// when the revision's sender is gone.
-    pub async fn follow(self: Arc<Self>, mut revision: watch::Receiver<u64>) {
+    /// Renders the page whenever the revision or a band changes. Returns when the revision's sender is dropped.
+    pub async fn run(self: Arc<Self>, mut revision: watch::Receiver<u64>) {
         loop {
             let next_change = self.rendered.lock().next_change;
             tokio::select! {
@@ -108,42 +102,42 @@ impl Page {
             match tokio::task::spawn_blocking(move || page.render()).await {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => {
-                    tracing::error!(%error, "the metrics could not be rendered; the page of before stays")
+                    tracing::error!(%error, "cannot render the metrics; serving the previous page")
                 }
                 Err(error) => {
-                    tracing::error!(%error, "the rendering of the metrics broke off; the page of before stays")
+                    tracing::error!(%error, "rendering panicked; serving the previous page")
                 }
             }
         }
     }
 
-    /// The page as gzip, in pieces of which all but the small ones are shared by whoever is handed them.
+    /// The page as gzip. All responses share the memory of the large chunks.
     ///
     /// # Errors
     /// None in practice: the compressor writes to memory.
     pub fn compressed(&self, format: Format) -> io::Result<Vec<Bytes>> {
         let rendered = Arc::clone(&self.rendered.lock());
-        let program = GzipPart::new(self.program.text(format).as_bytes())?;
-        Ok(gzip::join(&[&rendered.gauges, rendered.counters(format), &program]))
+        let exporter = GzipPart::new(self.exporter.text(format).as_bytes())?;
+        Ok(gzip::join(&[&rendered.gauges, rendered.counters(format), &exporter]))
     }
 
-    /// The page as it is. This takes its time: it is decompressed.
+    /// The page without compression. Blocks for the decompression.
     ///
     /// # Errors
-    /// None in practice: the compressor reads what it wrote.
+    /// None in practice.
     pub fn plain(&self, format: Format) -> io::Result<Vec<u8>> {
         let rendered = Arc::clone(&self.rendered.lock());
-        let program = self.program.text(format);
+        let exporter = self.exporter.text(format);
         let parts = [&rendered.gauges, rendered.counters(format)];
         let length = parts.iter().map(|part| part.length()).sum::<u64>();
-        let mut text = Vec::with_capacity(usize::try_from(length).unwrap_or_default() + program.len());
+        let mut text = Vec::with_capacity(usize::try_from(length).unwrap_or_default() + exporter.len());
         flate2::read::GzDecoder::new(ChunkReader(gzip::join(&parts).into())).read_to_end(&mut text)?;
-        text.extend_from_slice(program.as_bytes());
+        text.extend_from_slice(exporter.as_bytes());
         Ok(text)
     }
 }
 
-/// Reads pieces as one.
+/// Reads chunks as one stream.
 struct ChunkReader(VecDeque<Bytes>);
 
 impl Read for ChunkReader {
@@ -151,26 +145,25 @@ impl Read for ChunkReader {
         while self.0.front().is_some_and(Bytes::is_empty) {
             self.0.pop_front();
         }
-        let Some(piece) = self.0.front_mut() else { return Ok(0) };
-        let count = piece.len().min(into.len());
-        piece.copy_to_slice(&mut into[..count]);
+        let Some(chunk) = self.0.front_mut() else { return Ok(0) };
+        let count = chunk.len().min(into.len());
+        chunk.copy_to_slice(&mut into[..count]);
         Ok(count)
     }
 }
 
 impl Rendered {
     fn of(inventory: &RwLock<Inventory>, labels: Labels, now: DateTime<Utc>, level: Compression) -> io::Result<Self> {
-        let mut gauges = Writer::packing(Format::Text, level);
-        let mut counters = Writer::packing(Format::Text, level);
-        let mut openmetrics_counters = Writer::packing(Format::OpenMetrics, level);
+        let mut gauges = Writer::compressing(Format::Text, level);
+        let mut counters = Writer::compressing(Format::Text, level);
+        let mut openmetrics_counters = Writer::compressing(Format::OpenMetrics, level);
         let next_change = {
             let inventory = inventory.read();
-            let known = Known::of(&inventory, now);
-            known.gauges(&mut gauges, labels, now);
-            known.counters(&mut counters);
-            known.counters(&mut openmetrics_counters);
-            let credentials = known.sources.iter().filter_map(|(_, source)| next_credential_change(source, now));
-            credentials.chain(inventory.next_change(now)).min()
+            let contents = Contents::of(&inventory, now);
+            contents.write_gauges(&mut gauges, labels, now);
+            contents.write_counters(&mut counters);
+            contents.write_counters(&mut openmetrics_counters);
+            inventory.next_change(now)
         };
         Ok(Self {
             gauges: gauges.into_part()?,
@@ -188,10 +181,10 @@ impl Rendered {
     }
 }
 
-/// How long to sleep until an instant, or until the next look at the clock.
+/// How long to sleep until `at`, or until the clock must be checked.
 fn sleep_until(at: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Duration {
-    // At least a moment: an instant that has passed and yet brings no change must not become a busy loop.
+    // A time that has passed without a change must not cause a busy loop.
     let least = Duration::from_millis(100);
-    let left = at.map_or(LONGEST_SLEEP, |at| (at - now).to_std().unwrap_or_default());
-    left.clamp(least, LONGEST_SLEEP)
+    let left = at.map_or(MAX_SLEEP, |at| (at - now).to_std().unwrap_or_default());
+    left.clamp(least, MAX_SLEEP)
 }

@@ -1,8 +1,8 @@
-//! How samples are written: the text format 0.0.4, and OpenMetrics 1.0.0 for who asks for it.
+//! The text format 0.0.4, and OpenMetrics 1.0.0 for clients that prefer it.
 //!
 //! Formats: <https://prometheus.io/docs/instrumenting/exposition_formats/> and
-//! <https://github.com/prometheus/OpenMetrics/blob/main/specification/OpenMetrics.md>. For gauges the two are the same
-//! bytes, as long as a HELP has neither quotes nor backslashes; a counter's header drops `_total` in OpenMetrics.
+//! <https://github.com/prometheus/OpenMetrics/blob/main/specification/OpenMetrics.md>. For gauges the bytes are the
+//! same, if HELP has neither quotes nor backslashes; in OpenMetrics a counter's header lacks `_total`.
 
 use std::fmt::Write as _;
 use std::io;
@@ -13,7 +13,6 @@ use flate2::Compression;
 use super::families::{Family, Kind};
 use super::gzip::{GzipPart, GzipPartWriter};
 
-/// A format of the exposition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// The text format 0.0.4.
@@ -23,7 +22,6 @@ pub enum Format {
 }
 
 impl Format {
-    /// The value of the header `Content-Type`.
     pub fn content_type(self) -> &'static str {
         match self {
             Self::Text => "text/plain; version=0.0.4; charset=utf-8",
@@ -31,7 +29,7 @@ impl Format {
         }
     }
 
-    /// The format that a header `Accept` prefers; the text format where it names neither.
+    /// The format that an `Accept` header prefers; the text format if it contains neither.
     pub fn accepted(accept: &str) -> Self {
         let mut best = (0.0_f32, Self::Text);
         for range in accept.split(',') {
@@ -58,62 +56,63 @@ impl Format {
     }
 }
 
-/// How much text is gathered before it is compressed.
-const PIECE: usize = 64 * 1024;
+/// How much text is buffered before it is compressed, in bytes.
+const CHUNK: usize = 64 * 1024;
 
-/// Writes families one after another, into one text or, piece by piece, into a compressed part.
+/// Writes families one after another, as one text or, chunk by chunk, as a compressed part.
 pub(crate) struct Writer {
     out: String,
-    packer: Option<GzipPartWriter>,
-    /// The compressor's first error, told at the end.
-    failed: Option<io::Error>,
+    compressor: Option<GzipPartWriter>,
+    /// The compressor's first error.
+    error: Option<io::Error>,
     format: Format,
-    /// The family that was begun and has no sample yet: a header without samples is not written.
-    pending: Option<&'static Family>,
+    /// The name of the family whose header was written last.
+    family: &'static str,
 }
 
 impl Writer {
     pub(crate) fn new(format: Format) -> Self {
-        Self { out: String::new(), packer: None, failed: None, format, pending: None }
+        Self { out: String::new(), compressor: None, error: None, format, family: "" }
     }
 
-    /// A writer whose text is compressed on the way: tens of megabytes are never held as a whole.
-    pub(crate) fn packing(format: Format, level: Compression) -> Self {
-        Self { packer: Some(GzipPartWriter::new(level)), ..Self::new(format) }
+    /// Compresses while it writes, so that the whole text, tens of megabytes, is never in memory.
+    pub(crate) fn compressing(format: Format, level: Compression) -> Self {
+        Self { compressor: Some(GzipPartWriter::new(level)), ..Self::new(format) }
     }
 
-    /// Begins a family; the samples that follow are its own.
-    pub(crate) fn family(&mut self, family: &'static Family) {
-        self.pending = Some(family);
-    }
-
-    /// Writes the header of a family.
-    pub(crate) fn header(&mut self, name: &str, kind: Kind, help: &str) {
+    fn header(&mut self, name: &'static str, kind: Kind, help: &str) {
+        self.family = name;
         let name = match self.format {
             Format::OpenMetrics => name.strip_suffix("_total").filter(|_| kind == Kind::Counter).unwrap_or(name),
             Format::Text => name,
         };
-        // Writing to a text cannot fail, here and below.
+        // Writing to a string cannot fail, here and below.
         let _ = write!(self.out, "# HELP {name} {help}\n# TYPE {name} {}\n", kind.label());
     }
 
-    /// Begins a sample. Its labels follow, then its value.
-    pub(crate) fn sample(&mut self, name: &str) -> Sample<'_> {
-        if let Some(family) = self.pending.take() {
-            self.header(family.name, family.kind, family.help);
+    /// Starts a sample, after the header if it is the first of its family.
+    pub(crate) fn sample(&mut self, family: &'static Family) -> Sample<'_> {
+        if self.family != family.name {
+            self.header(family.name, family.kind(), family.help);
         }
-        if self.out.len() >= PIECE {
-            self.pack();
+        if self.out.len() >= CHUNK {
+            self.compress();
         }
-        self.out.push_str(name);
-        Sample { out: &mut self.out, open: false }
+        self.out.push_str(family.name);
+        Sample { out: &mut self.out, labels: family.labels.iter(), has_labels: false }
     }
 
-    /// Hands what is gathered to the compressor, if there is one.
-    fn pack(&mut self) {
-        let Some(packer) = &mut self.packer else { return };
-        if let Err(error) = packer.push(self.out.as_bytes()) {
-            self.failed.get_or_insert(error);
+    /// Writes a metric of the process, with its header.
+    pub(crate) fn process_metric(&mut self, name: &'static str, kind: Kind, help: &str, value: f64) {
+        self.header(name, kind, help);
+        let _ = writeln!(self.out, "{name} {value}");
+    }
+
+    /// Moves the buffer to the compressor, if there is one.
+    fn compress(&mut self) {
+        let Some(compressor) = &mut self.compressor else { return };
+        if let Err(error) = compressor.push(self.out.as_bytes()) {
+            self.error.get_or_insert(error);
         }
         self.out.clear();
     }
@@ -122,35 +121,55 @@ impl Writer {
         self.out
     }
 
-    /// The compressed part, for a writer that packs.
+    /// The text of the last part, with OpenMetrics' end marker.
+    pub(crate) fn into_last_text(mut self) -> String {
+        if self.format == Format::OpenMetrics {
+            self.out.push_str("# EOF\n");
+        }
+        self.out
+    }
+
+    /// The compressed part.
     ///
     /// # Errors
     /// None in practice: the compressor writes to memory.
     pub(crate) fn into_part(mut self) -> io::Result<GzipPart> {
-        self.pack();
-        match (self.failed, self.packer) {
+        self.compress();
+        match (self.error, self.compressor) {
             (Some(error), _) => Err(error),
-            (None, Some(packer)) => packer.finish(),
+            (None, Some(compressor)) => compressor.finish(),
             (None, None) => GzipPart::new(self.out.as_bytes()),
         }
     }
 }
 
-/// A sample under way.
+/// A sample whose value is still to be written.
 #[must_use]
 pub(crate) struct Sample<'a> {
     out: &'a mut String,
-    open: bool,
+    /// The family's labels that were not written yet.
+    labels: std::slice::Iter<'static, &'static str>,
+    has_labels: bool,
 }
 
 impl Sample<'_> {
-    /// Adds a label. An empty value is the same as no label, and is left out.
+    /// Writes the values of the family's next labels.
+    pub(crate) fn values<'v>(mut self, values: impl IntoIterator<Item = &'v str>) -> Self {
+        for value in values {
+            let name = self.labels.next().copied().unwrap_or_default();
+            debug_assert!(!name.is_empty(), "more values than labels");
+            self = self.label(name, value);
+        }
+        self
+    }
+
+    /// Writes a label that is not of the family's. An empty value is the same as no label, and is omitted.
     pub(crate) fn label(mut self, name: &str, value: &str) -> Self {
         if value.is_empty() {
             return self;
         }
-        self.out.push(if self.open { ',' } else { '{' });
-        self.open = true;
+        self.out.push(if self.has_labels { ',' } else { '{' });
+        self.has_labels = true;
         self.out.push_str(name);
         self.out.push_str("=\"");
         escape(self.out, value);
@@ -158,43 +177,49 @@ impl Sample<'_> {
         self
     }
 
-    fn end(self, value: std::fmt::Arguments<'_>) {
-        let close = if self.open { "} " } else { " " };
-        let _ = writeln!(self.out, "{close}{value}");
-    }
-
-    /// Ends the sample with a count.
-    pub(crate) fn count(self, value: u64) {
-        self.end(format_args!("{value}"));
-    }
-
-    /// Ends the sample with any number.
-    pub(crate) fn number(self, value: f64) {
-        self.end(format_args!("{value}"));
-    }
-
-    /// Ends the sample with an instant, in seconds since 1970; a fraction only where there is one.
-    pub(crate) fn instant(self, value: DateTime<Utc>) {
-        let nanos = i128::from(value.timestamp()) * NANOS + i128::from(value.timestamp_subsec_nanos() % 1_000_000_000);
-        self.end(format_args!("{}", Seconds(nanos)));
-    }
-
-    /// Ends the sample with a duration, in seconds.
-    pub(crate) fn duration(self, value: TimeDelta) {
-        let nanos = i128::from(value.num_seconds()) * NANOS + i128::from(value.subsec_nanos());
-        self.end(format_args!("{}", Seconds(nanos)));
+    pub(crate) fn value(self, value: impl Into<Value>) {
+        let close = if self.has_labels { "} " } else { " " };
+        let _ = writeln!(self.out, "{close}{}", value.into());
     }
 }
 
-const NANOS: i128 = 1_000_000_000;
+/// The value of a sample: a count, or nanoseconds that are written as seconds, with a fraction if needed.
+pub(crate) enum Value {
+    Count(u64),
+    Nanoseconds(i128),
+}
 
-/// A number of nanoseconds, written as seconds.
-struct Seconds(i128);
+const SECOND: i128 = 1_000_000_000;
 
-impl std::fmt::Display for Seconds {
+impl From<u64> for Value {
+    fn from(count: u64) -> Self {
+        Self::Count(count)
+    }
+}
+
+/// Seconds since 1970.
+impl From<DateTime<Utc>> for Value {
+    fn from(at: DateTime<Utc>) -> Self {
+        // A leap second has up to two billion nanoseconds.
+        let nanoseconds = i128::from(at.timestamp_subsec_nanos()) % SECOND;
+        Self::Nanoseconds(i128::from(at.timestamp()) * SECOND + nanoseconds)
+    }
+}
+
+impl From<TimeDelta> for Value {
+    fn from(duration: TimeDelta) -> Self {
+        Self::Nanoseconds(i128::from(duration.num_seconds()) * SECOND + i128::from(duration.subsec_nanos()))
+    }
+}
+
+impl std::fmt::Display for Value {
     fn fmt(&self, to: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let sign = if self.0 < 0 { "-" } else { "" };
-        let (whole, fraction) = (self.0.abs() / NANOS, self.0.abs() % NANOS);
+        let nanoseconds = match self {
+            Self::Count(count) => return write!(to, "{count}"),
+            Self::Nanoseconds(nanoseconds) => nanoseconds,
+        };
+        let sign = if *nanoseconds < 0 { "-" } else { "" };
+        let (whole, fraction) = (nanoseconds.abs() / SECOND, nanoseconds.abs() % SECOND);
         if fraction == 0 {
             return write!(to, "{sign}{whole}");
         }
@@ -202,7 +227,7 @@ impl std::fmt::Display for Seconds {
     }
 }
 
-/// Writes a label's value with `\`, `"` and line ends escaped.
+/// Writes a label's value with `\`, `"` and line breaks escaped.
 fn escape(out: &mut String, value: &str) {
     let mut rest = value;
     while let Some(at) = rest.find(['\\', '"', '\n']) {
@@ -223,21 +248,23 @@ mod tests {
 
     use super::*;
 
+    const A: Family = Family { name: "a", unit: "", labels: &["b", "c"], help: "A.", about: "", queries: &[] };
+
     fn written(sample: impl FnOnce(&mut Writer)) -> String {
         let mut writer = Writer::new(Format::Text);
         sample(&mut writer);
-        writer.into_text()
+        writer.into_text().trim_start_matches("# HELP a A.\n# TYPE a gauge\n").to_owned()
     }
 
     #[test]
-    fn a_value_is_escaped_and_an_empty_one_left_out() {
-        let text = written(|to| to.sample("a").label("b", "x\\y\"z\nü\\").label("c", "").count(1));
+    fn label_values_are_escaped_and_empty_ones_omitted() {
+        let text = written(|to| to.sample(&A).values(["x\\y\"z\nü\\", ""]).value(1));
         assert_eq!(text, "a{b=\"x\\\\y\\\"z\\nü\\\\\"} 1\n");
-        assert_eq!(written(|to| to.sample("a").label("c", "").count(1)), "a 1\n");
+        assert_eq!(written(|to| to.sample(&A).values(["", ""]).value(1)), "a 1\n");
     }
 
     #[test]
-    fn an_instant_has_a_fraction_only_where_there_is_one() {
+    fn timestamps_have_a_fraction_only_if_needed() {
         let cases = [
             ((1_736_496_000, 0), "1736496000"),
             ((1_736_496_000, 120_000_000), "1736496000.12"),
@@ -246,15 +273,15 @@ mod tests {
             ((253_402_300_800, 1), "253402300800.000000001"),
         ];
         for ((seconds, nanos), expected) in cases {
-            let at = DateTime::from_timestamp(seconds, nanos).expect("an instant");
-            assert_eq!(written(|to| to.sample("a").instant(at)), format!("a {expected}\n"));
+            let at = DateTime::from_timestamp(seconds, nanos).expect("valid");
+            assert_eq!(written(|to| to.sample(&A).value(at)), format!("a {expected}\n"));
         }
-        assert_eq!(written(|to| to.sample("a").duration(TimeDelta::milliseconds(1_250))), "a 1.25\n");
-        assert_eq!(written(|to| to.sample("a").duration(TimeDelta::minutes(15))), "a 900\n");
+        assert_eq!(written(|to| to.sample(&A).value(TimeDelta::milliseconds(1_250))), "a 1.25\n");
+        assert_eq!(written(|to| to.sample(&A).value(TimeDelta::minutes(15))), "a 900\n");
     }
 
     #[test]
-    fn the_client_chooses_the_format() {
+    fn format_follows_the_accept_header() {
         let prometheus_2 = "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,\
                             text/plain;version=0.0.4;q=0.5,*/*;q=0.1";
         let prometheus_3 = "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited;q=0.6,\

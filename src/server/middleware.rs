@@ -12,7 +12,7 @@ use http_body::Body as _;
 
 use super::access::AccessControl;
 use super::limits::{HEAD_BYTES, MAX_HEADERS};
-use crate::exposition::program::ExporterMetrics;
+use crate::exposition::exporter::ExporterMetrics;
 
 struct Middleware {
     headers: HeaderMap,
@@ -54,7 +54,7 @@ async fn handle(State(middleware): State<Arc<Middleware>>, request: Request, nex
             response.headers_mut().insert(name, value);
         }
     }
-    metrics.answered(path.as_ref().map_or("other", MatchedPath::as_str), response.status().as_u16());
+    metrics.request_served(path.as_ref().map_or("other", MatchedPath::as_str), response.status().as_u16());
     response
 }
 

@@ -20,7 +20,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
-use crate::exposition::program::ExporterMetrics;
+use crate::exposition::exporter::ExporterMetrics;
 use access::AccessControl;
 use activity::Activity;
 use close_cause::CloseCause;
@@ -141,9 +141,9 @@ impl Endpoint {
         let connection = connection::run(stream, tls, self.router.clone(), activity, self.draining.subscribe());
         let metrics = Arc::clone(&self.metrics);
         tokio::spawn(async move {
-            let _open = metrics.connected();
+            let _open = metrics.connection_opened();
             if let Some(cause) = connection.await {
-                metrics.closed(cause.label());
+                metrics.connection_closed(cause.label());
             }
         });
     }

@@ -14,9 +14,9 @@ use token_expiry_exporter::core::clock::Clock;
 use token_expiry_exporter::core::inventory::Inventory;
 use token_expiry_exporter::core::outcome::Outcome;
 use token_expiry_exporter::core::token::Owner;
+use token_expiry_exporter::exposition::exporter::{Build, ExporterMetrics};
 use token_expiry_exporter::exposition::families::FAMILIES;
 use token_expiry_exporter::exposition::page::Page;
-use token_expiry_exporter::exposition::program::{Build, ExporterMetrics};
 use token_expiry_exporter::exposition::text::Format;
 use token_expiry_exporter::exposition::{Labels, reference, render};
 use tokio::sync::watch;
@@ -139,7 +139,7 @@ fn page(clock: Clock) -> (Arc<RwLock<Inventory>>, Arc<Page>) {
 
 fn page_of(inventory: Inventory, clock: Clock) -> (Arc<RwLock<Inventory>>, Arc<Page>) {
     let inventory = Arc::new(RwLock::new(inventory));
-    let program = ExporterMetrics::new(Build { version: "1.2.3", revision: "abc" }, (1, 1)).unwrap();
+    let program = ExporterMetrics::new(Build { version: "1.2.3", revision: "abc" }, (1, 1));
     let page = Page::new(Arc::clone(&inventory), Labels::default(), Arc::new(program), clock).unwrap();
     (inventory, Arc::new(page))
 }
@@ -195,8 +195,8 @@ async fn the_page_follows_the_revision_and_the_clock() {
     let start = tokio::time::Instant::now();
     let clock: Clock = Arc::new(move || sample::now() + TimeDelta::from_std(start.elapsed()).unwrap());
     let (inventory, page) = page(clock);
-    let (revision, follow) = watch::channel(0_u64);
-    let following = tokio::spawn(Arc::clone(&page).follow(follow));
+    let (revision, receiver) = watch::channel(0_u64);
+    let following = tokio::spawn(Arc::clone(&page).run(receiver));
     let band_of = |id: &str| {
         let text = scraped(&page, Format::Text);
         let start = format!("token_due_timestamp_seconds{{source=\"gitlab\",provider=\"gitlab\",token_id=\"{id}\"");

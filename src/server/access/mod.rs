@@ -24,7 +24,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
 use crate::core::rate::TokenBucket;
-use crate::exposition::program::ExporterMetrics;
+use crate::exposition::exporter::ExporterMetrics;
 use crate::schema::diagnostic::{Diagnostic, Diagnostics, SourceText};
 use settings::Settings;
 use tls::TlsFiles;
@@ -186,7 +186,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
-    use crate::exposition::program::Build;
+    use crate::exposition::exporter::Build;
 
     #[tokio::test(start_paused = true)]
     async fn watch_applies_valid_changes_only() {
@@ -195,7 +195,7 @@ mod tests {
         std::fs::write(&path, "").unwrap();
         let access = AccessControl::open(&path).unwrap();
         let watched = Arc::clone(&access);
-        let metrics = Arc::new(ExporterMetrics::new(Build { version: "1", revision: "" }, (1, 1)).unwrap());
+        let metrics = Arc::new(ExporterMetrics::new(Build { version: "1", revision: "" }, (1, 1)));
         tokio::spawn(async move { watched.watch(&metrics).await });
         for (content, is_limited) in
             [("rate_limit: {interval: 1s, burst: 1}", true), ("rate_limit: x", true), ("http_server_config:", false)]

@@ -10,8 +10,8 @@ use parking_lot::RwLock;
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
 use token_expiry_exporter::exposition::Labels;
+use token_expiry_exporter::exposition::exporter::{Build, ExporterMetrics};
 use token_expiry_exporter::exposition::page::Page;
-use token_expiry_exporter::exposition::program::{Build, ExporterMetrics};
 use token_expiry_exporter::pages::path::TelemetryPath;
 use token_expiry_exporter::pages::render_limit::RenderLimit;
 use token_expiry_exporter::pages::{self, AppState, Reload};
@@ -71,7 +71,7 @@ impl Server {
     pub async fn start_with(access: Option<Arc<AccessControl>>, change: impl FnOnce(&mut AppState)) -> Self {
         install_crypto_provider();
         let inventory = Arc::new(RwLock::new(sample::inventory()));
-        let metrics = Arc::new(ExporterMetrics::new(Build { version: "1.2.3", revision: "abc" }, (1, 1)).unwrap());
+        let metrics = Arc::new(ExporterMetrics::new(Build { version: "1.2.3", revision: "abc" }, (1, 1)));
         let clock = Arc::new(sample::now);
         let page = Page::new(Arc::clone(&inventory), Labels::default(), Arc::clone(&metrics), clock.clone()).unwrap();
         let (reload, reloads) = mpsc::channel(1);

@@ -1,84 +1,72 @@
-//! The families of the program itself.
+//! The families of the exporter itself.
 
-use super::{Family, Kind};
+use super::Family;
 
-/// What is running.
 pub const BUILD_INFO: Family = Family {
     name: "token_expiry_exporter_build_info",
-    kind: Kind::Gauge,
     unit: "always 1",
-    labels: &["version", "revision"],
-    help: "1, with the version of the program.",
+    labels: &["revision", "version"],
+    help: "Version and revision of the exporter; always 1.",
     about: "",
     queries: &[
-        ("Which versions are running", "count by (version) (token_expiry_exporter_build_info)"),
-        ("Whether nobody watches the tokens", "absent(token_expiry_exporter_build_info)"),
+        ("Running versions", "count by (version) (token_expiry_exporter_build_info)"),
+        ("No exporter is running", "absent(token_expiry_exporter_build_info)"),
     ],
 };
 
-/// How many shards there are to be.
 pub const SHARDS: Family = Family {
     name: "token_expiry_exporter_shards",
-    kind: Kind::Gauge,
     unit: "shards",
     labels: &["shard"],
-    help: "How many shards the sources are divided into; the label says which one this process is.",
+    help: "Number of shards; the label is the number of this process.",
     about: "1 without `--shard`.",
     queries: &[(
-        "Installations of which a shard is missing",
+        "Installations with a missing shard",
         "count by (job) (group by (job, shard) (token_expiry_exporter_shards)) < max by (job) (token_expiry_exporter_shards)",
     )],
 };
 
-/// Whether the last reload was successful.
 pub const RELOAD_SUCCESSFUL: Family = Family {
     name: "token_expiry_exporter_config_last_reload_successful",
-    kind: Kind::Gauge,
     unit: "0 or 1",
     labels: &[],
-    help: "1 if the last reload of the configuration was successful, else 0: then the one of before still runs.",
+    help: "1 if the last configuration reload succeeded, 0 if not; the previous configuration then stays active.",
     about: "",
     queries: &[(
-        "Exporters that refuse their configuration",
+        "Exporters that reject their configuration",
         "token_expiry_exporter_config_last_reload_successful == 0",
     )],
 };
 
-/// When the configuration that runs was loaded.
 pub const RELOAD_SUCCESS: Family = Family {
     name: "token_expiry_exporter_config_last_reload_success_timestamp_seconds",
-    kind: Kind::Gauge,
     unit: "seconds since 1970",
     labels: &[],
-    help: "When the configuration that runs was loaded.",
+    help: "Unix timestamp of the last successful configuration reload.",
     about: "",
     queries: &[(
-        "The age of the running configuration, in seconds",
+        "Age of the active configuration, in seconds",
         "time() - token_expiry_exporter_config_last_reload_success_timestamp_seconds",
     )],
 };
 
-/// How often the inventory could not be kept.
 pub const STORAGE_FAILURES: Family = Family {
     name: "token_expiry_exporter_storage_failures_total",
-    kind: Kind::Counter,
     unit: "failures",
     labels: &[],
-    help: "How often the inventory could not be written to, or read from, the storage path.",
+    help: "Failures to read or write the persisted inventory.",
     about: "A restart while a provider is down would lose its tokens.",
     queries: &[(
-        "Exporters that cannot keep their inventory",
+        "Exporters that cannot persist their inventory",
         "increase(token_expiry_exporter_storage_failures_total[30m]) > 0",
     )],
 };
 
-/// Requests that were answered.
 pub const HTTP_REQUESTS: Family = Family {
     name: "token_expiry_exporter_http_requests_total",
-    kind: Kind::Counter,
     unit: "requests",
-    labels: &["path", "code"],
-    help: "Requests that this program has answered.",
+    labels: &["code", "path"],
+    help: "HTTP requests served, by path and status code.",
     about: "A code that never occurred has no series.",
     queries: &[(
         "Requests by path and code, per second",
@@ -86,41 +74,35 @@ pub const HTTP_REQUESTS: Family = Family {
     )],
 };
 
-/// Connections that are open.
 pub const HTTP_CONNECTIONS: Family = Family {
     name: "token_expiry_exporter_http_connections",
-    kind: Kind::Gauge,
     unit: "connections",
     labels: &[],
-    help: "Connections that are open.",
+    help: "Open HTTP connections.",
     about: "At most 2,000: see [the limits](web.md#limits).",
     queries: &[("Open connections", "token_expiry_exporter_http_connections")],
 };
 
-/// Connections that were closed for the client's sake.
 pub const HTTP_CLOSED: Family = Family {
     name: "token_expiry_exporter_http_connections_closed_total",
-    kind: Kind::Counter,
     unit: "connections",
     labels: &["cause"],
-    help: "Connections that this program closed because of what the client did or did not do.",
-    about: "[The limits](web.md#limits) say when. A refusal that was answered is counted by its code instead.",
+    help: "HTTP connections closed because of client behaviour, by cause.",
+    about: "See [the limits](web.md#limits). Rejected requests are counted by status code instead.",
     queries: &[(
-        "Connections that were closed, by cause, per second",
+        "Closed connections by cause, per second",
         "sum by (cause) (rate(token_expiry_exporter_http_connections_closed_total[5m]))",
     )],
 };
 
-/// Whether the web configuration can be used.
 pub const WEB_CONFIG_SUCCESSFUL: Family = Family {
     name: "token_expiry_exporter_web_config_last_read_successful",
-    kind: Kind::Gauge,
     unit: "0 or 1",
     labels: &[],
-    help: "1 if the web configuration could be used when it was last looked at, else 0: then the one of before still holds.",
-    about: "Certificates and keys belong to it: at 0 one that was renewed may not be in use. 1 without `--web.config.file`.",
+    help: "1 if the web configuration was valid when last read, 0 if not; the previous one then stays active.",
+    about: "Covers certificates and keys: at 0, a renewed certificate may not be in use. 1 without `--web.config.file`.",
     queries: &[(
-        "Exporters that refuse their web configuration or certificate",
+        "Exporters that reject their web configuration or certificate",
         "token_expiry_exporter_web_config_last_read_successful == 0",
     )],
 };
