@@ -57,9 +57,10 @@ lint: ## formatting, clippy and documentation, without warnings
 .PHONY: test
 test: ## everything that must pass, real servers included; ends with the seconds of each step
 	@$(STEP) --begin
-	@# The downloads need little CPU time, so that the code is compiled meanwhile.
-	@set -e; $(STEP) 'tools, while lint and build run' $(MAKE) tools machine & tools=$$!; trap 'wait $$tools' EXIT; \
-	  $(STEP) lint $(MAKE) lint; $(STEP) 'build of the tests' cargo test --locked --no-run; wait $$tools
+	@# Downloads need little CPU time, so the code is compiled meanwhile.
+	@set -e; mkdir -p target; $(STEP) 'tools, during lint and build' $(MAKE) tools machine >target/tools.log 2>&1 & tools=$$!; \
+	  trap 'wait $$tools' EXIT; $(STEP) lint $(MAKE) lint; $(STEP) 'build of the tests' cargo test --locked --no-run; \
+	  wait $$tools || { tail -n 40 target/tools.log; exit 1; }
 	@$(STEP) 'licences and SBOM' $(MAKE) deny sbom
 	@$(STEP) 'unit tests' cargo test --locked --lib --bins
 	@$(STEP) 'test suite' cargo test --locked --test suite
