@@ -17,6 +17,7 @@ mod tokens;
 use chrono::{DateTime, Utc};
 
 use crate::core::inventory::{Inventory, Source, TokenView};
+use crate::core::token::Owner;
 use text::{Format, Writer};
 
 /// Which owner labels are exposed, on `/metrics`, the status page, in `list` and in the calendar.
@@ -29,6 +30,18 @@ pub struct Labels {
 impl Default for Labels {
     fn default() -> Self {
         Self { owner: true, owner_email: false }
+    }
+}
+
+impl Labels {
+    /// The owner's name, or else its id, if it is exposed.
+    pub fn owner_name<'a>(self, view: &TokenView<'a>) -> Option<&'a str> {
+        view.owner.and_then(Owner::label).filter(|_| self.owner)
+    }
+
+    /// The owner's address, if it is exposed.
+    pub fn owner_email<'a>(self, view: &TokenView<'a>) -> Option<&'a str> {
+        view.owner.and_then(|owner| owner.email.as_deref()).filter(|_| self.owner_email)
     }
 }
 

@@ -15,7 +15,7 @@ pub(super) fn write(to: &mut Writer, tokens: &[TokenView<'_>], labels: Labels) {
     }
     for view in tokens {
         if let (Some(band), Some(at)) = (view.band, view.expires.timestamp()) {
-            let email = view.owner.and_then(|owner| owner.email.as_deref()).filter(|_| labels.owner_email);
+            let email = labels.owner_email(view);
             let manage_url = view.token.manage_url.as_deref().unwrap_or_default();
             identity(to, &token::DUE, view, labels)
                 .values([band.label(), view.expires.label(), manage_url, email.unwrap_or_default()])
@@ -47,7 +47,7 @@ fn short_identity<'w>(to: &'w mut Writer, family: &'static Family, view: &TokenV
 }
 
 fn identity<'w>(to: &'w mut Writer, family: &'static Family, view: &TokenView<'_>, labels: Labels) -> Sample<'w> {
-    let owner = view.owner.and_then(|owner| owner.label()).filter(|_| labels.owner);
+    let owner = labels.owner_name(view);
     let mut sample =
         short_identity(to, family, view).values([&*view.token.kind, &*view.token.name, owner.unwrap_or_default()]);
     for (name, value) in view.labels {

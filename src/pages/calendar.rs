@@ -16,7 +16,7 @@ use ring::digest;
 use super::filter::Filter;
 use super::humanize::rfc3339;
 use super::state::AppState;
-use super::tokens::{display_name, expiry_order, manage_url, owner_name};
+use super::tokens::{display_name, expiry_order, manage_url};
 use crate::core::inventory::TokenView;
 use crate::core::token::{Expiry, State as TokenState};
 use crate::exposition::Labels;
@@ -62,7 +62,7 @@ fn event(view: &TokenView<'_>, labels: Labels, now: DateTime<Utc>) -> Option<Eve
     let verb = if matches!(view.expires, Expiry::Policy(_)) { "is due for rotation" } else { "expires" };
     let mut lines = vec![
         format!("{} {} at {} ({})", token.kind, token.id, view.source, view.provider),
-        format!("Owner: {}", owner_name(view, labels).unwrap_or("unknown")),
+        format!("Owner: {}", labels.owner_name(view).unwrap_or("unknown")),
     ];
     let mut event = Event::new();
     if let Some(link) = manage_url(view) {

@@ -76,7 +76,7 @@ fn is_owner(view: &TokenView<'_>, wanted: &str, labels: Labels) -> bool {
     let exposed = [
         owner.name.as_deref().filter(|_| labels.owner),
         owner.id.as_deref().filter(|_| labels.owner),
-        owner.email.as_deref().filter(|_| labels.owner_email),
+        labels.owner_email(view),
     ];
     exposed.into_iter().flatten().any(|name| name.to_lowercase() == wanted)
 }

@@ -12,7 +12,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use super::humanize::{relative, rfc3339};
 use super::path;
 use super::state::AppState;
-use super::tokens::{display_name, expiry_order, manage_url, owner_name};
+use super::tokens::{display_name, expiry_order, manage_url};
 use crate::core::inventory::{Source, TokenView};
 use crate::core::lead::Band;
 use crate::core::token::State as TokenState;
@@ -133,7 +133,7 @@ fn tokens_section(tokens: &[TokenView<'_>], labels: Labels, now: DateTime<Utc>) 
         html! {
             td { (time(view.expires.timestamp(), now)) }
             td { (display_name(view)) }
-            td { (owner_name(view, labels).unwrap_or_default()) }
+            td { (labels.owner_name(view).unwrap_or_default()) }
             td { (view.token.kind) }
             td { (view.source) }
             td class=(band) { (band) }

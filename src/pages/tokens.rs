@@ -80,11 +80,6 @@ pub(crate) fn display_name<'a>(view: &TokenView<'a>) -> &'a str {
     if token.name.is_empty() { &token.id } else { &token.name }
 }
 
-/// The owner's name, or else its id, if the configuration exposes it.
-pub(crate) fn owner_name<'a>(view: &TokenView<'a>, labels: Labels) -> Option<&'a str> {
-    view.owner.and_then(Owner::label).filter(|_| labels.owner)
-}
-
 /// The link to renew the token, with characters that a URL must not have encoded.
 pub(super) fn manage_url(view: &TokenView<'_>) -> Option<String> {
     view.token.manage_url.as_deref().and_then(web_url).map(Into::into)

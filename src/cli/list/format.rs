@@ -18,7 +18,7 @@ fn views(inventory: &Inventory, now: DateTime<Utc>) -> Vec<TokenView<'_>> {
 
 pub(super) fn table(inventory: &Inventory, labels: Labels, now: DateTime<Utc>) -> String {
     let rows = views(inventory, now).into_iter().map(|view| {
-        let owner = owner_name(&view, labels).or(owner_email(&view, labels)).unwrap_or_default();
+        let owner = labels.owner_name(&view).or(labels.owner_email(&view)).unwrap_or_default();
         let time_left = match view.expires {
             Expiry::At(at) | Expiry::Policy(at) => relative(at, now),
             expires => expires.label().to_owned(),
@@ -40,14 +40,6 @@ pub(super) fn table(inventory: &Inventory, labels: Labels, now: DateTime<Utc>) -
     print::table(&["NAME", "KIND", "OWNER", "SOURCE", "EXPIRES", "", "STATE"], rows)
 }
 
-fn owner_name<'a>(view: &TokenView<'a>, labels: Labels) -> Option<&'a str> {
-    view.owner.and_then(|owner| owner.label()).filter(|_| labels.owner)
-}
-
-fn owner_email<'a>(view: &TokenView<'a>, labels: Labels) -> Option<&'a str> {
-    view.owner.and_then(|owner| owner.email.as_deref()).filter(|_| labels.owner_email)
-}
-
 /// As `/api/v1/tokens`.
 pub(super) fn json(inventory: &Inventory, labels: Labels, now: DateTime<Utc>) -> String {
     let tokens: Vec<Value> = views(inventory, now).iter().map(|view| to_json(view, labels)).collect();
@@ -65,8 +57,8 @@ pub(super) fn csv(inventory: &Inventory, labels: Labels, now: DateTime<Utc>) -> 
     for view in views(inventory, now) {
         let fields = to_json(&view, labels);
         let cell = |column| match (column, &fields[column]) {
-            ("owner", _) => owner_name(&view, labels).unwrap_or_default().to_owned(),
-            ("owner_email", _) => owner_email(&view, labels).unwrap_or_default().to_owned(),
+            ("owner", _) => labels.owner_name(&view).unwrap_or_default().to_owned(),
+            ("owner_email", _) => labels.owner_email(&view).unwrap_or_default().to_owned(),
             (_, Value::Array(texts)) => texts.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" "),
             (_, field) => field.as_str().unwrap_or_default().to_owned(),
         };

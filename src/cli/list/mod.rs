@@ -18,6 +18,7 @@ use crate::core::outcome::Outcome;
 use crate::core::token::State;
 use crate::exposition;
 use crate::pages::humanize::relative;
+use crate::pages::tokens::display_name;
 use crate::schema::diagnostic::{Diagnostic, Diagnostics, did_you_mean};
 
 /// Exit codes.
@@ -114,8 +115,8 @@ fn expiring(inventory: &Inventory, within: TimeDelta, now: DateTime<Utc>) -> Vec
             return None;
         }
         let expires = if expiry <= now { "expired" } else { "expires" };
-        let name = if view.token.name.is_empty() { &view.token.id } else { &view.token.name };
-        Some(format!("{}: {} {name} {expires} {}", view.source, view.token.kind, relative(expiry, now)))
+        let (kind, name) = (&view.token.kind, display_name(&view));
+        Some(format!("{}: {kind} {name} {expires} {}", view.source, relative(expiry, now)))
     });
     tokens.collect()
 }
