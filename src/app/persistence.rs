@@ -12,8 +12,7 @@ use tracing::{error, info, warn};
 use super::RunError;
 use super::setup::Setup;
 use crate::core::clock::Clock;
-use crate::core::inventory::SharedInventory;
-use crate::core::inventory::Snapshot;
+use crate::core::inventory::{SharedInventory, Snapshot};
 use crate::exposition::exporter::ExporterMetrics;
 use crate::storage::{Loaded, Lock, Store, encode};
 
@@ -112,7 +111,7 @@ impl Persistence {
                 () = sleep(pause_after(started.elapsed(), self.shortest_interval())) => {}
             }
         }
-        // If the sender is gone, nobody knows.
+        // Without a sender it is unknown whether something changed.
         if !works || revision.has_changed().unwrap_or(true) {
             self.save_and_log(works).await;
         }

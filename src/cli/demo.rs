@@ -6,7 +6,7 @@ use super::args::DemoArgs;
 use super::print;
 use super::serve::shutdown_requested;
 use crate::app::RunError;
-use crate::demo::{Demo, Expected, Options};
+use crate::demo::{Demo, Options};
 
 pub(super) async fn run(args: DemoArgs) -> Result<u8, RunError> {
     let mut options = Options {
@@ -26,16 +26,14 @@ pub(super) async fn run(args: DemoArgs) -> Result<u8, RunError> {
     } else if args.expect {
         print::output(&format!("{:#}\n", serde_json::json!(demo.expected())));
     } else {
-        print::output(&welcome(&demo, &demo.expected()));
+        print::output(&welcome(&demo));
         demo.run(shutdown_requested()).await?;
     }
     Ok(0)
 }
 
-fn welcome(demo: &Demo, expected: &Expected) -> String {
-    let (exporter, control) = (demo.exporter, demo.control);
-    let (tokens, sources) = (expected.tokens, expected.sources.len());
-    let file = demo.config_file();
+fn welcome(demo: &Demo) -> String {
+    let (exporter, control, expected) = (demo.exporter, demo.control, demo.expected());
     format!(
         "\
 Meridian Ferries, an invented organisation, has {tokens} tokens in {sources} sources.
@@ -49,6 +47,8 @@ Meridian Ferries, an invented organisation, has {tokens} tokens in {sources} sou
 The configuration is {file}; changes are reloaded. Press Ctrl-C to stop.
 
 ",
-        file = file.display(),
+        tokens = expected.tokens,
+        sources = expected.sources.len(),
+        file = demo.config_file().display(),
     )
 }

@@ -1,7 +1,7 @@
 //! `health`: whether an exporter is running, for containers without a shell, such as the image's `HEALTHCHECK`.
 //!
-//! The request is plain HTTP without a login, whatever the listener requires: a 401, and the alert with which TLS rejects plain
-//! HTTP, show as well that the process responds.
+//! The request is always plain HTTP without a login: a 401, or the alert with which TLS rejects plain HTTP, also shows that the
+//! process responds.
 
 use std::io;
 use std::net::SocketAddr;

@@ -34,15 +34,14 @@ pub async fn main() -> ExitCode {
     let Cli { command, serve, log } = Cli::parse();
     log::start(&log);
     process::protect();
-    let result = match command {
-        None => serve::run(serve).await,
-        Some(Command::Serve(args)) => serve::run(args).await,
-        Some(Command::Check(args)) => check::run(args).await,
-        Some(Command::List(args)) => list::run(args).await,
-        Some(Command::Health(args)) => health::run(args).await,
-        Some(Command::Demo(args)) => demo::run(args).await,
-        Some(Command::Providers(args)) => providers::run(&args),
-        Some(Command::Schema(args)) => schema::run(&args),
+    let result = match command.unwrap_or(Command::Serve(serve)) {
+        Command::Serve(args) => serve::run(args).await,
+        Command::Check(args) => check::run(args).await,
+        Command::List(args) => list::run(args).await,
+        Command::Health(args) => health::run(args).await,
+        Command::Demo(args) => demo::run(args).await,
+        Command::Providers(args) => providers::run(&args),
+        Command::Schema(args) => schema::run(&args),
     };
     let code = result.unwrap_or_else(|error| {
         print::note(&error);

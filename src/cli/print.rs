@@ -47,17 +47,12 @@ pub(super) struct Progress {
 
 impl Progress {
     pub(super) fn start(verb: &'static str, total: usize) -> Self {
-        let progress = Self { verb, done: Cell::new(0), total };
-        progress.show();
-        progress
+        overwrite(&format!("0 of {total} sources {verb}"));
+        Self { verb, done: Cell::new(0), total }
     }
 
     pub(super) fn step(&self) {
         self.done.update(|done| done + 1);
-        self.show();
-    }
-
-    fn show(&self) {
         overwrite(&format!("{} of {} sources {}", self.done.get(), self.total, self.verb));
     }
 }

@@ -26,7 +26,7 @@ pub(super) fn respond(state: &DemoState, request: &Request) -> Response {
     let found = match (method, &path[..]) {
         ("GET", [""]) => return HELP.into_response(),
         ("GET", ["expected"]) => return Json(Expected::of(&organisation)).into_response(),
-        ("GET", ["tokens"]) => return Json(organisation.all().iter().map(shown).collect::<Vec<_>>()).into_response(),
+        ("GET", ["tokens"]) => return Json(organisation.tokens.iter().map(shown).collect::<Vec<_>>()).into_response(),
         ("POST", ["tokens", id, "rotate"]) => match organisation.rotate(id, now) {
             Some(token) => return Json(shown(&token)).into_response(),
             None => false,

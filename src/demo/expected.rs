@@ -55,7 +55,7 @@ impl Expected {
     pub(super) fn of(organisation: &Organisation) -> Self {
         let mut expected =
             Self { settled_after_seconds: DEPARTURE.num_seconds().unsigned_abs() + 1, ..Self::default() };
-        for token in organisation.all() {
+        for token in &organisation.tokens {
             expected.add(token.listing.source, token.listing.kind, token.scenario);
         }
         for (_, kind, _, scenario) in MANUAL_TOKENS {

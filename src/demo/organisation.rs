@@ -110,8 +110,8 @@ impl DemoToken {
 
 /// What changes while the demo runs.
 pub(super) struct Organisation {
-    /// By listing and position.
-    tokens: Vec<DemoToken>,
+    /// Sorted by listing and position.
+    pub(super) tokens: Vec<DemoToken>,
     /// Index into `tokens`, by id.
     by_id: HashMap<String, usize>,
     /// Providers that return 503.
@@ -144,10 +144,6 @@ impl Organisation {
     fn sort(&mut self) {
         self.tokens.sort_by_cached_key(|token| (token.listing, token.position()));
         self.by_id = self.tokens.iter().enumerate().map(|(index, token)| (token.id.clone(), index)).collect();
-    }
-
-    pub(super) fn all(&self) -> &[DemoToken] {
-        &self.tokens
     }
 
     /// The tokens of a listing, by position.
@@ -225,7 +221,7 @@ impl Organisation {
     }
 
     /// When a token of this scenario was created, and when it expires. A warning lead is at most a third of the lifetime, a
-    /// critical one a tenth. Every expiry keeps a distance from both, so that a demo stays as it is for hours.
+    /// critical one a tenth. Every expiry is well inside its band, so that the bands of a running demo do not change for hours.
     fn lifetime(
         &mut self,
         listing: Listing,

@@ -67,8 +67,7 @@ pub(super) fn csv(inventory: &Inventory, labels: Labels, now: DateTime<Utc>) -> 
     writer.into_inner().map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
 }
 
-/// Prevents that a spreadsheet runs a cell as a formula: whoever may name a token could otherwise run one on the reader's
-/// machine. Also after a `;`, with which some spreadsheets separate cells, and for full-width signs, which some treat as the
+/// Prevents a spreadsheet from running a cell as a formula: a token's name could otherwise run code on the reader's machine. Also after a `;`, with which some spreadsheets separate cells, and for full-width signs, which some treat as the
 /// ordinary ones. <https://owasp.org/www-community/attacks/CSV_Injection>
 fn escape_formula(cell: &str) -> String {
     const STARTS_A_FORMULA: [char; 10] = ['=', '+', '-', '@', '\t', '\r', '＝', '＋', '－', '＠'];
