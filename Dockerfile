@@ -22,6 +22,7 @@ RUN mkdir -p src benches \
 
 # The commit that `--version` and token_expiry_exporter_build_info report.
 ARG REVISION=""
+COPY build.rs ./
 COPY src src
 COPY README.md LICENSE ./
 RUN touch src/main.rs src/lib.rs \

@@ -113,7 +113,7 @@ pub fn definition(input: &[u8]) {
 
 /// A credential file: what was read of it does not contain the secret.
 pub fn files(input: &[u8]) {
-    let Ok(found) = content::read(input, now()) else { return };
+    let Ok(found) = content::parse(input, now()) else { return };
     let opaque = std::str::from_utf8(input).unwrap_or_default().trim();
     if found.first().is_some_and(|first| first.kind == "opaque-token" && first.part.is_none()) {
         assert!(!format!("{found:?}").contains(opaque), "leaks the secret");

@@ -3,34 +3,34 @@
 use serde_json::{Map, Value, json};
 
 use crate::config;
-use crate::providers::language::provider::Setting;
-use crate::providers::{Catalogue, Entry};
+use crate::providers::Catalogue;
+use crate::providers::provider_info::{ProviderInfo, Setting};
 use crate::schema::json_schema;
 
 /// The JSON Schema of the configuration, in which the settings of a source are those of its provider.
 pub fn config_schema(catalogue: &Catalogue) -> Value {
-    let providers: Vec<_> = catalogue.names().filter_map(|name| catalogue.get(name)).collect();
+    let providers: Vec<_> = catalogue.providers().collect();
     let mut schema = config::schema();
     let source = &mut schema["definitions"]["source"];
-    source["properties"]["provider"]["enum"] = providers.iter().flat_map(names).collect();
-    source["allOf"] = providers.iter().map(source_of).collect();
+    source["properties"]["provider"]["enum"] = providers.iter().flat_map(|info| names(info)).collect();
+    source["allOf"] = providers.iter().map(|info| source_of(info)).collect();
     schema
 }
 
-fn names<'a>(provider: &'a Entry<'_>) -> impl Iterator<Item = &'a str> {
-    [provider.name].into_iter().chain(provider.aliases.iter().map(String::as_str))
+fn names(provider: &ProviderInfo) -> impl Iterator<Item = &str> {
+    [&provider.name].into_iter().chain(&provider.aliases).map(String::as_str)
 }
 
 /// What applies to a source of this provider.
-fn source_of(provider: &Entry<'_>) -> Value {
+fn source_of(provider: &ProviderInfo) -> Value {
     let common = config::source_keys().into_iter().map(|key| (key.to_owned(), true.into()));
     let mut properties: Map<_, _> = common.collect();
     properties.extend(provider.settings.iter().map(|s| (s.name.clone(), setting(s, provider.native))));
-    let schemes: Vec<_> = provider.schemes.iter().filter(|name| !name.is_empty()).collect();
+    let schemes: Vec<_> = provider.schemes.iter().map(|scheme| &scheme.name).filter(|name| !name.is_empty()).collect();
     if !schemes.is_empty() {
         properties.insert("auth".into(), json!({"enum": schemes}));
     }
-    let listings: Vec<_> = provider.listings.iter().map(|listing| listing.name).collect();
+    let listings: Vec<_> = provider.listings.iter().map(|listing| &listing.name).collect();
     properties.insert("listings".into(), json!({"items": {"enum": listings}}));
     let required = provider.settings.iter().filter(|setting| setting.default.is_none()).map(|setting| &setting.name);
     json!({

@@ -67,7 +67,7 @@ impl Setup {
         clock: &Clock,
     ) -> Result<Self, Diagnostics> {
         let in_file = errors.clone();
-        let name_of = |name: &str| catalogue.get(name).map(|entry| entry.name.to_owned());
+        let name_of = |name: &str| catalogue.get(name).map(|info| info.name.clone());
         errors.collect(config.resolve_providers(name_of));
         let fingerprints = fingerprints(&config, definitions);
         let (mut jobs, mut policies) = (Vec::new(), BTreeMap::new());
@@ -78,10 +78,10 @@ impl Setup {
             }
             let connected = errors.collect(connect(catalogue, &config, source, clock));
             let Some(connected) = connected.filter(|_| shard.holds(&source.name.0)) else { continue };
-            let entry = catalogue.get(&source.provider.0);
-            let provider = entry.as_ref().map_or(&*source.provider.0, |entry| entry.name);
+            let info = catalogue.get(&source.provider.0);
+            let provider = info.map_or(&*source.provider.0, |info| &info.name);
             // The provider knows the cost of a collection, so its interval is a minimum for the file's.
-            let minimum = entry.as_ref().and_then(|entry| entry.interval).unwrap_or_default();
+            let minimum = info.and_then(|info| info.interval).unwrap_or_default();
             let interval = source.interval.unwrap_or_else(|| config.interval.max(minimum));
             policies.insert(source.name.0.clone(), policy(source, provider, &*connected, interval));
             jobs.push(SourceJob {
@@ -123,7 +123,7 @@ pub fn catalogue(directory: Option<&Path>) -> Result<Catalogue, Diagnostics> {
     for path in definitions(Some(directory)) {
         let content = fs::read_to_string(&path).map_err(|error| unreadable(&path, error).into());
         let name = path.display().to_string();
-        errors.collect(content.and_then(|content| catalogue.add(SourceText::new(name, content))));
+        errors.collect(content.and_then(|content| catalogue.add(&SourceText::new(name, content))));
     }
     errors.into_result().map(|()| catalogue)
 }

@@ -54,6 +54,11 @@ impl Reply {
     pub fn refusal(&self) -> Option<Reason> {
         refusal(self.status, &self.headers)
     }
+
+    /// `403 after 2 attempts`.
+    pub(crate) fn summary(&self) -> String {
+        format!("{} after {}", self.status, redact::attempts(self.attempts))
+    }
 }
 
 /// Why a reply of this status and with these headers is no answer.

@@ -1,251 +1,171 @@
-//! All providers that the program knows: built-in definitions, those of the user, and the native ones.
+//! All providers by name: the built-in definitions, those of the user, and the native ones.
 
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
-use super::engine::source;
+use super::engine::http_source;
 use super::language::compile::compile;
-use super::language::provider::{Provider, Setting};
-use super::native::local;
-use super::native::local::Native;
-use super::{Source, SourceSpec, builtin};
+use super::language::provider::{AuthScheme, Listing, Provider};
+use super::provider_info::{ListingInfo, ProviderInfo, SchemeInfo};
+use super::{Source, SourceSpec, native};
 use crate::core::clock::Clock;
 use crate::http::client::Options;
 use crate::schema::diagnostic::{Diagnostics, SourceText, Span, did_you_mean};
 use crate::schema::yaml;
 
-/// The providers, by name.
+/// The built-in definitions, by file name and content.
+const DEFINITIONS: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/definitions.rs"));
+
 pub struct Catalogue {
-    rows: BTreeMap<String, Row>,
-    /// The keys of every source: no setting can have their names.
+    entries: BTreeMap<String, Entry>,
+    /// The keys of every source: reserved names of settings.
     source_keys: Vec<&'static str>,
 }
 
-struct Row {
+struct Entry {
+    info: ProviderInfo,
     kind: Kind,
-    /// Whether the program brought it, and not the user.
     builtin: bool,
 }
 
 enum Kind {
     Defined(Arc<Provider>),
-    Native(Native),
-}
-
-impl Row {
-    fn aliases(&self) -> &[String] {
-        match &self.kind {
-            Kind::Defined(provider) => &provider.aliases,
-            Kind::Native(_) => &[],
-        }
-    }
-}
-
-/// What the command line, the documentation and the schema tell of a provider.
-#[derive(Clone, Debug)]
-pub struct Entry<'a> {
-    /// Its name: the value of the label `provider`.
-    pub name: &'a str,
-    /// Other names that a source may use for it.
-    pub aliases: &'a [String],
-    /// Its name as people write it.
-    pub title: &'a str,
-    /// The vendor's documentation.
-    pub docs: &'a str,
-    /// What its ends mean, in words.
-    pub expiry: &'a str,
-    /// The permission that its credential needs, in words.
-    pub permission: Option<&'a str>,
-    /// How often a source is collected unless the configuration says so.
-    pub interval: Option<Duration>,
-    /// What a source may, or must, set.
-    pub settings: &'a [Setting],
-    /// The names of the ways to authenticate, the default first. A single one may have none.
-    pub schemes: Vec<&'a str>,
-    /// The listings, in the definition's order.
-    pub listings: Vec<ListingEntry<'a>>,
-    /// Whether it is written in Rust instead of as a definition.
-    pub native: bool,
-}
-
-/// What is told of a listing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ListingEntry<'a> {
-    /// Its name: the value of the label `listing`.
-    pub name: &'a str,
-    /// What it lists.
-    pub help: Option<&'a str>,
-    /// The kind of its tokens, unless they say otherwise.
-    pub kind: &'a str,
-    /// The permission that it needs, in words.
-    pub permission: Option<&'a str>,
-    /// Whether it runs only where a source names it.
-    pub opt_in: bool,
+    Native(native::Connect),
 }
 
 impl Catalogue {
-    /// The providers that the program brings. `source_keys` are the keys of every source, whatever its provider.
+    /// The built-in providers. `source_keys` are the keys of every source, whatever its provider.
     ///
     /// # Errors
-    /// Mistakes in the built-in definitions. The program's own tests hold that there are none.
+    /// Errors in the built-in definitions; a test ensures that there are none.
     pub fn builtin(source_keys: &[&'static str]) -> Result<Self, Diagnostics> {
-        let mut catalogue = Self { rows: BTreeMap::new(), source_keys: source_keys.to_vec() };
-        for native in local::all() {
-            let row = Row { kind: Kind::Native(native), builtin: true };
-            catalogue.rows.insert(row.name().to_owned(), row);
+        let native = native::all()
+            .into_iter()
+            .map(|(info, connect)| (info.name.clone(), Entry { info, kind: Kind::Native(connect), builtin: true }));
+        let mut catalogue = Self { entries: native.collect(), source_keys: source_keys.to_vec() };
+        let mut errors = Diagnostics::default();
+        for (file, content) in DEFINITIONS {
+            errors.collect(catalogue.insert(&SourceText::new(*file, *content), true));
         }
-        let mut mistakes = Diagnostics::default();
-        for (file, content) in builtin::DEFINITIONS {
-            mistakes.collect(catalogue.insert(&SourceText::new(*file, *content), true));
-        }
-        mistakes.into_result().map(|()| catalogue)
+        errors.into_result().map(|()| catalogue)
     }
 
-    /// Adds a user's definition. It takes a built-in one's place only where it says `override: true`.
+    /// Adds a user's definition. With `override: true` it replaces a built-in one.
     ///
     /// # Errors
-    /// Every mistake in it; or its name, or an alias, is taken.
-    #[allow(clippy::needless_pass_by_value)] // a seam: callers hand the text over
-    pub fn add(&mut self, text: SourceText) -> Result<(), Diagnostics> {
-        self.insert(&text, false)
+    /// Every error in it, a name or an alias that is taken among them.
+    pub fn add(&mut self, text: &SourceText) -> Result<(), Diagnostics> {
+        self.insert(text, false)
     }
 
     fn insert(&mut self, text: &SourceText, builtin: bool) -> Result<(), Diagnostics> {
         let provider = compile(text, &self.source_keys)?;
-        self.free(text, &provider)?;
-        let row = Row { kind: Kind::Defined(Arc::new(provider)), builtin };
-        self.rows.insert(row.name().to_owned(), row);
+        self.check_names(text, &provider)?;
+        let info = info(&provider);
+        self.entries.insert(info.name.clone(), Entry { info, kind: Kind::Defined(Arc::new(provider)), builtin });
         Ok(())
     }
 
-    /// Whether a definition's names are its own, or those of a built-in one that it may replace.
-    fn free(&self, text: &SourceText, provider: &Provider) -> Result<(), Diagnostics> {
+    /// Checks that a definition's names are free, or those of a built-in one that it may replace.
+    fn check_names(&self, text: &SourceText, provider: &Provider) -> Result<(), Diagnostics> {
         let root = yaml::parse(text)?;
-        let mut mistakes = Diagnostics::default();
+        let mut errors = Diagnostics::default();
         for name in [&provider.name].into_iter().chain(&provider.aliases) {
             let key = if *name == provider.name { "provider" } else { "aliases" };
             let at = root.get(key).map_or(root.at, |node| node.at);
-            let Some((taken, row)) = self.row(name) else { continue };
-            let same = taken == provider.name;
-            if same && row.builtin && provider.overrides {
-                continue;
-            }
-            let message = match (same, row.builtin) {
+            let Some(Entry { info, builtin, .. }) = self.entry(name) else { continue };
+            let message = match (info.name == provider.name, builtin) {
+                (true, true) if provider.overrides => continue,
                 (true, true) => {
-                    format!("`{name}` is built in; take another name, or say `override: true` to take its place")
+                    format!("`{name}` is built in; choose another name, or set `override: true` to replace it")
                 }
                 (true, false) => format!("`{name}` is defined twice"),
-                (false, _) => format!("`{name}` is another name of the provider `{taken}`"),
+                (false, _) => format!("`{name}` is an alias of the provider `{}`; choose another name", info.name),
             };
-            mistakes.push(text.error(at, message));
+            errors.push(text.error(at, message));
         }
-        mistakes.into_result()
+        errors.into_result()
     }
 
-    /// The names, in alphabetical order, without aliases.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.rows.keys().map(String::as_str)
+    /// All providers, in alphabetical order of their names.
+    pub fn providers(&self) -> impl Iterator<Item = &ProviderInfo> {
+        self.entries.values().map(|entry| &entry.info)
     }
 
-    /// A provider, by its name or another that it goes by.
-    pub fn get(&self, name: &str) -> Option<Entry<'_>> {
-        self.row(name).map(|(_, row)| row.entry())
+    /// A provider by name or alias.
+    pub fn get(&self, name: &str) -> Option<&ProviderInfo> {
+        self.entry(name).map(|entry| &entry.info)
     }
 
-    /// A definition that is in the catalogue, by its name or another that it goes by. The native providers have none.
-    pub fn provider(&self, name: &str) -> Option<&Arc<Provider>> {
-        match &self.row(name)?.1.kind {
-            Kind::Defined(provider) => Some(provider),
-            Kind::Native(_) => None,
-        }
+    fn entry(&self, name: &str) -> Option<&Entry> {
+        let by_alias = || self.entries.values().find(|entry| entry.info.aliases.iter().any(|alias| alias == name));
+        self.entries.get(name).or_else(by_alias)
     }
 
-    fn row(&self, name: &str) -> Option<(&str, &Row)> {
-        let row = self.rows.get_key_value(name);
-        let row = row.or_else(|| self.rows.iter().find(|(_, row)| row.aliases().iter().any(|alias| alias == name)));
-        row.map(|(name, row)| (name.as_str(), row))
-    }
-
-    /// Makes a source of what the configuration says of it.
+    /// Creates a source.
     ///
     /// # Errors
-    /// Every mistake, each with its place and the way out: an unknown provider, or settings that do not suit it.
+    /// Every error in its configuration, with its position: an unknown provider, or invalid settings.
     pub fn connect(
         &self,
         provider: (&str, Span),
-        wanted: SourceSpec,
+        spec: SourceSpec,
         http: Options,
         clock: Clock,
     ) -> Result<Box<dyn Source>, Diagnostics> {
-        match self.row(provider.0).map(|(_, row)| &row.kind) {
-            Some(Kind::Defined(definition)) => source::connect(Arc::clone(definition), wanted, http, clock),
-            Some(Kind::Native(native)) => (native.connect)(wanted),
+        match self.entry(provider.0).map(|entry| &entry.kind) {
+            Some(Kind::Defined(definition)) => connect(Arc::clone(definition), spec, http, clock),
+            Some(Kind::Native(connect)) => connect(spec),
             None => {
-                let known = self.rows.iter().flat_map(|(name, row)| [name].into_iter().chain(row.aliases()));
+                let known = self.providers().flat_map(|info| [&info.name].into_iter().chain(&info.aliases));
                 let mut hint = did_you_mean(provider.0, known.map(String::as_str));
                 if hint.is_empty() {
-                    hint = "; the command `providers` lists those that are known".into();
+                    hint = "; run `providers` for a list".into();
                 }
-                let message = format!("{}: no provider is called `{}`{hint}", wanted.name, provider.0);
-                Err(wanted.text.error(provider.1, message).into())
+                Err(spec
+                    .text
+                    .error(provider.1, format!("{}: unknown provider `{}`{hint}", spec.name, provider.0))
+                    .into())
             }
         }
     }
 }
 
-impl Row {
-    fn name(&self) -> &str {
-        match &self.kind {
-            Kind::Defined(provider) => &provider.name,
-            Kind::Native(native) => native.name,
-        }
-    }
+/// Creates a source of a compiled definition.
+pub(super) fn connect(
+    provider: Arc<Provider>,
+    spec: SourceSpec,
+    http: Options,
+    clock: Clock,
+) -> Result<Box<dyn Source>, Diagnostics> {
+    let resolved = provider.resolve(&spec)?;
+    http_source::connect(provider, &resolved, spec.credentials, http, clock)
+        .map_err(|message| spec.text.error(spec.at, format!("source {}: {message}", spec.name)).into())
+}
 
-    fn entry(&self) -> Entry<'_> {
-        match &self.kind {
-            Kind::Defined(provider) => Entry {
-                name: &provider.name,
-                aliases: &provider.aliases,
-                title: &provider.title,
-                docs: &provider.docs,
-                expiry: &provider.expiry,
-                permission: provider.permission.as_deref(),
-                interval: provider.interval,
-                settings: &provider.settings,
-                schemes: provider.schemes.iter().map(|scheme| scheme.name.as_str()).collect(),
-                listings: provider
-                    .listings
-                    .iter()
-                    .map(|listing| ListingEntry {
-                        name: &listing.name,
-                        help: listing.help.as_deref(),
-                        kind: &listing.kind,
-                        permission: listing.request.permission.as_deref(),
-                        opt_in: listing.opt_in,
-                    })
-                    .collect(),
-                native: false,
-            },
-            Kind::Native(native) => {
-                let (name, kind, help) = native.listing;
-                Entry {
-                    name: native.name,
-                    aliases: &[],
-                    title: native.title,
-                    docs: native.docs,
-                    expiry: native.expiry,
-                    permission: None,
-                    interval: native.interval,
-                    settings: &native.settings,
-                    schemes: Vec::new(),
-                    listings: vec![ListingEntry { name, help: Some(help), kind, permission: None, opt_in: false }],
-                    native: true,
-                }
-            }
-        }
+fn info(provider: &Provider) -> ProviderInfo {
+    let scheme = |scheme: &AuthScheme| SchemeInfo { name: scheme.name.clone(), permission: scheme.permission.clone() };
+    let listing = |listing: &Listing| ListingInfo {
+        name: listing.name.clone(),
+        help: listing.help.clone(),
+        kind: listing.kind.clone(),
+        permission: listing.request.permission.clone(),
+        opt_in: listing.opt_in,
+    };
+    ProviderInfo {
+        name: provider.name.clone(),
+        aliases: provider.aliases.clone(),
+        title: provider.title.clone(),
+        docs: provider.docs.clone(),
+        expiry: provider.expiry.clone(),
+        permission: provider.permission.clone(),
+        interval: provider.interval,
+        settings: provider.settings.clone(),
+        schemes: provider.schemes.iter().map(scheme).collect(),
+        listings: provider.listings.iter().map(listing).collect(),
+        native: false,
     }
 }

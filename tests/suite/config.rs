@@ -261,7 +261,7 @@ fn schema() -> jsonschema::Validator {
              settings:\n  {settings}\nauth: {auth}\nlistings:\n  \
              - {{name: token, kind: token, get: /t, rows: ., token: {{id: .id, expires_at: .e}}}}\n"
         );
-        catalogue.add(SourceText::new(name, definition)).unwrap();
+        catalogue.add(&SourceText::new(name, definition)).unwrap();
     }
     jsonschema::validator_for(&config_schema(&catalogue)).unwrap()
 }

@@ -5,7 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use token_expiry_exporter::config;
-use token_expiry_exporter::providers::{Catalogue, Entry};
+use token_expiry_exporter::providers::Catalogue;
+use token_expiry_exporter::providers::provider_info::ProviderInfo;
 use token_expiry_exporter::{pages, server};
 
 fn repository() -> &'static Path {
@@ -26,22 +27,23 @@ pub(crate) fn assert_generated(page: &str, part: &str, expected: &str) {
     }
 }
 
-fn provider_row(entry: &Entry<'_>) -> String {
-    let names: Vec<_> = std::iter::once(entry.name).chain(entry.aliases.iter().map(String::as_str)).collect();
-    let listings: Vec<_> = entry
+fn provider_row(info: &ProviderInfo) -> String {
+    let names: Vec<_> = std::iter::once(&info.name).chain(&info.aliases).map(|name| format!("`{name}`")).collect();
+    let listings: Vec<_> = info
         .listings
         .iter()
         .map(|listing| {
-            format!("{}{}", listing.help.unwrap_or(listing.kind), if listing.opt_in { " (opt-in)" } else { "" })
+            let help = listing.help.as_ref().unwrap_or(&listing.kind);
+            format!("{help}{}", if listing.opt_in { " (opt-in)" } else { "" })
         })
         .collect();
     format!(
         "| [{}](docs/providers/{}.md) | {} | {} | {} |\n",
-        entry.title,
-        entry.name,
-        names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "),
+        info.title,
+        info.name,
+        names.join(", "),
         listings.join("<br>"),
-        entry.expiry
+        info.expiry
     )
 }
 
@@ -49,10 +51,10 @@ fn provider_row(entry: &Entry<'_>) -> String {
 fn readme_lists_every_provider() {
     let catalogue = Catalogue::builtin(&token_expiry_exporter::config::source_keys()).unwrap();
     let mut table = String::from("| service | `provider` | tokens listed | expiry |\n|---|---|---|---|\n");
-    for name in catalogue.names() {
-        let entry = catalogue.get(name).unwrap();
-        table.push_str(&provider_row(&entry));
-        assert!(repository().join(format!("docs/providers/{name}.md")).exists(), "docs/providers/{name}.md is missing");
+    for info in catalogue.providers() {
+        table.push_str(&provider_row(info));
+        let page = format!("docs/providers/{}.md", info.name);
+        assert!(repository().join(&page).exists(), "{page} is missing");
     }
     assert_generated("README.md", "providers", &table);
 }
@@ -77,17 +79,19 @@ fn web_page_lists_every_limit() {
 
 /// The permissions that a definition declares: for the provider, for each authentication scheme, and for each listing that
 /// needs more.
-fn permissions(catalogue: &Catalogue, name: &str) -> String {
-    let Some(provider) = catalogue.provider(name) else { return "none: reads local data only".to_owned() };
+fn permissions(info: &ProviderInfo) -> String {
+    if info.native {
+        return "none: reads local data only".to_owned();
+    }
     let line = |prefix: &str, permission: &str| {
         format!("{prefix}{}", permission.split_whitespace().collect::<Vec<_>>().join(" "))
     };
-    let mut lines: Vec<String> = provider.permission.iter().map(|general| line("", general)).collect();
-    for scheme in &provider.schemes {
+    let mut lines: Vec<String> = info.permission.iter().map(|general| line("", general)).collect();
+    for scheme in &info.schemes {
         lines.extend(scheme.permission.iter().map(|own| line(&format!("`auth: {}`: ", scheme.name), own)));
     }
-    for listing in &provider.listings {
-        let own = listing.request.permission.iter().filter(|own| Some(*own) != provider.permission.as_ref());
+    for listing in &info.listings {
+        let own = listing.permission.iter().filter(|own| Some(*own) != info.permission.as_ref());
         lines.extend(own.map(|own| line(&format!("`{}`: ", listing.name), own)));
     }
     lines.join("<br>").replace('|', "\\|")
@@ -97,8 +101,8 @@ fn permissions(catalogue: &Catalogue, name: &str) -> String {
 fn security_page_lists_the_permissions_of_every_definition() {
     let catalogue = Catalogue::builtin(&token_expiry_exporter::config::source_keys()).unwrap();
     let mut table = String::from("\n| provider | required permissions of its credential |\n|---|---|\n");
-    for name in catalogue.names() {
-        let permissions = permissions(&catalogue, name);
+    for info in catalogue.providers() {
+        let (name, permissions) = (&info.name, permissions(info));
         assert!(!permissions.is_empty(), "{name} declares no permission");
         let _ = writeln!(table, "| [{name}](providers/{name}.md) | {permissions} |");
     }
@@ -162,14 +166,13 @@ const RESOLVED_BY_ROTATION: [&str; 4] =
 fn runbooks_link_to_the_rotation_of_every_provider() {
     let catalogue = Catalogue::builtin(&token_expiry_exporter::config::source_keys()).unwrap();
     let mut list = String::from("\n");
-    for name in catalogue.names() {
+    for ProviderInfo { name, title, .. } in catalogue.providers() {
         let page = fs::read_to_string(repository().join(format!("docs/providers/{name}.md"))).unwrap();
         let rotation = page.split_once("\n## Rotation without downtime\n").map_or("", |(_, after)| after.trim());
         assert!(
             !rotation.is_empty() && !rotation.starts_with('#'),
             "docs/providers/{name}.md: no section Rotation without downtime"
         );
-        let title = catalogue.get(name).unwrap().title;
         let _ = writeln!(list, "- [{title}](../providers/{name}.md#rotation-without-downtime)");
     }
     list.push('\n');

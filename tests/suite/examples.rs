@@ -19,7 +19,7 @@ struct FakeEnvironment;
 impl Environment for FakeEnvironment {
     fn read_file(&self, path: &Path) -> io::Result<Vec<u8>> {
         let pem: &[u8] = match path.extension().and_then(|extension| extension.to_str()) {
-            Some("key") => include_bytes!("../../src/providers/engine/signers/github_app/test-key.pem"),
+            Some("key") => include_bytes!("../../src/providers/engine/github_app/test-key.pem"),
             Some("pem" | "crt") => include_bytes!("../../src/providers/native/files/test-certificate.pem"),
             _ => b"a secret",
         };

@@ -24,7 +24,6 @@ mod layout;
 mod licences;
 mod openbao;
 mod prism;
-mod providers;
 mod reload;
 mod sample;
 mod secret_leaks;

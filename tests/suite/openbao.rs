@@ -93,8 +93,8 @@ impl Bao {
     async fn least_privilege(&self) -> String {
         let catalogue = Catalogue::builtin(&token_expiry_exporter::config::source_keys()).unwrap();
         let vault = catalogue.get("vault").unwrap();
-        let listings = vault.listings.iter().filter_map(|listing| listing.permission);
-        let here: String = vault.permission.into_iter().chain(listings).collect();
+        let listings = vault.listings.iter().filter_map(|listing| listing.permission.as_deref());
+        let here: String = vault.permission.as_deref().into_iter().chain(listings).collect();
         let there = here.replace("path \"", "path \"team/");
         let policy = here + &there;
         self.ask("", "sys/policies/acl/exporter", Some(json!({"policy": policy}))).await;

@@ -21,7 +21,7 @@ use scan::{Output, find};
 const SOON: Duration = Duration::from_secs(120);
 
 /// Of no real App; made for the tests of the signer.
-const APP_KEY: &str = include_str!("../../src/providers/engine/signers/github_app/test-key.pem");
+const APP_KEY: &str = include_str!("../../src/providers/engine/github_app/test-key.pem");
 
 /// The secret with this name. It is valid in a header, and every encoding of it differs.
 fn secret(name: &str) -> String {

@@ -71,7 +71,7 @@ exchanges:
   - get: /v1/tokens?limit=100
     response: {status: 403, body: {message: missing scope tokens:read}}
 yields:
-  gaps: []                           # listing, scope, reason, says, needs
+  gaps: []                           # listing, scope, reason, message, permission
 EOF
 
 new "docs/providers/$name.md" <<EOF
@@ -115,7 +115,7 @@ cat <<EOF
 Next: fill in these files, look at the definition with
   cargo run -- providers $name
 run the scenarios with
-  SCENARIO=$name cargo test --test suite -- providers::
+  SCENARIO=$name cargo test --lib -- providers::tests
 and update the generated pages with
   make golden
 EOF

@@ -1,188 +1,163 @@
-//! A definition's request with its names filled: what is sent, and what the scope that it stands for is called.
+//! Fills a definition's request: what is sent, and the label of the scope that it stands for.
 
 use serde_json::Value;
 use url::Url;
+use url::form_urlencoded::Serializer;
 
 use crate::core::failure::{Failure, Reason};
 use crate::core::sanitize::{is_unsafe_char, truncate};
 use crate::http::client;
 use crate::providers::language::provider::{Body, JsonTemplate, Method, Parameter, Request};
-use crate::providers::language::template::{Name, Place, Template};
+use crate::providers::language::template::{Name, Template};
 use crate::providers::language::template_vars::TemplateVars;
 use crate::providers::language::value;
 
-/// What goes to the provider, without the credential.
+/// The request as it is sent, without the credential. `general` are the headers of every request of the provider.
 ///
 /// # Errors
-/// Reason `mapping` where a value cannot stand in the path, `internal` where the definition makes no request of it.
-pub(super) fn compose(
+/// Reason `mapping` if a value cannot be part of the path, `internal` if the result is not a URL.
+pub(super) fn build_request(
     request: &Request,
     general: &[(String, Template)],
-    names: &TemplateVars<'_>,
+    vars: &TemplateVars<'_>,
 ) -> Result<client::Request, Failure> {
-    let path = path(request, names)?;
-    let base = value::field(names.settings, &request.base).and_then(value::scalar).unwrap_or_default();
-    let mut url = Url::parse(&format!("{}{path}", base.trim_end_matches('/')))
-        .map_err(|_| Failure::new(Reason::Internal, format!("`{}` and the path {path} make no URL", request.base)))?;
-    for (name, parameter) in &request.query {
-        let templates = match parameter {
-            Parameter::One(template) => std::slice::from_ref(template),
-            Parameter::Several(templates) => templates,
-        };
-        for template in templates {
-            if let Some(value) = plain(template, names)? {
-                append(&mut url, name, &value);
-            }
-        }
-    }
+    let mut url = join_url(vars, &request.base, &fill_path(request, vars)?)?;
+    let query =
+        request.query.iter().flat_map(|(name, parameter)| values(parameter).iter().map(move |value| (name, value)));
+    set_query(&mut url, &fill_all(query, vars));
+    // A header of the request replaces the provider's of the same name, and removes it if it is empty.
+    let is_replaced = |name: &str| request.headers.iter().any(|(other, _)| other.eq_ignore_ascii_case(name));
+    let inherited = general.iter().filter(|(name, _)| !is_replaced(name));
     Ok(client::Request {
         method: match request.method {
             Method::Get => http::Method::GET,
             Method::Post => http::Method::POST,
         },
         url,
-        headers: headers(&request.headers, general, names)?,
+        headers: fill_headers(inherited.chain(&request.headers), vars),
         credential: Vec::new(),
-        body: body(request.body.as_ref(), names)?,
+        body: match &request.body {
+            None => client::Body::Empty,
+            Some(Body::Json(template)) => client::Body::Json(fill_json(template, vars)),
+            Some(Body::Form(fields)) => client::Body::Form(fill_all(pairs(fields), vars)),
+        },
     })
 }
 
-/// The request's headers over the provider's. An empty one is left out, also where the provider sets it.
-fn headers(
-    own: &[(String, Template)],
-    general: &[(String, Template)],
-    names: &TemplateVars<'_>,
-) -> Result<Vec<(String, String)>, Failure> {
-    let inherited = general.iter().filter(|(name, _)| !own.iter().any(|(other, _)| other.eq_ignore_ascii_case(name)));
-    let mut headers = Vec::new();
-    for (name, template) in inherited.chain(own) {
-        if let Some(value) = plain(template, names)?.filter(|value| !value.is_empty()) {
-            headers.push((name.clone(), value));
-        }
-    }
-    Ok(headers)
+/// The URL of a path under the setting `base`.
+///
+/// # Errors
+/// Reason `internal` if they do not form a URL.
+pub(super) fn join_url(vars: &TemplateVars<'_>, base: &str, path: &str) -> Result<Url, Failure> {
+    let prefix = value::field(vars.settings, base).and_then(value::scalar).unwrap_or_default();
+    Url::parse(&format!("{}{path}", prefix.trim_end_matches('/')))
+        .map_err(|_| Failure::new(Reason::Internal, format!("`{base}` and the path {path} do not form a URL")))
 }
 
-fn body(body: Option<&Body>, names: &TemplateVars<'_>) -> Result<client::Body, Failure> {
-    Ok(match body {
-        None => client::Body::Empty,
-        Some(Body::Json(template)) => client::Body::Json(json(template, names)?),
-        Some(Body::Form(fields)) => {
-            let mut filled = Vec::new();
-            for (name, template) in fields {
-                if let Some(value) = plain(template, names)? {
-                    filled.push((name.clone(), value));
-                }
-            }
-            client::Body::Form(filled)
-        }
-    })
+/// The headers that are not empty.
+pub(super) fn fill_headers<'t>(
+    headers: impl IntoIterator<Item = &'t (String, Template)>,
+    vars: &TemplateVars<'_>,
+) -> Vec<(String, String)> {
+    let mut filled = fill_all(pairs(headers), vars);
+    filled.retain(|(_, value)| !value.is_empty());
+    filled
 }
 
-/// A template that is nothing but one name keeps the type of its value; an unset one is null.
-fn json(template: &JsonTemplate, names: &TemplateVars<'_>) -> Result<Value, Failure> {
-    Ok(match template {
+fn pairs<'t>(
+    pairs: impl IntoIterator<Item = &'t (String, Template)>,
+) -> impl Iterator<Item = (&'t String, &'t Template)> {
+    pairs.into_iter().map(|(name, template)| (name, template))
+}
+
+/// The templates by name, without those that are a single name without a value.
+fn fill_all<'t>(
+    templates: impl Iterator<Item = (&'t String, &'t Template)>,
+    vars: &TemplateVars<'_>,
+) -> Vec<(String, String)> {
+    templates.filter_map(|(name, template)| Some((name.clone(), vars.fill(template)?))).collect()
+}
+
+/// A template that is a single name keeps the type of its value; without a value it is null.
+fn fill_json(template: &JsonTemplate, vars: &TemplateVars<'_>) -> Value {
+    match template {
         JsonTemplate::Plain(value) => value.clone(),
         JsonTemplate::Text(template) => match template.only() {
-            Some(name) => names.value(name).as_ref().map_or(Value::Null, value::to_json),
-            None => plain(template, names)?.unwrap_or_default().into(),
+            Some(name) => vars.value(name).as_ref().map_or(Value::Null, value::to_json),
+            None => vars.fill(template).unwrap_or_default().into(),
         },
-        JsonTemplate::List(list) => list.iter().map(|element| json(element, names)).collect::<Result<_, _>>()?,
-        JsonTemplate::Map(map) => {
-            let entries = map.iter().map(|(key, element)| Ok((key.clone(), json(element, names)?)));
-            Value::Object(entries.collect::<Result<_, Failure>>()?)
-        }
-    })
-}
-
-/// A template outside of paths; none where it is nothing but one name without a value.
-pub(super) fn plain(template: &Template, names: &TemplateVars<'_>) -> Result<Option<String>, Failure> {
-    template
-        .fill(Place::Plain, &|name| names.text(name))
-        .map_err(|refused| Failure::new(Reason::Internal, refused.to_string()))
-}
-
-fn path(request: &Request, names: &TemplateVars<'_>) -> Result<String, Failure> {
-    let filled = request.path.fill(Place::Path, &|name| names.text(name));
-    filled
-        .map(Option::unwrap_or_default)
-        .map_err(|refused| Failure::new(Reason::Mapping, format!("no path can be made: {refused}")))
-}
-
-/// Appends a query parameter. A blank is `%20`, not `+`, which not every server reads as a blank.
-pub(super) fn append(url: &mut Url, name: &str, value: &str) {
-    let pair = format!("{}={}", encoded(name), encoded(value));
-    let query = match url.query() {
-        Some(query) if !query.is_empty() => format!("{query}&{pair}"),
-        _ => pair,
-    };
-    url.set_query(Some(&query));
-}
-
-/// Sets a query parameter, whether or not it was there.
-pub(super) fn replace(url: &mut Url, name: &str, value: &str) {
-    let others: Vec<(String, String)> =
-        url.query_pairs().filter(|(other, _)| other != name).map(|(key, value)| (key.into(), value.into())).collect();
-    url.set_query(None);
-    for (key, value) in &others {
-        append(url, key, value);
+        JsonTemplate::List(list) => list.iter().map(|element| fill_json(element, vars)).collect(),
+        JsonTemplate::Map(map) => map.iter().map(|(key, element)| (key.clone(), fill_json(element, vars))).collect(),
     }
-    append(url, name, value);
 }
 
-fn encoded(text: &str) -> String {
-    url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>().replace('+', "%20")
+fn fill_path(request: &Request, vars: &TemplateVars<'_>) -> Result<String, Failure> {
+    let filled = request.path.fill_path(&|name| vars.text(name));
+    filled.map_err(|error| Failure::new(Reason::Mapping, format!("cannot build the request path: {error}")))
 }
 
-/// What the request's scope is called: its path, then the elements of the fan-out that it names elsewhere.
+fn values(parameter: &Parameter) -> &[Template] {
+    match parameter {
+        Parameter::One(template) => std::slice::from_ref(template),
+        Parameter::Several(templates) => templates,
+    }
+}
+
+/// Sets a query parameter, in place of all with its name.
+pub(super) fn set_query_param(url: &mut Url, name: &str, value: &str) {
+    let mut query: Vec<(String, String)> = url.query_pairs().into_owned().filter(|(other, _)| other != name).collect();
+    query.push((name.to_owned(), value.to_owned()));
+    set_query(url, &query);
+}
+
+/// A space becomes `%20`, not `+`, which not every server decodes.
+fn set_query(url: &mut Url, pairs: &[(String, String)]) {
+    let query = Serializer::new(String::new()).extend_pairs(pairs).finish().replace('+', "%20");
+    url.set_query(Some(&*query).filter(|query| !query.is_empty()));
+}
+
+/// The label of the request's scope: its path, then the fan-out elements that other parts of the request name.
 ///
 /// `/api/v4/projects/124/access_tokens`; `/v1/auth/token/lookup-accessor cMSTw…`.
 ///
 /// # Errors
-/// Reason `mapping` where a value cannot stand in the path.
-pub(super) fn label(request: &Request, names: &TemplateVars<'_>) -> Result<String, Failure> {
-    let mut label = path(request, names)?;
-    for name in beside_the_path(request) {
-        let is_element = names.named.iter().any(|named| named.name == name.head);
-        if is_element && let Some(text) = names.text(name).filter(|text| !text.is_empty()) {
+/// Reason `mapping` if a value cannot be part of the path.
+pub(super) fn scope_label(request: &Request, vars: &TemplateVars<'_>) -> Result<String, Failure> {
+    let mut label = fill_path(request, vars)?;
+    for name in names_outside_path(request) {
+        let is_element = vars.elements.iter().any(|element| element.name == name.head);
+        if is_element && let Some(text) = vars.text(name).filter(|text| !text.is_empty()) {
             label.push(' ');
-            label.extend(text.chars().map(|c| if is_unsafe_char(c) { ' ' } else { c }));
+            label.push_str(&text.replace(is_unsafe_char, " "));
         }
     }
     Ok(truncate(&label))
 }
 
 /// The names in query, headers and body that the path does not have, each once.
-fn beside_the_path(request: &Request) -> Vec<&Name> {
-    let mut templates: Vec<&Template> = Vec::new();
-    for (_, parameter) in &request.query {
-        match parameter {
-            Parameter::One(template) => templates.push(template),
-            Parameter::Several(several) => templates.extend(several),
-        }
-    }
-    templates.extend(request.headers.iter().map(|(_, template)| template));
+fn names_outside_path(request: &Request) -> Vec<&Name> {
+    let query = request.query.iter().flat_map(|(_, parameter)| values(parameter));
+    let mut templates: Vec<&Template> = query.chain(request.headers.iter().map(|(_, template)| template)).collect();
     match &request.body {
-        Some(Body::Json(template)) => texts(template, &mut templates),
+        Some(Body::Json(template)) => collect_templates(template, &mut templates),
         Some(Body::Form(fields)) => templates.extend(fields.iter().map(|(_, template)| template)),
         None => {}
     }
     let is_same = |a: &Name, b: &Name| a.head == b.head && a.fields == b.fields;
     let mut found: Vec<&Name> = Vec::new();
     for name in templates.into_iter().flat_map(Template::names) {
-        let is_told = request.path.names().any(|other| is_same(other, name));
-        if !is_told && !found.iter().any(|other| is_same(other, name)) {
+        if !request.path.names().chain(found.iter().copied()).any(|other| is_same(other, name)) {
             found.push(name);
         }
     }
     found
 }
 
-fn texts<'t>(template: &'t JsonTemplate, into: &mut Vec<&'t Template>) {
-    match template {
+fn collect_templates<'t>(json: &'t JsonTemplate, into: &mut Vec<&'t Template>) {
+    match json {
         JsonTemplate::Plain(_) => {}
         JsonTemplate::Text(template) => into.push(template),
-        JsonTemplate::List(list) => list.iter().for_each(|element| texts(element, into)),
-        JsonTemplate::Map(map) => map.iter().for_each(|(_, element)| texts(element, into)),
+        JsonTemplate::List(list) => list.iter().for_each(|element| collect_templates(element, into)),
+        JsonTemplate::Map(map) => map.iter().for_each(|(_, element)| collect_templates(element, into)),
     }
 }

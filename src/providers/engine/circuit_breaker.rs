@@ -1,13 +1,14 @@
-//! When to stop asking: a provider that is down must not cost a time-out for each of ten thousand scopes.
+//! Circuit breaker for a fan-out or a look-up table. Without it a provider that is down costs one timeout per scope, and
+//! there may be ten thousand.
 
 use parking_lot::Mutex;
 
 use crate::core::failure::{Failure, Reason};
 
-/// So many failures of the same reason, one after the other, and nothing more is asked.
+/// Consecutive failures with the same reason that open the circuit breaker.
 const TRIP_AFTER: u32 = 50;
 
-/// How a row of requests has gone so far.
+/// Opens after [`TRIP_AFTER`] failures, and stays open for the rest of its fan-out.
 #[derive(Default)]
 pub(super) struct CircuitBreaker(Mutex<Streak>);
 
@@ -15,54 +16,39 @@ pub(super) struct CircuitBreaker(Mutex<Streak>);
 struct Streak {
     failure: Option<Failure>,
     length: u32,
-    /// Whether the provider has answered at all: then a 401 speaks of the scope alone, as Bitbucket's does.
-    answered: bool,
+    /// Whether any request has succeeded. A later 401 concerns its scope alone, as it does at Bitbucket.
+    has_succeeded: bool,
 }
 
 impl CircuitBreaker {
-    /// Notes an answer, or a failure to get one.
-    pub(super) fn heard(&self, failure: Option<&Failure>) {
+    /// Records a success (`None`) or a failure.
+    pub(super) fn record(&self, failure: Option<&Failure>) {
         let mut streak = self.0.lock();
         if streak.length >= TRIP_AFTER {
-            return; // what was under way when patience was lost does not bring it back
+            return; // requests that were in flight do not close it
         }
-        let answered = streak.answered;
+        let has_succeeded = streak.has_succeeded;
         match (failure, &streak.failure) {
-            (Some(failure), _) if answered && failure.reason == Reason::Unauthorized => {}
+            (Some(failure), _) if has_succeeded && failure.reason == Reason::Unauthorized => {}
             (Some(failure), Some(last)) if failure.reason == last.reason => streak.length += 1,
-            (Some(failure), _) => *streak = Streak { failure: Some(failure.clone()), length: 1, answered },
-            (None, _) => *streak = Streak { answered: true, ..Streak::default() },
+            (Some(failure), _) => *streak = Streak { failure: Some(failure.clone()), length: 1, has_succeeded },
+            (None, _) => *streak = Streak { has_succeeded: true, ..Streak::default() },
         }
     }
 
-    /// Why nothing more is asked; none as long as there is hope.
-    pub(super) fn lost(&self) -> Option<Failure> {
+    /// The failure of what is skipped, if the breaker is open.
+    pub(super) fn tripped(&self) -> Option<Failure> {
         let streak = self.0.lock();
         let last = streak.failure.as_ref().filter(|_| streak.length >= TRIP_AFTER)?;
-        let what = format!("not asked, since the last {TRIP_AFTER} failed alike: {}", last.what);
+        let what = format!("skipped: circuit breaker open after {TRIP_AFTER} consecutive failures: {}", last.what);
         Some(Failure { what, ..last.clone() })
     }
 }
 
-/// Whether a failure says something of the provider as a whole, and not only of the scope that was asked for.
-pub(super) fn concerns_all(reason: Reason) -> bool {
-    match reason {
-        Reason::Unauthorized
-        | Reason::RateLimited
-        | Reason::ServerError
-        | Reason::Timeout
-        | Reason::Connect
-        | Reason::Tls => true,
-        Reason::Forbidden
-        | Reason::NotFound
-        | Reason::Redirect
-        | Reason::TooLarge
-        | Reason::Decode
-        | Reason::Mapping
-        | Reason::Paging
-        | Reason::Credential
-        | Reason::Internal => false,
-    }
+/// Whether failures with this reason concern the provider as a whole, not only the requested scope.
+pub(super) fn is_provider_wide(reason: Reason) -> bool {
+    use Reason::{Connect, RateLimited, ServerError, Timeout, Tls, Unauthorized};
+    matches!(reason, Unauthorized | RateLimited | ServerError | Timeout | Connect | Tls)
 }
 
 #[cfg(test)]
@@ -71,33 +57,31 @@ mod tests {
     use super::*;
 
     #[test]
-    fn patience_is_lost_when_fifty_in_a_row_fail_alike() {
-        let patience = CircuitBreaker::default();
+    fn breaker_trips_after_50_consecutive_failures_with_one_reason() {
+        let breaker = CircuitBreaker::default();
         let (timeout, connect) = (Failure::new(Reason::Timeout, "t"), Failure::new(Reason::Connect, "c"));
-        (0..49).for_each(|_| patience.heard(Some(&timeout)));
-        patience.heard(None);
-        (0..49).for_each(|_| patience.heard(Some(&timeout)));
-        patience.heard(Some(&connect));
-        (0..49).for_each(|_| patience.heard(Some(&timeout)));
-        assert_eq!(patience.lost(), None);
-        patience.heard(Some(&timeout));
-        patience.heard(None);
-        let lost = patience.lost().unwrap();
-        assert_eq!(
-            (lost.reason, lost.what.as_str()),
-            (Reason::Timeout, "not asked, since the last 50 failed alike: t")
-        );
+        (0..49).for_each(|_| breaker.record(Some(&timeout)));
+        breaker.record(None);
+        (0..49).for_each(|_| breaker.record(Some(&timeout)));
+        breaker.record(Some(&connect));
+        (0..49).for_each(|_| breaker.record(Some(&timeout)));
+        assert_eq!(breaker.tripped(), None);
+        breaker.record(Some(&timeout));
+        breaker.record(None);
+        let tripped = breaker.tripped().unwrap();
+        assert_eq!(tripped.reason, Reason::Timeout);
+        assert_eq!(tripped.what, "skipped: circuit breaker open after 50 consecutive failures: t");
     }
 
     #[test]
-    fn a_401_from_a_provider_that_answers_elsewhere_costs_no_patience() {
+    fn unauthorized_scope_does_not_trip_breaker_after_a_success() {
         let refused = Failure::new(Reason::Unauthorized, "u");
-        let (answering, refusing) = (CircuitBreaker::default(), CircuitBreaker::default());
-        answering.heard(None);
-        for patience in [&answering, &refusing] {
-            (0..60).for_each(|_| patience.heard(Some(&refused)));
+        let (after_success, without_success) = (CircuitBreaker::default(), CircuitBreaker::default());
+        after_success.record(None);
+        for breaker in [&after_success, &without_success] {
+            (0..60).for_each(|_| breaker.record(Some(&refused)));
         }
-        assert_eq!(answering.lost(), None);
-        assert!(refusing.lost().is_some());
+        assert_eq!(after_success.tripped(), None);
+        assert!(without_success.tripped().is_some());
     }
 }

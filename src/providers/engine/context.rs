@@ -1,7 +1,6 @@
-//! What one collection of a source shares among its listings.
+//! One collection, or one probe, of a source: what its listings share, and everything that they call.
 
 use std::collections::HashMap;
-use std::future::Future;
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -9,85 +8,127 @@ use parking_lot::Mutex;
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
-use super::auth::Session;
-use super::collect_listing::StepResult;
+use super::build_request::scope_label;
 use super::lookup::LookupTables;
-use crate::core::failure::Failure;
+use super::pages::{Page, Pages};
+use super::session::Session;
+use crate::core::failure::{Failure, Reason};
+use crate::core::outcome::{Gap, MalformedRow, Path};
 use crate::core::token::Expiry;
-use crate::providers::language::expression::Val;
-use crate::providers::language::provider::{OwnCredential, Provider};
-use crate::providers::language::template_vars::TemplateVars;
+use crate::providers::language::expression::{Val, Variables};
+use crate::providers::language::provider::{Listing, OwnCredential, Request};
+use crate::providers::language::template_vars::{FanOutVar, TemplateVars};
+use crate::providers::language::value;
 
-/// After so many rows, or answers that were kept, others get their turn.
-pub(super) const TURN: usize = 256;
-
-/// One collection, or one probe, of a source.
 pub(super) struct CollectContext<'e> {
-    pub(super) provider: &'e Provider,
-    pub(super) settings: &'e Val,
     pub(super) session: Session<'e>,
     pub(super) tables: LookupTables<'e>,
-    /// How the end of the own credential is found, if it is looked for.
+    /// How the expiry of the exporter's own credential is found, if the definition says so and its `when` holds.
     pub(super) own: Option<&'e OwnCredential>,
-    /// Requests under way at once, as far as one walk may tell.
+    /// Requests in flight for each fan-out step.
     pub(super) concurrency: usize,
     pub(super) now: DateTime<Utc>,
     pub(super) started: Instant,
-    pub(super) deadline: Instant,
-    pub(super) shared: StepCache,
-    pub(super) noted: Mutex<SideResults>,
+    /// The fan-out steps that several listings share.
+    pub(super) steps: StepCache,
+    pub(super) side_results: Mutex<SideResults>,
 }
 
-/// What comes up beside the listings' tokens.
+/// What a collection yields in addition to tokens and gaps.
 #[derive(Default)]
 pub(super) struct SideResults {
-    /// What has failed and is in no gap.
-    pub(super) failures: Vec<Failure>,
-    /// Fields other than id and expiry that could not be read.
+    /// Unreadable fields other than id and expiry.
     pub(super) unread_fields: u64,
-    /// The ends of the tokens that could be the own credential.
-    pub(super) own: Vec<Expiry>,
+    /// The expiries of the tokens that could be the exporter's own credential.
+    pub(super) own_expiries: Vec<Expiry>,
+}
+
+/// The elements that a step's request yields.
+#[derive(Debug, Default)]
+pub(super) struct StepResult {
+    pub(super) elements: Vec<Val>,
+    pub(super) malformed: Vec<MalformedRow>,
 }
 
 impl CollectContext<'_> {
-    /// What a request without a fan-out may name.
-    pub(super) fn names(&self) -> TemplateVars<'_> {
-        TemplateVars::settings(self.settings)
+    /// The variables of a request under these fan-out elements.
+    pub(super) fn vars<'a>(&'a self, elements: &'a [FanOutVar<'a>]) -> TemplateVars<'a> {
+        TemplateVars { elements, ..TemplateVars::new(&self.session.account.settings) }
     }
 
-    /// The time of an answer that came just now, in whole seconds from the collection's beginning.
+    /// The variables of an expression without a response.
+    pub(super) fn variables(&self, elements: &[FanOutVar<'_>]) -> Variables {
+        Variables {
+            settings: self.session.account.settings.clone(),
+            maps: self.tables.loaded(),
+            names: elements.iter().map(|element| element.value.clone()).collect(),
+            ..Variables::default()
+        }
+    }
+
+    /// The label of a request's scope under these fan-out elements.
+    pub(super) fn label(&self, request: &Request, elements: &[FanOutVar<'_>]) -> String {
+        scope_label(request, &self.vars(elements)).unwrap_or_else(|_| {
+            let last = elements.last().and_then(|element| value::text(&element.value));
+            // A plain element is shown, but nothing of an object.
+            format!("{}: cannot build the request path", last.as_deref().unwrap_or("an element"))
+        })
+    }
+
+    /// # Errors
+    /// If no request can be built from these elements.
+    pub(super) fn pages<'r>(&'r self, request: &'r Request, elements: &[FanOutVar<'_>]) -> Result<Pages<'r>, Failure> {
+        Pages::new(&self.session, request, self.vars(elements), self.tables.loaded())
+    }
+
+    /// The only page of a request, or its first; `None` if the response means that there is nothing.
     ///
-    /// An end told as "seconds from now" is counted from the answer, and a collection may take minutes.
-    pub(super) fn instant(&self) -> DateTime<Utc> {
+    /// # Errors
+    /// If there is no response, or it is unreadable.
+    pub(super) async fn first_page(
+        &self,
+        request: &Request,
+        elements: &[FanOutVar<'_>],
+    ) -> Result<Option<Page>, Failure> {
+        self.pages(request, elements)?.next().await
+    }
+
+    /// The time of a response that was just received: an expiry in "seconds from now" counts from it, and a collection may
+    /// take minutes. In whole seconds since the start.
+    pub(super) fn response_time(&self) -> DateTime<Utc> {
         let elapsed = i64::try_from(self.started.elapsed().as_secs()).unwrap_or_default();
         self.now + TimeDelta::try_seconds(elapsed).unwrap_or_default()
     }
 
-    /// Whether time is up.
-    pub(super) fn is_over(&self) -> bool {
-        Instant::now() >= self.deadline
+    pub(super) fn record(&self, record: impl FnOnce(&mut SideResults)) {
+        record(&mut self.side_results.lock());
     }
 
-    /// Notes something that is in no gap.
-    pub(super) fn note(&self, note: impl FnOnce(&mut SideResults)) {
-        note(&mut self.noted.lock());
+    /// A gap. If access was denied, it names the permission that the request needs.
+    pub(super) fn gap(&self, listing: &Listing, request: &Request, path: Path, scope: String, failure: Failure) -> Gap {
+        let is_denied = matches!(failure.reason, Reason::Unauthorized | Reason::Forbidden | Reason::NotFound);
+        let Session { account, scheme, .. } = &self.session;
+        let permissions =
+            [&request.permission, &listing.request.permission, &scheme.permission, &account.provider.permission];
+        let required_permission = permissions.into_iter().find_map(Clone::clone).filter(|_| is_denied);
+        Gap { path, scope, failure, required_permission }
     }
 }
 
-/// Answers of fan-out steps that several listings begin with: each is asked once in a collection.
+/// The results of the fan-out steps that several listings begin with: each is requested once.
 #[derive(Default)]
-pub(super) struct StepCache(Mutex<HashMap<String, Answer>>);
+pub(super) struct StepCache(Mutex<HashMap<String, SharedResult>>);
 
-type Answer = Arc<OnceCell<Result<Arc<StepResult>, Failure>>>;
+type SharedResult = Arc<OnceCell<Result<Arc<StepResult>, Failure>>>;
 
 impl StepCache {
-    /// The answer of this identity, asked for by whoever comes first.
-    pub(super) async fn once(
+    /// The result for this key; the first caller requests it.
+    pub(super) async fn get_or_request(
         &self,
-        identity: String,
-        ask: impl Future<Output = Result<StepResult, Failure>>,
+        key: String,
+        request: impl Future<Output = Result<StepResult, Failure>>,
     ) -> Result<Arc<StepResult>, Failure> {
-        let cell = self.0.lock().entry(identity).or_default().clone();
-        cell.get_or_init(|| async { ask.await.map(Arc::new) }).await.clone()
+        let cell = self.0.lock().entry(key).or_default().clone();
+        cell.get_or_init(|| async { request.await.map(Arc::new) }).await.clone()
     }
 }

@@ -1,7 +1,7 @@
-//! Look-up tables: filled by one sweep, or by one request for each key that tokens bring.
+//! The look-up tables behind `$maps`: loaded at once, or by one request for each key.
 //!
-//! A table that cannot be filled costs tokens the owner that it would have told, never the tokens: what it held before
-//! stays, and the failure is counted.
+//! A failure costs tokens the owner or name that the table would have added, never the tokens: the table keeps its previous
+//! values, and the failure is counted.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -13,211 +13,206 @@ use parking_lot::Mutex;
 use tokio::sync::OnceCell;
 
 use super::circuit_breaker::CircuitBreaker;
-use super::context::CollectContext;
+use super::pages::Pages;
+use super::session::Session;
 use crate::core::failure::{Failure, Reason};
 use crate::providers::language::expression::{Expression, Val, Variables};
-use crate::providers::language::provider::{LookupFill, Map};
+use crate::providers::language::provider::{LookupFill, LookupTable};
+use crate::providers::language::template_vars::TemplateVars;
 use crate::providers::language::value;
 
-/// A value that no token asks for is kept for so many times the time for which it is used again: a token whose answer is
-/// itself used again asks late, and should find the former value if the provider then has none.
-const KEPT: u32 = 8;
+/// An unused value is evicted after this many times its `keep`. A token whose scope is cached asks late, and should then
+/// find the previous value if the provider does not respond.
+const KEEP_FACTOR: u32 = 8;
 
-/// What the tables of a source held when they were last filled.
+/// The number of a table in the definition, and a key.
+type Key = (usize, String);
+
+/// The values of a source's tables, from one collection to the next.
+#[derive(Default)]
 pub(super) struct LookupCache {
-    /// By the map's number: what a sweep brought.
-    swept: Mutex<HashMap<usize, Val>>,
-    /// By the map's number and the key: what a look-up brought.
-    looked_up: Mutex<HashMap<(usize, String), CachedValue>>,
+    /// The tables that are loaded at once, by number.
+    loaded: Mutex<HashMap<usize, Val>>,
+    /// The values that were looked up by key.
+    by_key: Mutex<HashMap<Key, CachedValue>>,
 }
 
-/// What a look-up brought, if anything, and when.
 struct CachedValue {
+    /// `None` if the provider has none.
     value: Option<Val>,
     at: DateTime<Utc>,
 }
 
-impl LookupCache {
-    pub(super) fn new() -> Self {
-        Self { swept: Mutex::default(), looked_up: Mutex::default() }
-    }
-}
-
-/// By the map's number and the reason: the first failure, and how many there were.
-type Failed = BTreeMap<(usize, Reason), (Failure, u64)>;
-
-/// By the map's number and the key: what is asked for once.
-type Cells = HashMap<(usize, String), Arc<OnceCell<()>>>;
-
-/// The tables as one collection fills and reads them.
+/// The tables during one collection.
 pub(super) struct LookupTables<'e> {
-    maps: &'e [Map],
-    memory: &'e LookupCache,
-    /// Sweeps and look-ups that this collection has made: each is made once.
-    asked: Mutex<Cells>,
-    patience: Vec<CircuitBreaker>,
-    failed: Mutex<Failed>,
+    tables: &'e [LookupTable],
+    cache: &'e LookupCache,
+    now: DateTime<Utc>,
+    concurrency: usize,
+    /// What this collection has loaded; the key of a table that is loaded at once is empty.
+    done: Mutex<HashMap<Key, Arc<OnceCell<()>>>>,
+    /// One for each table.
+    breakers: Vec<CircuitBreaker>,
+    /// By table and reason: the first failure and their number.
+    failures: Mutex<BTreeMap<(usize, Reason), (Failure, u64)>>,
+    unread_rows: Mutex<u64>,
 }
 
 impl<'e> LookupTables<'e> {
-    pub(super) fn new(maps: &'e [Map], memory: &'e LookupCache) -> Self {
-        let patience = maps.iter().map(|_| CircuitBreaker::default()).collect();
-        Self { maps, memory, asked: Mutex::default(), patience, failed: Mutex::default() }
+    pub(super) fn new(
+        tables: &'e [LookupTable],
+        cache: &'e LookupCache,
+        now: DateTime<Utc>,
+        concurrency: usize,
+    ) -> Self {
+        let breakers = tables.iter().map(|_| CircuitBreaker::default()).collect();
+        let (done, failures, unread_rows) = (Mutex::default(), Mutex::default(), Mutex::default());
+        Self { tables, cache, now, concurrency, done, breakers, failures, unread_rows }
     }
 
-    /// `$maps`, with what sweeps have brought.
-    pub(super) fn swept(&self) -> Val {
-        let swept = self.memory.swept.lock();
-        value::object(self.maps.iter().enumerate().map(|(number, map)| {
-            let table = swept.get(&number).cloned().unwrap_or_else(|| value::object([]));
-            (value::val(&map.name), table)
+    /// `$maps` with the tables that are loaded at once.
+    pub(super) fn loaded(&self) -> Val {
+        let loaded = self.cache.loaded.lock();
+        value::object(self.tables.iter().enumerate().map(|(number, table)| {
+            let values = loaded.get(&number).cloned().unwrap_or_else(|| value::object([]));
+            (value::val(&table.name), values)
         }))
     }
 
-    fn asked(&self, number: usize, key: &str) -> Arc<OnceCell<()>> {
-        self.asked.lock().entry((number, key.to_owned())).or_default().clone()
-    }
-
-    fn failed(&self, number: usize, failure: Failure) {
-        self.failed.lock().entry((number, failure.reason)).or_insert((failure, 0)).1 += 1;
-    }
-
-    /// What has failed: one failure for each table and reason.
-    pub(super) fn failures(&self) -> Vec<Failure> {
-        let failed = self.failed.lock();
-        let told = failed.iter().map(|((number, _), (failure, count))| {
-            let name = self.maps.get(*number).map_or("", |map| map.name.as_str());
-            let more = if *count > 1 { format!(" (and {} more)", count - 1) } else { String::new() };
-            Failure { what: format!("the map `{name}`: {}{more}", failure.what), ..failure.clone() }
-        });
-        told.collect()
-    }
-
-    /// Forgets what look-ups brought for keys that no token brings any more.
-    pub(super) fn forget(&self, now: DateTime<Utc>) {
-        let asked = self.asked.lock();
-        self.memory.looked_up.lock().retain(|(number, key), known| {
-            asked.contains_key(&(*number, key.clone())) || self.is_fresh(*number, known, now, KEPT)
-        });
-    }
-
-    /// Whether a value was had within so many times the time for which it is used again. One from the future is as old: the
-    /// clock was set back.
-    fn is_fresh(&self, number: usize, known: &CachedValue, now: DateTime<Utc>, times: u32) -> bool {
-        match self.maps.get(number).map(|map| &map.fill) {
-            Some(LookupFill::PerKey { keep, .. }) => {
-                let keep = TimeDelta::from_std(keep.saturating_mul(times)).unwrap_or(TimeDelta::MAX);
-                now.signed_duration_since(known.at).abs() < keep
-            }
-            Some(LookupFill::All(_)) | None => false,
-        }
-    }
-}
-
-impl CollectContext<'_> {
-    /// Fills the tables of these numbers that are filled by one sweep, unless that was done.
-    pub(super) async fn sweep(&self, numbers: &[usize]) {
+    /// Loads those of these tables that are loaded at once, unless this collection did.
+    pub(super) async fn load_all(&self, session: &Session<'_>, numbers: &[usize]) {
         for number in numbers {
-            let Some(map) = self.tables.maps.get(*number) else { continue };
-            let LookupFill::All(key) = &map.fill else { continue };
-            let cell = self.tables.asked(*number, "");
-            let fill = async {
-                match self.swept(map, key).await {
-                    Ok(table) => {
-                        self.tables.memory.swept.lock().insert(*number, table);
-                    }
-                    Err(failure) => self.tables.failed(*number, failure),
+            let Some(table) = self.tables.get(*number) else { continue };
+            let LookupFill::All(key) = &table.fill else { continue };
+            let load = async {
+                match self.load(session, table, key).await {
+                    Ok(values) => drop(self.cache.loaded.lock().insert(*number, values)),
+                    Err(failure) => self.record_failure(*number, failure),
                 }
             };
-            cell.get_or_init(|| fill).await;
+            self.cell(*number, "").get_or_init(|| load).await;
         }
     }
 
-    async fn swept(&self, map: &Map, key: &Expression) -> Result<Val, Failure> {
-        let mut entries = Vec::new();
-        let mut unread = 0;
-        let mut pages = self.pages(&map.request, self.names())?;
+    async fn load(&self, session: &Session<'_>, table: &LookupTable, key: &Expression) -> Result<Val, Failure> {
+        let (mut entries, mut unread) = (Vec::new(), 0);
+        let mut pages =
+            Pages::new(session, &table.request, TemplateVars::new(&session.account.settings), self.loaded())?;
         while let Some(page) = pages.next().await? {
-            unread += page.odd.len() as u64;
-            for (_, row) in page.taken {
-                let key = key.first(&page.variables, row.clone()).ok().flatten();
-                match (key.as_ref().and_then(value::text), map.value.first(&page.variables, row)) {
+            unread += page.malformed.len() as u64;
+            for (_, row) in page.items {
+                match (key_of(key, &page.variables, &row), table.value.first(&page.variables, row)) {
                     (Some(key), Ok(value)) => entries.extend(value.map(|value| (value::val(&key), value))),
                     _ => unread += 1,
                 }
             }
         }
-        self.note(|noted| noted.unread_fields += unread);
+        *self.unread_rows.lock() += unread;
         Ok(value::object(entries))
     }
 
-    /// What expressions on these rows see: the tables of these numbers that are filled by key, looked up where they must
-    /// be. `$maps` then has the keys of these rows only, so that it costs what they cost.
-    pub(super) async fn looked_up(
+    /// The variables of expressions on these rows: with the tables that are filled by key. `$maps` has the keys of these rows
+    /// only, so that its size depends on the page, not on the table.
+    pub(super) async fn with_lookups(
         &self,
+        session: &Session<'_>,
         numbers: &[usize],
         mut variables: Variables,
         rows: &[(u64, Val)],
     ) -> Variables {
         for number in numbers {
-            let Some(map) = self.tables.maps.get(*number) else { continue };
-            let LookupFill::PerKey { key, .. } = &map.fill else { continue };
-            let mut keys = Vec::new();
+            let Some(table) = self.tables.get(*number) else { continue };
+            let LookupFill::PerKey { key, .. } = &table.fill else { continue };
             let mut seen = HashSet::new();
-            for (_, row) in rows {
-                let key = key.first(&variables, row.clone()).ok().flatten().as_ref().and_then(value::text);
-                keys.extend(key.filter(|key| seen.insert(key.clone())));
-            }
-            let asking: Vec<_> = keys.iter().map(|key| self.look_up(*number, map, key)).collect();
-            stream::iter(asking).buffer_unordered(self.concurrency).for_each(|()| std::future::ready(())).await;
-            let known = self.tables.memory.looked_up.lock();
+            let keys = rows.iter().filter_map(|(_, row)| key_of(key, &variables, row));
+            let keys: Vec<String> = keys.filter(|key| seen.insert(key.clone())).collect();
+            let lookups: Vec<_> = keys.iter().map(|key| self.look_up(session, *number, table, key)).collect();
+            stream::iter(lookups).buffer_unordered(self.concurrency).for_each(|()| std::future::ready(())).await;
+            let cached = self.cache.by_key.lock();
             let entries = keys.into_iter().filter_map(|key| {
-                let value = known.get(&(*number, key.clone()))?.value.clone()?;
-                Some((value::val(&key), value))
+                let entry = (value::val(&key), cached.get(&(*number, key))?.value.clone()?);
+                Some(entry)
             });
-            variables.maps = with(variables.maps, &map.name, value::object(entries.collect::<Vec<_>>()));
+            let entries = value::object(entries.collect::<Vec<_>>());
+            variables.maps = value::with_field(&variables.maps, &table.name, entries);
         }
         variables
     }
 
-    /// One key, unless its value is known, or was asked for in this collection.
-    async fn look_up(&self, number: usize, map: &Map, key: &str) {
-        let cell = self.tables.asked(number, key);
-        let ask = async {
-            let is_known = self
-                .tables
-                .memory
-                .looked_up
+    /// Looks up one key, unless its value is fresh or this collection did.
+    async fn look_up(&self, session: &Session<'_>, number: usize, table: &LookupTable, key: &str) {
+        let look_up = async {
+            let is_fresh = self
+                .cache
+                .by_key
                 .lock()
                 .get(&(number, key.to_owned()))
-                .is_some_and(|known| self.tables.is_fresh(number, known, self.now, 1));
-            let Some(patience) = self.tables.patience.get(number) else { return };
-            if is_known || patience.lost().is_some() || self.is_over() {
+                .is_some_and(|cached| self.is_fresh(number, cached, 1));
+            let breaker = &self.breakers[number];
+            if is_fresh || breaker.tripped().is_some() || session.is_past_deadline() {
                 return;
             }
-            let found = self.found(map, key).await;
-            patience.heard(found.as_ref().err());
+            let found = self.request_value(session, table, key).await;
+            breaker.record(found.as_ref().err());
             match found {
                 Ok(value) => {
-                    let known = CachedValue { value, at: self.now };
-                    self.tables.memory.looked_up.lock().insert((number, key.to_owned()), known);
+                    let cached = CachedValue { value, at: self.now };
+                    self.cache.by_key.lock().insert((number, key.to_owned()), cached);
                 }
-                Err(failure) => self.tables.failed(number, failure),
+                Err(failure) => self.record_failure(number, failure),
             }
         };
-        cell.get_or_init(|| ask).await;
+        self.cell(number, key).get_or_init(|| look_up).await;
     }
 
-    async fn found(&self, map: &Map, key: &str) -> Result<Option<Val>, Failure> {
-        let Some(page) = self.answer(&map.request, self.names().with_key(key)).await? else { return Ok(None) };
-        let value = map.value.first(&page.variables, page.body);
-        value.map_err(|_| Failure::new(Reason::Mapping, "the value cannot be read in the answer"))
+    async fn request_value(
+        &self,
+        session: &Session<'_>,
+        table: &LookupTable,
+        key: &str,
+    ) -> Result<Option<Val>, Failure> {
+        let vars = TemplateVars { key: Some(key), ..TemplateVars::new(&session.account.settings) };
+        let page = Pages::new(session, &table.request, vars, self.loaded())?.next().await?;
+        let Some(page) = page else { return Ok(None) };
+        let value = table.value.first(&page.variables, page.body);
+        value.map_err(|_| Failure::new(Reason::Mapping, "cannot read the value in the response"))
+    }
+
+    fn cell(&self, number: usize, key: &str) -> Arc<OnceCell<()>> {
+        self.done.lock().entry((number, key.to_owned())).or_default().clone()
+    }
+
+    fn record_failure(&self, number: usize, failure: Failure) {
+        self.failures.lock().entry((number, failure.reason)).or_insert((failure, 0)).1 += 1;
+    }
+
+    /// Whether a value is no older than this many times its `keep`. One from the future is as old: the clock was set back.
+    fn is_fresh(&self, number: usize, cached: &CachedValue, times: u32) -> bool {
+        let Some(LookupFill::PerKey { keep, .. }) = self.tables.get(number).map(|table| &table.fill) else {
+            return false;
+        };
+        let keep = TimeDelta::from_std(keep.saturating_mul(times)).unwrap_or(TimeDelta::MAX);
+        self.now.signed_duration_since(cached.at).abs() < keep
+    }
+
+    /// Ends the collection: evicts values that no token uses, and returns one failure for each table and reason, and the
+    /// number of rows that could not be read.
+    pub(super) fn finish(&self) -> (Vec<Failure>, u64) {
+        let done = self.done.lock();
+        self.cache
+            .by_key
+            .lock()
+            .retain(|key, cached| done.contains_key(key) || self.is_fresh(key.0, cached, KEEP_FACTOR));
+        let failures = self.failures.lock();
+        let failures = failures.iter().map(|((number, _), (failure, count))| {
+            let more = if *count > 1 { format!(" (and {} more)", count - 1) } else { String::new() };
+            let what = format!("maps.{}: {}{more}", self.tables[*number].name, failure.what);
+            Failure { what, ..failure.clone() }
+        });
+        (failures.collect(), *self.unread_rows.lock())
     }
 }
 
-/// `$maps` with another table in it.
-fn with(maps: Val, name: &str, table: Val) -> Val {
-    let Val::Obj(maps) = maps else { return value::object([(value::val(name), table)]) };
-    let others = maps.iter().map(|(name, table)| (name.clone(), table.clone()));
-    value::object(others.chain([(value::val(name), table)]).collect::<Vec<_>>())
+fn key_of(key: &Expression, variables: &Variables, row: &Val) -> Option<String> {
+    key.first(variables, row.clone()).ok().flatten().as_ref().and_then(value::text)
 }

@@ -1,16 +1,30 @@
-//! The engine that runs a compiled provider: requests, pages, look-ups, listings, authentication, caches. No YAML.
+//! Runs a compiled definition: requests, pages, look-up tables, fan-out, authentication, caches. Knows no YAML.
+//!
+//! In reading order; each module uses only those above it:
+//!
+//! 1. `build_request` fills a request's templates; `next_page` derives the next page's request from a response.
+//! 2. `messages` names requests in errors and picks the provider's message out of a response.
+//! 3. `github_app` signs; `secrets` keeps secrets out of messages; `session` logs in and sends.
+//! 4. `pages` reads one request to its last page, and yields rows.
+//! 5. `circuit_breaker`, `scope_cache` and `token` (a row becomes a token) stand alone.
+//! 6. `lookup` fills the look-up tables behind `$maps`.
+//! 7. `context` is one collection: what its listings share, and all that they call.
+//! 8. `own_credential`, `collect_listing` and `probe` are what a collection does.
+//! 9. `http_source` is the source that the collector sees.
 
-mod auth;
 mod build_request;
 mod circuit_breaker;
 mod collect_listing;
 mod context;
+mod github_app;
+pub mod http_source;
 mod lookup;
-pub(crate) mod next_page;
+mod messages;
+mod next_page;
 mod own_credential;
 mod pages;
 mod probe;
 mod scope_cache;
-mod signers;
-pub mod source;
+mod secrets;
+mod session;
 mod token;

@@ -1,116 +1,104 @@
-//! From one page's answer to the request for the next.
+//! The request for the next page, from the response to the current one.
 
 use serde_json::Value;
 use url::Url;
 
-use super::build_request;
+use super::build_request::set_query_param;
 use crate::core::failure::{Failure, Reason};
 use crate::http::client::{Body, Request};
 use crate::http::page_guard;
-use crate::providers::language::expression::{Val, Variables};
+use crate::providers::language::expression::{Expression, Val, Variables};
 use crate::providers::language::provider::{Pagination, ParamLocation};
 use crate::providers::language::value;
 
-/// An answer, as the next page is made from it.
+/// A page's response, as far as the next request depends on it.
 pub(super) struct PageResponse<'a> {
-    /// The URL that answered.
+    /// The URL that responded, after redirects.
     pub(super) url: &'a Url,
-    /// Its headers.
     pub(super) headers: &'a http::HeaderMap,
-    /// The whole answer.
     pub(super) body: &'a Val,
-    /// What expressions see of it.
     pub(super) variables: &'a Variables,
-    /// How many rows it has.
+    /// The number of its rows.
     pub(super) rows: u64,
 }
 
-/// How far a walk through pages has come.
+/// The position in a sequence of pages.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct PageState {
-    /// Pages that were answered.
     pages: u64,
-    /// Rows that they had.
     rows: u64,
 }
 
-/// The first page's request: where pages or rows are counted, it says so from the beginning.
-pub(super) fn first(next: Option<&Pagination>, request: &Request) -> Request {
-    let mut request = request.clone();
-    match next {
-        Some(Pagination::Page { parameter, from, at, .. }) => put(&mut request, *at, parameter, &Value::from(*from)),
-        Some(Pagination::Offset { parameter, at, .. }) => put(&mut request, *at, parameter, &Value::from(0)),
+/// The first page's request: page numbers and offsets are sent from the start.
+pub(super) fn first_request(pagination: Option<&Pagination>, mut request: Request) -> Request {
+    match pagination {
+        Some(Pagination::Page { parameter, from, at, .. }) => set_param(&mut request, *at, parameter, (*from).into()),
+        Some(Pagination::Offset { parameter, at, .. }) => set_param(&mut request, *at, parameter, 0.into()),
         Some(Pagination::Link | Pagination::Url(_) | Pagination::Cursor { .. }) | None => {}
     }
     request
 }
 
 impl PageState {
-    /// The request for the page after this one, made from that for the first; none after the last.
+    /// The request for the page after this one, made from the first; `None` after the last.
     ///
     /// # Errors
-    /// Reason `redirect` where it is at another origin; `decode` where it cannot be read.
-    pub(super) fn onward(
+    /// Reason `redirect` if it is at a different origin; `decode` if it is unreadable.
+    pub(super) fn next_request(
         &mut self,
-        next: Option<&Pagination>,
+        pagination: Option<&Pagination>,
         first: &Request,
         page: &PageResponse<'_>,
     ) -> Result<Option<Request>, Failure> {
         self.pages += 1;
         self.rows += page.rows;
-        match next {
-            None => Ok(None),
+        let with = |at: &ParamLocation, parameter: &str, value: Value| {
+            let mut request = first.clone();
+            set_param(&mut request, *at, parameter, value);
+            Some(request)
+        };
+        let is_last = |last: &Option<Expression>| {
+            page.rows == 0 || last.as_ref().is_some_and(|last| last.truth(page.variables, page.body.clone()))
+        };
+        Ok(match pagination {
+            None => None,
             Some(Pagination::Link) => match page_guard::next_link(page.headers, page.url) {
-                Some(url) => Ok(Some(Request { url: page_guard::same_origin(page.url, &url)?, ..first.clone() })),
-                None => Ok(None),
+                Some(url) => Some(Request { url: page_guard::same_origin(page.url, &url)?, ..first.clone() }),
+                None => None,
             },
-            Some(Pagination::Url(url)) => match read(url.first(page.variables, page.body.clone()))? {
+            Some(Pagination::Url(url)) => match evaluate(url, page)? {
                 Some(Value::String(url)) => {
                     let url = page_guard::same_origin(page.url, &url)?;
-                    Ok(Some(Request { method: http::Method::GET, url, body: Body::Empty, ..first.clone() }))
+                    Some(Request { method: http::Method::GET, url, body: Body::Empty, ..first.clone() })
                 }
-                Some(_) => Err(unreadable()),
-                None => Ok(None),
+                Some(_) => return Err(unreadable()),
+                None => None,
             },
-            Some(Pagination::Cursor { cursor, parameter, at }) => {
-                let cursor = read(cursor.first(page.variables, page.body.clone()))?;
-                Ok(cursor.map(|cursor| with(first, *at, parameter, &within_url(cursor, parameter))))
-            }
-            Some(Pagination::Page { parameter, from, last, at }) => {
-                let is_last = page.rows == 0 || is_true(last.as_ref(), page);
-                Ok((!is_last).then(|| with(first, *at, parameter, &Value::from(from + self.pages))))
-            }
-            Some(Pagination::Offset { parameter, last, at }) => {
-                let is_last = page.rows == 0 || is_true(last.as_ref(), page);
-                Ok((!is_last).then(|| with(first, *at, parameter, &Value::from(self.rows))))
-            }
-        }
+            Some(Pagination::Cursor { cursor, parameter, at }) => match evaluate(cursor, page)? {
+                Some(cursor) => with(at, parameter, cursor_in_url(cursor, parameter)),
+                None => None,
+            },
+            Some(Pagination::Page { last, .. } | Pagination::Offset { last, .. }) if is_last(last) => None,
+            Some(Pagination::Page { parameter, from, at, .. }) => with(at, parameter, (from + self.pages).into()),
+            Some(Pagination::Offset { parameter, at, .. }) => with(at, parameter, self.rows.into()),
+        })
     }
 }
 
-fn is_true(last: Option<&crate::providers::language::expression::Expression>, page: &PageResponse<'_>) -> bool {
-    last.is_some_and(|last| last.truth(page.variables, page.body.clone()))
-}
-
-/// What an expression says of the next page; none where it says that there is none.
-///
-/// One that cannot be read is a failure: half an answer must not pass for a whole one.
-fn read<E>(result: Result<Option<Val>, E>) -> Result<Option<Value>, Failure> {
-    match result {
-        Ok(value) => Ok(value.filter(|value| !value::is_blank(value)).map(|value| value::to_json(&value))),
-        Err(_) => Err(unreadable()),
-    }
+/// The next page by this expression; `None` if there is none. An error is a failure: half of a listing must not count as all
+/// of it.
+fn evaluate(next: &Expression, page: &PageResponse<'_>) -> Result<Option<Value>, Failure> {
+    let next = next.first(page.variables, page.body.clone()).map_err(|_| unreadable())?;
+    Ok(next.filter(|next| !value::is_blank(next)).map(|next| value::to_json(&next)))
 }
 
 fn unreadable() -> Failure {
-    Failure::new(Reason::Decode, "where the next page is cannot be read")
+    Failure::new(Reason::Decode, "cannot read the next page in the response")
 }
 
-/// A cursor may come as the next page's URL: then it is that URL's parameter of the same name.
-///
-/// Atlassian's documentation of `links.next` leaves open which of the two it is:
+/// The cursor in a next page's URL. Atlassian's documentation of `links.next` does not say whether it is a cursor or a URL:
 /// <https://developer.atlassian.com/cloud/admin/api-access/rest/intro/>.
-fn within_url(cursor: Value, parameter: &str) -> Value {
+fn cursor_in_url(cursor: Value, parameter: &str) -> Value {
     let url = cursor.as_str().filter(|text| text.starts_with("http://") || text.starts_with("https://"));
     let inner = url.and_then(|url| Url::parse(url).ok()).and_then(|url| {
         url.query_pairs().find(|(name, _)| name == parameter).map(|(_, value)| Value::from(value.into_owned()))
@@ -118,17 +106,11 @@ fn within_url(cursor: Value, parameter: &str) -> Value {
     inner.unwrap_or(cursor)
 }
 
-fn with(first: &Request, at: ParamLocation, parameter: &str, value: &Value) -> Request {
-    let mut request = first.clone();
-    put(&mut request, at, parameter, value);
-    request
-}
-
-/// Sets a paging parameter, whether or not the request has it already.
-fn put(request: &mut Request, at: ParamLocation, parameter: &str, value: &Value) {
+/// Sets a pagination parameter, in place of one that the request has already.
+fn set_param(request: &mut Request, at: ParamLocation, parameter: &str, value: Value) {
     let text = || value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     match at {
-        ParamLocation::Query => build_request::replace(&mut request.url, parameter, &text()),
+        ParamLocation::Query => set_query_param(&mut request.url, parameter, &text()),
         ParamLocation::Header => {
             request.headers.retain(|(name, _)| !name.eq_ignore_ascii_case(parameter));
             request.headers.push((parameter.to_owned(), text()));
@@ -136,36 +118,32 @@ fn put(request: &mut Request, at: ParamLocation, parameter: &str, value: &Value)
         ParamLocation::Body => {
             let mut body = match std::mem::replace(&mut request.body, Body::Empty) {
                 Body::Json(body) => body,
-                Body::Empty | Body::Form(_) => Value::Null, // a form pages nowhere: it is for logins only
+                Body::Empty | Body::Form(_) => Value::Null, // only logins send forms, and they have no pages
             };
-            put_under(&mut body, parameter, value.clone());
+            set_at_path(&mut body, parameter, value);
             request.body = Body::Json(body);
         }
     }
 }
 
-/// Sets the value under a dotted path, and makes the objects that it leads through.
-fn put_under(body: &mut Value, path: &str, value: Value) {
-    if !body.is_object() {
-        *body = Value::Object(serde_json::Map::new());
-    }
-    let Some(object) = body.as_object_mut() else { return };
-    match path.split_once('.') {
-        Some((head, rest)) => put_under(object.entry(head).or_insert(Value::Null), rest, value),
-        None => {
-            object.insert(path.to_owned(), value);
+/// Sets the value at a dotted path, and creates the objects on the way.
+fn set_at_path(body: &mut Value, path: &str, value: Value) {
+    let mut at = body;
+    for name in path.split('.') {
+        if !at.is_object() {
+            *at = Value::Object(serde_json::Map::new());
         }
+        at = &mut at[name];
     }
+    *at = value;
 }
 
-/// What makes this request different from the others of the same walk.
-pub(crate) fn identity(request: &Request, next: Option<&Pagination>) -> String {
-    let header = match next {
-        Some(Pagination::Cursor { parameter, at: ParamLocation::Header, .. }) => request
-            .headers
-            .iter()
-            .find(|(name, _)| name.eq_ignore_ascii_case(parameter))
-            .map(|(_, value)| value.as_str()),
+/// What distinguishes this request from the others of its sequence of pages.
+pub(super) fn page_key(request: &Request, pagination: Option<&Pagination>) -> String {
+    let header = match pagination {
+        Some(Pagination::Cursor { parameter, at: ParamLocation::Header, .. }) => {
+            request.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case(parameter)).map(|(_, value)| &**value)
+        }
         _ => None,
     };
     let body = match &request.body {
@@ -193,29 +171,29 @@ mod tests {
     }
 
     #[test]
-    fn a_parameter_replaces_one_of_the_same_name_and_keeps_the_others() {
+    fn set_param_replaces_one_of_the_same_name() {
         let mut sent = request("https://h/p?limit=5&start=0&q=a%20b&q=c", Body::Empty);
-        put(&mut sent, ParamLocation::Query, "start", &json!(5));
+        set_param(&mut sent, ParamLocation::Query, "start", json!(5));
         assert_eq!(sent.url.as_str(), "https://h/p?limit=5&q=a%20b&q=c&start=5");
-        put(&mut sent, ParamLocation::Header, "Range", &json!("id ]x.."));
+        set_param(&mut sent, ParamLocation::Header, "Range", json!("id ]x.."));
         assert_eq!(sent.headers, [("Range".to_owned(), "id ]x..".to_owned())]);
     }
 
     #[test]
-    fn a_parameter_goes_into_a_body_by_its_path_and_keeps_its_type() {
+    fn set_param_sets_a_body_value_by_its_path() {
         let mut sent =
             request("https://h/p", Body::Json(json!({"query": "…", "variables": {"after": null, "first": 5}})));
-        put(&mut sent, ParamLocation::Body, "variables.after", &json!("c1"));
+        set_param(&mut sent, ParamLocation::Body, "variables.after", json!("c1"));
         let Body::Json(body) = &sent.body else { panic!() };
         assert_eq!(*body, json!({"query": "…", "variables": {"after": "c1", "first": 5}}));
         let mut sent = request("https://h/p", Body::Empty);
-        put(&mut sent, ParamLocation::Body, "a.b", &json!([17, "x"]));
+        set_param(&mut sent, ParamLocation::Body, "a.b", json!([17, "x"]));
         let Body::Json(body) = &sent.body else { panic!() };
         assert_eq!(*body, json!({"a": {"b": [17, "x"]}}));
     }
 
     #[test]
-    fn a_cursor_is_taken_out_of_a_url_that_has_it() {
+    fn cursor_in_url_extracts_the_cursor() {
         let cases = [
             (json!("c1=="), json!("c1==")),
             (json!("https://h/p?pageSize=5&cursor=a%3D%3D"), json!("a==")),
@@ -223,7 +201,7 @@ mod tests {
             (json!(["x", 1]), json!(["x", 1])),
         ];
         for (cursor, expected) in cases {
-            assert_eq!(within_url(cursor, "cursor"), expected);
+            assert_eq!(cursor_in_url(cursor, "cursor"), expected);
         }
     }
 }

@@ -1,60 +1,59 @@
-//! When the credential that the exporter itself uses ends.
+//! The expiry of the exporter's own credential, by a request or among the tokens of a listing.
 
 use super::context::CollectContext;
 use crate::core::failure::{Failure, Reason};
-use crate::core::outcome;
+use crate::core::outcome::CredentialExpiry;
 use crate::core::token::Expiry;
 use crate::providers::language::expression::{Val, Variables};
 use crate::providers::language::provider::{Listing, OwnCredential};
 use crate::providers::language::value;
 
-impl CollectContext<'_> {
-    /// Asks for the own credential's end, where the provider can be asked.
-    ///
-    /// # Errors
-    /// Where there is no answer, or none that the definition can read.
-    pub(super) async fn ask_own(&self) -> Result<outcome::CredentialExpiry, Failure> {
-        let Some(OwnCredential::Request { request, expires_at, .. }) = self.own else {
-            return Ok(outcome::CredentialExpiry::NotReported);
-        };
-        let Some(page) = self.answer(request, self.names()).await? else {
-            return Ok(outcome::CredentialExpiry::NotReported);
-        };
-        let end = expires_at
-            .first(&page.variables, page.body)
-            .map_err(|_| Failure::new(Reason::Mapping, "when the own credential ends cannot be read in the answer"))?;
-        let end = value::to_json(&end.unwrap_or_default());
-        Ok(outcome::CredentialExpiry::Reported(request.times.expiry(&end, self.instant())))
-    }
+/// Requests the expiry, if the definition has a request for it.
+///
+/// # Errors
+/// If there is no response, or it is unreadable.
+pub(super) async fn request_expiry(context: &CollectContext<'_>) -> Result<CredentialExpiry, Failure> {
+    let Some(OwnCredential::Request { request, expires_at, .. }) = context.own else {
+        return Ok(CredentialExpiry::NotReported);
+    };
+    let Some(page) = context.first_page(request, &[]).await? else { return Ok(CredentialExpiry::NotReported) };
+    let unreadable = "cannot read the expiry of the exporter's credential in the response";
+    let expires =
+        expires_at.first(&page.variables, page.body).map_err(|_| Failure::new(Reason::Mapping, unreadable))?;
+    let expires = value::to_json(&expires.unwrap_or_default());
+    Ok(CredentialExpiry::Reported(request.times.expiry(&expires, context.response_time())))
+}
 
-    /// Whether what a listing lists could be the own credential.
-    pub(super) fn is_own(&self, listing: &Listing, variables: &Variables, row: &Val) -> bool {
-        let Some(OwnCredential::Listing { listing: name, is, hint, .. }) = self.own else { return false };
-        if *name != listing.name || is.as_ref().is_some_and(|is| !is.truth(variables, row.clone())) {
-            return false;
-        }
-        let Some(hint) = hint else { return true };
-        let Ok(hints) = hint.run(variables, row.clone()) else { return false };
-        let hints: Vec<Option<String>> = hints.iter().map(value::text).collect();
-        match &hints[..] {
-            [Some(beginning)] => self.session.is_like(beginning, ""),
-            [Some(beginning), Some(end)] => self.session.is_like(beginning, end),
-            _ => false,
-        }
+/// Whether a row of a listing could be the exporter's own credential.
+pub(super) fn is_own_credential(
+    context: &CollectContext<'_>,
+    listing: &Listing,
+    variables: &Variables,
+    row: &Val,
+) -> bool {
+    let Some(OwnCredential::Listing { listing: name, is, hint, .. }) = context.own else { return false };
+    if *name != listing.name || is.as_ref().is_some_and(|is| !is.truth(variables, row.clone())) {
+        return false;
+    }
+    let Some(hint) = hint else { return true };
+    let hints: Option<Vec<String>> =
+        hint.run(variables, row.clone()).ok().and_then(|hints| hints.iter().map(value::text).collect());
+    match hints.as_deref() {
+        Some([prefix]) => context.session.secrets.match_hint(prefix, ""),
+        Some([prefix, suffix]) => context.session.secrets.match_hint(prefix, suffix),
+        _ => false,
     }
 }
 
-/// The end to fear, of those that could be the own credential's: the soonest.
-pub(super) fn soonest(ends: &[Expiry]) -> outcome::CredentialExpiry {
-    let order = |end: &Expiry| match end.timestamp() {
+/// The soonest of the expiries that could be the own credential's: one that comes too early is safe.
+pub(super) fn soonest(expiries: &[Expiry]) -> CredentialExpiry {
+    let order = |expiry: &Expiry| match expiry.timestamp() {
         Some(at) => (0, Some(at)),
-        None if *end == Expiry::Unknown => (1, None),
+        None if *expiry == Expiry::Unknown => (1, None),
         None => (2, None),
     };
-    ends.iter()
-        .copied()
-        .min_by_key(order)
-        .map_or(outcome::CredentialExpiry::NotReported, outcome::CredentialExpiry::Reported)
+    let soonest = expiries.iter().copied().min_by_key(order);
+    soonest.map_or(CredentialExpiry::NotReported, CredentialExpiry::Reported)
 }
 
 #[cfg(test)]
@@ -62,14 +61,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_soonest_end_counts_and_never_only_where_there_is_no_other() {
+    fn soonest_prefers_a_time_to_unknown_and_unknown_to_never() {
         let at = |seconds| Expiry::At(chrono::DateTime::UNIX_EPOCH + chrono::TimeDelta::seconds(seconds));
-        assert_eq!(soonest(&[]), outcome::CredentialExpiry::NotReported);
-        assert_eq!(
-            soonest(&[Expiry::Never, at(9), at(5), Expiry::Unknown]),
-            outcome::CredentialExpiry::Reported(at(5))
-        );
-        assert_eq!(soonest(&[Expiry::Never, Expiry::Unknown]), outcome::CredentialExpiry::Reported(Expiry::Unknown));
-        assert_eq!(soonest(&[Expiry::Never]), outcome::CredentialExpiry::Reported(Expiry::Never));
+        let cases: [(&[Expiry], CredentialExpiry); 4] = [
+            (&[], CredentialExpiry::NotReported),
+            (&[Expiry::Never, at(9), at(5), Expiry::Unknown], CredentialExpiry::Reported(at(5))),
+            (&[Expiry::Never, Expiry::Unknown], CredentialExpiry::Reported(Expiry::Unknown)),
+            (&[Expiry::Never], CredentialExpiry::Reported(Expiry::Never)),
+        ];
+        for (expiries, expected) in cases {
+            assert_eq!(soonest(expiries), expected, "{expiries:?}");
+        }
     }
 }

@@ -9,11 +9,12 @@ use std::collections::HashSet;
 
 use super::definition::{DEFINITION, rate};
 use super::expression::{Expression, ExpressionScope};
-use super::provider::{Limits, Provider, Setting, SettingType};
+use super::provider::{Limits, Provider};
 use super::scalar_span::{self, SpanError};
 use super::settings;
 use super::template::{Name, Template, is_name};
 use crate::core::time::{TimeFormat, Unit};
+use crate::providers::provider_info::{Setting, SettingType};
 use crate::schema::diagnostic::{Diagnostics, SourceText, Span, nearest, one_of};
 use crate::schema::read::{Reader, Record, join, written};
 use crate::schema::yaml::{self, Kind, Node};
@@ -112,6 +113,7 @@ impl Compiler {
             own: own.flatten(),
             maps: maps.into_iter().collect::<Option<_>>()?,
             listings: listings?,
+            #[cfg(test)]
             expressions: std::mem::take(&mut self.expressions),
             source_keys: std::mem::take(&mut self.source_keys),
         })
@@ -232,7 +234,7 @@ impl Compiler {
 
     /// Reports an error inside a value.
     fn error_within(&mut self, node: &Node, value: &str, path: &str, error: SpanError) {
-        let at = scalar_span::place(&self.reader.text, node.at, value, &error.at);
+        let at = scalar_span::span_in_file(&self.reader.text, node.at, value, &error.at);
         if self.reported.insert((at.start, at.end, error.message.clone())) {
             self.error(at, format!("{path}: {}", error.message));
         }

@@ -1,9 +1,10 @@
 //! The language of provider definitions: keys, expressions, templates, and their compilation. No I/O.
 
 pub mod compile;
+#[cfg(test)]
+pub(crate) mod coverage;
 pub mod definition;
 pub mod expression;
-pub mod expression_index;
 pub mod provider;
 pub mod scalar_span;
 pub mod settings;

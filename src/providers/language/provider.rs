@@ -3,12 +3,12 @@
 //! The seam between the language (`definition`, `expression`, `template`, and the compiling half of this module) and the
 //! engine that runs it (`ask`, `walk`, `map`, `auth`, `own`, `token`).
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::expression::{Expression, Variables};
 use super::template::Template;
 use crate::core::time::TimeFormat;
+use crate::providers::provider_info::Setting;
 
 /// A provider, ready to run for any number of sources.
 #[derive(Debug)]
@@ -42,11 +42,12 @@ pub struct Provider {
     /// How the end of the exporter's own credential is found.
     pub own: Option<OwnCredential>,
     /// Look-up tables that expressions use as `$maps.NAME`.
-    pub maps: Vec<Map>,
+    pub maps: Vec<LookupTable>,
     /// The listings.
     pub listings: Vec<Listing>,
-    /// Every expression in it, for those who ask which of them a test has reached.
-    pub expressions: Vec<Expression>,
+    /// Every expression, in the order of compilation.
+    #[cfg(test)]
+    pub(crate) expressions: Vec<Expression>,
     /// The keys of every source, for suggestions.
     pub source_keys: Vec<&'static str>,
 }
@@ -58,34 +59,6 @@ pub struct Limits {
     pub concurrency: Option<usize>,
     /// So many requests in so long a time.
     pub rate: Option<(u32, Duration)>,
-}
-
-/// What a source of this provider may, or must, set.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Setting {
-    /// Its key.
-    pub name: String,
-    /// What it may hold.
-    pub shape: SettingType,
-    /// Its value where the source does not set it; none where the source must.
-    pub default: Option<serde_json::Value>,
-    /// What it is for.
-    pub help: String,
-}
-
-/// What a setting may hold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SettingType {
-    /// A text.
-    Text,
-    /// An absolute http or https URL without query, kept without a slash at its end.
-    Url,
-    /// True or false.
-    Flag,
-    /// A whole number.
-    Number,
-    /// A list of texts.
-    List,
 }
 
 /// One way to authenticate.
@@ -168,6 +141,23 @@ pub struct Request {
     pub permission: Option<String>,
     /// How the times in the answer are read.
     pub times: TimeFormat,
+}
+
+impl Request {
+    /// The expressions on a response.
+    pub(crate) fn expressions(&self) -> impl Iterator<Item = &Expression> {
+        let rows = match &self.rows {
+            Rows::List(rows) | Rows::One(rows) => Some(rows),
+            Rows::Whole => None,
+        };
+        let next = match &self.next {
+            Some(Pagination::Url(next) | Pagination::Cursor { cursor: next, .. }) => Some(next),
+            Some(Pagination::Page { last, .. } | Pagination::Offset { last, .. }) => last.as_ref(),
+            Some(Pagination::Link) | None => None,
+        };
+        let none = self.none.iter().filter_map(|empty| empty.condition.as_ref());
+        rows.into_iter().chain(&self.take).chain(next).chain(none).chain(&self.failed)
+    }
 }
 
 /// How a request is sent.
@@ -270,34 +260,21 @@ pub enum ParamLocation {
     Header,
 }
 
-/// An answer that means: complete, and nothing there.
+/// A response that means: complete, and nothing there.
 #[derive(Debug)]
 pub struct EmptyResponse {
-    /// Its status.
     pub status: u16,
-    /// And this holds of its body.
+    /// A condition on its body.
     pub condition: Option<Expression>,
-    met: AtomicBool,
 }
 
 impl EmptyResponse {
-    pub(crate) fn new(status: u16, condition: Option<Expression>) -> Self {
-        Self { status, condition, met: AtomicBool::new(false) }
-    }
-
-    /// Whether this is the answer.
-    pub(crate) fn is(&self, status: u16, variables: &Variables) -> bool {
+    pub(crate) fn matches(&self, status: u16, variables: &Variables) -> bool {
         let holds = |condition: &Expression| condition.truth(variables, variables.body.clone());
-        let is = self.status == status && self.condition.as_ref().is_none_or(holds);
-        if is {
-            self.met.store(true, Ordering::Relaxed);
-        }
-        is
-    }
-
-    /// Whether any answer was such since the definition was compiled: what no scenario meets is not tested.
-    pub fn is_met(&self) -> bool {
-        self.met.load(Ordering::Relaxed)
+        let matches = self.status == status && self.condition.as_ref().is_none_or(holds);
+        #[cfg(test)]
+        super::coverage::record(self, matches);
+        matches
     }
 }
 
@@ -320,7 +297,9 @@ pub struct Listing {
     pub require: Option<Require>,
     /// The fan-out.
     pub for_each: Vec<Step>,
-    /// For how long an answer is used again.
+    /// The look-up tables that its expressions use, by number.
+    pub maps: Vec<usize>,
+    /// For how long a scope is cached.
     pub recheck: Option<Duration>,
     /// The last request, whose rows are tokens.
     pub request: Request,
@@ -387,7 +366,7 @@ pub struct TokenMap {
 
 /// A look-up table.
 #[derive(Debug)]
-pub struct Map {
+pub struct LookupTable {
     /// Its name in `$maps`.
     pub name: String,
     /// What it is for.

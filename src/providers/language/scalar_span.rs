@@ -1,31 +1,29 @@
-//! From a place in a YAML text's value to a place in the file: through quotes, escapes and folding.
+//! Maps a position in the value of a YAML scalar to a position in the file: through quotes, escapes and folding.
 
 use std::ops::Range;
 
 use crate::schema::diagnostic::{SourceText, Span};
 
-/// A mistake inside a value: its place in bytes of the value, and what is wrong.
+/// An error inside a scalar.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct SpanError {
-    /// Where it stands.
+    /// Its byte range in the value.
     pub(crate) at: Range<usize>,
-    /// What is wrong, and the way out.
     pub(crate) message: String,
 }
 
 impl SpanError {
-    /// A mistake here.
     pub(crate) fn new(at: Range<usize>, message: impl Into<String>) -> Self {
         Self { at, message: message.into() }
     }
 }
 
-/// Where a part of a value stands in the file. `scalar` is where YAML says that the value stands.
-pub(crate) fn place(file: &SourceText, scalar: Span, value: &str, part: &Range<usize>) -> Span {
+/// The position of `part` of a value in the file. `scalar` is the position of the whole scalar.
+pub(crate) fn span_in_file(file: &SourceText, scalar: Span, value: &str, part: &Range<usize>) -> Span {
     let Some(raw) = file.content().get(scalar.start..scalar.end) else { return scalar };
     let style = raw.chars().next().filter(|c| matches!(c, '\'' | '"'));
     let skip = style.map_or(0, char::len_utf8);
-    let mut pairs = Pairs { raw, value, style, raw_at: skip, value_at: 0 };
+    let mut pairs = ScalarWalk { raw, value, style, raw_at: skip, value_at: 0 };
     let mut start = None;
     let mut end = None;
     for (raw_range, value_at) in pairs.by_ref() {
@@ -46,8 +44,8 @@ pub(crate) fn place(file: &SourceText, scalar: Span, value: &str, part: &Range<u
     }
 }
 
-/// Walks a value and the text that it was read from side by side.
-struct Pairs<'a> {
+/// Iterates over the characters of a value and of its source in parallel.
+struct ScalarWalk<'a> {
     raw: &'a str,
     value: &'a str,
     style: Option<char>,
@@ -55,8 +53,8 @@ struct Pairs<'a> {
     value_at: usize,
 }
 
-impl Iterator for Pairs<'_> {
-    /// Where a character of the value was read from, and where it stands in the value.
+impl Iterator for ScalarWalk<'_> {
+    /// The source range of a character, and its offset in the value.
     type Item = (Range<usize>, usize);
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -65,7 +63,7 @@ impl Iterator for Pairs<'_> {
         let (from, at) = (self.raw_at, self.value_at);
         let blank = rest.len() - rest.trim_start().len();
         if rest[..blank].contains('\n') {
-            // A fold: blanks with a line end in them became a blank, a line end, several, or nothing.
+            // A fold: white space with a line break became a space, line breaks, or nothing.
             let blank_left = self.value[at..].len() - self.value[at..].trim_start().len();
             self.raw_at += blank;
             self.value_at += blank_left;
@@ -74,7 +72,7 @@ impl Iterator for Pairs<'_> {
         self.raw_at += match (self.style, rest.as_bytes()) {
             (Some('\''), [b'\'', b'\'', ..]) => 2,
             (Some('"'), [b'\\', b'\n' | b'\r', ..]) => {
-                // An escaped line end stands for nothing.
+                // An escaped line break is no part of the value.
                 self.raw_at += 1;
                 self.raw_at += self.raw[self.raw_at..].len() - self.raw[self.raw_at..].trim_start().len();
                 return self.next();
@@ -97,7 +95,7 @@ mod tests {
     use super::*;
     use crate::schema::yaml::{Kind, parse};
 
-    /// The place of `mark` in the value of `a`, as the file writes it.
+    /// The source of `mark` in the value of `a`.
     fn found(yaml: &str, mark: &str) -> String {
         let file = SourceText::new("x.yaml", yaml);
         let root = parse(&file).expect("YAML");
@@ -105,12 +103,12 @@ mod tests {
         let node = &entries[0].1;
         let value = node.as_text().expect("a text");
         let start = value.find(mark).expect("the mark");
-        let at = place(&file, node.at, value, &(start..start + mark.len()));
+        let at = span_in_file(&file, node.at, value, &(start..start + mark.len()));
         yaml[at.start..at.end].to_owned()
     }
 
     #[test]
-    fn a_part_of_a_value_is_found_in_the_file() {
+    fn span_in_file_sees_through_quotes_escapes_and_folds() {
         let cases = [
             ("a: one mark two\n", "mark", "mark"),
             ("a: 'it''s ''mark'' here'\n", "mark", "mark"),
@@ -130,8 +128,8 @@ mod tests {
     }
 
     #[test]
-    fn the_end_of_a_value_is_a_place_too() {
+    fn span_in_file_covers_the_end_of_a_value() {
         let file = SourceText::new("x.yaml", "a: 'x |'\n");
-        assert_eq!(place(&file, Span { start: 3, end: 8 }, "x |", &(3..3)), Span { start: 7, end: 7 });
+        assert_eq!(span_in_file(&file, Span { start: 3, end: 8 }, "x |", &(3..3)), Span { start: 7, end: 7 });
     }
 }

@@ -8,9 +8,10 @@ use std::collections::HashSet;
 
 use serde_json::{Map, Value, json};
 
-use super::provider::{AuthScheme, Provider, Setting, SettingType};
+use super::provider::{AuthScheme, Provider};
 use crate::core::web_url::web_url;
 use crate::providers::SourceSpec;
+use crate::providers::provider_info::{Setting, SettingType};
 use crate::schema::diagnostic::{Diagnostics, Span, did_you_mean, nearest, suggest};
 use crate::schema::read::{Reader, written};
 use crate::schema::table::{DomainType, ValueType};

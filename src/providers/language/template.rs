@@ -1,11 +1,16 @@
-//! Templates: `{name}`, `{name.field}`, `{+name}`; `{{` and `}}` are the braces themselves.
+//! Templates: `{name}`, `{name.field}`, `{+name}`; `{{` and `}}` are literal braces.
 
 use std::fmt;
 use std::ops::Range;
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
 use super::scalar_span::SpanError;
 
-/// A text with names in it that are filled at each request.
+/// Everything but the unreserved characters of RFC 3986, section 2.3.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// A text whose names are filled for each request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Template(Vec<Part>);
 
@@ -15,16 +20,15 @@ enum Part {
     Name(Name),
 }
 
-/// What stands between two braces.
+/// What is written between two braces.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Name {
     /// The name before the first dot: a setting, an `as` name, `credential`, `login` or `key`.
     pub head: String,
-    /// The fields after it.
     pub fields: Vec<String>,
     /// `{+name}`: slashes stay as they are.
     pub raw: bool,
-    /// Where it stands in the template's text, in bytes, with its braces.
+    /// Its byte range in the template, including the braces.
     pub at: Range<usize>,
 }
 
@@ -37,28 +41,20 @@ impl fmt::Display for Name {
     }
 }
 
-/// Where a template's text goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
-    /// Into a path: each name is one segment, and can neither be empty nor lead upwards.
-    Path,
-    /// Where nothing needs to be encoded, or somebody else does it.
-    Plain,
-}
-
-/// A value that cannot stand in a path. It names the template's part, never the value.
+/// A value that cannot be part of a path. Shows the template's name, never the value.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{name}` {why}")]
-pub struct Refused {
+pub struct PathError {
     name: String,
     why: &'static str,
 }
 
 impl Template {
-    /// Reads a template.
+    /// # Errors
+    /// Every unbalanced brace and every invalid name, with its position.
     pub(crate) fn parse(text: &str) -> Result<Self, Vec<SpanError>> {
         let mut parts = Vec::new();
-        let mut slips = Vec::new();
+        let mut errors = Vec::new();
         let mut plain = String::new();
         let mut at = 0;
         while let Some(c) = text[at..].chars().next() {
@@ -75,11 +71,11 @@ impl Template {
                         }
                         parts.push(Part::Name(name));
                     }
-                    Err(slip) => slips.push(slip),
+                    Err(error) => errors.push(error),
                 }
                 at = end;
             } else if c == '}' {
-                slips.push(SpanError::new(at..next, "this `}` closes nothing; the brace itself is written `}}`"));
+                errors.push(SpanError::new(at..next, "unmatched `}`; write `}}` for a literal brace"));
                 at = next;
             } else {
                 plain.push(c);
@@ -89,10 +85,9 @@ impl Template {
         if !plain.is_empty() {
             parts.push(Part::Text(plain));
         }
-        if slips.is_empty() { Ok(Self(parts)) } else { Err(slips) }
+        if errors.is_empty() { Ok(Self(parts)) } else { Err(errors) }
     }
 
-    /// The names in it.
     pub fn names(&self) -> impl Iterator<Item = &Name> {
         self.0.iter().filter_map(|part| match part {
             Part::Name(name) => Some(name),
@@ -100,7 +95,7 @@ impl Template {
         })
     }
 
-    /// The name, where the template is nothing but one.
+    /// The name, if the template is a single one.
     pub fn only(&self) -> Option<&Name> {
         match &self.0[..] {
             [Part::Name(name)] => Some(name),
@@ -108,43 +103,35 @@ impl Template {
         }
     }
 
-    /// The text, where the template has no names.
-    pub fn literal(&self) -> Option<&str> {
-        match &self.0[..] {
-            [] => Some(""),
-            [Part::Text(text)] => Some(text),
-            _ => None,
+    /// The text with its names filled; `None` if the template is a single name without a value. In a longer template such
+    /// a name is empty.
+    pub fn fill(&self, value: &dyn Fn(&Name) -> Option<String>) -> Option<String> {
+        if let Some(name) = self.only() {
+            return value(name);
         }
+        let part = |part: &Part| match part {
+            Part::Text(text) => text.clone(),
+            Part::Name(name) => value(name).unwrap_or_default(),
+        };
+        Some(self.0.iter().map(part).collect())
     }
 
-    /// The text with its names filled; none where the template is nothing but one name that has no value. Elsewhere a
-    /// name without a value is left empty.
+    /// The text as a URL path: each name is one percent-encoded segment, or several for `{+name}`.
     ///
     /// # Errors
-    /// In a path, where a value is empty, `.` or `..`, or has such a segment.
-    pub fn fill(&self, place: Place, value: &dyn Fn(&Name) -> Option<String>) -> Result<Option<String>, Refused> {
-        if place == Place::Plain
-            && let Some(name) = self.only()
-        {
-            return Ok(value(name));
-        }
+    /// If a segment is empty, `.` or `..`: it would change which resource the path names.
+    pub fn fill_path(&self, value: &dyn Fn(&Name) -> Option<String>) -> Result<String, PathError> {
         let mut filled = String::new();
         for part in &self.0 {
             match part {
                 Part::Text(text) => filled.push_str(text),
-                Part::Name(name) => {
-                    let value = value(name).unwrap_or_default();
-                    match place {
-                        Place::Plain => filled.push_str(&value),
-                        Place::Path => segments(&mut filled, name, &value)?,
-                    }
-                }
+                Part::Name(name) => push_segments(&mut filled, name, &value(name).unwrap_or_default())?,
             }
         }
-        Ok(Some(filled))
+        Ok(filled)
     }
 
-    /// The name that it begins with, and what follows.
+    /// The name that the template begins with, and the rest.
     pub(crate) fn split_first_name(&self) -> Option<(&Name, Self)> {
         match self.0.split_first() {
             Some((Part::Name(name), rest)) => Some((name, Self(rest.to_vec()))),
@@ -152,7 +139,7 @@ impl Template {
         }
     }
 
-    /// Whether one of these stands in its text, outside of names.
+    /// Whether its text has one of these characters, outside of names.
     pub(crate) fn mentions(&self, chars: [char; 2]) -> bool {
         self.0.iter().any(|part| matches!(part, Part::Text(text) if text.contains(chars)))
     }
@@ -163,13 +150,9 @@ impl Template {
     }
 }
 
-/// Reads what stands between two braces.
 fn name(text: &str, at: Range<usize>) -> Result<Name, SpanError> {
     let Some(inner) = text[at.clone()].strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) else {
-        return Err(SpanError::new(
-            at.start..at.start + 1,
-            "this `{` is never closed; the brace itself is written `{{`",
-        ));
+        return Err(SpanError::new(at.start..at.start + 1, "unmatched `{`; write `{{` for a literal brace"));
     };
     let (raw, path) = match inner.strip_prefix('+') {
         Some(path) => (true, path),
@@ -177,7 +160,7 @@ fn name(text: &str, at: Range<usize>) -> Result<Name, SpanError> {
     };
     let mut fields: Vec<String> = path.split('.').map(str::to_owned).collect();
     if !fields.iter().all(|field| is_name(field)) {
-        return Err(SpanError::new(at, "no name stands between these braces; the brace itself is written `{{`"));
+        return Err(SpanError::new(at, "invalid name; write `{{` for a literal brace"));
     }
     let head = fields.remove(0);
     Ok(Name { head, fields, raw, at })
@@ -189,34 +172,21 @@ pub(crate) fn is_name(text: &str) -> bool {
         && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-')
 }
 
-/// Appends a value as one segment, or as several where slashes stay.
-fn segments(path: &mut String, name: &Name, value: &str) -> Result<(), Refused> {
-    let refused = |why| Err(Refused { name: name.to_string(), why });
-    let value = if name.raw { value.trim_matches('/') } else { value };
-    let segments = if name.raw { value.split('/').collect() } else { vec![value] };
+fn push_segments(path: &mut String, name: &Name, value: &str) -> Result<(), PathError> {
+    let error = |why| Err(PathError { name: name.to_string(), why });
+    let segments = if name.raw { value.trim_matches('/').split('/').collect() } else { vec![value] };
     for (number, segment) in segments.into_iter().enumerate() {
         match segment {
-            "" => return refused("is empty, and cannot stand in a path"),
-            "." | ".." => return refused("is a dot segment, and cannot stand in a path"),
+            "" => return error("is empty, which a path must not contain"),
+            "." | ".." => return error("is a dot segment, which a path must not contain"),
             _ => {}
         }
         if number > 0 {
             path.push('/');
         }
-        encode(path, segment);
+        path.extend(utf8_percent_encode(segment, RESERVED));
     }
     Ok(())
-}
-
-/// Percent-encodes everything but the unreserved characters of RFC 3986, section 2.3.
-fn encode(path: &mut String, segment: &str) {
-    for byte in segment.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            path.push(char::from(byte));
-        } else {
-            path.push_str(&format!("%{byte:02X}"));
-        }
-    }
 }
 
 #[cfg(test)]
@@ -228,7 +198,7 @@ mod tests {
         let value = match name.to_string().trim_matches(['{', '}', '+']) {
             "group" => "acme/platform",
             "group.id" => "12",
-            "odd" => "a b?&#%ü",
+            "special" => "a b?&#%ü",
             "dots" => "..",
             "climb" => "secret/../../admin",
             "mount" => "/team/approle/",
@@ -238,12 +208,12 @@ mod tests {
         Some(value.to_owned())
     }
 
-    fn filled(text: &str, place: Place) -> Result<Option<String>, String> {
-        Template::parse(text).expect("a template").fill(place, &value).map_err(|refused| refused.to_string())
+    fn template(text: &str) -> Template {
+        Template::parse(text).expect("a template")
     }
 
     #[test]
-    fn names_are_filled_where_they_stand() {
+    fn fill_replaces_names_by_values() {
         let cases = [
             ("", Some("")),
             ("plain", Some("plain")),
@@ -253,40 +223,40 @@ mod tests {
             ("{unset}", None),
             ("{empty}", Some("")),
             ("x{unset}", Some("x")),
-            ("{odd}", Some("a b?&#%ü")),
+            ("{special}", Some("a b?&#%ü")),
             ("ü{group}ß", Some("üacme/platformß")),
         ];
         for (text, expected) in cases {
-            assert_eq!(filled(text, Place::Plain), Ok(expected.map(str::to_owned)), "{text}");
+            assert_eq!(template(text).fill(&value).as_deref(), expected, "{text}");
         }
     }
 
     #[test]
-    fn in_a_path_a_name_is_one_segment() {
+    fn fill_path_keeps_each_name_within_its_segment() {
         let cases = [
             ("/groups/{group}/tokens", Ok("/groups/acme%2Fplatform/tokens")),
             ("/v1/auth/{+mount}/role", Ok("/v1/auth/team/approle/role")),
-            ("/x/{odd}", Ok("/x/a%20b%3F%26%23%25%C3%BC")),
-            ("/x/{dots}/y", Err("`{dots}` is a dot segment, and cannot stand in a path")),
-            ("/x/{+climb}/y", Err("`{+climb}` is a dot segment, and cannot stand in a path")),
+            ("/x/{special}", Ok("/x/a%20b%3F%26%23%25%C3%BC")),
+            ("/x/{dots}/y", Err("`{dots}` is a dot segment, which a path must not contain")),
+            ("/x/{+climb}/y", Err("`{+climb}` is a dot segment, which a path must not contain")),
             ("/x/{climb}", Ok("/x/secret%2F..%2F..%2Fadmin")),
-            ("/x/{empty}", Err("`{empty}` is empty, and cannot stand in a path")),
-            ("/x/{unset.field}", Err("`{unset.field}` is empty, and cannot stand in a path")),
+            ("/x/{empty}", Err("`{empty}` is empty, which a path must not contain")),
+            ("/x/{unset.field}", Err("`{unset.field}` is empty, which a path must not contain")),
         ];
         for (text, expected) in cases {
-            let expected = expected.map(|path| Some(path.to_owned())).map_err(str::to_owned);
-            assert_eq!(filled(text, Place::Path), expected, "{text}");
+            let filled = template(text).fill_path(&value).map_err(|error| error.to_string());
+            assert_eq!(filled, expected.map(str::to_owned).map_err(str::to_owned), "{text}");
         }
     }
 
     #[test]
-    fn what_is_no_template_is_told_with_its_place() {
+    fn parse_reports_the_position_of_each_error() {
         let cases = [
-            ("/a/{group", 3..4, "this `{` is never closed; the brace itself is written `{{`"),
-            ("/a}/b", 2..3, "this `}` closes nothing; the brace itself is written `}}`"),
-            ("x{}", 1..3, "no name stands between these braces; the brace itself is written `{{`"),
-            ("{a..b}", 0..6, "no name stands between these braces; the brace itself is written `{{`"),
-            ("{\"a\": 1}", 0..8, "no name stands between these braces; the brace itself is written `{{`"),
+            ("/a/{group", 3..4, "unmatched `{`; write `{{` for a literal brace"),
+            ("/a}/b", 2..3, "unmatched `}`; write `}}` for a literal brace"),
+            ("x{}", 1..3, "invalid name; write `{{` for a literal brace"),
+            ("{a..b}", 0..6, "invalid name; write `{{` for a literal brace"),
+            ("{\"a\": 1}", 0..8, "invalid name; write `{{` for a literal brace"),
         ];
         for (text, at, message) in cases {
             assert_eq!(Template::parse(text), Err(vec![SpanError::new(at, message)]), "{text}");
@@ -294,11 +264,11 @@ mod tests {
     }
 
     #[test]
-    fn a_template_tells_its_names() {
-        let template = Template::parse("{+mount}/{group.id}").expect("a template");
-        let names: Vec<String> = template.names().map(ToString::to_string).collect();
+    fn names_are_listed_in_order() {
+        let several = template("{+mount}/{group.id}");
+        let names: Vec<String> = several.names().map(ToString::to_string).collect();
         assert_eq!(names, ["{+mount}", "{group.id}"]);
-        assert_eq!(template.only(), None);
-        assert_eq!(Template::parse("{user.id}").expect("one").only().expect("a name").fields, ["id"]);
+        assert_eq!(several.only(), None);
+        assert_eq!(template("{user.id}").only().expect("a name").fields, ["id"]);
     }
 }

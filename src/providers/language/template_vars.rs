@@ -1,79 +1,64 @@
-//! What `{name}` in a template stands for.
+//! The variables of templates.
 
 use super::expression::Val;
-use super::template::Name;
+use super::template::{Name, Template};
 use super::value;
 use crate::core::secret::{Credential, Secret};
 
-/// An element of a fan-out under the name that its step gives it.
+/// An element of a fan-out under its `as` name.
 #[derive(Clone, Debug)]
-pub(in crate::providers) struct FanOutVar<'p> {
-    pub(in crate::providers) name: &'p str,
-    pub(in crate::providers) value: Val,
+pub(crate) struct FanOutVar<'p> {
+    pub(crate) name: &'p str,
+    pub(crate) value: Val,
 }
 
-/// What the credential is, for the templates of `auth`.
+/// The values of everything that a template may name.
 #[derive(Clone, Copy)]
-pub(in crate::providers) struct Secrets<'a> {
-    pub(in crate::providers) credential: &'a Credential,
-    pub(in crate::providers) login: Option<&'a Secret>,
-}
-
-/// Everything that a template may name.
-#[derive(Clone, Copy)]
-pub(in crate::providers) struct TemplateVars<'a> {
-    /// The source's settings.
-    pub(in crate::providers) settings: &'a Val,
-    /// The elements that a fan-out has come by.
-    pub(in crate::providers) named: &'a [FanOutVar<'a>],
-    /// The key of a look-up.
-    pub(in crate::providers) key: Option<&'a str>,
-    /// In `auth` only.
-    pub(in crate::providers) secrets: Option<Secrets<'a>>,
+pub(crate) struct TemplateVars<'a> {
+    pub(crate) settings: &'a Val,
+    /// The elements of the fan-out so far.
+    pub(crate) elements: &'a [FanOutVar<'a>],
+    /// `{key}` of a look-up.
+    pub(crate) key: Option<&'a str>,
+    /// `{credential}` and `{credential.PART}`, in `auth` only.
+    pub(crate) credential: Option<&'a Credential>,
+    /// `{login}`, in `auth` only.
+    pub(crate) login: Option<&'a Secret>,
 }
 
 impl<'a> TemplateVars<'a> {
     /// The settings alone.
-    pub(in crate::providers) fn settings(settings: &'a Val) -> Self {
-        Self { settings, named: &[], key: None, secrets: None }
+    pub(crate) fn new(settings: &'a Val) -> Self {
+        Self { settings, elements: &[], key: None, credential: None, login: None }
     }
 
-    /// The same with the elements of a fan-out.
-    pub(in crate::providers) fn with_named(self, named: &'a [FanOutVar<'a>]) -> Self {
-        Self { named, ..self }
-    }
-
-    /// The same with a look-up's key.
-    pub(in crate::providers) fn with_key(self, key: &'a str) -> Self {
-        Self { key: Some(key), ..self }
-    }
-
-    /// The same with the credential.
-    pub(in crate::providers) fn with_secrets(self, secrets: Secrets<'a>) -> Self {
-        Self { secrets: Some(secrets), ..self }
-    }
-
-    /// What a name stands for; none where that is null or not there.
-    pub(in crate::providers) fn value(&self, name: &Name) -> Option<Val> {
-        let fields = name.fields.iter().map(String::as_str);
-        let whole = match (name.head.as_str(), self.secrets) {
-            ("credential", Some(secrets)) => {
-                let part = name.fields.first().map_or("", String::as_str);
-                return secrets.credential.part(part).map(|secret| value::val(secret.expose()));
+    /// `None` if the value is null or absent.
+    pub(crate) fn value(&self, name: &Name) -> Option<Val> {
+        let mut fields = name.fields.iter().map(String::as_str);
+        let whole = match (name.head.as_str(), self) {
+            ("credential", Self { credential: Some(credential), .. }) => {
+                return credential.part(fields.next().unwrap_or_default()).map(|secret| value::val(secret.expose()));
             }
-            ("login", Some(secrets)) => return secrets.login.map(|secret| value::val(secret.expose())),
-            ("key", _) if self.key.is_some() => return self.key.map(value::val),
+            ("login", Self { credential: Some(_), login, .. }) => {
+                return login.map(|secret| value::val(secret.expose()));
+            }
+            ("key", Self { key: Some(key), .. }) => return Some(value::val(key)),
             (head, _) => {
-                let element = self.named.iter().rev().find(|named| named.name == head);
-                element.map(|named| &named.value).or_else(|| value::field(self.settings, head))?
+                let element = self.elements.iter().rev().find(|element| element.name == head);
+                element.map(|element| &element.value).or_else(|| value::field(self.settings, head))?
             }
         };
-        let found = fields.into_iter().try_fold(whole, value::field)?;
+        let found = fields.try_fold(whole, value::field)?;
         (!matches!(found, Val::Null)).then(|| found.clone())
     }
 
-    /// The same as a text; none of a list or an object.
-    pub(in crate::providers) fn text(&self, name: &Name) -> Option<String> {
+    /// The value as a string; `None` for a list or an object.
+    pub(crate) fn text(&self, name: &Name) -> Option<String> {
         self.value(name).as_ref().and_then(value::scalar)
+    }
+
+    /// A template outside of paths; `None` if it is a single name without a value.
+    pub(crate) fn fill(&self, template: &Template) -> Option<String> {
+        template.fill(&|name| self.text(name))
     }
 }

@@ -1,5 +1,5 @@
-//! `files`: credentials that lie in files on this machine and tell their own end: certificates, JSON Web Tokens,
-//! kubeconfigs, netrc and Docker's configuration.
+//! `files`: credentials in local files that contain their own expiry: certificates, JSON Web Tokens, kubeconfigs, netrc and
+//! Docker's configuration.
 
 pub mod content;
 #[cfg(test)]
@@ -8,108 +8,97 @@ mod tests;
 use std::path::PathBuf;
 
 use chrono::{DateTime, Utc};
-use futures_util::FutureExt;
-use futures_util::future::BoxFuture;
 
-use super::local::{LocalReader, LocalSource, Native, beside, io_failure, no_more, read_file};
+use super::local_source;
+use super::local_source::{LocalReader, LocalSource, io_failure, read_file, reject_extra_keys, relative_to};
 use crate::core::failure::{Failure, Reason};
 use crate::core::outcome::{Gap, ListingResult, MalformedRow, Path, ScopeResult};
 use crate::core::token::{LastUse, Owner, Token};
-use crate::providers::language::provider::{Setting, SettingType};
+use crate::providers::provider_info::{ListingInfo, ProviderInfo, Setting, SettingType};
 use crate::providers::{Source, SourceSpec};
-use crate::schema::diagnostic::{Diagnostics, did_you_mean};
+use crate::schema::diagnostic::Diagnostics;
 use crate::schema::read::Reader;
+use crate::schema::table::ValueType::{OneOrList, Text};
+use crate::schema::table::{Key, Table};
+use crate::schema::yaml::{Kind, Node};
 use content::Credential;
 
 const LISTING: &str = "file";
 
-/// What is known of it.
-pub(super) fn native() -> Native {
-    Native {
-        name: "files",
-        title: "Files",
-        docs: "docs/providers/files.md",
-        expiry: "an instant, as the certificate or token itself says; a secret that says none is unknown",
-        interval: None,
-        settings: vec![Setting {
-            name: "paths".to_owned(),
-            shape: SettingType::List,
-            default: None,
-            help: "patterns of files, such as /etc/ssl/private/*.pem".to_owned(),
-        }],
-        listing: (LISTING, "file", "certificates, JSON Web Tokens, kubeconfigs, netrc and Docker's config.json"),
-        connect,
-    }
+static SETTINGS: Table = Table::part(&[Key::required("paths", OneOrList(1, &Text), "/etc/ssl/*.pem", "glob patterns")]);
+
+pub(super) fn info() -> ProviderInfo {
+    let paths = Setting {
+        name: "paths".to_owned(),
+        shape: SettingType::List,
+        default: None,
+        help: "glob patterns, such as /etc/ssl/private/*.pem".to_owned(),
+    };
+    let listing = ListingInfo {
+        name: LISTING.to_owned(),
+        help: Some("certificates, JSON Web Tokens, kubeconfigs, netrc and Docker's config.json".to_owned()),
+        kind: "file".to_owned(),
+        permission: None,
+        opt_in: false,
+    };
+    let expiry = "a timestamp in the certificate or token; unknown for a secret without one";
+    local_source::info("files", "Files", expiry, vec![paths], listing)
 }
 
 struct Files {
     patterns: Vec<String>,
 }
 
-fn connect(wanted: SourceSpec) -> Result<Box<dyn Source>, Diagnostics> {
-    let mut reader = Reader::new(wanted.text.clone());
+pub(super) fn connect(mut spec: SourceSpec) -> Result<Box<dyn Source>, Diagnostics> {
+    let mut reader = Reader::new(spec.text.clone());
+    let settings = Node { at: spec.at, kind: Kind::Map(std::mem::take(&mut spec.settings)) };
+    let settings = reader.read(&settings, "", &SETTINGS);
     let mut patterns = Vec::new();
-    for (key, node) in &wanted.settings {
-        if key.name != "paths" {
-            let hint = did_you_mean(&key.name, ["paths"]);
-            reader.error(key.at, format!("unknown key `{}`{hint}", key.name));
-            continue;
-        }
-        for node in node.elements() {
-            let Some(pattern) = reader.string(node, "paths") else { continue };
-            let pattern = beside(&wanted.text, &pattern).to_string_lossy().into_owned();
-            match glob::Pattern::new(&pattern) {
-                Ok(_) => patterns.push(pattern),
-                Err(error) => reader.error(node.at, format!("no pattern of files: {}", error.msg)),
-            }
+    for (pattern, at) in settings.texts("paths").into_iter().flatten() {
+        let pattern = relative_to(&spec.text, &pattern).to_string_lossy().into_owned();
+        match glob::Pattern::new(&pattern) {
+            Ok(_) => patterns.push(pattern),
+            Err(error) => reader.error(at, format!("paths: invalid glob pattern: {}", error.msg)),
         }
     }
-    no_more(&mut reader, &wanted, LISTING);
-    if wanted.settings.is_empty() {
-        reader.error(wanted.at, "a source of files needs `paths`");
-    }
+    reject_extra_keys(&mut reader, &spec, LISTING);
     reader.diagnostics.into_result()?;
-    Ok(Box::new(LocalSource { listings: [LISTING.to_owned()], local: Files { patterns } }))
+    Ok(Box::new(LocalSource::new(LISTING, Files { patterns })))
 }
 
 impl LocalReader for Files {
-    fn read(&self, now: DateTime<Utc>) -> BoxFuture<'_, ListingResult> {
-        async move {
-            let mut listed = ListingResult { name: LISTING.to_owned(), scopes: Vec::new(), gaps: Vec::new() };
-            for pattern in &self.patterns {
-                under(pattern, now, &mut listed).await;
-            }
-            listed
+    async fn read(&self, now: DateTime<Utc>, listed: &mut ListingResult) {
+        for pattern in &self.patterns {
+            read_pattern(pattern, now, listed).await;
         }
-        .boxed()
     }
 }
 
-/// The files of one pattern. Each is a scope; a directory that cannot be read is a gap that keeps all of the pattern.
-async fn under(pattern: &str, now: DateTime<Utc>, listed: &mut ListingResult) {
-    let above = Path::root().join(pattern);
+/// Reads the files of a pattern. Each is a scope; an unreadable directory is a gap for the whole pattern.
+async fn read_pattern(pattern: &str, now: DateTime<Utc>, listed: &mut ListingResult) {
+    let parent = Path::root().join(pattern);
     let (files, failures) = expand(pattern).await;
     for failure in failures {
-        let scope = format!("everything under {pattern}");
-        listed.gaps.push(Gap { path: above.clone(), scope, failure, required_permission: None });
+        let scope = format!("all scopes under {pattern}");
+        listed.gaps.push(Gap { path: parent.clone(), scope, failure, required_permission: None });
     }
     for file in files {
-        let shown = file.display().to_string();
-        let path = above.join(&shown);
+        let scope = file.display().to_string();
+        let path = parent.join(&scope);
         match read_file(&file).await {
             Ok(bytes) => {
-                let (tokens, odd) = match content::read(&bytes, now) {
-                    Ok(found) => (found.into_iter().map(|credential| token(&shown, credential)).collect(), Vec::new()),
-                    Err(field) => (Vec::new(), vec![MalformedRow { position: 1, id: Some(shown), field }]),
+                let (tokens, malformed) = match content::parse(&bytes, now) {
+                    Ok(found) => (found.into_iter().map(|credential| token(&scope, credential)).collect(), Vec::new()),
+                    Err(field) => (Vec::new(), vec![MalformedRow { position: 1, id: Some(scope), field }]),
                 };
-                listed.scopes.push(ScopeResult { path, tokens, malformed: odd, is_step: false });
+                listed.scopes.push(ScopeResult { path, tokens, malformed, is_step: false });
             }
-            Err(failure) => listed.gaps.push(Gap { path, scope: shown, failure, required_permission: None }),
+            Err(failure) => listed.gaps.push(Gap { path, scope, failure, required_permission: None }),
         }
     }
 }
 
-/// The files that match, in order, and what could not be looked into.
+/// The matching files, in order, and the failures on the way.
 async fn expand(pattern: &str) -> (Vec<PathBuf>, Vec<Failure>) {
     let pattern = pattern.to_owned();
     let expanded = tokio::task::spawn_blocking(move || {
@@ -121,23 +110,21 @@ async fn expand(pattern: &str) -> (Vec<PathBuf>, Vec<Failure>) {
                 Err(error) => failures.push(io_failure(error.path(), error.error())),
             }
         }
-        // A path without a pattern in it names a file that must be there.
+        // A path without wildcards names a file that must exist.
         if files.is_empty() && failures.is_empty() && !pattern.contains(['*', '?', '[']) {
             let path = PathBuf::from(&pattern);
             let failure = match std::fs::metadata(&path) {
-                Ok(_) => Failure::new(Reason::Internal, format!("{pattern}: this is a directory; write {pattern}/*")),
+                Ok(_) => Failure::new(Reason::Internal, format!("{pattern}: is a directory; write {pattern}/*")),
                 Err(error) => io_failure(&path, &error),
             };
             failures.push(failure);
         }
         (files, failures)
     });
-    expanded
-        .await
-        .unwrap_or_else(|_| (Vec::new(), vec![Failure::new(Reason::Internal, "the files could not be listed")]))
+    expanded.await.unwrap_or_else(|_| (Vec::new(), vec![Failure::new(Reason::Internal, "cannot list the files")]))
 }
 
-/// A credential of a file as a token. Its id is the file, and where in it.
+/// The token of a credential. Its id is the file and the part of it.
 fn token(file: &str, credential: Credential) -> Token {
     let base = file.rsplit('/').next().unwrap_or(file);
     let part = credential.part.map(|part| format!("#{part}")).unwrap_or_default();

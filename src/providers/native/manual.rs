@@ -1,4 +1,4 @@
-//! `manual`: tokens that no API lists, written down by people in the configuration or in a file of their own.
+//! `manual`: tokens that no API lists, written in the configuration or in a separate file.
 
 mod entry;
 mod table;
@@ -8,58 +8,47 @@ mod tests;
 use std::path::PathBuf;
 
 use chrono::{DateTime, Utc};
-use futures_util::FutureExt;
-use futures_util::future::BoxFuture;
 
-use super::local::{LocalReader, LocalSource, Native, beside, read_file};
+use super::local_source;
+use super::local_source::{LocalReader, LocalSource, read_file, reject_extra_keys, relative_to};
 use crate::core::failure::{Failure, Reason};
 use crate::core::outcome::{Gap, ListingResult, MalformedRow, Path, ScopeResult};
 use crate::core::token::Token;
-use crate::providers::language::provider::{Setting, SettingType};
+use crate::providers::provider_info::{ListingInfo, ProviderInfo, Setting, SettingType};
 use crate::providers::{Source, SourceSpec};
-use crate::schema::diagnostic::{Diagnostics, SourceText, did_you_mean};
+use crate::schema::diagnostic::{Diagnostics, SourceText};
 use crate::schema::read::{Reader, element_paths};
-use crate::schema::table::ValueType;
+use crate::schema::table::ValueType::{Any, List, Text};
+use crate::schema::table::{Key, Table};
 use crate::schema::yaml::{Kind, Node, parse};
-use entry::token;
 
 const LISTING: &str = "token";
 
-/// The kind of a token that names none.
-const KIND: &str = "manual";
+static SETTINGS: Table =
+    Table::part(&[Key::optional("tokens", List(0, &Any), "the tokens"), Key::optional("file", Text, "a file of them")]);
 
-/// The most entries of a file whose mistakes are told in one collection.
-const MOST_TOLD: usize = 20;
+/// The most malformed entries of a file that are logged in one collection.
+const MAX_LOGGED: usize = 20;
 
-/// What is known of it.
-pub(super) fn native() -> Native {
+pub(super) fn info() -> ProviderInfo {
     let setting = |name: &str, shape, help: &str| Setting {
         name: name.to_owned(),
         shape,
         default: Some(serde_json::Value::Null),
         help: help.to_owned(),
     };
-    Native {
-        name: "manual",
-        title: "Written by hand",
-        docs: "docs/providers/manual.md",
-        expiry: "as it is written; a date is the start of that day in UTC",
-        interval: None,
-        settings: vec![
-            setting(
-                "tokens",
-                SettingType::List,
-                "the tokens: name, expires, and if known kind, owner, id, created, manage_url, labels",
-            ),
-            setting(
-                "file",
-                SettingType::Text,
-                "a YAML or CSV file with the same fields, read again at each collection",
-            ),
-        ],
-        listing: (LISTING, KIND, "tokens that are written down"),
-        connect,
-    }
+    let tokens = "the tokens: name, expires, and optionally kind, owner, id, created, manage_url, labels";
+    let file = "a YAML or CSV file with the same fields, read again at each collection";
+    let settings = vec![setting("tokens", SettingType::List, tokens), setting("file", SettingType::Text, file)];
+    let listing = ListingInfo {
+        name: LISTING.to_owned(),
+        help: Some("tokens in the configuration or a file".to_owned()),
+        kind: entry::DEFAULT_KIND.to_owned(),
+        permission: None,
+        opt_in: false,
+    };
+    let expiry = "as written; a date expires at 00:00 UTC";
+    local_source::info("manual", "Manual", expiry, settings, listing)
 }
 
 struct Manual {
@@ -67,89 +56,73 @@ struct Manual {
     file: Option<PathBuf>,
 }
 
-fn connect(wanted: SourceSpec) -> Result<Box<dyn Source>, Diagnostics> {
-    let mut reader = Reader::new(wanted.text.clone());
-    let mut manual = Manual { tokens: Vec::new(), file: None };
-    for (key, node) in &wanted.settings {
-        match key.name.as_str() {
-            "tokens" => {
-                let is_list = reader.check(node, "tokens", &ValueType::List(0, &ValueType::Any));
-                for (path, node) in element_paths(node, "tokens", |_| false).filter(|_| is_list) {
-                    manual.tokens.extend(token(&mut reader, node, &path).ok());
-                }
-            }
-            "file" => manual.file = reader.string(node, "file").map(|file| beside(&wanted.text, &file)),
-            other => {
-                let hint = did_you_mean(other, ["tokens", "file"]);
-                reader.error(key.at, format!("unknown key `{other}`{hint}"));
-            }
-        }
+pub(super) fn connect(mut spec: SourceSpec) -> Result<Box<dyn Source>, Diagnostics> {
+    let mut reader = Reader::new(spec.text.clone());
+    let settings = Node { at: spec.at, kind: Kind::Map(std::mem::take(&mut spec.settings)) };
+    let settings = reader.read(&settings, "", &SETTINGS);
+    if !settings.is_given("tokens") && !settings.is_given("file") && !settings.has_unknown {
+        reader.error(spec.at, "`tokens` or `file` is missing");
     }
-    crate::providers::native::local::no_more(&mut reader, &wanted, LISTING);
-    if wanted.settings.is_empty() {
-        reader.error(wanted.at, "a manual source needs `tokens`, or a `file` of them");
-    }
+    reject_extra_keys(&mut reader, &spec, LISTING);
+    let tokens = settings.node("tokens").into_iter().flat_map(|node| element_paths(node, "tokens", |_| false));
+    let manual = Manual {
+        tokens: tokens.filter_map(|(path, node)| entry::token(&mut reader, node, &path).ok()).collect(),
+        file: settings.text("file").map(|file| relative_to(&spec.text, &file)),
+    };
     reader.diagnostics.into_result()?;
-    Ok(Box::new(LocalSource { listings: [LISTING.to_owned()], local: manual }))
+    Ok(Box::new(LocalSource::new(LISTING, manual)))
 }
 
 impl LocalReader for Manual {
-    fn read(&self, _now: DateTime<Utc>) -> BoxFuture<'_, ListingResult> {
-        async move {
-            let mut listed = ListingResult { name: LISTING.to_owned(), scopes: Vec::new(), gaps: Vec::new() };
-            if !self.tokens.is_empty() || self.file.is_none() {
-                let path = Path::root().join("configuration");
-                listed.scopes.push(ScopeResult {
-                    path,
-                    tokens: self.tokens.clone(),
-                    malformed: Vec::new(),
-                    is_step: false,
-                });
-            }
-            if let Some(file) = &self.file {
-                let scope = file.display().to_string();
-                let path = Path::root().join(&scope);
-                match read(file).await {
-                    Ok((tokens, odd)) => {
-                        listed.scopes.push(ScopeResult { path, tokens, malformed: odd, is_step: false })
-                    }
-                    Err(failure) => listed.gaps.push(Gap { path, scope, failure, required_permission: None }),
-                }
-            }
-            listed
+    async fn read(&self, _now: DateTime<Utc>, listed: &mut ListingResult) {
+        if !self.tokens.is_empty() || self.file.is_none() {
+            let path = Path::root().join("configuration");
+            listed.scopes.push(ScopeResult {
+                path,
+                tokens: self.tokens.clone(),
+                malformed: Vec::new(),
+                is_step: false,
+            });
         }
-        .boxed()
+        if let Some(file) = &self.file {
+            let scope = file.display().to_string();
+            let path = Path::root().join(&scope);
+            match read_tokens(file).await {
+                Ok((tokens, malformed)) => listed.scopes.push(ScopeResult { path, tokens, malformed, is_step: false }),
+                Err(failure) => listed.gaps.push(Gap { path, scope, failure, required_permission: None }),
+            }
+        }
     }
 }
 
-/// The tokens of a file, and the entries that cannot be read.
-async fn read(file: &std::path::Path) -> Result<(Vec<Token>, Vec<MalformedRow>), Failure> {
+/// The tokens of a file, and its malformed entries.
+async fn read_tokens(file: &std::path::Path) -> Result<(Vec<Token>, Vec<MalformedRow>), Failure> {
     let name = file.display().to_string();
     let content = String::from_utf8(read_file(file).await?)
-        .map_err(|_| Failure::new(Reason::Decode, format!("{name}: this is no UTF-8 text")))?;
+        .map_err(|_| Failure::new(Reason::Decode, format!("{name}: is not valid UTF-8")))?;
     let text = SourceText::new(name, content);
     let is_csv = file.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv"));
     let entries = if is_csv { table::rows(&text)? } else { entries(&text)? };
-    let (mut tokens, mut odd) = (Vec::new(), Vec::new());
+    let (mut tokens, mut malformed) = (Vec::new(), Vec::new());
     for (position, node) in (1..).zip(&entries) {
         let mut reader = Reader::new(text.clone());
-        match token(&mut reader, node, &format!("entry {position}")) {
+        match entry::token(&mut reader, node, &format!("entry {position}")) {
             Ok(token) => tokens.push(token),
             Err(field) => {
-                for mistake in reader.diagnostics.iter().filter(|_| odd.len() < MOST_TOLD) {
-                    tracing::warn!(mistake = %mistake.clone().hide_line(), "an entry cannot be read");
+                for error in reader.diagnostics.iter().filter(|_| malformed.len() < MAX_LOGGED) {
+                    tracing::warn!(error = %error.clone().hide_line(), "malformed entry skipped");
                 }
-                odd.push(MalformedRow { position, id: entry::id(node), field });
+                malformed.push(MalformedRow { position, id: entry::id(node), field });
             }
         }
     }
-    Ok((tokens, odd))
+    Ok((tokens, malformed))
 }
 
 /// The entries of a YAML file: a list, or a list under `tokens`.
 fn entries(text: &SourceText) -> Result<Vec<Node>, Failure> {
-    let refused = |mistake: String| Failure::new(Reason::Decode, mistake);
-    let root = parse(text).map_err(|mistake| refused(mistake.hide_line().to_string()))?;
+    let failure = |what: String| Failure::new(Reason::Decode, what);
+    let root = parse(text).map_err(|error| failure(error.hide_line().to_string()))?;
     let list = match root.kind {
         Kind::Map(entries) => entries.into_iter().find(|(key, _)| key.name == "tokens").map(|(_, node)| node.kind),
         kind => Some(kind),
@@ -157,6 +130,6 @@ fn entries(text: &SourceText) -> Result<Vec<Node>, Failure> {
     match list {
         Some(Kind::List(list)) => Ok(list),
         Some(Kind::Null) => Ok(Vec::new()),
-        _ => Err(refused(format!("{}: expected a list of tokens, or `tokens:` and a list", text.name()))),
+        _ => Err(failure(format!("{}: expected a list of tokens, or `tokens:` with a list", text.name()))),
     }
 }

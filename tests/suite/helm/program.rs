@@ -28,7 +28,7 @@ pub(super) fn mount(manifests: &[Value], directory: &Path) -> Vec<String> {
             for path in secrets.find_iter(text) {
                 let path = directory.join(&path.as_str()[1..]);
                 fs::create_dir_all(path.parent().unwrap()).unwrap();
-                let key = include_str!("../../../src/providers/engine/signers/github_app/test-key.pem");
+                let key = include_str!("../../../src/providers/engine/github_app/test-key.pem");
                 fs::write(&path, if path.extension().is_some() { key } else { "a secret" }).unwrap();
             }
             let text =

@@ -2,7 +2,8 @@
 
 use super::request::Defaults;
 use super::{Compiler, Scope};
-use crate::providers::language::provider::{Listing, LookupFill, Map, OwnCredential, Require, Step, TokenMap};
+use crate::providers::language::expression::Expression;
+use crate::providers::language::provider::{Listing, LookupFill, LookupTable, OwnCredential, Require, Step, TokenMap};
 use crate::schema::diagnostic::{Span, suggest};
 use crate::schema::read::Record;
 
@@ -25,6 +26,7 @@ impl Compiler {
             let that = self.jq(require, "that", &Scope::default());
             Some(Require { request: request?, that: that? })
         });
+        let first_expression = self.expressions.len();
         let mut scope = Scope { maps: true, ..Scope::default() };
         // The `times` of a listing are those of its last response, not of its steps.
         let step_defaults = Defaults { times: self.times.clone(), ..defaults.clone() };
@@ -32,6 +34,8 @@ impl Compiler {
         let steps: Vec<_> = steps.collect();
         let request = self.request(record, &scope, &defaults);
         let token = record.record("token").and_then(|token| self.token(token, &scope));
+        let used: Vec<&String> = self.expressions[first_expression..].iter().flat_map(Expression::maps).collect();
+        let maps = (0..self.map_names.len()).filter(|number| used.contains(&&self.map_names[*number])).collect();
         let require = match require {
             Some(require) => Some(require?),
             None => None,
@@ -45,6 +49,7 @@ impl Compiler {
             when,
             require,
             for_each: steps.into_iter().collect::<Option<_>>()?,
+            maps,
             recheck: record.period("recheck"),
             request: request?,
             token: token?,
@@ -101,7 +106,7 @@ impl Compiler {
         Some(token)
     }
 
-    pub(super) fn map(&mut self, record: &Record<'_>) -> Option<Map> {
+    pub(super) fn map(&mut self, record: &Record<'_>) -> Option<LookupTable> {
         let name = self.map_key(record)?;
         let defaults = self.defaults(record);
         let is_per_key = record.is_given("for");
@@ -122,7 +127,7 @@ impl Compiler {
                 key.zip(record.period("keep")).map(|(key, keep)| LookupFill::PerKey { key, keep })
             }
         };
-        Some(Map { name, help: record.text("help"), fill: fill?, request: request?, value: value? })
+        Some(LookupTable { name, help: record.text("help"), fill: fill?, request: request?, value: value? })
     }
 
     pub(super) fn own(&mut self, record: &Record<'_>, listings: &[Record<'_>]) -> Option<OwnCredential> {

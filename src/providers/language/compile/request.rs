@@ -2,10 +2,9 @@
 
 use super::{Compiler, Scope, times};
 use crate::core::time::TimeFormat;
-use crate::providers::language::provider::{
-    Body, EmptyResponse, JsonTemplate, Method, Parameter, Request, Rows, SettingType,
-};
+use crate::providers::language::provider::{Body, EmptyResponse, JsonTemplate, Method, Parameter, Request, Rows};
 use crate::providers::language::template::Template;
+use crate::providers::provider_info::SettingType;
 use crate::schema::read::{Record, join};
 use crate::schema::yaml::{Key, Kind, Node};
 
@@ -29,7 +28,7 @@ impl Compiler {
         let next = self.next(record, scope, method);
         let none = record.records("none").iter().filter_map(|none| {
             let condition = self.jq(none, "if", scope);
-            Some(EmptyResponse::new(u16::try_from(none.count("status")?).ok()?, condition))
+            Some(EmptyResponse { status: u16::try_from(none.count("status")?).ok()?, condition })
         });
         let none = none.collect();
         let failed = self.jq(record, "failed", scope).or_else(|| self.failed.clone());

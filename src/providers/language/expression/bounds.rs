@@ -1,6 +1,6 @@
-//! What an expression may take in one run: a budget in bytes for all that it builds.
+//! The budget of one run of an expression, in bytes of what it builds.
 //!
-//! jq has no limit of its own: `. + .`, written thirty times, makes a gigabyte of a letter.
+//! jq has no limit: `. + .`, repeated thirty times, turns one letter into a gigabyte.
 
 use std::cell::Cell;
 use std::fmt::{self, Write as _};
@@ -11,25 +11,24 @@ use jaq_core::native::{bome, run, v};
 use jaq_core::{Bind, Error, Lut, Native};
 use jaq_json::{Num, Rc, Val};
 
-/// What the texts and lists that one run builds may take together, in bytes. A page of 10,000 rows takes 3 MB.
-pub(in crate::providers) const BUDGET: u64 = 64 << 20;
+/// In bytes, for all strings and lists of one run. A page of 10,000 rows takes 3 MB.
+pub(crate) const BUDGET: u64 = 64 << 20;
 
-/// What one element of a list costs.
-pub(in crate::providers) const ELEMENT: u64 = 16;
+/// The cost of a list element.
+pub(crate) const ELEMENT: u64 = 16;
 
-/// What a list costs beside its elements.
+/// The cost of a list in addition to its elements.
 const LIST: u64 = 64;
 
 /// jq on JSON, with a budget.
-pub(in crate::providers) struct Jq;
+pub(crate) struct Jq;
 
-/// What the functions of one run share.
+/// The state that the functions of one run share.
 #[derive(Clone, Copy)]
-pub(in crate::providers) struct Data<'a> {
-    /// The compiled program.
-    pub(in crate::providers) lut: &'a Lut<Jq>,
-    /// What is left of the budget.
-    pub(in crate::providers) budget: &'a Cell<u64>,
+pub(crate) struct Data<'a> {
+    pub(crate) lut: &'a Lut<Jq>,
+    /// The remaining budget.
+    pub(crate) budget: &'a Cell<u64>,
 }
 
 impl DataT for Jq {
@@ -43,26 +42,25 @@ impl<'a> HasLut<'a, Jq> for Data<'a> {
     }
 }
 
-/// A function for expressions: its name, its arguments, and what it does.
-pub(in crate::providers) type Function = (&'static str, Box<[Bind]>, Native<Jq>);
+/// A native function: its name, arguments and implementation.
+pub(crate) type Function = (&'static str, Box<[Bind]>, Native<Jq>);
 
-/// Takes from the budget.
-pub(in crate::providers) fn spend(budget: &Cell<u64>, cost: u64) -> Result<(), Error<Val>> {
+pub(crate) fn spend(budget: &Cell<u64>, cost: u64) -> Result<(), Error<Val>> {
     let left = budget.get().checked_sub(cost).ok_or_else(|| fault("an expression builds too much"))?;
     budget.set(left);
     Ok(())
 }
 
-/// An error of a function. Nobody sees its words; `try` can catch it.
-pub(in crate::providers) fn fault(words: &str) -> Error<Val> {
+/// An error of a function. It is never shown; `try` can catch it.
+pub(crate) fn fault(words: &str) -> Error<Val> {
     Error::new(Val::utf8_str(words.to_owned().into_bytes()))
 }
 
-/// The functions through which `prelude` leads everything that grows.
-pub(in crate::providers) fn functions() -> [Function; 7] {
+/// The functions that `prelude` substitutes for everything that grows.
+pub(crate) fn functions() -> [Function; 7] {
     [
         run(("_add", v(2), |(mut context, input)| {
-            // In `. + $x` the input is what is added to: it grows where it stands once nobody else holds it.
+            // In `. + $x` the input is the left side: it grows in place once there is no other reference to it.
             drop(input);
             let budget = context.data().budget;
             let right = context.pop_var();
@@ -98,7 +96,7 @@ pub(in crate::providers) fn functions() -> [Function; 7] {
     ]
 }
 
-/// What is added is copied. What it is added to grows where it stands, unless somebody else holds it too.
+/// The right side is copied; the left side grows in place, unless it is shared.
 fn add(left: Val, right: Val, budget: &Cell<u64>) -> Result<Val, Error<Val>> {
     let shared = match &left {
         Val::TStr(text) | Val::BStr(text) => !text.is_unique(),
@@ -110,7 +108,7 @@ fn add(left: Val, right: Val, budget: &Cell<u64>) -> Result<Val, Error<Val>> {
     left + right
 }
 
-/// What a copy of a value costs.
+/// The cost of a copy.
 fn size(value: &Val) -> u64 {
     match value {
         Val::TStr(text) | Val::BStr(text) => text.len() as u64,
@@ -121,7 +119,7 @@ fn size(value: &Val) -> u64 {
     }
 }
 
-/// The elements of a list as one text. Null is an empty text, as in jq.
+/// As in jq, null is an empty string.
 fn join(list: &Val, separator: &Val, budget: &Cell<u64>) -> Result<Val, Error<Val>> {
     let (Val::Arr(list), Val::TStr(separator)) = (list, separator) else {
         return Err(fault("`join` takes a list and a text"));
@@ -143,7 +141,7 @@ fn join(list: &Val, separator: &Val, budget: &Cell<u64>) -> Result<Val, Error<Va
     Ok(Val::utf8_str(joined))
 }
 
-/// Numbers only: a text times a number is a text of any size, and whole numbers of any size cost any time.
+/// Numbers only: a string times a number has any size, and big integers take any time.
 fn product(left: Val, right: Val) -> Result<Val, Error<Val>> {
     match (left, right) {
         (Val::Num(Num::BigInt(_)), _) | (_, Val::Num(Num::BigInt(_))) => Err(fault("too large a number")),
@@ -152,7 +150,7 @@ fn product(left: Val, right: Val) -> Result<Val, Error<Val>> {
     }
 }
 
-/// The value as a text: a text itself, anything else as JSON.
+/// A string unchanged, anything else as JSON.
 fn text(value: Val, budget: &Cell<u64>) -> Result<Val, Error<Val>> {
     match value {
         text @ (Val::TStr(_) | Val::BStr(_)) => Ok(text),
@@ -166,7 +164,7 @@ fn json(value: &Val, budget: &Cell<u64>) -> Result<Val, Error<Val>> {
     Ok(Val::utf8_str(to.text.into_bytes()))
 }
 
-/// Stops a text that outgrows the budget: values share their parts, and written out they may be without end.
+/// Stops when the budget is spent: values share their parts, so that their JSON can be of any size.
 struct Bounded<'a> {
     text: String,
     budget: &'a Cell<u64>,
@@ -174,7 +172,7 @@ struct Bounded<'a> {
 
 impl fmt::Write for Bounded<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        // A piece costs time even where it is but a bracket.
+        // Even a bracket costs time.
         spend(self.budget, ELEMENT.max(text.len() as u64)).map_err(|_| fmt::Error)?;
         self.text.push_str(text);
         Ok(())

@@ -1,4 +1,4 @@
-//! Functions that our expressions have beyond jq's, and those that stand in for jq's own.
+//! Functions in addition to jq's, and replacements of jq's own.
 
 use std::cell::RefCell;
 
@@ -13,7 +13,6 @@ use x509_parser::pem::Pem;
 
 use super::bounds::{Function, fault};
 
-/// The functions.
 pub(super) fn functions() -> [Function; 7] {
     [
         run(("pem_not_after", v(0), |cv| bome(pem_not_after(&cv.1)))),
@@ -30,8 +29,8 @@ pub(super) fn functions() -> [Function; 7] {
     ]
 }
 
-/// The end of the first certificate in a PEM text, as RFC 3339: of a chain, the leaf's, which comes first (RFC 8446,
-/// section 4.4.2). Keys before it are passed over.
+/// The expiry of the first certificate in a PEM text, as RFC 3339. Of a chain this is the leaf (RFC 8446, section 4.4.2).
+/// Skips keys.
 fn pem_not_after(value: &Val) -> Result<Val, Error<Val>> {
     let no_certificate = || fault("no certificate in this text");
     let certificate = Pem::iter_from_buffer(bytes(value)?)
@@ -39,11 +38,11 @@ fn pem_not_after(value: &Val) -> Result<Val, Error<Val>> {
         .find(|block| matches!(block.label.as_str(), "CERTIFICATE" | "TRUSTED CERTIFICATE"))
         .ok_or_else(no_certificate)?;
     let parsed = certificate.parse_x509().map_err(|_| no_certificate())?;
-    let end = DateTime::from_timestamp(parsed.validity().not_after.timestamp(), 0).ok_or_else(no_certificate)?;
-    Ok(text(end.to_rfc3339_opts(SecondsFormat::Secs, true)))
+    let expires = DateTime::from_timestamp(parsed.validity().not_after.timestamp(), 0).ok_or_else(no_certificate)?;
+    Ok(text(expires.to_rfc3339_opts(SecondsFormat::Secs, true)))
 }
 
-/// The claims of a JSON Web Token (RFC 7519), unverified: when it ends is all that anybody here wants to know.
+/// The claims of a JSON Web Token (RFC 7519), unverified: only its expiry matters here.
 fn jwt_claims(value: &Val) -> Result<Val, Error<Val>> {
     let no_token = || fault("no JSON Web Token");
     let token = bytes(value)?;
@@ -56,12 +55,12 @@ fn jwt_claims(value: &Val) -> Result<Val, Error<Val>> {
     }
 }
 
-/// One JSON value. jq's own goes as deep on the stack as the text does; this reads 128 levels.
+/// Parses JSON, at most 128 levels deep; jq's own recurses without limit.
 fn from_json(value: &Val) -> Result<Val, Error<Val>> {
     serde_json::from_slice(bytes(value)?).map_err(|_| fault("no JSON"))
 }
 
-/// A number, or the number that a text holds.
+/// A number, or one parsed from a string.
 fn to_number(value: Val) -> Result<Val, Error<Val>> {
     if matches!(value, Val::Num(_)) {
         return Ok(value);
@@ -79,7 +78,7 @@ fn to_number(value: Val) -> Result<Val, Error<Val>> {
     }
 }
 
-/// A flag, or the flag that a text holds.
+/// A boolean, or one parsed from a string.
 fn to_boolean(value: Val) -> Result<Val, Error<Val>> {
     match &value {
         Val::Bool(_) => Ok(value),
@@ -90,31 +89,31 @@ fn to_boolean(value: Val) -> Result<Val, Error<Val>> {
 }
 
 thread_local! {
-    /// The patterns that `test` was last asked for, with their flags: a listing asks for the same ones with each row.
+    /// The patterns and flags that `test` used last: a listing tests each row with the same ones.
     static PATTERNS: RefCell<Vec<(String, String, Regex)>> = const { RefCell::new(Vec::new()) };
 }
 
-/// How many patterns are kept: more than one definition has.
-const KEPT: usize = 32;
+/// More than one definition has.
+const CACHED_PATTERNS: usize = 32;
 
-/// Whether a pattern is found in a text. Takes time that is linear in the text's length, whatever the pattern.
+/// Whether a pattern matches. The time is linear in the length of the string for every pattern.
 fn test(value: &Val, pattern: &Val, flags: &str) -> Result<Val, Error<Val>> {
     let (Val::TStr(text), Val::TStr(pattern)) = (value, pattern) else { return Err(fault("`test` takes texts")) };
     let pattern = std::str::from_utf8(pattern).map_err(|_| fault("no pattern"))?;
-    PATTERNS.with_borrow_mut(|kept| {
-        let known = kept.iter().position(|(known, with, _)| known == pattern && with == flags);
+    PATTERNS.with_borrow_mut(|cached| {
+        let known = cached.iter().position(|(known, with, _)| known == pattern && with == flags);
         let at = match known {
             Some(at) => at,
             None => {
                 let regex = compiled(pattern, flags)?;
-                if kept.len() == KEPT {
-                    kept.remove(0);
+                if cached.len() == CACHED_PATTERNS {
+                    cached.remove(0);
                 }
-                kept.push((pattern.to_owned(), flags.to_owned(), regex));
-                kept.len() - 1
+                cached.push((pattern.to_owned(), flags.to_owned(), regex));
+                cached.len() - 1
             }
         };
-        let found = match (&kept[at].2, flags.contains('n')) {
+        let found = match (&cached[at].2, flags.contains('n')) {
             (regex, true) => regex.find_iter(text).any(|found| !found.is_empty()),
             (regex, false) => regex.is_match(text),
         };
@@ -122,7 +121,7 @@ fn test(value: &Val, pattern: &Val, flags: &str) -> Result<Val, Error<Val>> {
     })
 }
 
-/// The flags of `test`, as jq has them; null is none.
+/// The flags of `test`; null means none.
 fn flags_of(value: &Val) -> Result<&str, Error<Val>> {
     match value {
         Val::Null => Ok(""),
@@ -164,7 +163,7 @@ mod tests {
 
     use super::*;
 
-    /// A certificate that nobody uses; its key was thrown away.
+    /// A certificate made for these tests; its key was discarded.
     const CERTIFICATE: &str = "\
 -----BEGIN CERTIFICATE-----\n\
 MIIBejCCAR+gAwIBAgIUDXoWRDDREpr0BaDE1AQKTZ2z0dcwCgYIKoZIzj0EAwIw\n\
@@ -182,12 +181,12 @@ cMb7AYFJqarOGNkCIQD3S7quuiKN3XDF6GLja3WaPR7AkFe84l18AjAQnYhb7A==\n\
     }
 
     #[test]
-    fn the_end_of_a_certificate_is_found() {
-        let end = Some("\"2027-12-29T16:12:52Z\"".to_owned());
+    fn pem_not_after_finds_the_first_certificate() {
+        let expires = Some("\"2027-12-29T16:12:52Z\"".to_owned());
         let key = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";
-        assert_eq!(shown(pem_not_after(&text(CERTIFICATE.into()))), end);
-        assert_eq!(shown(pem_not_after(&text(format!("{key}{CERTIFICATE}{CERTIFICATE}")))), end);
-        assert_eq!(shown(pem_not_after(&text(format!("CN=example\n{CERTIFICATE}")))), end);
+        assert_eq!(shown(pem_not_after(&text(CERTIFICATE.into()))), expires);
+        assert_eq!(shown(pem_not_after(&text(format!("{key}{CERTIFICATE}{CERTIFICATE}")))), expires);
+        assert_eq!(shown(pem_not_after(&text(format!("CN=example\n{CERTIFICATE}")))), expires);
         let broken = CERTIFICATE.replace("MII", "AAA");
         for none in ["", "no certificate", key, &broken, &CERTIFICATE[..200]] {
             assert_eq!(shown(pem_not_after(&text(none.to_owned()))), None, "{none}");
@@ -196,7 +195,7 @@ cMb7AYFJqarOGNkCIQD3S7quuiKN3XDF6GLja3WaPR7AkFe84l18AjAQnYhb7A==\n\
     }
 
     #[test]
-    fn the_claims_of_a_token_are_read() {
+    fn jwt_claims_decodes_only_an_object() {
         let encoded = |claims: &str| format!("e30.{}.c2ln", URL_SAFE_NO_PAD.encode(claims));
         let cases = [
             (encoded(r#"{"exp":1798761600,"sub":"ü?>"}"#), Some(r#"{"exp":1798761600,"sub":"ü?>"}"#)),
@@ -216,7 +215,7 @@ cMb7AYFJqarOGNkCIQD3S7quuiKN3XDF6GLja3WaPR7AkFe84l18AjAQnYhb7A==\n\
     }
 
     #[test]
-    fn numbers_and_flags_are_read_out_of_texts() {
+    fn tonumber_and_toboolean_parse_strings() {
         let cases = [
             ("12", Some("12")),
             ("-9223372036854775808", Some("-9223372036854775808")),

@@ -1,4 +1,4 @@
-//! jq's own library: which definitions an expression needs, and the compiler's work on it and them.
+//! jq's library: the definitions that an expression needs, and the compilation of both.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::OnceLock;
@@ -7,17 +7,17 @@ use jaq_core::load::lex::StrPart;
 use jaq_core::load::parse::{BinaryOp, Def, Term};
 use jaq_core::load::{Arena, File, Loader};
 use jaq_core::ops::Math;
-use jaq_core::path::{Part, Path};
 
 use super::bounds;
 use super::bounds::{Function, Jq};
 use super::functions;
+use super::term::children;
 
-/// The definition that holds the expression itself. The compiler takes its main program as text only.
+/// The definition of the expression: the compiler accepts a main program as text only.
 const MAIN: &str = "expression__";
 
-/// Functions of jq that ours stand in for: `fromjson`, and `tonumber` by it, go as deep on the stack as the text does;
-/// `test` compiles its pattern anew for each row.
+/// jq's functions that ours replace. `fromjson`, and with it `tonumber`, uses as much stack as the text is deep; `test`
+/// compiles its pattern for each row; the others have no budget.
 const REPLACED: [(&str, usize); 8] = [
     ("tostring", 0),
     ("tojson", 0),
@@ -34,7 +34,7 @@ struct Definition {
     calls: Vec<(&'static str, usize)>,
 }
 
-/// The definitions of jq's library, in their order; each sees only those before it.
+/// The definitions of jq's library, in order; each sees only those before it.
 struct Library {
     definitions: Vec<Definition>,
     by_name: HashMap<(&'static str, usize), usize>,
@@ -47,9 +47,8 @@ fn library() -> &'static Library {
         let definitions: Vec<Definition> = all
             .filter(|def| !REPLACED.contains(&(def.name, def.args.len())))
             .map(|mut def| {
-                def.body = bounded(def.body);
                 let mut calls = Vec::new();
-                called(&def.body, &mut calls);
+                bound(&mut def.body, &mut calls);
                 Definition { def, calls }
             })
             .collect();
@@ -62,7 +61,7 @@ fn library() -> &'static Library {
     })
 }
 
-/// All functions, ours last: jq looks for the first of a name, and those of the same name are left out.
+/// The native functions of jq and ours.
 fn functions_of_jq() -> impl Iterator<Item = Function> {
     jaq_core::funs::<Jq>()
         .chain(jaq_std::funs::<Jq>())
@@ -72,11 +71,10 @@ fn functions_of_jq() -> impl Iterator<Item = Function> {
         .chain(functions::functions())
 }
 
-/// Compiles a checked expression with what it calls; none where the checks have let something through.
-pub(super) fn compile(term: Term<&str>, globals: &[&str]) -> Option<jaq_core::Filter<Jq>> {
-    let term = bounded(term);
+/// Compiles a checked expression with what it calls; `None` if the checks missed something.
+pub(super) fn compile(mut term: Term<&str>, globals: &[&str]) -> Option<jaq_core::Filter<Jq>> {
     let mut calls = Vec::new();
-    called(&term, &mut calls);
+    bound(&mut term, &mut calls);
     let (definitions, natives) = closure(&calls);
     let library = library();
     let main = Def { name: MAIN, args: Vec::new(), body: term };
@@ -90,7 +88,7 @@ pub(super) fn compile(term: Term<&str>, globals: &[&str]) -> Option<jaq_core::Fi
         .ok()
 }
 
-/// The definitions that these calls need, in the library's order, and the names of everything else that is called.
+/// The definitions that these calls need, in the library's order, and every other function that is called.
 fn closure<'s>(calls: &[(&'s str, usize)]) -> (BTreeSet<usize>, BTreeSet<(&'s str, usize)>) {
     let library = library();
     let mut definitions = BTreeSet::new();
@@ -108,89 +106,49 @@ fn closure<'s>(calls: &[(&'s str, usize)]) -> (BTreeSet<usize>, BTreeSet<(&'s st
     (definitions, others)
 }
 
-/// Leads everything that grows through the functions that keep to the budget.
-fn bounded(term: Term<&str>) -> Term<&str> {
+/// Replaces everything that grows by functions with a budget, and collects the name and arity of each call.
+fn bound<'s>(term: &mut Term<&'s str>, calls: &mut Vec<(&'s str, usize)>) {
     match term {
-        Term::BinOp(left, BinaryOp::Math(Math::Add), right) => {
-            Term::Call("_add", vec![bounded(*left), bounded(*right)])
-        }
-        Term::BinOp(left, BinaryOp::Math(Math::Mul), right) => {
-            Term::Call("_mul", vec![bounded(*left), bounded(*right)])
-        }
-        Term::Arr(Some(inner)) => Term::Call("_list", vec![bounded(*inner)]),
-        Term::Str(format, parts) if parts.iter().any(|part| matches!(part, StrPart::Term(_))) => {
-            interpolated(format, parts)
-        }
-        other => children(other, &bounded),
-    }
-}
-
-/// `"a\(.b)c"` as `"a" + (.b | text) + "c"`.
-fn interpolated<'s>(format: Option<&'s str>, parts: Vec<StrPart<&'s str, Term<&'s str>>>) -> Term<&'s str> {
-    let mut whole = None;
-    for part in parts.into_iter().rev() {
-        let part = match part {
-            StrPart::Term(term) => {
-                let shown = Term::Call(format.unwrap_or("_text"), Vec::new());
-                Term::BinOp(Box::new(bounded(term)), BinaryOp::Pipe(None), Box::new(shown))
-            }
-            plain => Term::Str(None, vec![plain]),
-        };
-        whole = Some(match whole {
-            Some(rest) => Term::Call("_add", vec![part, rest]),
-            None => part,
-        });
-    }
-    whole.unwrap_or(Term::Str(None, Vec::new()))
-}
-
-/// The same term with each term in it changed.
-fn children<'s>(term: Term<&'s str>, change: &impl Fn(Term<&'s str>) -> Term<&'s str>) -> Term<&'s str> {
-    let boxed = |term: Box<Term<&'s str>>| Box::new(change(*term));
-    let all = |terms: Vec<Term<&'s str>>| terms.into_iter().map(change).collect::<Vec<_>>();
-    match term {
-        Term::Arr(inner) => Term::Arr(inner.map(boxed)),
         Term::Obj(entries) => {
-            // A key that stands alone is a variable or a plain text, and must stay so.
-            let entry = |(key, value): (Term<&'s str>, Option<Term<&'s str>>)| match value {
-                Some(value) => (change(key), Some(change(value))),
-                None => (key, None),
-            };
-            Term::Obj(entries.into_iter().map(entry).collect())
+            for (key, value) in entries {
+                match value {
+                    Some(value) => {
+                        bound(key, calls);
+                        bound(value, calls);
+                    }
+                    // A key without a value is a variable or a string, and must stay one.
+                    None => children(key, &mut |child| bound(child, calls)),
+                }
+            }
         }
-        Term::Neg(inner) => Term::Neg(boxed(inner)),
-        Term::BinOp(left, op, right) => Term::BinOp(boxed(left), op, boxed(right)),
-        Term::Label(name, inner) => Term::Label(name, boxed(inner)),
-        Term::Fold(name, over, pattern, args) => Term::Fold(name, boxed(over), pattern, all(args)),
-        Term::TryCatch(tried, caught) => Term::TryCatch(boxed(tried), caught.map(boxed)),
-        Term::IfThenElse(ifs, otherwise) => {
-            let ifs = ifs.into_iter().map(|(condition, then)| (change(condition), change(then))).collect();
-            Term::IfThenElse(ifs, otherwise.map(boxed))
-        }
-        Term::Def(defs, rest) => {
-            let defs = defs.into_iter().map(|def| Def { body: change(def.body), ..def }).collect();
-            Term::Def(defs, boxed(rest))
-        }
-        Term::Call(name, args) => Term::Call(name, all(args)),
-        Term::Path(head, Path(parts)) => {
-            let part = |part| match part {
-                Part::Index(index) => Part::Index(change(index)),
-                Part::Range(from, upto) => Part::Range(from.map(change), upto.map(change)),
-            };
-            let parts = parts.into_iter().map(|(inner, optional)| (part(inner), optional)).collect();
-            Term::Path(boxed(head), Path(parts))
-        }
-        plain => plain,
+        _ => children(term, &mut |child| bound(child, calls)),
     }
-}
-
-/// The names and numbers of arguments of everything that a term calls.
-fn called<'s>(term: &Term<&'s str>, calls: &mut Vec<(&'s str, usize)>) {
+    *term = match std::mem::take(term) {
+        Term::BinOp(left, BinaryOp::Math(Math::Add), right) => Term::Call("_add", vec![*left, *right]),
+        Term::BinOp(left, BinaryOp::Math(Math::Mul), right) => Term::Call("_mul", vec![*left, *right]),
+        Term::Arr(Some(inner)) => Term::Call("_list", vec![*inner]),
+        Term::Str(format, parts) if parts.iter().any(|part| matches!(part, StrPart::Term(_))) => {
+            let format = format.unwrap_or("_text");
+            calls.extend([("_add", 2), (format, 0)]);
+            concatenated(format, parts)
+        }
+        other => other,
+    };
     match term {
         Term::Call(name, args) => calls.push((name, args.len())),
         Term::Str(Some(format), _) => calls.push((format, 0)),
-        Term::Def(defs, _) => defs.iter().for_each(|def| called(&def.body, calls)),
         _ => {}
     }
-    crate::providers::language::expression::check::inner(term, &mut |inner| called(inner, calls));
+}
+
+/// `"a\(.b)c"` as `"a" + (.b | format) + "c"`.
+fn concatenated<'s>(format: &'s str, parts: Vec<StrPart<&'s str, Term<&'s str>>>) -> Term<&'s str> {
+    let parts = parts.into_iter().map(|part| match part {
+        StrPart::Term(term) => {
+            Term::BinOp(Box::new(term), BinaryOp::Pipe(None), Box::new(Term::Call(format, Vec::new())))
+        }
+        text => Term::Str(None, vec![text]),
+    });
+    let whole = parts.rev().reduce(|rest, part| Term::Call("_add", vec![part, rest]));
+    whole.unwrap_or(Term::Str(None, Vec::new()))
 }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::*;
 
-/// An expression that knows the settings `admin` and `days`, the map `users`, and the names `group` and `user`.
+/// An expression with the settings `admin` and `days`, the look-up table `users`, and the names `group` and `user` in scope.
 fn compiled(code: &str) -> Result<Expression, Vec<SpanError>> {
     let [settings, maps, names] = [vec!["admin", "days"], vec!["users"], vec!["group", "user"]]
         .map(|names| names.into_iter().map(String::from).collect::<Vec<_>>());
@@ -26,14 +26,14 @@ fn variables() -> Variables {
     }
 }
 
-/// What the expression yields, each as JSON.
+/// The values that the expression yields, as JSON.
 fn run(code: &str, input: &Value) -> Result<Vec<String>, Unreadable> {
-    let expression = compiled(code).unwrap_or_else(|slips| panic!("{code}: {slips:?}"));
+    let expression = compiled(code).unwrap_or_else(|errors| panic!("{code}: {errors:?}"));
     Ok(expression.run(&variables(), value(input.clone()))?.iter().map(ToString::to_string).collect())
 }
 
 #[test]
-fn an_expression_yields_what_jq_yields() {
+fn expression_yields_the_values_of_jq() {
     let input = json!({"a": 1, "b": [3, 1, 2], "t": "x-y", "o": {"k": null}, "n": "12", "id": 7, "when": "2026-01-02"});
     let cases: &[(&str, &[&str])] = &[
         (".a", &["1"]),
@@ -86,7 +86,7 @@ fn an_expression_yields_what_jq_yields() {
 }
 
 #[test]
-fn what_cannot_be_applied_is_unreadable_and_says_nothing() {
+fn run_fails_without_a_message_on_unexpected_input() {
     let input = json!({"secret": "s3cret", "n": 1});
     for code in [
         ".secret.x",
@@ -110,7 +110,7 @@ fn what_cannot_be_applied_is_unreadable_and_says_nothing() {
 }
 
 #[test]
-fn truth_is_false_where_there_is_none() {
+fn truth_is_false_without_a_value() {
     let cases = [
         (".a", json!({"a": 1}), true),
         (".a", json!({"a": 0}), true),
@@ -126,18 +126,22 @@ fn truth_is_false_where_there_is_none() {
 }
 
 #[test]
-fn an_expression_tells_what_it_reads_and_whether_it_was_of_use() {
+fn expression_lists_its_maps_and_settings() {
     let expression = compiled("$maps.users[.id] // $settings.days // $settings.days").unwrap();
     assert_eq!((expression.maps(), expression.settings()), (&["users".to_owned()][..], &["days".to_owned()][..]));
-    let silent = compiled(".a").unwrap();
-    silent.run(&variables(), value(json!({"a": null}))).unwrap();
-    assert!(!silent.has_yielded());
-    silent.run(&variables(), value(json!({"a": 0}))).unwrap();
-    assert!(silent.has_yielded());
 }
 
 #[test]
-fn what_is_not_allowed_is_refused() {
+fn has_yielded_ignores_null() {
+    let expression = compiled(".a").unwrap();
+    expression.run(&variables(), value(json!({"a": null}))).unwrap();
+    assert!(!expression.has_yielded());
+    expression.run(&variables(), value(json!({"a": 0}))).unwrap();
+    assert!(expression.has_yielded());
+}
+
+#[test]
+fn compile_rejects_what_is_not_in_the_subset() {
     for code in [
         "now",
         "env",
@@ -194,26 +198,22 @@ fn what_is_not_allowed_is_refused() {
         ". as {(env): $x} | $x",
         "@sh \"\\(.)\"",
     ] {
-        assert!(compiled(code).is_err(), "{code} is let through");
-    }
-}
-
-/// Where a function that is allowed were not there, its name would compile to nothing.
-#[test]
-fn every_function_that_is_allowed_exists() {
-    for (name, arities) in ALLOWED {
-        for arity in *arities {
-            let arguments = vec!["."; *arity].join("; ");
-            let code = if *arity == 0 { (*name).to_owned() } else { format!("{name}({arguments})") };
-            assert!(compiled(&code).is_ok(), "{code}: {:?}", compiled(&code));
-        }
+        assert!(compiled(code).is_err(), "{code} is accepted");
     }
 }
 
 #[test]
-fn the_docs_of_the_language_name_every_function() {
+fn compile_accepts_every_allowed_function() {
+    for (name, arity) in check::allowed() {
+        let code = if arity == 0 { name.to_owned() } else { format!("{name}({})", vec!["."; arity].join("; ")) };
+        assert!(compiled(&code).is_ok(), "{code}: {:?}", compiled(&code));
+    }
+}
+
+#[test]
+fn documentation_names_every_function() {
     let docs = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/definitions.md"));
-    for (name, _) in ALLOWED {
+    for (name, _) in check::allowed() {
         assert!(docs.contains(&format!("`{name}`")), "docs/definitions.md does not name `{name}`");
     }
 }
@@ -221,13 +221,13 @@ fn the_docs_of_the_language_name_every_function() {
 mod hostile {
     use super::*;
 
-    /// Runs on a stack of the size that the runtime's threads have.
+    /// Runs on a stack as small as that of the runtime's threads.
     fn on_a_small_stack(work: impl FnOnce() + Send + 'static) {
         std::thread::Builder::new().stack_size(2 << 20).spawn(work).unwrap().join().unwrap();
     }
 
     #[test]
-    fn depth_is_refused_or_survived() {
+    fn deep_expression_does_not_overflow_the_stack() {
         on_a_small_stack(|| {
             for (open, close) in [
                 ("(", ")"),
@@ -258,7 +258,7 @@ mod hostile {
     }
 
     #[test]
-    fn deep_answers_are_survived() {
+    fn deep_input_does_not_overflow_the_stack() {
         on_a_small_stack(|| {
             let deep = "[".repeat(100) + &"]".repeat(100);
             let input: Value = serde_json::from_str(&deep).unwrap();
@@ -284,7 +284,7 @@ mod hostile {
     }
 
     #[test]
-    fn what_grows_without_bound_is_stopped() {
+    fn unbounded_growth_exceeds_the_budget() {
         let doubled = |step: &str, times: usize| format!(".{}", format!(" | {step}").repeat(times));
         let cases = [
             doubled(". + .", 40),
@@ -304,7 +304,7 @@ mod hostile {
     }
 
     #[test]
-    fn what_is_large_but_sane_is_let_through() {
+    fn large_page_is_within_the_budget() {
         let rows = json!((0..20_000).map(|id| json!({"id": id, "tags": ["a", "b"]})).collect::<Vec<_>>());
         assert_eq!(run("[.[].tags[]] | length", &rows), Ok(vec!["40000".into()]));
         assert_eq!(run("map(.tags) | add | length", &rows), Ok(vec!["40000".into()]));

@@ -15,8 +15,8 @@ fn jwt(claims: &serde_json::Value) -> String {
     format!("{}.{}.c2lnbmF0dXJl", encode(&json!({"alg": "RS256"})), encode(claims))
 }
 
-fn read(text: &str) -> Result<Vec<Token>, &'static str> {
-    let found = content::read(text.as_bytes(), DateTime::UNIX_EPOCH)?;
+fn parse(text: &str) -> Result<Vec<Token>, &'static str> {
+    let found = content::parse(text.as_bytes(), DateTime::UNIX_EPOCH)?;
     Ok(found.into_iter().map(|credential| token("/etc/x/file", credential)).collect())
 }
 
@@ -24,9 +24,9 @@ fn at(text: &str) -> Expiry {
     Expiry::At(parse_instant(text).unwrap())
 }
 
-/// Id, kind, name and end of each.
-fn told(text: &str) -> Vec<(String, String, String, Expiry)> {
-    read(text).unwrap().into_iter().map(|token| (token.id, token.kind, token.name, token.expires)).collect()
+/// Id, kind, name and expiry of each.
+fn rows(text: &str) -> Vec<(String, String, String, Expiry)> {
+    parse(text).unwrap().into_iter().map(|token| (token.id, token.kind, token.name, token.expires)).collect()
 }
 
 fn row(id: &str, kind: &str, name: &str, expires: Expiry) -> (String, String, String, Expiry) {
@@ -34,36 +34,36 @@ fn row(id: &str, kind: &str, name: &str, expires: Expiry) -> (String, String, St
 }
 
 #[test]
-fn a_web_token_tells_its_end_and_whose_it_is() {
+fn jwt_has_expiry_owner_and_issuer() {
     let text = jwt(&json!({"exp": 1_800_000_000, "iat": 1_700_000_000, "sub": "ci", "iss": "https://idp.example"}));
-    let tokens = read(&format!("{text}\n")).unwrap();
+    let tokens = parse(&format!("{text}\n")).unwrap();
     assert_eq!(tokens[0].expires, at("2027-01-15T08:00:00Z"));
     assert_eq!(tokens[0].created_at, parse_instant("2023-11-14T22:13:20Z"));
     assert_eq!(tokens[0].owner.as_ref().unwrap().name.as_deref(), Some("ci"));
     assert_eq!(tokens[0].labels["issuer"], "https://idp.example");
-    assert_eq!(told(&jwt(&json!({"sub": "x"}))), [row("/etc/x/file", "jwt", "file", Expiry::Never)]);
+    assert_eq!(rows(&jwt(&json!({"sub": "x"}))), [row("/etc/x/file", "jwt", "file", Expiry::Never)]);
 }
 
 #[test]
-fn each_certificate_of_a_file_is_one() {
-    let found = told(&format!("{CERTIFICATE}{CERTIFICATE}"));
+fn pem_file_lists_each_certificate() {
+    let found = rows(&format!("{CERTIFICATE}{CERTIFICATE}"));
     let ids: Vec<_> = found.iter().map(|(id, kind, name, _)| (id.as_str(), kind.as_str(), name.as_str())).collect();
     assert_eq!(ids, [("/etc/x/file", "certificate", "web.example"), ("/etc/x/file#2", "certificate", "web.example")]);
     assert_eq!(found[0].3, at("2036-11-21T15:52:45Z"));
     let key = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";
-    assert_eq!(told(key), [row("/etc/x/file", "private-key", "file", Expiry::Unknown)]);
+    assert_eq!(rows(key), [row("/etc/x/file", "private-key", "file", Expiry::Unknown)]);
 }
 
 #[test]
-fn configurations_tell_a_credential_for_each_user_machine_and_registry() {
+fn configuration_files_list_a_credential_for_each_user_machine_and_registry() {
     let token = jwt(&json!({"exp": 1_800_000_000}));
-    let end = at("2027-01-15T08:00:00Z");
+    let expires = at("2027-01-15T08:00:00Z");
     let kubeconfig = format!(
         "apiVersion: v1\nkind: Config\nusers:\n- {{name: sa, user: {{token: {token}}}}}\n- {{name: sso, user: {{exec: {{command: x}}}}}}\n- {{name: admin, user: {{client-certificate-data: {}}}}}\n",
         BASE64_STANDARD.encode(CERTIFICATE)
     );
-    let found = told(&kubeconfig);
-    assert_eq!(found[0], row("/etc/x/file#sa", "jwt", "file#sa", end));
+    let found = rows(&kubeconfig);
+    assert_eq!(found[0], row("/etc/x/file#sa", "jwt", "file#sa", expires));
     assert_eq!((found.len(), found[1].0.as_str(), found[1].1.as_str()), (2, "/etc/x/file#admin", "certificate"));
 
     let docker = json!({"auths": {
@@ -72,47 +72,48 @@ fn configurations_tell_a_credential_for_each_user_machine_and_registry() {
         "t.example": {},
     }});
     let expected = [
-        row("/etc/x/file#r.example", "jwt", "file#r.example", end),
+        row("/etc/x/file#r.example", "jwt", "file#r.example", expires),
         row("/etc/x/file#s.example", "opaque-token", "file#s.example", Expiry::Unknown),
     ];
-    assert_eq!(told(&docker.to_string()), expected);
+    assert_eq!(rows(&docker.to_string()), expected);
 
     let netrc =
         format!("# mine\nmachine a.example login ci\n  password {token}\nmachine b.example login x password y\n");
     let expected = [
-        row("/etc/x/file#a.example ci", "jwt", "file#a.example ci", end),
+        row("/etc/x/file#a.example ci", "jwt", "file#a.example ci", expires),
         row("/etc/x/file#b.example x", "opaque-token", "file#b.example x", Expiry::Unknown),
     ];
-    assert_eq!(told(&netrc), expected);
+    assert_eq!(rows(&netrc), expected);
 }
 
 #[test]
-fn what_is_no_credential_is_odd_and_a_bare_secret_is_unknown() {
-    assert_eq!(told("ghp_0123456789abcdef\n"), [row("/etc/x/file", "opaque-token", "file", Expiry::Unknown)]);
-    for odd in [
+fn bare_secret_has_unknown_expiry_and_other_text_is_malformed() {
+    assert_eq!(rows("ghp_0123456789abcdef\n"), [row("/etc/x/file", "opaque-token", "file", Expiry::Unknown)]);
+    for malformed in [
         "",
         "hello",
         "some words\nand more",
         "a: b\nc: d",
         "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----",
     ] {
-        assert!(read(odd).is_err(), "{odd}");
+        assert!(parse(malformed).is_err(), "{malformed}");
     }
 }
 
 #[tokio::test]
-async fn files_are_scopes_and_what_cannot_be_read_is_a_gap() {
-    let folder = tempfile::tempdir().unwrap();
-    let place = |name: &str| folder.path().join(name).display().to_string();
-    std::fs::write(place("a.jwt"), jwt(&json!({"exp": 1_800_000_000}))).unwrap();
-    std::fs::write(place("b.jwt"), "no token").unwrap();
-    std::fs::create_dir(place("c.jwt")).unwrap();
-    let files = Files { patterns: vec![place("*.jwt"), place("none/*.pem"), place("missing.pem")] };
-    let listed = files.read(DateTime::UNIX_EPOCH).await;
+async fn each_file_is_a_scope_and_an_unreadable_one_a_gap() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name).display().to_string();
+    std::fs::write(path("a.jwt"), jwt(&json!({"exp": 1_800_000_000}))).unwrap();
+    std::fs::write(path("b.jwt"), "no token").unwrap();
+    std::fs::create_dir(path("c.jwt")).unwrap();
+    let files = Files { patterns: vec![path("*.jwt"), path("none/*.pem"), path("missing.pem")] };
+    let mut listed = ListingResult { name: "file".into(), scopes: Vec::new(), gaps: Vec::new() };
+    files.read(DateTime::UNIX_EPOCH, &mut listed).await;
     let ids: Vec<_> = listed.scopes.iter().map(|scope| (scope.tokens.len(), scope.malformed.len())).collect();
     assert_eq!(ids, [(1, 0), (0, 1)]);
-    assert_eq!(listed.scopes[0].tokens[0].id, place("a.jwt"));
+    assert_eq!(listed.scopes[0].tokens[0].id, path("a.jwt"));
     assert_eq!(listed.gaps.len(), 1);
     assert_eq!(listed.gaps[0].failure.reason, crate::core::failure::Reason::NotFound);
-    assert!(listed.gaps[0].path.covers(&Path::root().join(&place("missing.pem")).join("x")));
+    assert!(listed.gaps[0].path.covers(&Path::root().join(&path("missing.pem")).join("x")));
 }

@@ -1,9 +1,8 @@
-//! One entry that a person has written becomes a token.
+//! One token as a person writes it.
 
 use chrono::DateTime;
 use serde_json::json;
 
-use super::KIND;
 use crate::core::time::{TimeFormat, parse_instant};
 use crate::core::token::{Expiry, LastUse, Owner, Token};
 use crate::core::web_url::web_url;
@@ -12,6 +11,9 @@ use crate::schema::read::{Reader, written};
 use crate::schema::table::ValueType::{Domain, Map, Text};
 use crate::schema::table::{DomainType, Key, Table};
 use crate::schema::yaml::{Kind, Node};
+
+/// The kind of a token without one.
+pub(super) const DEFAULT_KIND: &str = "manual";
 
 static ENTRY: Table = Table::part(&[
     Key::optional("id", Text, "unique among the entries; default: the name"),
@@ -46,7 +48,7 @@ static EXPIRY: DomainType = DomainType {
         let written = reader.string(node, path);
         if written.is_some_and(|written| expiry(&written).is_none()) {
             let expected = "a date such as 2027-01-31, a timestamp such as 2027-01-31T12:00:00Z, or never";
-            reader.error(node.at, format!("{path}: not a time; write {expected}"));
+            reader.error(node.at, format!("{path}: invalid time; expected {expected}"));
         }
     },
 };
@@ -58,7 +60,7 @@ static TIMESTAMP: DomainType = DomainType {
         let written = reader.string(node, path);
         if written.is_some_and(|written| parse_instant(&written).is_none()) {
             let expected = "a date such as 2027-01-31, or a timestamp such as 2027-01-31T12:00:00Z";
-            reader.error(node.at, format!("{path}: not a time; write {expected}"));
+            reader.error(node.at, format!("{path}: invalid time; expected {expected}"));
         }
     },
 };
@@ -69,7 +71,7 @@ static WEB_URL: DomainType = DomainType {
     check: |reader, node, path| {
         let written = reader.string(node, path);
         if written.is_some_and(|written| web_url(&written).is_none()) {
-            reader.error(node.at, format!("{path}: not a web address; it begins with https:// or http://"));
+            reader.error(node.at, format!("{path}: invalid URL; expected https:// or http://, without credentials"));
         }
     },
 };
@@ -94,7 +96,7 @@ pub(super) fn token(reader: &mut Reader, node: &Node, path: &str) -> Result<Toke
     Ok(Token {
         id,
         name: name.unwrap_or_default(),
-        kind: entry.text("kind").unwrap_or_else(|| KIND.to_owned()),
+        kind: entry.text("kind").unwrap_or_else(|| DEFAULT_KIND.to_owned()),
         owner: entry.node("owner").and_then(|node| owner(&reader.text, node)),
         created_at: entry.text("created").as_deref().and_then(parse_instant),
         expires: entry.text("expires").as_deref().and_then(expiry).ok_or("expires")?,
@@ -108,7 +110,7 @@ pub(super) fn token(reader: &mut Reader, node: &Node, path: &str) -> Result<Toke
     })
 }
 
-/// The id of an entry that cannot be read, if that much can.
+/// The id of a malformed entry, if it is readable.
 pub(super) fn id(node: &Node) -> Option<String> {
     node.get("id").or_else(|| node.get("name"))?.as_text().map(str::to_owned)
 }
@@ -124,7 +126,7 @@ fn expiry(written: &str) -> Option<Expiry> {
     }
 }
 
-/// A text, which is the name, or a map.
+/// A map, or a string: the name.
 fn owner(text: &SourceText, node: &Node) -> Option<Owner> {
     let text = |node: &Node| written(text, node).map(str::to_owned);
     let part = |name| node.get(name).and_then(text);

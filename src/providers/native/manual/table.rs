@@ -1,4 +1,4 @@
-//! A CSV file as the same entries that YAML has. The first line names the fields; what is no field is a label.
+//! The entries of a CSV file. The first line names the fields; other columns are labels.
 
 use csv::{ReaderBuilder, Trim};
 
@@ -8,25 +8,25 @@ use crate::schema::yaml::{Key, Kind, Node};
 
 const FIELDS: [&str; 6] = ["name", "expires", "kind", "id", "created", "manage_url"];
 
-/// The parts of an owner, and the columns that tell them.
+/// The columns of an owner, and its fields.
 const OWNER: [(&str, &str); 3] = [("owner", "name"), ("owner_id", "id"), ("owner_email", "email")];
 
-/// The rows as entries; each stands where its line stands.
+/// The rows as entries, with the positions of their lines.
 ///
 /// # Errors
-/// Where the file is no CSV, or its first line does not name `expires`, and `name` or `id`.
+/// If the file is not CSV, or its first line lacks `expires`, or `name` and `id`.
 pub(super) fn rows(text: &SourceText) -> Result<Vec<Node>, Failure> {
-    let refused = |what: String| Failure::new(Reason::Decode, format!("{}: {what}", text.name()));
+    let failure = |what: String| Failure::new(Reason::Decode, format!("{}: {what}", text.name()));
     let content = text.content().trim_start_matches('\u{feff}');
     let skipped = text.content().len() - content.len();
     let mut reader = ReaderBuilder::new().trim(Trim::All).flexible(false).from_reader(content.as_bytes());
-    let names = reader.headers().map_err(|error| refused(cause(&error)))?.clone();
+    let names = reader.headers().map_err(|error| failure(cause(&error)))?.clone();
     if !names.iter().any(|name| name == "expires") || !names.iter().any(|name| name == "name" || name == "id") {
-        return Err(refused("the first line must name the columns, `name` and `expires` among them".to_owned()));
+        return Err(failure("the first line must name the columns, including `name` and `expires`".to_owned()));
     }
     let mut rows = Vec::new();
     for record in reader.records() {
-        let record = record.map_err(|error| refused(cause(&error)))?;
+        let record = record.map_err(|error| failure(cause(&error)))?;
         let start = record.position().and_then(|at| usize::try_from(at.byte()).ok()).unwrap_or_default() + skipped;
         let line = text.content().get(start..).and_then(|rest| rest.lines().next()).unwrap_or_default();
         let at = Span { start, end: start + line.len() };
@@ -35,13 +35,13 @@ pub(super) fn rows(text: &SourceText) -> Result<Vec<Node>, Failure> {
     Ok(rows)
 }
 
-/// What is wrong, and in which line: the library's own words quote the row.
+/// The error and its line. The library's message would quote the row.
 fn cause(error: &csv::Error) -> String {
     let line = error.position().map(|at| format!("line {}: ", at.line())).unwrap_or_default();
     let what = match error.kind() {
-        csv::ErrorKind::UnequalLengths { .. } => "the row has not as many columns as the first line",
-        csv::ErrorKind::Utf8 { .. } => "this is no UTF-8 text",
-        _ => "this is no CSV",
+        csv::ErrorKind::UnequalLengths { .. } => "the number of columns differs from the first line",
+        csv::ErrorKind::Utf8 { .. } => "not valid UTF-8",
+        _ => "invalid CSV",
     };
     format!("{line}{what}")
 }

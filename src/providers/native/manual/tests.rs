@@ -7,7 +7,7 @@ use crate::core::time::parse_instant;
 use crate::core::token::{Expiry, Owner};
 use crate::providers::ProbeResult;
 
-/// The source that this configuration of it makes.
+/// The source with this configuration.
 fn source(content: &str) -> Result<Box<dyn Source>, String> {
     let text = SourceText::new("config.yaml", content);
     let Kind::Map(settings) = parse(&text).unwrap().kind else { panic!("a map") };
@@ -21,7 +21,7 @@ fn source(content: &str) -> Result<Box<dyn Source>, String> {
         credentials: std::sync::Arc::new(NoCredential),
         credential_at: None,
     };
-    connect(wanted).map_err(|mistakes| mistakes.to_string())
+    connect(wanted).map_err(|errors| errors.to_string())
 }
 
 async fn listed(source: &dyn Source) -> ListingResult {
@@ -40,7 +40,7 @@ fn at(text: &str) -> Expiry {
 }
 
 #[tokio::test]
-async fn tokens_of_the_configuration() {
+async fn collect_lists_tokens_of_the_configuration() {
     let source = source(
         "tokens:
   - {name: deploy, expires: 2027-01-31, kind: api-key, owner: Team A, created: 2026-01-31, labels: {site: x}}
@@ -56,28 +56,32 @@ async fn tokens_of_the_configuration() {
 }
 
 #[test]
-fn a_mistake_in_the_configuration_is_told_with_its_place() {
-    let told = source(
+fn connect_reports_each_error_with_its_position() {
+    let errors = source(
         "tokens:
   - {name: a, expires: soon}
   - {name: b, expire: 2027-01-31}
   - {expires: 2027-01-31, manage_url: 'javascript:x'}
 fil: x",
     );
-    insta::assert_snapshot!(told.err().unwrap(), @"
-    config.yaml:2:24: tokens.a.expires: not a time; write a date such as 2027-01-31, a timestamp such as 2027-01-31T12:00:00Z, or never
+    insta::assert_snapshot!(errors.err().unwrap(), @"
+    config.yaml:2:24: invalid expiry; expected a date such as 2027-01-31, a timestamp such as 2027-01-31T12:00:00Z, or never
     2 |   - {name: a, expires: soon}
       |                        ^^^^
 
-    config.yaml:3:15: unknown key `tokens.b.expire`; did you mean `expires`?
+    config.yaml:3:5: `expires` is missing: a date, a timestamp or never
+    3 |   - {name: b, expire: 2027-01-31}
+      |     ^
+
+    config.yaml:3:15: unknown key `expire`; did you mean `expires`?
     3 |   - {name: b, expire: 2027-01-31}
       |               ^^^^^^
 
-    config.yaml:4:6: tokens[2]: `name` is missing
+    config.yaml:4:5: `name` is missing
     4 |   - {expires: 2027-01-31, manage_url: 'javascript:x'}
-      |      ^^^^^^^
+      |     ^
 
-    config.yaml:4:39: tokens[2].manage_url: not a web address; it begins with https:// or http://
+    config.yaml:4:39: invalid URL; expected https:// or http://, without credentials
     4 |   - {expires: 2027-01-31, manage_url: 'javascript:x'}
       |                                       ^^^^^^^^^^^^^^
 
@@ -85,11 +89,11 @@ fil: x",
     5 | fil: x
       | ^^^
     ");
-    assert!(source("{}").err().unwrap().contains("needs `tokens`, or a `file`"));
+    assert!(source("{}").err().unwrap().contains("`tokens` or `file` is missing"));
 }
 
 #[tokio::test]
-async fn a_yaml_file_is_read_at_each_collection_and_an_odd_entry_holds_no_other_up() {
+async fn collect_reads_the_yaml_file_again_and_skips_malformed_entries() {
     let file = file(".yaml", "- {name: a, expires: 2027-01-31}\n- {name: b, expires: soon}\n");
     let source = source(&format!("file: {}", file.path().display())).unwrap();
     let first = listed(&*source).await;
@@ -103,7 +107,7 @@ async fn a_yaml_file_is_read_at_each_collection_and_an_odd_entry_holds_no_other_
 }
 
 #[tokio::test]
-async fn a_csv_file_has_the_same_fields() {
+async fn collect_reads_the_same_fields_from_csv() {
     let content = "\u{feff}name,expires,owner,owner_email,created,team\n\
         \"a, b\",2027-01-31,Jane,jane@example.com,2026-01-31,blue\nc,never,,,,\nd,,,,,\n";
     let file = file(".csv", content);
@@ -117,12 +121,12 @@ async fn a_csv_file_has_the_same_fields() {
 }
 
 #[tokio::test]
-async fn what_is_no_list_of_tokens_is_a_gap_that_names_file_and_line() {
+async fn collect_reports_an_invalid_file_as_a_gap_with_its_line() {
     let cases = [
         (".yaml", "a: {b: 1\nc: 2\n", ":2:"),
         (".yaml", "name: x", "expected a list of tokens"),
         (".csv", "name,when\nx,y\n", "must name the columns"),
-        (".csv", "name,expires\nx,never\nDO-NOT-LEAK\n", "line 3: the row has not as many columns"),
+        (".csv", "name,expires\nx,never\nDO-NOT-LEAK\n", "line 3: the number of columns differs"),
     ];
     for (ending, content, words) in cases {
         let file = file(ending, content);
@@ -134,7 +138,7 @@ async fn what_is_no_list_of_tokens_is_a_gap_that_names_file_and_line() {
 }
 
 #[tokio::test]
-async fn a_probe_counts_what_can_be_read() {
+async fn probe_counts_tokens() {
     let source = source("tokens: [{name: a, expires: never}]").unwrap();
     let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(5);
     let probes = source.probe(DateTime::UNIX_EPOCH, deadline).await;

@@ -1,4 +1,4 @@
-//! PEM files: certificates tell their end; a private key alone has none.
+//! PEM files. A private key alone has no expiry.
 
 use chrono::DateTime;
 use x509_parser::certificate::X509Certificate;
@@ -7,11 +7,11 @@ use x509_parser::pem::Pem;
 use super::Credential;
 use crate::core::token::Expiry;
 
-/// Every certificate of a PEM text; or, where there is none, the private key whose end nothing tells.
+/// Every certificate; without any, the private key.
 ///
 /// # Errors
-/// Where a block is broken, or no block is a certificate or a private key.
-pub(super) fn read(text: &str) -> Result<Vec<Credential>, &'static str> {
+/// If a block is malformed, or none is a certificate or a private key.
+pub(super) fn parse(text: &str) -> Result<Vec<Credential>, &'static str> {
     let (mut found, mut has_key) = (Vec::new(), false);
     for block in Pem::iter_from_buffer(text.as_bytes()) {
         let block = block.map_err(|_| "PEM")?;
@@ -19,7 +19,7 @@ pub(super) fn read(text: &str) -> Result<Vec<Credential>, &'static str> {
             "CERTIFICATE" | "TRUSTED CERTIFICATE" => {
                 let certificate = block.parse_x509().map_err(|_| "certificate")?;
                 let credential = credential(&certificate);
-                // The first is the one that the file is for; the others are its chain.
+                // The first is the leaf, the others are its chain.
                 let part = found.len() + 1;
                 found.push(if part == 1 { credential } else { credential.at(part.to_string()) });
             }
@@ -28,7 +28,7 @@ pub(super) fn read(text: &str) -> Result<Vec<Credential>, &'static str> {
     }
     match (found.is_empty(), has_key) {
         (false, _) => Ok(found),
-        (true, true) => Ok(vec![Credential::unknown("private-key")]),
+        (true, true) => Ok(vec![Credential::of_kind("private-key")]),
         (true, false) => Err("certificate"),
     }
 }
@@ -44,6 +44,6 @@ fn credential(certificate: &X509Certificate<'_>) -> Credential {
         issuer: name(certificate.issuer()),
         created_at: instant(validity.not_before),
         expires: instant(validity.not_after).map_or(Expiry::Unknown, Expiry::At),
-        ..Credential::unknown("certificate")
+        ..Credential::of_kind("certificate")
     }
 }

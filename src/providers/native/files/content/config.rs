@@ -1,4 +1,4 @@
-//! Kubeconfigs and Docker's `config.json`: YAML or JSON with credentials at known places.
+//! Kubeconfigs and Docker's `config.json`.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -8,8 +8,8 @@ use serde_json::Value;
 use super::{Credential, certificate, secret};
 use crate::schema::diagnostic::SourceText;
 
-/// The credentials of such a file; none where it is neither.
-pub(super) fn read(text: &str, now: DateTime<Utc>) -> Option<Vec<Credential>> {
+/// `None` if the file is neither.
+pub(super) fn parse(text: &str, now: DateTime<Utc>) -> Option<Vec<Credential>> {
     let root = crate::schema::yaml::parse(&SourceText::new("", text)).ok()?.to_json();
     if let Some(users) = root.get("users").and_then(Value::as_array) {
         return Some(users.iter().flat_map(|user| kubernetes_user(user, now)).collect());
@@ -18,7 +18,7 @@ pub(super) fn read(text: &str, now: DateTime<Utc>) -> Option<Vec<Credential>> {
     Some(auths.iter().flat_map(|(registry, auth)| docker_login(registry, auth, now)).collect())
 }
 
-/// A user's client certificate and token. What is in other files, or fetched by a plug-in, has its end elsewhere.
+/// A user's client certificate and token, if they are inline.
 /// <https://kubernetes.io/docs/reference/config-api/kubeconfig.v1/>
 fn kubernetes_user(entry: &Value, now: DateTime<Utc>) -> Vec<Credential> {
     let name = entry.get("name").and_then(Value::as_str).unwrap_or_default();
@@ -26,8 +26,8 @@ fn kubernetes_user(entry: &Value, now: DateTime<Utc>) -> Vec<Credential> {
     let mut found = Vec::new();
     if let Some(data) = user.get("client-certificate-data").and_then(Value::as_str) {
         let pem = BASE64_STANDARD.decode(data.trim()).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-        let first = pem.and_then(|pem| certificate::read(&pem).ok()).and_then(|found| found.into_iter().next());
-        found.push(first.unwrap_or_else(|| Credential::unknown("certificate")).at(name));
+        let first = pem.and_then(|pem| certificate::parse(&pem).ok()).and_then(|found| found.into_iter().next());
+        found.push(first.unwrap_or_else(|| Credential::of_kind("certificate")).at(name));
     }
     if let Some(token) = user.get("token").and_then(Value::as_str) {
         let part = if found.is_empty() { name.to_owned() } else { format!("{name} token") };

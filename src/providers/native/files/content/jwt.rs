@@ -1,4 +1,4 @@
-//! JSON Web Tokens (RFC 7519), unverified: what they say of themselves is all that is wanted.
+//! JSON Web Tokens (RFC 7519), unverified: only their claims matter here.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -9,8 +9,8 @@ use super::Credential;
 use crate::core::time::{TimeFormat, Unit};
 use crate::core::token::Expiry;
 
-/// A token's claims; none where the text is no such token.
-pub(super) fn read(text: &str, now: DateTime<Utc>) -> Option<Credential> {
+/// `None` if the text is not a JSON Web Token.
+pub(super) fn parse(text: &str, now: DateTime<Utc>) -> Option<Credential> {
     let mut parts = text.split('.');
     let (header, claims, _) = (parts.next()?, parts.next()?, parts.next()?);
     if parts.next().is_some() {
@@ -19,13 +19,13 @@ pub(super) fn read(text: &str, now: DateTime<Utc>) -> Option<Credential> {
     object(header).filter(|header| header.contains_key("alg"))?;
     let claims = object(claims)?;
     let times = TimeFormat { unit: Unit::EpochSeconds, ..TimeFormat::default() };
-    let told = |name: &str| claims.get(name).and_then(Value::as_str).map(str::to_owned);
+    let claim = |name: &str| claims.get(name).and_then(Value::as_str).map(str::to_owned);
     Some(Credential {
-        owner: told("sub"),
-        issuer: told("iss"),
+        owner: claim("sub"),
+        issuer: claim("iss"),
         created_at: claims.get("iat").and_then(|issued| times.instant(issued, now).ok().flatten()),
-        expires: claims.get("exp").map_or(Expiry::Never, |end| times.expiry(end, now)),
-        ..Credential::unknown("jwt")
+        expires: claims.get("exp").map_or(Expiry::Never, |expires| times.expiry(expires, now)),
+        ..Credential::of_kind("jwt")
     })
 }
 

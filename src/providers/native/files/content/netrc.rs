@@ -1,12 +1,12 @@
-//! `.netrc`: a machine, a login, a password.
+//! `.netrc`.
 //! <https://www.gnu.org/software/inetutils/manual/html_node/The-_002enetrc-file.html>
 
 use chrono::{DateTime, Utc};
 
 use super::{Credential, secret};
 
-/// A credential for each machine that has a password; none where the text is no netrc.
-pub(super) fn read(text: &str, now: DateTime<Utc>) -> Option<Vec<Credential>> {
+/// A credential for each machine with a password; `None` if the text is not a netrc.
+pub(super) fn parse(text: &str, now: DateTime<Utc>) -> Option<Vec<Credential>> {
     let mut words = text.lines().filter(|line| !line.trim_start().starts_with('#')).flat_map(str::split_whitespace);
     let (mut found, mut machine, mut login) = (Vec::new(), None, None);
     while let Some(word) = words.next() {
@@ -20,7 +20,7 @@ pub(super) fn read(text: &str, now: DateTime<Utc>) -> Option<Vec<Credential>> {
                 let part = [machine?, login.unwrap_or_default()].join(" ");
                 found.push(secret(password, now).at(part.trim_end()));
             }
-            "macdef" => break, // to the next empty line, which words do not show; nothing follows in practice
+            "macdef" => break, // it ends at an empty line, which is not visible here; nothing follows in practice
             _ => return None,
         }
     }

@@ -1,4 +1,4 @@
-//! What takes more than one collection, more than one listing or more time than a scenario tells of.
+//! Behaviour over several collections, listings or clock times: more than a scenario can express.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 use std::time::Duration;
@@ -11,35 +11,37 @@ use chrono::TimeDelta;
 
 use super::*;
 use crate::core::certificates::TlsMaterial;
+use crate::core::failure::Reason;
+use crate::core::outcome::Path;
 use crate::core::secret::{Credential, Credentials, Secret};
 use crate::core::time::parse_instant;
 use crate::core::token::Expiry;
-use crate::providers::ProbeResult;
 use crate::providers::language::compile::compile;
+use crate::providers::{ProbeResult, SourceSpec, catalogue};
 use crate::schema::diagnostic::SourceText;
 use crate::schema::yaml::{Key, Kind, Node, parse};
 
-/// What was asked for, as `GET /path?query`, with the value of `Authorization` where there is one.
+/// The requests so far, as `GET /path?query`, with the value of `Authorization` and the body if there are any.
 #[derive(Clone, Default)]
-struct Asked(Arc<Mutex<Vec<String>>>);
+struct Requests(Arc<Mutex<Vec<String>>>);
 
-impl Asked {
-    /// What was asked for since this was last asked, in alphabetical order.
+impl Requests {
+    /// The requests since the last call, in alphabetical order.
     fn take(&self) -> Vec<String> {
-        let mut asked = std::mem::take(&mut *self.0.lock());
-        asked.sort();
-        asked
+        let mut requests = std::mem::take(&mut *self.0.lock());
+        requests.sort();
+        requests
     }
 }
 
-/// A provider on this machine: status and body for each request. A status of 0 is no answer at all.
-async fn serve(answer: impl Fn(&str) -> (u16, String) + Clone + Send + Sync + 'static) -> (String, Asked) {
+/// A provider on this machine: status and body for each request. Status 0: it never responds.
+async fn serve(respond: impl Fn(&str) -> (u16, String) + Clone + Send + Sync + 'static) -> (String, Requests) {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let origin = format!("http://{}", listener.local_addr().unwrap());
-    let asked = Asked::default();
-    let noted = asked.clone();
+    let requests = Requests::default();
+    let recorded = requests.clone();
     let router = Router::new().fallback(move |request: Request| {
-        let (noted, answer) = (noted.clone(), answer.clone());
+        let (recorded, respond) = (recorded.clone(), respond.clone());
         async move {
             let (head, body) = request.into_parts();
             let authorization =
@@ -47,8 +49,8 @@ async fn serve(answer: impl Fn(&str) -> (u16, String) + Clone + Send + Sync + 's
             let body = String::from_utf8(to_bytes(body, 1 << 20).await.unwrap().to_vec()).unwrap();
             let line = format!("{} {} {authorization} {body}", head.method, head.uri);
             let line = line.trim_end().to_owned();
-            noted.0.lock().push(line.clone());
-            let (status, body) = answer(&line);
+            recorded.0.lock().push(line.clone());
+            let (status, body) = respond(&line);
             if status == 0 {
                 std::future::pending::<()>().await;
             }
@@ -57,10 +59,10 @@ async fn serve(answer: impl Fn(&str) -> (u16, String) + Clone + Send + Sync + 's
         }
     });
     tokio::spawn(async move { axum::serve(listener, router).await });
-    (origin, asked)
+    (origin, requests)
 }
 
-/// A credential that can change.
+/// A credential that changes.
 #[derive(Clone)]
 struct Changing(Arc<Mutex<Result<&'static str, Failure>>>);
 
@@ -84,17 +86,17 @@ impl Credentials for Changing {
     }
 }
 
-/// A source of this definition, which lacks only what all have in common.
+/// A source of this definition, to which it adds the keys that all have in common.
 fn source(definition: &str, origin: &str, credential: Changing) -> Box<dyn Source> {
-    let head = "format: 1\nprovider: test\ntitle: Test\ndocs: https://example.com\nexpiry: an instant\n\
+    let head = "format: 1\nprovider: test\ntitle: Test\ndocs: https://example.com\nexpiry: a timestamp\n\
                 permission: everything\nsettings: {url: {type: url, help: where it is}}\n";
     let definition = SourceText::new("test.yaml", format!("{head}{definition}"));
-    let provider = compile(&definition, &[]).unwrap_or_else(|mistakes| panic!("{mistakes}"));
+    let provider = compile(&definition, &[]).unwrap_or_else(|errors| panic!("{errors}"));
     let text = SourceText::new("config.yaml", format!("url: {origin}"));
     let node: Node = parse(&text).unwrap();
     let Kind::Map(settings) = node.kind else { panic!("a map") };
     let settings: Vec<(Key, Node)> = settings;
-    let wanted = SourceSpec {
+    let spec = SourceSpec {
         text,
         at: node.at,
         name: "test".into(),
@@ -115,7 +117,7 @@ fn source(definition: &str, origin: &str, credential: Changing) -> Box<dyn Sourc
         certificates: Arc::new(TlsMaterial::default()),
         proxy: None,
     };
-    connect(Arc::new(provider), wanted, options, Arc::new(noon)).unwrap_or_else(|mistakes| panic!("{mistakes}"))
+    catalogue::connect(Arc::new(provider), spec, options, Arc::new(noon)).unwrap_or_else(|errors| panic!("{errors}"))
 }
 
 fn noon() -> DateTime<Utc> {
@@ -151,8 +153,8 @@ listings:
 ";
 
 #[tokio::test]
-async fn an_answer_is_used_again_until_it_is_time_to_look() {
-    let (origin, asked) = serve(|asked| match asked.split(' ').nth(1).unwrap() {
+async fn scope_is_cached_until_recheck_or_half_of_its_remaining_time() {
+    let (origin, requests) = serve(|request| match request.split(' ').nth(1).unwrap() {
         "/keys" => (200, r#"["far", "near", "none"]"#.into()),
         "/keys/far" => (200, r#"{"id": "far", "ends": "2027-11-23T12:00:00Z"}"#.into()),
         "/keys/near" => (200, r#"{"id": "near", "ends": "2026-11-23T16:00:00Z"}"#.into()),
@@ -161,20 +163,20 @@ async fn an_answer_is_used_again_until_it_is_time_to_look() {
     .await;
     let source = source(EACH, &origin, Changing::new("c"));
     assert_eq!(ids(&collect(&*source, noon()).await), ["far", "near"]);
-    assert_eq!(asked.take().len(), 4);
+    assert_eq!(requests.take().len(), 4);
     let later = collect(&*source, noon() + TimeDelta::hours(1)).await;
     assert_eq!((ids(&later), later.listings[0].scopes.len(), later.is_complete()), (vec!["far", "near"], 3, true));
-    assert_eq!(asked.take(), ["GET /keys Bearer c"]);
+    assert_eq!(requests.take(), ["GET /keys Bearer c"]);
     // Half of what remained of it is over.
     collect(&*source, noon() + TimeDelta::hours(3)).await;
-    assert_eq!(asked.take(), ["GET /keys Bearer c", "GET /keys/near Bearer c"]);
+    assert_eq!(requests.take(), ["GET /keys Bearer c", "GET /keys/near Bearer c"]);
     collect(&*source, noon() + TimeDelta::hours(25)).await;
-    assert_eq!(asked.take().len(), 4);
+    assert_eq!(requests.take().len(), 4);
 }
 
 #[tokio::test]
-async fn what_is_not_done_in_time_is_one_gap() {
-    let (origin, _) = serve(|asked| match asked.split(' ').nth(1).unwrap() {
+async fn scopes_past_the_deadline_are_one_gap() {
+    let (origin, _) = serve(|request| match request.split(' ').nth(1).unwrap() {
         "/keys" => (200, format!("{:?}", (0..100).map(|number| number.to_string()).collect::<Vec<_>>())),
         "/keys/0" => (200, r#"{"id": "0", "ends": null}"#.into()),
         _ => (0, String::new()),
@@ -188,24 +190,24 @@ async fn what_is_not_done_in_time_is_one_gap() {
 }
 
 #[tokio::test]
-async fn a_provider_that_is_down_is_not_asked_for_every_scope() {
-    let (origin, asked) = serve(|asked| match asked.split(' ').nth(1).unwrap() {
+async fn circuit_breaker_skips_the_scopes_of_a_provider_that_is_down() {
+    let (origin, requests) = serve(|request| match request.split(' ').nth(1).unwrap() {
         "/keys" => (200, format!("{:?}", (0..1000).map(|number| number.to_string()).collect::<Vec<_>>())),
         _ => (503, String::new()),
     })
     .await;
     let source = source(EACH, &origin, Changing::new("c"));
     let outcome = collect(&*source, noon()).await;
-    let asked = asked.take().len() - 1;
-    assert!((50..=52).contains(&asked), "{asked}");
-    assert_eq!(outcome.listings[0].gaps.len(), asked + 1);
-    assert_eq!(gaps(&outcome).pop().unwrap(), format!("{} more scopes: server_error", 1000 - asked));
+    let requests = requests.take().len() - 1;
+    assert!((50..=52).contains(&requests), "{requests}");
+    assert_eq!(outcome.listings[0].gaps.len(), requests + 1);
+    assert_eq!(gaps(&outcome).pop().unwrap(), format!("{} more scopes: server_error", 1000 - requests));
 }
 
 #[tokio::test]
-async fn one_scope_that_refuses_is_a_gap_with_the_provider_s_words() {
+async fn denied_scope_is_a_gap_with_the_provider_message() {
     let words = format!("no\\u0000t\\n{} allowed", "so ".repeat(100));
-    let (origin, _) = serve(move |asked| match asked.split(' ').nth(1).unwrap() {
+    let (origin, _) = serve(move |request| match request.split(' ').nth(1).unwrap() {
         "/keys" => (200, r#"["a", "b", ".."]"#.into()),
         "/keys/a" => (403, format!(r#"{{"message": "{words}"}}"#)),
         _ => (403, r#"{"message": "SECRET is not allowed"}"#.into()),
@@ -214,11 +216,11 @@ async fn one_scope_that_refuses_is_a_gap_with_the_provider_s_words() {
     let outcome = collect(&*source(EACH, &origin, Changing::new("SECRET")), noon()).await;
     assert_eq!(
         gaps(&outcome),
-        ["/keys/a: forbidden", "/keys/b: forbidden", "what cannot be asked for, of ..: mapping"]
+        ["/keys/a: forbidden", "/keys/b: forbidden", "..: cannot build the request path: mapping"]
     );
     let says: Vec<_> = outcome.listings[0].gaps.iter().map(|gap| gap.failure.provider_message.clone()).collect();
-    let told = says[0].as_deref().unwrap();
-    assert!(told.starts_with("no t so so") && told.ends_with('…') && told.chars().count() == 201, "{told}");
+    let message = says[0].as_deref().unwrap();
+    assert!(message.starts_with("no t so so") && message.ends_with('…') && message.chars().count() == 201, "{message}");
     assert_eq!(says[1..], [None, None]);
     let first = &outcome.listings[0].gaps[0];
     assert_eq!(first.failure.what, format!("GET {origin}/keys/a: 403 after 1 attempt"));
@@ -234,54 +236,54 @@ listings:
 ";
 
 #[tokio::test]
-async fn a_login_is_used_again_and_renewed_once_when_it_is_refused() {
+async fn login_is_reused_and_renewed_once_when_rejected() {
     let logins = Arc::new(Mutex::new(0));
     let valid = Arc::new(Mutex::new("t1".to_owned()));
     let (count, accepted) = (logins.clone(), valid.clone());
-    let (origin, asked) = serve(move |asked| {
-        if asked.starts_with("POST /login") {
+    let (origin, requests) = serve(move |request| {
+        if request.starts_with("POST /login") {
             let mut count = count.lock();
             *count += 1;
             return (201, format!(r#"{{"token": "t{count}", "seconds": 3600}}"#));
         }
-        let is_valid = asked.ends_with(&format!("Bearer {}", accepted.lock()));
+        let is_valid = request.ends_with(&format!("Bearer {}", accepted.lock()));
         if is_valid { (200, "[]".into()) } else { (401, String::new()) }
     })
     .await;
     let credential = Changing::new("c");
     let source = source(LOGIN, &origin, credential.clone());
     assert!(collect(&*source, noon()).await.is_complete());
-    assert_eq!(asked.take(), ["GET /a Bearer t1", "GET /b Bearer t1", "POST /login  secret=c"]);
+    assert_eq!(requests.take(), ["GET /a Bearer t1", "GET /b Bearer t1", "POST /login  secret=c"]);
     assert!(collect(&*source, noon()).await.is_complete());
-    assert_eq!(asked.take(), ["GET /a Bearer t1", "GET /b Bearer t1"]);
-    // The provider has forgotten the session.
+    assert_eq!(requests.take(), ["GET /a Bearer t1", "GET /b Bearer t1"]);
+    // The provider drops the session.
     *valid.lock() = "t2".into();
     assert!(collect(&*source, noon()).await.is_complete());
     assert_eq!(*logins.lock(), 2);
-    // It accepts none.
+    // The provider rejects every session.
     *valid.lock() = "none".into();
     assert_eq!(gaps(&collect(&*source, noon()).await), ["/a: unauthorized", "/b: unauthorized"]);
     assert_eq!(*logins.lock(), 3);
-    // Another credential needs another login.
-    asked.take();
+    // A new credential needs a new login.
+    requests.take();
     *valid.lock() = "t4".into();
     credential.set(Ok("d"));
     assert!(collect(&*source, noon()).await.is_complete());
-    assert_eq!(asked.take().last().unwrap(), "POST /login  secret=d");
+    assert_eq!(requests.take().last().unwrap(), "POST /login  secret=d");
 }
 
 #[tokio::test]
-async fn without_a_credential_or_a_login_nothing_is_asked() {
-    let (origin, asked) = serve(|_| (400, r#"{"error": "invalid_client"}"#.into())).await;
+async fn nothing_is_requested_without_a_credential_or_a_login() {
+    let (origin, requests) = serve(|_| (400, r#"{"error": "invalid_client"}"#.into())).await;
     let credential = Changing::new("c");
     let source = source(LOGIN, &origin, credential.clone());
     let outcome = collect(&*source, noon()).await;
     assert_eq!(gaps(&outcome), ["all: unauthorized", "all: unauthorized"]);
-    assert_eq!(asked.take(), ["POST /login  secret=c"]);
+    assert_eq!(requests.take(), ["POST /login  secret=c"]);
     assert_eq!(outcome.requests.get(&400), Some(&1));
-    credential.set(Err(Failure::new(Reason::Credential, "/run/secrets/x: not there")));
+    credential.set(Err(Failure::new(Reason::Credential, "/run/secrets/x: not found")));
     assert_eq!(gaps(&collect(&*source, noon()).await), ["all: credential", "all: credential"]);
-    assert_eq!(asked.take(), Vec::<String>::new());
+    assert_eq!(requests.take(), Vec::<String>::new());
 }
 
 const MAPS: &str = "auth: bearer
@@ -297,10 +299,10 @@ listings:
 ";
 
 #[tokio::test]
-async fn a_map_that_fails_keeps_what_it_held_and_is_counted() {
+async fn failed_map_keeps_its_values_and_is_reported() {
     let is_down = Arc::new(Mutex::new(false));
     let down = is_down.clone();
-    let (origin, asked) = serve(move |asked| match asked.split(' ').nth(1).unwrap() {
+    let (origin, requests) = serve(move |request| match request.split(' ').nth(1).unwrap() {
         "/keys" => {
             (200, r#"[{"id": 1, "user": "u", "team": "t"}, {"id": 2, "user": "u", "team": "t"}, {"id": 3}]"#.into())
         }
@@ -310,7 +312,7 @@ async fn a_map_that_fails_keeps_what_it_held_and_is_counted() {
     })
     .await;
     let source = source(MAPS, &origin, Changing::new("c"));
-    let told = |outcome: &Outcome| -> Vec<(String, Option<String>)> {
+    let names = |outcome: &Outcome| -> Vec<(String, Option<String>)> {
         let tokens = &outcome.listings[0].scopes[0].tokens;
         tokens
             .iter()
@@ -319,36 +321,36 @@ async fn a_map_that_fails_keeps_what_it_held_and_is_counted() {
     };
     let expected = [("Team".into(), Some("Ada".into())), ("Team".into(), Some("Ada".into())), (String::new(), None)];
     let first = collect(&*source, noon()).await;
-    assert_eq!(told(&first), expected);
-    assert_eq!(asked.take().iter().filter(|asked| asked.contains("/teams/t")).count(), 1);
+    assert_eq!(names(&first), expected);
+    assert_eq!(requests.take().iter().filter(|request| request.contains("/teams/t")).count(), 1);
     *is_down.lock() = true;
     let second = collect(&*source, noon() + TimeDelta::days(40)).await;
-    assert_eq!(told(&second), expected);
+    assert_eq!(names(&second), expected);
     assert!(second.is_complete());
     let failed: Vec<_> = second.failures.iter().map(|failure| failure.what.as_str()).collect();
     assert_eq!(
         failed,
         [
-            format!("the map `users`: GET {origin}/users: 500 after 1 attempt"),
-            format!("the map `teams`: GET {origin}/teams/t: 500 after 1 attempt"),
+            format!("maps.users: GET {origin}/users: 500 after 1 attempt"),
+            format!("maps.teams: GET {origin}/teams/t: 500 after 1 attempt"),
         ]
     );
 }
 
 #[tokio::test]
-async fn a_probe_looks_at_one_element_and_one_page() {
-    let (origin, asked) = serve(|asked| match asked.split(' ').nth(1).unwrap() {
+async fn probe_requests_one_element_and_one_page() {
+    let (origin, requests) = serve(|request| match request.split(' ').nth(1).unwrap() {
         "/keys" => (200, r#"["a", "b"]"#.into()),
         _ => (200, r#"{"id": "a", "ends": null}"#.into()),
     })
     .await;
     let probes = source(EACH, &origin, Changing::new("c")).probe(noon(), Instant::now() + Duration::from_secs(5)).await;
     assert!(matches!(probes[0].result, Ok(ProbeResult::Rows(1))));
-    assert_eq!(asked.take(), ["GET /keys Bearer c", "GET /keys/a Bearer c"]);
+    assert_eq!(requests.take(), ["GET /keys Bearer c", "GET /keys/a Bearer c"]);
 }
 
 #[tokio::test]
-async fn the_own_credential_is_found_by_how_it_begins_and_ends() {
+async fn own_credential_is_found_by_its_hint() {
     let definition = "auth: bearer
 self: {listing: key, hint: '.hint | split(\"...\")[]'}
 listings: [{name: key, kind: key, get: /keys, rows: ., token: {id: .hint, expires_at: .ends}}]
@@ -365,27 +367,27 @@ listings: [{name: key, kind: key, get: /keys, rows: ., token: {id: .hint, expire
 }
 
 #[tokio::test]
-async fn a_listing_of_which_no_row_can_be_read_is_a_gap_and_one_odd_row_is_not() {
+async fn listing_with_only_malformed_rows_is_a_gap() {
     let definition = "auth: bearer
 listings: [{name: key, kind: key, get: /keys, rows: ., token: {id: .id, expires_at: .ends}}]
 ";
     for (rows, gap) in [
         (r"[]", None),
         (r#"[{"id": 1}, {"key": 2}]"#, None),
-        (r#"[{"key": 1}, 2, null]"#, Some("no row can be read, of 3; the first for its `id`")),
-        (r#"[{"key": 1}]"#, Some("no row can be read, of 1; the first for its `id`")),
+        (r#"[{"key": 1}, 2, null]"#, Some("all 3 rows are malformed, the first at `id`")),
+        (r#"[{"key": 1}]"#, Some("all 1 rows are malformed, the first at `id`")),
     ] {
         let (origin, _) = serve(move |_| (200, rows.to_owned())).await;
         let outcome = collect(&*source(definition, &origin, Changing::new("c")), noon()).await;
-        let told = outcome.listings[0].gaps.first().map(|gap| (gap.failure.reason, gap.failure.what.as_str()));
-        let expected = gap.map(|gap| format!("{gap}: the definition expects another answer"));
-        assert_eq!(told, expected.as_deref().map(|what| (Reason::Mapping, what)), "{rows}");
+        let found = outcome.listings[0].gaps.first().map(|gap| (gap.failure.reason, gap.failure.what.as_str()));
+        let expected = gap.map(|gap| format!("{gap}: the response does not match the definition"));
+        assert_eq!(found, expected.as_deref().map(|what| (Reason::Mapping, what)), "{rows}");
     }
 }
 
 #[tokio::test]
-async fn a_value_that_was_looked_up_is_not_kept_for_longer_when_the_clock_is_set_back() {
-    let (origin, asked) = serve(|asked| match asked.split(' ').nth(1).unwrap() {
+async fn cached_value_expires_when_the_clock_is_set_back() {
+    let (origin, requests) = serve(|request| match request.split(' ').nth(1).unwrap() {
         "/keys" => (200, r#"[{"id": 1, "team": "t"}]"#.into()),
         "/users" => (200, "[]".into()),
         _ => (200, r#"{"name": "Team"}"#.into()),
@@ -393,9 +395,9 @@ async fn a_value_that_was_looked_up_is_not_kept_for_longer_when_the_clock_is_set
     .await;
     let source = source(MAPS, &origin, Changing::new("c"));
     let far = noon() + TimeDelta::days(4000);
-    for (now, is_asked) in [(far, true), (far - TimeDelta::hours(1), false), (noon(), true), (noon(), false)] {
+    for (now, is_requested) in [(far, true), (far - TimeDelta::hours(1), false), (noon(), true), (noon(), false)] {
         collect(&*source, now).await;
-        let looked_up = asked.take().iter().any(|asked| asked.contains("/teams/t"));
-        assert_eq!(looked_up, is_asked, "{now}");
+        let looked_up = requests.take().iter().any(|request| request.contains("/teams/t"));
+        assert_eq!(looked_up, is_requested, "{now}");
     }
 }

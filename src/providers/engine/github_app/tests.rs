@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::*;
 
-/// A key of no App at all, made for these tests, in both forms.
+/// A key made for these tests, of no App, in both forms.
 const KEYS: [&str; 2] = [include_str!("test-key.pem"), include_str!("test-key-pkcs8.pem")];
 
 fn decoded(part: &str) -> Vec<u8> {
@@ -12,11 +12,11 @@ fn decoded(part: &str) -> Vec<u8> {
 }
 
 #[test]
-fn the_statement_says_who_and_until_when_and_is_signed() {
+fn jwt_has_the_claims_and_a_valid_signature() {
     let now = parse_instant("2026-11-23T12:00:00Z").unwrap();
     for key in KEYS {
-        let statement = statement("Iv1.abc", key, now).unwrap();
-        let (signed, signature) = statement.expose().rsplit_once('.').unwrap();
+        let jwt = signed_jwt("Iv1.abc", key, now).unwrap();
+        let (signed, signature) = jwt.expose().rsplit_once('.').unwrap();
         let (header, claims) = signed.split_once('.').unwrap();
         assert_eq!(serde_json::from_slice::<Value>(&decoded(header)).unwrap(), json!({"alg": "RS256", "typ": "JWT"}));
         let claims: Value = serde_json::from_slice(&decoded(claims)).unwrap();
@@ -28,10 +28,10 @@ fn the_statement_says_who_and_until_when_and_is_signed() {
 }
 
 #[test]
-fn what_is_no_rsa_key_is_refused_without_being_shown() {
+fn jwt_is_refused_for_a_key_that_is_not_rsa_without_quoting_it() {
     let ec = "-----BEGIN EC PRIVATE KEY-----\nDO-NOT-LEAK\n-----END EC PRIVATE KEY-----\n";
     for key in ["DO-NOT-LEAK", ec] {
-        let failure = statement("1", key, DateTime::UNIX_EPOCH).unwrap_err();
+        let failure = signed_jwt("1", key, DateTime::UNIX_EPOCH).unwrap_err();
         assert_eq!(failure.reason, Reason::Credential);
         assert!(failure.what.contains("RSA key in PEM") && !failure.what.contains("LEAK"), "{}", failure.what);
     }

@@ -1,67 +1,69 @@
-//! What has come of a scenario, beside what must.
+//! Compares the outcome of a scenario with what it expects.
 
 use std::collections::BTreeSet;
 
+use crate::core::address;
+use crate::core::outcome::{CredentialExpiry, Gap, Outcome};
+use crate::core::token::{Expiry, LastUse, Token};
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Map, Value, json};
-use token_expiry_exporter::core::address;
-use token_expiry_exporter::core::outcome::{CredentialExpiry, Gap, Outcome};
-use token_expiry_exporter::core::token::{Expiry, LastUse, Token};
 
 use super::Object;
 use super::server::VENDOR;
 
 /// Every difference.
-pub(crate) fn compare(told: &Object, outcome: &Outcome, origin: &str) -> Vec<String> {
-    let mut faults = Vec::new();
-    let known = ["self", "tokens", "gaps", "odd", "duplicates", "maps_failed"];
-    faults.extend(told.keys().filter(|key| !known.contains(&key.as_str())).map(|key| format!("unknown key `{key}`")));
+pub(super) fn compare(expected: &Object, outcome: &Outcome, origin: &str) -> Vec<String> {
+    let mut errors = Vec::new();
+    let known = ["self", "tokens", "gaps", "malformed", "duplicates", "maps_failed"];
+    errors
+        .extend(expected.keys().filter(|key| !known.contains(&key.as_str())).map(|key| format!("unknown key `{key}`")));
 
     let (mut tokens, mut ids, mut duplicates) = (Vec::new(), BTreeSet::new(), 0_u64);
     for token in outcome.listings.iter().flat_map(|listed| &listed.scopes).flat_map(|scope| &scope.tokens) {
         if ids.insert(token.id.clone()) {
-            tokens.push(at_vendor(&shown(token), origin));
+            tokens.push(at_vendor(&token_fields(token), origin));
         } else {
             duplicates += 1;
         }
     }
-    let gaps = outcome.listings.iter().flat_map(|listed| listed.gaps.iter().map(|gap| gap_shown(&listed.name, gap)));
+    let gaps = outcome.listings.iter().flat_map(|listed| listed.gaps.iter().map(|gap| gap_fields(&listed.name, gap)));
     let gaps = gaps.map(|gap| at_vendor(&gap, origin)).collect();
-    let odd: usize = outcome.listings.iter().flat_map(|listed| &listed.scopes).map(|scope| scope.malformed.len()).sum();
-    let maps_failed = outcome.failures.iter().filter(|failure| failure.what.starts_with("the map ")).count();
+    let malformed: usize =
+        outcome.listings.iter().flat_map(|listed| &listed.scopes).map(|scope| scope.malformed.len()).sum();
+    let maps_failed = outcome.failures.iter().filter(|failure| failure.what.starts_with("maps.")).count();
     let own = match outcome.credential_expiry {
         CredentialExpiry::NotReported => Value::Null,
-        CredentialExpiry::Reported(expiry) => end(expiry),
+        CredentialExpiry::Reported(expires) => expiry(expires),
     };
 
-    compare_lists("token", told.get("tokens"), tokens, &mut faults);
-    compare_lists("gap", told.get("gaps"), gaps, &mut faults);
+    compare_lists("token", expected.get("tokens"), tokens, &mut errors);
+    compare_lists("gap", expected.get("gaps"), gaps, &mut errors);
     for (key, value, without) in [
         ("self", own, Value::Null),
-        ("odd", json!(odd), json!(0)),
+        ("malformed", json!(malformed), json!(0)),
         ("duplicates", json!(duplicates), json!(0)),
         ("maps_failed", json!(maps_failed), json!(0)),
     ] {
-        let told = told.get(key).unwrap_or(&without);
-        if *told != value {
-            faults.push(format!("{key}: {value}, not {told}"));
+        let expected = expected.get(key).unwrap_or(&without);
+        if *expected != value {
+            errors.push(format!("{key}: {value}, not {expected}"));
         }
     }
-    faults
+    errors
 }
 
-/// In any order, but each once and whole.
-fn compare_lists(what: &str, told: Option<&Value>, mut came: Vec<Value>, faults: &mut Vec<String>) {
-    for told in told.and_then(Value::as_array).into_iter().flatten().map(trimmed) {
-        match came.iter().position(|came| *came == told) {
-            Some(found) => _ = came.remove(found),
-            None => faults.push(format!("missing {what}: {told}")),
+/// Compares without order.
+fn compare_lists(what: &str, expected: Option<&Value>, mut found: Vec<Value>, errors: &mut Vec<String>) {
+    for expected in expected.and_then(Value::as_array).into_iter().flatten().map(trimmed) {
+        match found.iter().position(|found| *found == expected) {
+            Some(number) => _ = found.remove(number),
+            None => errors.push(format!("missing {what}: {expected}")),
         }
     }
-    faults.extend(came.iter().map(|came| format!("unexpected {what}: {came}")));
+    errors.extend(found.iter().map(|found| format!("unexpected {what}: {found}")));
 }
 
-/// Texts without the line end that YAML's `|` leaves.
+/// Strings without the line break that YAML's `|` appends.
 fn trimmed(value: &Value) -> Value {
     match value {
         Value::String(text) => text.trim_end().into(),
@@ -74,21 +76,21 @@ fn at_vendor(value: &Value, origin: &str) -> Value {
     serde_json::from_str(&value.to_string().replace(origin, VENDOR)).unwrap()
 }
 
-fn gap_shown(listing: &str, gap: &Gap) -> Value {
-    let mut shown = Map::new();
-    shown.insert("listing".into(), listing.into());
-    shown.insert("scope".into(), gap.scope.as_str().into());
-    shown.insert("reason".into(), gap.failure.reason.label().into());
-    for (key, value) in [("says", &gap.failure.provider_message), ("needs", &gap.required_permission)] {
+fn gap_fields(listing: &str, gap: &Gap) -> Value {
+    let mut fields = Map::new();
+    fields.insert("listing".into(), listing.into());
+    fields.insert("scope".into(), gap.scope.as_str().into());
+    fields.insert("reason".into(), gap.failure.reason.label().into());
+    for (key, value) in [("message", &gap.failure.provider_message), ("permission", &gap.required_permission)] {
         if let Some(value) = value {
-            shown.insert(key.into(), value.trim_end().into());
+            fields.insert(key.into(), value.trim_end().into());
         }
     }
-    Value::Object(shown)
+    Value::Object(fields)
 }
 
-/// A token without what is empty.
-fn shown(token: &Token) -> Value {
+/// The fields of a token that are not empty.
+fn token_fields(token: &Token) -> Value {
     let owner = token.owner.as_ref().map(|owner| {
         let email = owner.email.as_deref().and_then(address::normalize);
         filled([("id", json!(owner.id)), ("name", json!(owner.name)), ("email", json!(email))])
@@ -103,7 +105,7 @@ fn shown(token: &Token) -> Value {
         ("name", json!(token.name)),
         ("owner", json!(owner)),
         ("created_at", json!(token.created_at.map(instant))),
-        ("expires", end(token.expires)),
+        ("expires", expiry(token.expires)),
         ("last_used_at", last_used),
         ("scopes", json!(token.scopes)),
         ("disabled", if token.disabled { json!(true) } else { Value::Null }),
@@ -125,10 +127,10 @@ fn filled<const N: usize>(entries: [(&str, Value); N]) -> Value {
     Value::Object(entries.map(|(key, value)| (key.to_owned(), value)).collect())
 }
 
-fn end(expiry: Expiry) -> Value {
-    match expiry {
+fn expiry(expires: Expiry) -> Value {
+    match expires {
         Expiry::At(at) | Expiry::Policy(at) => json!(instant(at)),
-        Expiry::Never | Expiry::Unknown => json!(expiry.label()),
+        Expiry::Never | Expiry::Unknown => json!(expires.label()),
     }
 }
 

@@ -1,23 +1,24 @@
-//! A source as a scenario configures it, with the server in place of the provider.
+//! A source as the scenario configures it, at the server of the scenario.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use token_expiry_exporter::core::certificates::TlsMaterial;
-use token_expiry_exporter::core::failure::Failure;
-use token_expiry_exporter::core::secret::{Credential, Credentials, Secret};
-use token_expiry_exporter::http::client::Options;
-use token_expiry_exporter::providers::engine::source;
-use token_expiry_exporter::providers::language::provider::{AuthMethod, Provider, SettingType};
-use token_expiry_exporter::providers::{Source, SourceSpec};
-use token_expiry_exporter::schema::yaml::{Key, Kind, Node};
+use crate::core::certificates::TlsMaterial;
+use crate::core::failure::Failure;
+use crate::core::secret::{Credential, Credentials, Secret};
+use crate::http::client::Options;
+use crate::providers::catalogue;
+use crate::providers::language::provider::{AuthMethod, Provider};
+use crate::providers::provider_info::SettingType;
+use crate::providers::{Source, SourceSpec};
+use crate::schema::yaml::{Key, Kind, Node};
 
 use super::scenario::Scenario;
 use super::server::VENDOR;
 
-/// A key of no App at all, made for these tests.
-const APP_KEY: &str = include_str!("../../../../src/providers/engine/signers/github_app/test-key.pem");
+/// A key made for these tests, of no App.
+const APP_KEY: &str = include_str!("../engine/github_app/test-key.pem");
 
 struct Fixed(Credential);
 
@@ -31,14 +32,14 @@ impl Credentials for Fixed {
     }
 }
 
-pub(crate) fn connect(provider: &Arc<Provider>, scenario: &Scenario, origin: &str) -> Result<Box<dyn Source>, String> {
-    let Kind::Map(entries) = &scenario.source.kind else { return Err("`source` is a map".into()) };
+pub(super) fn connect(provider: &Arc<Provider>, scenario: &Scenario, origin: &str) -> Result<Box<dyn Source>, String> {
+    let Kind::Map(entries) = &scenario.source.kind else { return Err("`source` must be a map".into()) };
     let (mut auth, mut listings, mut settings, mut parts) = (None, None, Vec::new(), None);
     for (key, node) in entries {
         match key.name.as_str() {
             "auth" => auth = node.as_text().map(|name| (name.to_owned(), node.at)),
             "listings" => {
-                let Kind::List(list) = &node.kind else { return Err("`listings` is a list".into()) };
+                let Kind::List(list) = &node.kind else { return Err("`listings` must be a list".into()) };
                 listings = Some(list.iter().filter_map(|node| Some((node.as_text()?.to_owned(), node.at))).collect());
             }
             "credential" => parts = Some(node.to_json()),
@@ -71,7 +72,7 @@ pub(crate) fn connect(provider: &Arc<Provider>, scenario: &Scenario, origin: &st
         ),
         None => Credential::single(Secret::new(single)),
     };
-    let wanted = SourceSpec {
+    let spec = SourceSpec {
         text: scenario.text.clone(),
         at: scenario.source.at,
         name: "source".to_owned(),
@@ -93,7 +94,7 @@ pub(crate) fn connect(provider: &Arc<Provider>, scenario: &Scenario, origin: &st
         proxy: None,
     };
     let now = scenario.now;
-    source::connect(provider.clone(), wanted, options, Arc::new(move || now)).map_err(|mistakes| mistakes.to_string())
+    catalogue::connect(provider.clone(), spec, options, Arc::new(move || now)).map_err(|errors| errors.to_string())
 }
 
 fn at_server(node: &Node, origin: &str) -> Node {

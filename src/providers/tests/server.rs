@@ -1,4 +1,4 @@
-//! The provider's part: it answers what the scenario tells, and notes everything else.
+//! The provider: it responds as the scenario says, and reports everything else.
 
 use std::sync::{Arc, Mutex};
 
@@ -14,81 +14,81 @@ use url::form_urlencoded;
 
 use super::scenario::{Exchange, Scenario};
 
-/// How scenarios write the server's own origin.
-pub(crate) const VENDOR: &str = "https://vendor.test";
+/// The origin of the server in scenarios.
+pub(super) const VENDOR: &str = "https://vendor.test";
 
-/// What a login is answered with where the scenario does not tell.
+/// The session token of a login that the scenario does not contain.
 const LOGIN: &str = "LOGIN-DO-NOT-LEAK";
 
-pub(crate) struct Server {
-    pub(crate) origin: String,
-    state: Arc<Mutex<Told>>,
+pub(super) struct Server {
+    pub(super) origin: String,
+    state: Arc<Mutex<Script>>,
 }
 
-struct Told {
+struct Script {
     origin: String,
-    /// Those that were not asked yet.
+    /// The exchanges that did not happen yet.
     open: Vec<Exchange>,
-    faults: Vec<String>,
+    errors: Vec<String>,
 }
 
 impl Server {
-    pub(crate) async fn start(scenario: &Scenario) -> Self {
+    pub(super) async fn start(scenario: &Scenario) -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let origin = format!("http://{}", listener.local_addr().unwrap());
-        let told = Told { origin: origin.clone(), open: scenario.exchanges.clone(), faults: Vec::new() };
-        let state = Arc::new(Mutex::new(told));
-        let router = Router::new().fallback(answer).with_state(state.clone());
+        let script = Script { origin: origin.clone(), open: scenario.exchanges.clone(), errors: Vec::new() };
+        let state = Arc::new(Mutex::new(script));
+        let router = Router::new().fallback(respond).with_state(state.clone());
         tokio::spawn(async move { axum::serve(listener, router).await });
         Self { origin, state }
     }
 
-    /// What was asked and not told, told and not asked, or asked otherwise than told.
-    pub(crate) fn faults(&self) -> Vec<String> {
-        let told = self.state.lock().unwrap();
-        let unasked =
-            told.open.iter().map(|exchange| format!("never asked for: {} {}", exchange.method, exchange.target));
-        told.faults.iter().cloned().chain(unasked).collect()
+    /// Unexpected, missing and different requests.
+    pub(super) fn errors(&self) -> Vec<String> {
+        let script = self.state.lock().unwrap();
+        let missing =
+            script.open.iter().map(|exchange| format!("missing request: {} {}", exchange.method, exchange.target));
+        script.errors.iter().cloned().chain(missing).collect()
     }
 }
 
-async fn answer(State(state): State<Arc<Mutex<Told>>>, request: Request) -> Response {
+async fn respond(State(state): State<Arc<Mutex<Script>>>, request: Request) -> Response {
     let (head, body) = request.into_parts();
     let body = to_bytes(body, 1 << 20).await.unwrap();
     let body = String::from_utf8(body.to_vec()).unwrap();
     let target = head.uri.path_and_query().unwrap().to_string();
-    let mut told = state.lock().unwrap();
-    let asked = format!("{} {target} {body}", head.method);
-    let found = told.open.iter().position(|exchange| {
+    let mut script = state.lock().unwrap();
+    let request = format!("{} {target} {body}", head.method);
+    let found = script.open.iter().position(|exchange| {
         exchange.method == head.method.as_str()
             && is_same_target(&exchange.target, &target)
             && exchange.sends.as_ref().is_none_or(|sends| is_same_body(sends, &body, &head.headers))
     });
     let Some(found) = found else {
-        return implied(head.method.as_str(), &target, &body).unwrap_or_else(|| {
-            told.faults.push(format!("asked for, and not told: {asked}"));
+        return login_response(head.method.as_str(), &target, &body).unwrap_or_else(|| {
+            script.errors.push(format!("unexpected request: {request}"));
             Response::builder().status(418).body(Body::empty()).unwrap()
         });
     };
-    let exchange = told.open.remove(found);
+    let exchange = script.open.remove(found);
     for (name, value) in &exchange.headers {
         let sent = head.headers.get(name).and_then(|sent| sent.to_str().ok());
         if sent != Some(value.as_str()) {
-            told.faults.push(format!("{asked}: the header {name} is {sent:?}, not {value:?}"));
+            script.errors.push(format!("{request}: the header {name} is {sent:?}, not {value:?}"));
         }
     }
     if !has_credential(&head.headers, &body) {
-        told.faults.push(format!("{asked}: without the credential"));
+        script.errors.push(format!("{request}: without the credential"));
     }
     let mut response = Response::builder().status(exchange.status);
-    for (name, value) in &exchange.answer_headers {
-        response = response.header(name, value.replace(VENDOR, &told.origin));
+    for (name, value) in &exchange.response_headers {
+        response = response.header(name, value.replace(VENDOR, &script.origin));
     }
-    response.body(Body::from(exchange.body.replace(VENDOR, &told.origin))).unwrap()
+    response.body(Body::from(exchange.body.replace(VENDOR, &script.origin))).unwrap()
 }
 
-/// The answers to logins that a scenario need not tell.
-fn implied(method: &str, target: &str, body: &str) -> Option<Response> {
+/// The response to a login that the scenario does not contain.
+fn login_response(method: &str, target: &str, body: &str) -> Option<Response> {
     let body = match method {
         "GET" if target.ends_with("/installation") => json!({"id": 1}),
         "POST" if target.ends_with("/access_tokens") => json!({"token": LOGIN}),
@@ -101,7 +101,7 @@ fn implied(method: &str, target: &str, body: &str) -> Option<Response> {
     Some(Response::builder().header("Content-Type", "application/json").body(Body::from(body.to_string())).unwrap())
 }
 
-/// Whether the credential, or what a login gave for it, is on a request.
+/// Whether a request has the credential or a session token.
 fn has_credential(headers: &HeaderMap, body: &str) -> bool {
     let values = headers.values().filter_map(|value| value.to_str().ok());
     let plain = values.map(|value| {
@@ -112,8 +112,8 @@ fn has_credential(headers: &HeaderMap, body: &str) -> bool {
     plain.chain([body.to_owned()]).any(|text| is_secret(&text))
 }
 
-/// Whether two targets are the same: the path by its segments, the query as a set.
-fn is_same_target(told: &str, asked: &str) -> bool {
+/// Compares paths by segment, and queries without order.
+fn is_same_target(expected: &str, found: &str) -> bool {
     let parts = |target: &str| {
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let segments: Vec<String> = path.split('/').map(decoded).collect();
@@ -121,7 +121,7 @@ fn is_same_target(told: &str, asked: &str) -> bool {
         pairs.sort();
         (segments, pairs)
     };
-    parts(told) == parts(asked)
+    parts(expected) == parts(found)
 }
 
 fn decoded(segment: &str) -> String {

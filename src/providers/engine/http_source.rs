@@ -1,0 +1,169 @@
+//! A source that runs a definition: the provider, the account, and what is kept between collections.
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, join_all};
+use parking_lot::Mutex;
+use tokio::time::Instant;
+
+use super::collect_listing::{ActiveListing, collect};
+use super::context::{CollectContext, StepCache};
+use super::lookup::{LookupCache, LookupTables};
+use super::own_credential;
+use super::probe::probe;
+use super::scope_cache::ScopeCache;
+use super::session::{Account, Session};
+use crate::core::clock::Clock;
+use crate::core::failure::Failure;
+use crate::core::outcome::{CredentialExpiry, Outcome};
+use crate::core::secret::SharedCredentials;
+use crate::http::client::{Client, Options};
+use crate::providers::language::expression::{Expression, Val, Variables};
+use crate::providers::language::provider::{Listing, OwnCredential, Provider};
+use crate::providers::language::settings::ResolvedSettings;
+use crate::providers::language::value;
+use crate::providers::{Probe, Source};
+
+struct HttpSource {
+    account: Account,
+    /// The names of the listings that run.
+    names: Vec<String>,
+    /// Their indices in the definition, and their caches.
+    listings: Vec<(usize, ScopeCache)>,
+    /// Whether the expiry of the exporter's own credential is collected.
+    collects_own: bool,
+    concurrency: usize,
+    lookups: LookupCache,
+}
+
+/// A source of a provider with these settings.
+///
+/// # Errors
+/// A message, if the certificates or the proxy in `http` are invalid.
+pub(crate) fn connect(
+    provider: Arc<Provider>,
+    resolved: &ResolvedSettings,
+    credentials: SharedCredentials,
+    mut http: Options,
+    clock: Clock,
+) -> Result<Box<dyn Source>, String> {
+    http.concurrency = provider.limits.concurrency.unwrap_or(http.concurrency).max(1);
+    http.rate = provider.limits.rate.or(http.rate);
+    let concurrency = http.concurrency;
+    let client = Client::new(http, clock.clone())?;
+
+    let settings = value::from_json(&resolved.settings.clone().into());
+    let variables = Variables { settings: settings.clone(), ..Variables::default() };
+    let holds = |when: &Option<Expression>| when.as_ref().is_none_or(|when| when.truth(&variables, Val::Null));
+    let listings = resolved.listings.iter().filter_map(|index| Some((*index, provider.listings.get(*index)?)));
+    let listings: Vec<(usize, &Listing)> = listings.filter(|(_, listing)| holds(&listing.when)).collect();
+    Ok(Box::new(HttpSource {
+        names: listings.iter().map(|(_, listing)| listing.name.clone()).collect(),
+        listings: listings.into_iter().map(|(index, _)| (index, ScopeCache::default())).collect(),
+        collects_own: match &provider.own {
+            Some(OwnCredential::Request { when, .. } | OwnCredential::Listing { when, .. }) => holds(when),
+            None => false,
+        },
+        concurrency,
+        lookups: LookupCache::default(),
+        account: Account {
+            scheme: resolved.scheme,
+            settings,
+            client,
+            clock,
+            credentials,
+            login: tokio::sync::Mutex::default(),
+            provider,
+        },
+    }))
+}
+
+impl Source for HttpSource {
+    fn listings(&self) -> &[String] {
+        &self.names
+    }
+
+    fn without_replacement(&self) -> Vec<String> {
+        let listings = self.active().filter(|active| !active.listing.replaces);
+        listings.map(|active| active.listing.name.clone()).collect()
+    }
+
+    fn collect(&self, now: DateTime<Utc>, deadline: Instant) -> BoxFuture<'_, Outcome> {
+        async move {
+            let mut outcome = match self.context(now, deadline).await {
+                Ok(context) => self.collect_all(context).await,
+                Err(failure) => Outcome::failed(&self.names, &failure),
+            };
+            let usage = self.account.client.take_usage();
+            outcome.requests = usage.requests;
+            outcome.rate_limit = usage.rate_limit;
+            outcome
+        }
+        .boxed()
+    }
+
+    fn probe(&self, now: DateTime<Utc>, deadline: Instant) -> BoxFuture<'_, Vec<Probe>> {
+        async move {
+            let context = match self.context(now, deadline).await {
+                Ok(context) => context,
+                Err(failure) => {
+                    return Outcome::failed(&self.names, &failure).listings.into_iter().map(Probe::from).collect();
+                }
+            };
+            let mut probes = Vec::new();
+            for active in self.active() {
+                let result = probe(&context, active.listing).await;
+                probes.push(Probe { listing: active.listing.name.clone(), result });
+            }
+            probes
+        }
+        .boxed()
+    }
+}
+
+impl HttpSource {
+    fn active(&self) -> impl Iterator<Item = ActiveListing<'_>> {
+        self.listings.iter().filter_map(|(index, cache)| {
+            Some(ActiveListing { listing: self.account.provider.listings.get(*index)?, cache })
+        })
+    }
+
+    async fn context(&self, now: DateTime<Utc>, deadline: Instant) -> Result<CollectContext<'_>, Failure> {
+        let provider = &self.account.provider;
+        Ok(CollectContext {
+            session: Session::open(&self.account, deadline).await?,
+            tables: LookupTables::new(&provider.maps, &self.lookups, now, self.concurrency),
+            own: provider.own.as_ref().filter(|_| self.collects_own),
+            concurrency: self.concurrency,
+            now,
+            started: Instant::now(),
+            steps: StepCache::default(),
+            side_results: Mutex::default(),
+        })
+    }
+
+    /// Collects all listings concurrently: a slow or denied one delays no other.
+    async fn collect_all(&self, context: CollectContext<'_>) -> Outcome {
+        let active: Vec<ActiveListing<'_>> = self.active().collect();
+        let collecting = join_all(active.iter().map(|active| collect(&context, active)));
+        let (listings, own) = tokio::join!(collecting, own_credential::request_expiry(&context));
+        let (mut failures, unread_rows) = context.tables.finish();
+        let results = context.side_results.into_inner();
+        let own = own.unwrap_or_else(|failure| {
+            let what = format!("expiry of the exporter's credential: {}", failure.what);
+            failures.push(Failure { what, ..failure });
+            CredentialExpiry::NotReported
+        });
+        let credential_expiry = match own {
+            CredentialExpiry::NotReported => own_credential::soonest(&results.own_expiries),
+            reported => reported,
+        };
+        let unread_fields = results.unread_fields + unread_rows;
+        Outcome { listings, credential_expiry, failures, unread_fields, ..Outcome::default() }
+    }
+}

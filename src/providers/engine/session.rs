@@ -1,0 +1,266 @@
+//! Authentication. An [`Account`] lives as long as its source and caches the login; a [`Session`] is the account during one
+//! collection: it reads the credential, logs in if the scheme requires it, and adds the credential to requests.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use parking_lot::Mutex;
+use tokio::time::Instant;
+
+use super::build_request::{build_request, fill_headers, join_url};
+use super::github_app;
+use super::messages::{describe, provider_message};
+use super::secrets::Secrets;
+use crate::core::clock::Clock;
+use crate::core::failure::{Failure, Reason};
+use crate::core::secret::{Credential, Secret, SharedCredentials};
+use crate::http::client::{Body, Client, Reply, Request};
+use crate::providers::language::expression::{Val, Variables};
+use crate::providers::language::provider::{AuthMethod, AuthScheme, Login, Provider};
+use crate::providers::language::template::Template;
+use crate::providers::language::template_vars::TemplateVars;
+use crate::providers::language::value;
+
+/// The lifetime of a login that the provider does not report.
+const DEFAULT_LIFETIME: Duration = Duration::from_secs(5 * 60);
+
+/// A login is renewed after this share of its lifetime, in percent.
+const RENEW_AT_PERCENT: u32 = 90;
+
+/// A login is renewed after a day even if the provider reports a longer lifetime.
+const MAX_LIFETIME: Duration = Duration::from_secs(24 * 3600);
+
+/// A configured account at a provider.
+pub(super) struct Account {
+    pub(super) provider: Arc<Provider>,
+    /// The index of the scheme in `provider.schemes`.
+    pub(super) scheme: usize,
+    pub(super) settings: Val,
+    pub(super) client: Client,
+    pub(super) clock: Clock,
+    pub(super) credentials: SharedCredentials,
+    pub(super) login: tokio::sync::Mutex<CachedLogin>,
+}
+
+#[derive(Default)]
+pub(super) struct CachedLogin {
+    token: Option<SessionToken>,
+    /// The number of logins so far: shows a request whether its login is still the latest.
+    number: u64,
+    /// What the login was obtained with: another credential needs a new one.
+    credential: Credential,
+}
+
+struct SessionToken {
+    token: Secret,
+    renew_at: Instant,
+}
+
+/// An account during one collection.
+pub(super) struct Session<'e> {
+    pub(super) account: &'e Account,
+    pub(super) scheme: &'e AuthScheme,
+    pub(super) secrets: Secrets,
+    deadline: Instant,
+    /// Whether a rejected login was renewed. Once a collection is enough: some providers send 401 where others send 403.
+    renewed: AtomicBool,
+    /// Why the login failed; it is not attempted again in this collection.
+    failed_login: Mutex<Option<Failure>>,
+}
+
+impl<'e> Session<'e> {
+    /// Reads certificates and credential, and logs in if the scheme requires it.
+    ///
+    /// # Errors
+    /// Reason `credential` if a file or variable is missing or unreadable, `tls` for certificates; the failures of the login.
+    pub(super) async fn open(account: &'e Account, deadline: Instant) -> Result<Self, Failure> {
+        let scheme = account.provider.schemes.get(account.scheme);
+        let scheme = scheme.ok_or_else(|| Failure::new(Reason::Internal, "the definition has no such scheme"))?;
+        account.client.renew_certificates()?;
+        let secrets = Secrets::new(account.credentials.read()?);
+        let (renewed, failed_login) = (AtomicBool::new(false), Mutex::default());
+        let session = Self { account, scheme, secrets, deadline, renewed, failed_login };
+        session.login().await?;
+        Ok(session)
+    }
+
+    pub(super) fn is_past_deadline(&self) -> bool {
+        Instant::now() >= self.deadline
+    }
+
+    /// Sends a request with the credential; again with a new login if the login is rejected.
+    ///
+    /// # Errors
+    /// If there is no response, or the login fails.
+    pub(super) async fn send(&self, request: &Request) -> Result<Reply, Failure> {
+        let login = self.login().await?;
+        let reply = self.send_with(request, login.as_ref()).await?;
+        match login {
+            Some((_, number)) if reply.status == 401 && self.discard_login(number).await => {
+                let login = self.login().await?;
+                self.send_with(request, login.as_ref()).await
+            }
+            _ => Ok(reply),
+        }
+    }
+
+    async fn send_with(&self, request: &Request, login: Option<&(Secret, u64)>) -> Result<Reply, Failure> {
+        let login = login.map(|(token, _)| token);
+        let credential = self.credential_headers(login);
+        self.secrets.remember(login.into_iter().chain(credential.iter().map(|(_, value)| value)));
+        self.account.client.send(&Request { credential, ..request.clone() }, self.deadline).await
+    }
+
+    /// The session token and the number of its login; `None` if the scheme needs no login.
+    async fn login(&self) -> Result<Option<(Secret, u64)>, Failure> {
+        if self.scheme.login.is_none() && !matches!(self.scheme.means, AuthMethod::GithubApp { .. }) {
+            return Ok(None);
+        }
+        let mut cached = self.account.login.lock().await;
+        if let Some(login) = &cached.token
+            && Instant::now() < login.renew_at
+            && cached.credential == self.secrets.credential
+        {
+            return Ok(Some((login.token.clone(), cached.number)));
+        }
+        if let Some(failure) = &*self.failed_login.lock() {
+            return Err(failure.clone());
+        }
+        match self.request_login().await {
+            Ok((token, lifetime)) => {
+                let renew_at = Instant::now() + lifetime.min(MAX_LIFETIME) * RENEW_AT_PERCENT / 100;
+                *cached = CachedLogin {
+                    token: Some(SessionToken { token: token.clone(), renew_at }),
+                    number: cached.number + 1,
+                    credential: self.secrets.credential.clone(),
+                };
+                Ok(Some((token, cached.number)))
+            }
+            Err(failure) => {
+                cached.token = None;
+                *self.failed_login.lock() = Some(failure.clone());
+                Err(failure)
+            }
+        }
+    }
+
+    /// Whether another login is worth an attempt after the one of this number was rejected.
+    async fn discard_login(&self, number: u64) -> bool {
+        let mut cached = self.account.login.lock().await;
+        if cached.number != number {
+            return true;
+        }
+        let is_first = !self.renewed.swap(true, Ordering::Relaxed);
+        if is_first {
+            cached.token = None;
+        }
+        is_first
+    }
+
+    /// A session token and its lifetime.
+    async fn request_login(&self) -> Result<(Secret, Duration), Failure> {
+        let vars = self.vars(None);
+        match (&self.scheme.means, &self.scheme.login) {
+            (AuthMethod::GithubApp { app_id, private_key, organization }, _) => {
+                let fill = |template: &Template| vars.fill(template).unwrap_or_default();
+                let now = (self.account.clock)();
+                let jwt = github_app::signed_jwt(&fill(app_id), &fill(private_key), now)?;
+                let request = |method, path: &str| {
+                    let headers = fill_headers(&self.account.provider.headers, &vars);
+                    let (url, credential) = (join_url(&vars, "url", path)?, vec![bearer(jwt.expose())]);
+                    Ok(Request { method, url, headers, credential, body: Body::Empty })
+                };
+                let path = github_app::installation_path(&fill(organization));
+                let (installation, _) = self.send_login(&request(http::Method::GET, &path)?).await?;
+                let path = github_app::token_path(&installation)?;
+                let (response, _) = self.send_login(&request(http::Method::POST, &path)?).await?;
+                let (token, lifetime) = github_app::granted_token(&response, now)?;
+                Ok((token, lifetime.to_std().unwrap_or_default()))
+            }
+            (_, Some(login)) => self.exchange_credential(login, &vars).await,
+            (_, None) => Err(Failure::new(Reason::Internal, "this scheme has no login")),
+        }
+    }
+
+    async fn exchange_credential(&self, login: &Login, vars: &TemplateVars<'_>) -> Result<(Secret, Duration), Failure> {
+        let mut request = build_request(&login.request, &self.account.provider.headers, vars)?;
+        if let Some((user, password)) = &login.basic {
+            request.credential.push(basic(user, password, vars));
+        }
+        let (body, variables) = self.send_login(&request).await?;
+        let no_token =
+            || Failure::new(Reason::Decode, format!("{}: no token in the login response", describe(&request)));
+        let token = login.token.first(&variables, body.clone()).ok().flatten();
+        let token = token.as_ref().and_then(value::text).ok_or_else(no_token)?;
+        let lifetime = login.lifetime.as_ref().and_then(|lifetime| lifetime.first(&variables, body).ok().flatten());
+        let seconds = lifetime.as_ref().and_then(value::text).and_then(|text| text.parse::<f64>().ok());
+        let lifetime =
+            seconds.filter(|seconds| *seconds > 0.0).and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+        Ok((Secret::new(token), lifetime.unwrap_or(DEFAULT_LIFETIME)))
+    }
+
+    /// The response to a login request.
+    ///
+    /// # Errors
+    /// Reason `unauthorized` for every status that means a rejected credential: OAuth 2.0 sends 400 too
+    /// (<https://www.rfc-editor.org/rfc/rfc6749#section-5.2>).
+    async fn send_login(&self, request: &Request) -> Result<(Val, Variables), Failure> {
+        let Account { client, settings, .. } = self.account;
+        self.secrets.remember(request.credential.iter().map(|(_, value)| value));
+        let reply = client.send(request, self.deadline).await?;
+        let body = value::decode(&reply.body);
+        let variables = Variables {
+            settings: settings.clone(),
+            body: body.clone().unwrap_or_default(),
+            status: Val::from(usize::from(reply.status)),
+            ..Variables::default()
+        };
+        if !(200..300).contains(&reply.status) {
+            let reason = match (reply.status, reply.refusal()) {
+                (400..=403 | 405..=407 | 422, reason) if reason != Some(Reason::RateLimited) => Reason::Unauthorized,
+                (_, reason) => reason.unwrap_or(Reason::Internal),
+            };
+            let what = format!("login: {}: {}", describe(request), reply.summary());
+            return Err(Failure { provider_message: self.provider_message(&variables), ..Failure::new(reason, what) });
+        }
+        let not_json = || Failure::new(Reason::Decode, format!("login: {}: response is not JSON", describe(request)));
+        Ok((body.ok_or_else(not_json)?, variables))
+    }
+
+    /// The provider's message, unless it quotes a secret.
+    pub(super) fn provider_message(&self, variables: &Variables) -> Option<String> {
+        let message = provider_message(self.account.provider.error.as_ref(), variables);
+        message.filter(|message| !self.secrets.leak_into(message))
+    }
+
+    fn credential_headers(&self, login: Option<&Secret>) -> Vec<(String, Secret)> {
+        let vars = self.vars(login);
+        match &self.scheme.means {
+            AuthMethod::Bearer(token) => vec![bearer(&vars.fill(token).unwrap_or_default())],
+            AuthMethod::Basic { user, password } => vec![basic(user, password, &vars)],
+            AuthMethod::Headers(headers) => {
+                fill_headers(headers, &vars).into_iter().map(|(name, value)| (name, Secret::new(value))).collect()
+            }
+            AuthMethod::GithubApp { .. } => login.map(|token| bearer(token.expose())).into_iter().collect(),
+        }
+    }
+
+    /// The variables of templates in `auth`.
+    fn vars<'v>(&'v self, login: Option<&'v Secret>) -> TemplateVars<'v> {
+        TemplateVars { credential: Some(&self.secrets.credential), login, ..TemplateVars::new(&self.account.settings) }
+    }
+}
+
+fn bearer(token: &str) -> (String, Secret) {
+    ("Authorization".to_owned(), Secret::new(format!("Bearer {token}")))
+}
+
+/// `Authorization: Basic …` (<https://www.rfc-editor.org/rfc/rfc7617>).
+fn basic(user: &Template, password: &Template, vars: &TemplateVars<'_>) -> (String, Secret) {
+    let fill = |template: &Template| vars.fill(template).unwrap_or_default();
+    let pair = format!("{}:{}", fill(user), fill(password));
+    ("Authorization".to_owned(), Secret::new(format!("Basic {}", BASE64_STANDARD.encode(pair))))
+}

@@ -1,0 +1,126 @@
+//! A source of one listing that is read from this machine.
+
+use std::io::{Error, ErrorKind};
+use std::path::{Path, PathBuf};
+
+use chrono::{DateTime, Utc};
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use tokio::time::{Instant, timeout_at};
+
+use crate::core::failure::{Failure, Reason};
+use crate::core::outcome::{ListingResult, Outcome};
+use crate::providers::provider_info::{ListingInfo, ProviderInfo, Setting};
+use crate::providers::{Probe, Source, SourceSpec};
+use crate::schema::diagnostic::SourceText;
+use crate::schema::read::Reader;
+
+/// The largest file that is read, in bytes.
+const MAX_FILE_SIZE: u64 = 8 << 20;
+
+/// What a native provider reads.
+pub(super) trait LocalReader: Send + Sync {
+    /// Reads everything. What cannot be read becomes a gap or a malformed row.
+    fn read(&self, now: DateTime<Utc>, listed: &mut ListingResult) -> impl Future<Output = ()> + Send;
+}
+
+pub(super) struct LocalSource<L> {
+    listings: [String; 1],
+    reader: L,
+}
+
+impl<L: LocalReader> LocalSource<L> {
+    pub(super) fn new(listing: &str, reader: L) -> Self {
+        Self { listings: [listing.to_owned()], reader }
+    }
+}
+
+impl<L: LocalReader> Source for LocalSource<L> {
+    fn listings(&self) -> &[String] {
+        &self.listings
+    }
+
+    fn without_replacement(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn collect(&self, now: DateTime<Utc>, deadline: Instant) -> BoxFuture<'_, Outcome> {
+        async move {
+            let mut listed = ListingResult { name: self.listings[0].clone(), scopes: Vec::new(), gaps: Vec::new() };
+            match timeout_at(deadline, self.reader.read(now, &mut listed)).await {
+                Ok(()) => Outcome { listings: vec![listed], ..Outcome::default() },
+                Err(_) => {
+                    let late = Failure::new(Reason::Timeout, "not read before the source's timeout");
+                    Outcome::failed(&self.listings, &late)
+                }
+            }
+        }
+        .boxed()
+    }
+
+    fn probe(&self, now: DateTime<Utc>, deadline: Instant) -> BoxFuture<'_, Vec<Probe>> {
+        self.collect(now, deadline).map(|outcome| outcome.listings.into_iter().map(Probe::from).collect()).boxed()
+    }
+}
+
+/// What all native providers have in common.
+pub(super) fn info(
+    name: &str,
+    title: &str,
+    expiry: &str,
+    settings: Vec<Setting>,
+    listing: ListingInfo,
+) -> ProviderInfo {
+    ProviderInfo {
+        name: name.to_owned(),
+        aliases: Vec::new(),
+        title: title.to_owned(),
+        docs: format!("docs/providers/{name}.md"),
+        expiry: expiry.to_owned(),
+        permission: None,
+        interval: None,
+        settings,
+        schemes: Vec::new(),
+        listings: vec![listing],
+        native: true,
+    }
+}
+
+/// Reports the keys of a source that a native provider does not use.
+pub(super) fn reject_extra_keys(reader: &mut Reader, spec: &SourceSpec, listing: &str) {
+    if let Some((_, at)) = &spec.auth {
+        reader.error(*at, "`auth` has no effect: this provider needs no authentication; remove it");
+    }
+    if let Some(at) = spec.credential_at {
+        reader.error(at, "`credential` has no effect: this provider needs none; remove it");
+    }
+    for (name, at) in spec.listings.iter().flatten().filter(|(name, _)| name != listing) {
+        reader.error(*at, format!("unknown listing `{name}`; this provider has `{listing}`"));
+    }
+}
+
+/// A path in the configuration, which may be relative to the configuration file.
+pub(super) fn relative_to(configuration: &SourceText, path: &str) -> PathBuf {
+    Path::new(configuration.name()).parent().unwrap_or(Path::new("")).join(path)
+}
+
+/// # Errors
+/// A failure that names the file and the cause; reason `too_large` over 8 MiB.
+pub(super) async fn read_file(path: &Path) -> Result<Vec<u8>, Failure> {
+    let failure = |error: Error| io_failure(path, &error);
+    if tokio::fs::metadata(path).await.map_err(failure)?.len() > MAX_FILE_SIZE {
+        let what = format!("{}: exceeds {} MiB", path.display(), MAX_FILE_SIZE >> 20);
+        return Err(Failure::new(Reason::TooLarge, what));
+    }
+    tokio::fs::read(path).await.map_err(failure)
+}
+
+/// Why a file or directory is unreadable.
+pub(super) fn io_failure(path: &Path, error: &Error) -> Failure {
+    let reason = match error.kind() {
+        ErrorKind::NotFound => Reason::NotFound,
+        ErrorKind::PermissionDenied => Reason::Forbidden,
+        _ => Reason::Internal,
+    };
+    Failure::new(reason, format!("{}: {error}", path.display()))
+}
