@@ -20,11 +20,12 @@ impl TokenBucket {
     /// not count.
     pub fn admit(&mut self, rate: Rate, now: Duration, max_wait: Duration) -> Option<Duration> {
         let full_at = self.full_at.max(now);
-        let wait = full_at.saturating_sub(now + rate.interval * rate.burst.saturating_sub(1));
+        let depth = rate.interval.saturating_mul(rate.burst.saturating_sub(1));
+        let wait = full_at.saturating_sub(now).saturating_sub(depth);
         if wait > max_wait {
             return None;
         }
-        self.full_at = full_at + rate.interval;
+        self.full_at = full_at.saturating_add(rate.interval);
         Some(wait)
     }
 }

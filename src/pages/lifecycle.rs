@@ -9,9 +9,6 @@ use tokio::sync::oneshot;
 
 use super::state::AppState;
 
-/// A reload request: the sender for its result. The error is text for the operator.
-pub type Reload = oneshot::Sender<Result<(), String>>;
-
 /// The process responds. No provider can make it unhealthy: a restart would not help.
 pub(super) async fn healthy() -> &'static str {
     "healthy\n"

@@ -21,9 +21,8 @@ use axum::http::{Method, StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 
-pub use lifecycle::Reload;
 pub use security_headers::security_headers;
-pub use state::AppState;
+pub use state::{AppState, Reload};
 
 /// Every path, for the main listeners.
 pub fn router(state: Arc<AppState>) -> Router {

@@ -7,14 +7,16 @@ use std::sync::atomic::AtomicBool;
 use axum::body::Body;
 use axum::response::Response;
 use parking_lot::RwLock;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
-use super::lifecycle::Reload;
 use super::path::TelemetryPath;
 use super::render_limit::RenderLimit;
 use crate::core::clock::Clock;
 use crate::core::inventory::Inventory;
 use crate::exposition::page::Page;
+
+/// A reload request: the sender for its result. The error is text for the operator.
+pub type Reload = oneshot::Sender<Result<(), String>>;
 
 /// The state that all handlers share.
 pub struct AppState {

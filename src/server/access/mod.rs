@@ -53,11 +53,7 @@ struct Active {
 }
 
 /// The whole content of all files: a mounted Secret changes without a change of the modification times.
-#[derive(PartialEq, Eq)]
-struct FileContents {
-    text: SourceText,
-    tls: Option<TlsFiles>,
-}
+type FileContents = (SourceText, Option<TlsFiles>);
 
 impl AccessControl {
     /// Reads the web configuration, the certificates and the keys.
@@ -143,13 +139,9 @@ impl AccessControl {
             // Still being written, or changed back: the next poll decides.
             return Ok(false);
         }
-        let (has_tls, has_users) = self.active.borrow().has_tls_and_users();
-        let (needs_restart, what) = match next.has_tls_and_users() {
-            (tls, _) if tls != has_tls => (true, "enabling or disabling TLS"),
-            (_, users) => (has_users && !users, "removing all users"),
-        };
-        if needs_restart {
-            return Err(format!("{}: {what} requires a restart", self.path.display()));
+        let restart_reason = self.active.borrow().restart_reason(&next);
+        if let Some(reason) = restart_reason {
+            return Err(format!("{}: {reason} requires a restart", self.path.display()));
         }
         self.active.send_replace(next);
         Ok(true)
@@ -161,8 +153,15 @@ impl AccessControl {
 }
 
 impl Active {
-    fn has_tls_and_users(&self) -> (bool, bool) {
-        (self.tls.is_some(), !self.settings.users.is_empty())
+    /// The part of a change that must not apply at run time.
+    fn restart_reason(&self, next: &Self) -> Option<&'static str> {
+        if self.tls.is_some() != next.tls.is_some() {
+            Some("enabling or disabling TLS")
+        } else if !self.settings.users.is_empty() && next.settings.users.is_empty() {
+            Some("removing all users")
+        } else {
+            None
+        }
     }
 }
 
@@ -178,7 +177,7 @@ fn load(path: &Path) -> Result<Active, Diagnostics> {
         tls = Some(tls::server_config(settings_tls, &files, settings.http2).map_err(problem)?);
         tls_files = Some(files);
     }
-    Ok(Active { settings, tls, files: FileContents { text, tls: tls_files } })
+    Ok(Active { settings, tls, files: (text, tls_files) })
 }
 
 #[cfg(test)]
