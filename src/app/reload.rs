@@ -32,15 +32,19 @@ impl Reloader {
 
     pub(super) async fn load(&mut self) -> Result<Setup, Diagnostics> {
         // Before the files are read, so that a change in between is noticed.
-        self.loaded = FileHashes::of_config(&self.paths);
+        self.loaded = self.hashes();
         load(&self.paths, self.shard, &self.clock).await
+    }
+
+    fn hashes(&self) -> FileHashes {
+        FileHashes::of_config(&self.paths.config, self.paths.providers.as_deref())
     }
 
     /// Waits until the files differ from those last loaded.
     async fn changed(&self, poll_interval: Duration) {
         loop {
             sleep(poll_interval).await;
-            if FileHashes::of_config(&self.paths) != self.loaded {
+            if self.hashes() != self.loaded {
                 return info!("configuration changed");
             }
         }

@@ -8,8 +8,6 @@ use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 
-use super::setup::ConfigPaths;
-
 /// A hash of each file's content, comparable within one process only; `None` if the file cannot be read.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct FileHashes(BTreeMap<PathBuf, Option<u64>>);
@@ -19,9 +17,9 @@ impl FileHashes {
         Self(files.into_iter().map(|path| (path.clone(), hash(&path))).collect())
     }
 
-    /// Of the configuration and the definitions.
-    pub(super) fn of_config(paths: &ConfigPaths) -> Self {
-        Self::of_files(definitions(paths.providers.as_deref()).into_iter().chain([paths.config.clone()]))
+    /// Of the configuration and the definitions in a directory.
+    pub(super) fn of_config(file: &Path, providers: Option<&Path>) -> Self {
+        Self::of_files(definitions(providers).into_iter().chain([file.to_owned()]))
     }
 }
 
@@ -55,8 +53,7 @@ mod tests {
     fn file_hashes_depend_on_content_alone() {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("config.yaml");
-        let paths = ConfigPaths { config: file.clone(), providers: Some(directory.path().to_owned()) };
-        let hashes = || FileHashes::of_config(&paths);
+        let hashes = || FileHashes::of_config(&file, Some(directory.path()));
         let missing = hashes();
         fs::write(&file, "a").unwrap();
         let a = hashes();
