@@ -24,7 +24,7 @@ async fn start(authority: &Authority, tls: &str, more: &str) -> Exporter {
 
 /// What a client supports; empty: everything that rustls does.
 #[derive(Clone, Copy, Default)]
-struct Able<'a> {
+struct Abilities<'a> {
     versions: &'a [&'static rustls::SupportedProtocolVersion],
     suites: &'a [CipherSuite],
     groups: &'a [NamedGroup],
@@ -33,7 +33,7 @@ struct Able<'a> {
 
 /// The negotiated parameters.
 #[derive(Debug, PartialEq)]
-struct Agreed {
+struct Negotiated {
     version: ProtocolVersion,
     suite: CipherSuite,
     group: NamedGroup,
@@ -41,17 +41,20 @@ struct Agreed {
 }
 
 /// Performs a handshake; `None` if it fails.
-async fn shake(exporter: &Exporter, authority: &Authority, able: Able<'_>) -> Option<Agreed> {
+async fn handshake(exporter: &Exporter, authority: &Authority, abilities: Abilities<'_>) -> Option<Negotiated> {
     let mut provider = ring::default_provider();
-    if !able.suites.is_empty() {
+    if !abilities.suites.is_empty() {
         let all = provider.cipher_suites.clone();
-        provider.cipher_suites =
-            able.suites.iter().filter_map(|name| all.iter().find(|suite| suite.suite() == *name).copied()).collect();
+        provider.cipher_suites = abilities
+            .suites
+            .iter()
+            .filter_map(|name| all.iter().find(|suite| suite.suite() == *name).copied())
+            .collect();
     }
-    if !able.groups.is_empty() {
-        provider.kx_groups.retain(|group| able.groups.contains(&group.name()));
+    if !abilities.groups.is_empty() {
+        provider.kx_groups.retain(|group| abilities.groups.contains(&group.name()));
     }
-    let versions = if able.versions.is_empty() { rustls::ALL_VERSIONS } else { able.versions };
+    let versions = if abilities.versions.is_empty() { rustls::ALL_VERSIONS } else { abilities.versions };
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_slice(authority.pem.as_bytes()).unwrap()).unwrap();
     let mut config = ClientConfig::builder_with_provider(Arc::new(provider))
@@ -59,18 +62,18 @@ async fn shake(exporter: &Exporter, authority: &Authority, able: Able<'_>) -> Op
         .unwrap()
         .with_root_certificates(roots)
         .with_no_client_auth();
-    config.alpn_protocols = able.alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
+    config.alpn_protocols = abilities.alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
     let stream = TcpStream::connect(exporter.address()).await.unwrap();
     let name = ServerName::try_from("localhost").unwrap();
     let mut stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await.ok()?;
-    if able.alpn != ["h2"] {
+    if abilities.alpn != ["h2"] {
         stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.unwrap();
         let mut response = String::new();
         stream.read_to_string(&mut response).await.unwrap();
         assert!(response.starts_with("HTTP/1.1 200"), "{response}");
     }
     let session = stream.get_ref().1;
-    Some(Agreed {
+    Some(Negotiated {
         version: session.protocol_version().unwrap(),
         suite: session.negotiated_cipher_suite().unwrap().suite(),
         group: session.negotiated_key_exchange_group().unwrap().name(),
@@ -78,8 +81,10 @@ async fn shake(exporter: &Exporter, authority: &Authority, able: Able<'_>) -> Op
     })
 }
 
-const TLS12: Able<'static> = Able { versions: &[&rustls::version::TLS12], suites: &[], groups: &[], alpn: &[] };
-const TLS13: Able<'static> = Able { versions: &[&rustls::version::TLS13], suites: &[], groups: &[], alpn: &[] };
+const TLS12: Abilities<'static> =
+    Abilities { versions: &[&rustls::version::TLS12], suites: &[], groups: &[], alpn: &[] };
+const TLS13: Abilities<'static> =
+    Abilities { versions: &[&rustls::version::TLS13], suites: &[], groups: &[], alpn: &[] };
 const AES128: CipherSuite = CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256;
 const AES256: CipherSuite = CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384;
 const CHACHA: CipherSuite = CipherSuite::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256;
@@ -96,9 +101,9 @@ async fn versions_apply() {
         (", min_version: TLS12, max_version: TLS12", older, None, older),
     ] {
         let exporter = start(&authority, &format!("{FILES}{settings}"), "").await;
-        for (able, expected) in [(TLS12, with_12), (TLS13, with_13), (Able::default(), with_both)] {
-            let agreed = shake(&exporter, &authority, able).await.map(|agreed| agreed.version);
-            assert_eq!(agreed, expected, "{settings}");
+        for (abilities, expected) in [(TLS12, with_12), (TLS13, with_13), (Abilities::default(), with_both)] {
+            let negotiated = handshake(&exporter, &authority, abilities).await.map(|negotiated| negotiated.version);
+            assert_eq!(negotiated, expected, "{settings}");
         }
         // Failed handshakes are counted.
         let failed = u64::from(with_12.is_none()) + u64::from(with_13.is_none());
@@ -125,9 +130,12 @@ async fn cipher_suites_and_their_order_apply() {
         (&theirs, &[AES256], None),
     ] {
         let exporter = start(&authority, settings, "").await;
-        let agreed = shake(&exporter, &authority, Able { suites: offered, ..TLS12 }).await;
-        assert_eq!(agreed.map(|agreed| agreed.suite), expected, "{settings}: {offered:?}");
-        assert!(shake(&exporter, &authority, TLS13).await.is_some(), "the list applies to TLS 1.2 only: {settings}");
+        let negotiated = handshake(&exporter, &authority, Abilities { suites: offered, ..TLS12 }).await;
+        assert_eq!(negotiated.map(|negotiated| negotiated.suite), expected, "{settings}: {offered:?}");
+        assert!(
+            handshake(&exporter, &authority, TLS13).await.is_some(),
+            "the list applies to TLS 1.2 only: {settings}"
+        );
     }
 }
 
@@ -144,8 +152,8 @@ async fn curves_apply() {
     ] {
         let exporter = start(&authority, &format!("{FILES}{settings}"), "").await;
         for version in [TLS12, TLS13] {
-            let agreed = shake(&exporter, &authority, Able { groups: offered, ..version }).await;
-            assert_eq!(agreed.map(|agreed| agreed.group), expected, "{settings}: {offered:?}");
+            let negotiated = handshake(&exporter, &authority, Abilities { groups: offered, ..version }).await;
+            assert_eq!(negotiated.map(|negotiated| negotiated.group), expected, "{settings}: {offered:?}");
         }
     }
 }
@@ -153,8 +161,8 @@ async fn curves_apply() {
 #[tokio::test]
 async fn http2_can_be_disabled() {
     let authority = Authority::new();
-    let both = Able { alpn: &["h2", "http/1.1"], ..Able::default() };
-    let only = Able { alpn: &["h2"], ..Able::default() };
+    let both = Abilities { alpn: &["h2", "http/1.1"], ..Abilities::default() };
+    let only = Abilities { alpn: &["h2"], ..Abilities::default() };
     for (settings, version, with_both, with_only) in [
         ("", Version::HTTP_2, "h2", Some("h2")),
         ("http_server_config: {http2: true}", Version::HTTP_2, "h2", Some("h2")),
@@ -166,10 +174,10 @@ async fn http2_can_be_disabled() {
         let response = client.get(format!("{url}/metrics")).send().await.unwrap();
         assert_eq!((response.status(), response.version()), (StatusCode::OK, version), "{settings}");
         assert!(response.text().await.unwrap().contains("token_id=\"t0\""));
-        let agreed = shake(&exporter, &authority, only).await.map(|agreed| agreed.alpn);
-        assert_eq!(agreed.as_deref(), with_only, "{settings}");
+        let negotiated = handshake(&exporter, &authority, only).await.map(|negotiated| negotiated.alpn);
+        assert_eq!(negotiated.as_deref(), with_only, "{settings}");
         if version == Version::HTTP_11 {
-            assert_eq!(shake(&exporter, &authority, both).await.unwrap().alpn, with_both);
+            assert_eq!(handshake(&exporter, &authority, both).await.unwrap().alpn, with_both);
         } else {
             let many = (0..64).map(|_| client.get(format!("{url}/-/healthy")).send());
             for response in futures_util::future::join_all(many).await {
