@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use token_expiry_exporter::config::{self, Environment};
 use token_expiry_exporter::core::failure::Reason;
 use token_expiry_exporter::core::inventory::Snapshot;
-use token_expiry_exporter::core::time::{TimeFormat, Unit, parse_duration, parse_instant};
+use token_expiry_exporter::core::time::{TimeFormat, Unit, parse_duration, parse_timestamp};
 use token_expiry_exporter::core::token::Expiry;
 use token_expiry_exporter::http::{page_guard, quota, retry};
 use token_expiry_exporter::providers::language::{compile, value};
@@ -148,10 +148,10 @@ pub fn link(input: &[u8]) {
 pub fn rate_limit(input: &[u8]) {
     let (headers, longest) = (headers(input), Duration::from_secs(60));
     quota::rate_limit(&headers);
-    let now = quota::date(&headers).unwrap_or_else(now);
+    let now = quota::server_time(&headers).unwrap_or_else(now);
     for reason in [Reason::RateLimited, Reason::ServerError] {
-        let told = quota::wait(reason, &headers, now);
-        assert!(retry::wait(3, told, longest, 1.0) <= longest);
+        let told = quota::requested_delay(reason, &headers, now);
+        assert!(retry::delay(3, told, longest, 1.0) <= longest);
     }
 }
 
@@ -181,9 +181,9 @@ fn check_stored(read: Result<Snapshot<'_>, String>) {
 /// A time: always from 1971 to 9998, and parsed back from its RFC 3339 form unchanged.
 pub fn time(input: &[u8]) {
     let text = String::from_utf8_lossy(input);
-    if let Some(at) = parse_instant(&text) {
+    if let Some(at) = parse_timestamp(&text) {
         let written = at.to_rfc3339_opts(SecondsFormat::Nanos, true);
-        assert_eq!(parse_instant(&written), Some(at), "{written}");
+        assert_eq!(parse_timestamp(&written), Some(at), "{written}");
     }
     parse_duration(&text);
     let values = [json!(text), serde_json::from_slice(input).unwrap_or_default()];
@@ -193,7 +193,7 @@ pub fn time(input: &[u8]) {
             if let Expiry::At(at) = reading.expiry(value, now()) {
                 assert!((31_536_000..253_402_387_200).contains(&at.timestamp()), "{value} is {at}");
             }
-            let _ = reading.instant(value, now());
+            let _ = reading.timestamp(value, now());
         }
     }
 }

@@ -154,7 +154,7 @@ fn options(source: &SourceConfig) -> Options {
         request_timeout: Duration::from_secs(60),
         body_limit: 64 << 20,
         retries: 4,
-        longest_wait: Duration::from_secs(120),
+        max_retry_delay: Duration::from_secs(120),
         concurrency: 4,
         rate: None,
         certificates: Arc::clone(&source.certificates),

@@ -1,30 +1,31 @@
-//! One client per source: it sends one request and brings one reply, or one failure.
+//! A source's client: sends one request and returns one response, or one failure.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::header::HeaderMap;
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use tokio::time::{Instant, sleep, timeout_at};
 use url::Url;
 
-pub use super::message::{Body, Reply, Request};
+pub use super::message::{Body, Request, Response};
 pub use super::options::Options;
 
 use super::error::TransportError;
-use super::exchange::{Answer, exchange};
 use super::limit::Limits;
+use super::retry::{attempts, delay, is_retryable};
 use super::transport::Transport;
-use super::{quota, redact, redirect, retry};
+use super::{quota, redact, redirect};
 use crate::core::certificates::TlsMaterial;
 use crate::core::clock::{Clock, Jitter};
 use crate::core::failure::{Failure, Reason};
 use crate::core::outcome::RateLimit;
 
-/// A client.
+/// A client. It has no `Debug`, as its options may contain a proxy's password.
 pub struct Client {
     options: Options,
+    /// For times that a provider reports: a reset, a date.
     clock: Clock,
     jitter: Jitter,
     limits: Limits,
@@ -32,32 +33,30 @@ pub struct Client {
     usage: Mutex<Usage>,
 }
 
-/// The connections, and what they were made with.
+/// The connections, and the certificates that they use.
 struct Connections {
-    trust: TlsMaterial,
+    certificates: TlsMaterial,
     transport: Arc<Transport>,
 }
 
-/// What a client has cost its provider.
+/// The requests that a client sent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
-    /// Requests by status; 0 without a whole answer. Every attempt and every redirection counts.
+    /// Requests by status, including retries and redirects; 0 without a complete response.
     pub requests: BTreeMap<u16, u64>,
-    /// The rate limit as last told.
+    /// As last reported by the provider.
     pub rate_limit: Option<RateLimit>,
 }
 
 impl Client {
-    /// A client.
-    ///
     /// # Errors
-    /// A sentence, where certificates or the proxy cannot be used.
+    /// If the certificates or the proxy are invalid.
     pub fn new(options: Options, clock: Clock) -> Result<Self, String> {
-        let trust = options.certificates.read().map_err(|failure| failure.what)?;
-        let transport = Arc::new(Transport::new(&options, &trust)?);
+        let certificates = options.certificates.read().map_err(|failure| failure.what)?;
+        let transport = Arc::new(Transport::new(&options, &certificates)?);
         Ok(Self {
             limits: Limits::new(options.concurrency, options.rate),
-            connections: Mutex::new(Connections { trust, transport }),
+            connections: Mutex::new(Connections { certificates, transport }),
             usage: Mutex::default(),
             jitter: Arc::new(rand::random::<f64>),
             options,
@@ -65,153 +64,128 @@ impl Client {
         })
     }
 
-    /// The same client with its jitter from elsewhere: a number from 0 (no wait of its own) to 1 (the longest).
+    /// Replaces the jitter of retries.
     #[must_use]
     pub fn with_jitter(mut self, jitter: Jitter) -> Self {
         self.jitter = jitter;
         self
     }
 
-    /// Reads the certificates anew. Where they are others than before, connections are made with them from now on.
+    /// Reads the certificates. If they changed, new connections use them.
     ///
     /// # Errors
-    /// Reason `tls`, where they cannot be read or used. Then nothing has changed.
-    pub fn renew_certificates(&self) -> Result<(), Failure> {
-        let trust = self.options.certificates.read()?;
+    /// Reason `tls`, if they are unreadable or invalid. The previous ones stay in use.
+    pub fn reload_certificates(&self) -> Result<(), Failure> {
+        let certificates = self.options.certificates.read()?;
         let mut connections = self.connections.lock();
-        if connections.trust != trust {
-            let made = Transport::new(&self.options, &trust);
-            let transport = Arc::new(made.map_err(|sentence| Failure::new(Reason::Tls, sentence))?);
-            *connections = Connections { trust, transport };
+        if connections.certificates != certificates {
+            let transport = Transport::new(&self.options, &certificates);
+            let transport = Arc::new(transport.map_err(|error| Failure::new(Reason::Tls, error))?);
+            *connections = Connections { certificates, transport };
         }
         Ok(())
     }
 
-    /// Sends a request, and again as often as manners allow, but never past the deadline.
-    ///
-    /// A wait that would pass the deadline is not begun: what came of the last attempt is returned at once.
+    /// Sends a request and retries it if it may help. If the delay of a retry would exceed the deadline, returns the result
+    /// of the last attempt at once.
     ///
     /// # Errors
-    /// A failure where no whole answer came. A refusal is no failure: it is a reply.
-    pub async fn send(&self, request: &Request, deadline: Instant) -> Result<Reply, Failure> {
+    /// If there is no complete response. A response with any status is not an error.
+    pub async fn send(&self, request: &Request, deadline: Instant) -> Result<Response, Failure> {
         let headers = request.header_map()?;
-        let mut attempts = 0;
-        let mut before = None;
+        let mut sent = 0;
+        let mut previous = None;
         loop {
-            let came = self.attempt(request, &headers, deadline).await;
-            let unsent = matches!(&came, Err(fault) if !fault.sent);
-            attempts += u32::from(!unsent);
-            let reply = came.map(|answer| answer.reply(attempts));
-            let wait = self.wait_after(&reply, attempts).filter(|_| attempts <= self.options.retries);
-            let Some(wait) = wait.filter(|wait| Instant::now() + *wait < deadline) else {
-                // An attempt that found no turn says less than the one before it.
-                let last = before.filter(|_| unsent).unwrap_or(reply);
-                return last.map_err(|fault| told(request, &fault, attempts));
+            let mut result = self.attempt(request, &headers, deadline).await;
+            let is_unsent = matches!(&result, Err(error) if !error.sent);
+            sent += u32::from(!is_unsent);
+            if let Ok(response) = &mut result {
+                response.attempts = sent;
+            }
+            let delay = self.delay_after(&result, sent).filter(|_| sent <= self.options.retries);
+            let Some(delay) = delay.filter(|delay| Instant::now() + *delay < deadline) else {
+                // An attempt that was not sent says less than the one before it.
+                let last = previous.filter(|_| is_unsent).unwrap_or(result);
+                return last.map_err(|error| match sent {
+                    0 => request.failure(error.reason, &error.what),
+                    _ => request.failure(error.reason, &format!("{} after {}", error.what, attempts(sent))),
+                });
             };
-            tracing::debug!(url = redact::url(&request.url), attempts, ?wait, "to be sent again");
-            before = Some(reply);
-            sleep(wait).await;
+            tracing::debug!(url = redact::url(&request.url), attempts = sent, ?delay, "retrying");
+            previous = Some(result);
+            sleep(delay).await;
         }
     }
 
-    /// What was sent since this was last asked.
+    /// The requests since the last call.
     pub fn take_usage(&self) -> Usage {
-        std::mem::take(&mut *self.usage())
+        std::mem::take(&mut *self.usage.lock())
     }
 
-    /// How long to wait after this, if another attempt may help. The other requests of a client that is told to slow
-    /// down wait too.
-    fn wait_after(&self, reply: &Result<Reply, TransportError>, attempts: u32) -> Option<std::time::Duration> {
-        let (reason, told) = match reply {
-            Ok(reply) => {
-                let reason = reply.refusal()?;
-                let now = quota::date(&reply.headers).unwrap_or_else(|| (self.clock)());
-                (reason, quota::wait(reason, &reply.headers, now))
+    /// The delay of a retry, if it may help. If the provider's rate limit is exceeded, it blocks all other requests too.
+    fn delay_after(&self, result: &Result<Response, TransportError>, sent: u32) -> Option<Duration> {
+        let (reason, requested) = match result {
+            Ok(response) => {
+                let reason = response.failure_reason()?;
+                let now = quota::server_time(&response.headers).unwrap_or_else(|| (self.clock)());
+                (reason, quota::requested_delay(reason, &response.headers, now))
             }
-            Err(fault) if fault.sent => (fault.reason, None),
+            Err(error) if error.sent => (error.reason, None),
             Err(_) => return None,
         };
-        if !retry::may_help(reason) {
+        if !is_retryable(reason) {
             return None;
         }
-        let wait = retry::wait(attempts, told, self.options.longest_wait, (self.jitter)());
+        let delay = delay(sent, requested, self.options.max_retry_delay, (self.jitter)());
         if reason == Reason::RateLimited {
-            self.limits.block_until(Instant::now() + wait);
+            self.limits.block_until(Instant::now() + delay);
         }
-        Some(wait)
+        Some(delay)
     }
 
-    /// One attempt, with what it is redirected to.
+    /// One attempt, including redirects.
     async fn attempt(
         &self,
         request: &Request,
         headers: &HeaderMap,
         deadline: Instant,
-    ) -> Result<Answer, TransportError> {
+    ) -> Result<Response, TransportError> {
         let mut url = request.url.clone();
-        for _ in 0..=redirect::MOST {
-            let answer = self.exchange(request, &url, headers, deadline).await?;
-            match redirect::next(&request.method, &url, answer.status, &answer.headers)? {
-                Some(next) => url = next,
-                None => return Ok(answer),
+        for _ in 0..=redirect::MAX_REDIRECTS {
+            let response = self.exchange(request, &url, headers, deadline).await?;
+            match redirect::target(&request.method, &url, response.status, &response.headers)? {
+                Some(target) => url = target,
+                None => return Ok(response),
             }
         }
-        Err(TransportError::new(Reason::Redirect, format!("redirected more than {} times", redirect::MOST)))
+        Err(TransportError::new(Reason::Redirect, format!("more than {} redirects", redirect::MAX_REDIRECTS)))
     }
 
-    /// Takes a turn, sends, reads, counts.
+    /// Waits for the limits, sends a request, reads the response, and counts it.
     async fn exchange(
         &self,
         request: &Request,
         url: &Url,
         headers: &HeaderMap,
         deadline: Instant,
-    ) -> Result<Answer, TransportError> {
+    ) -> Result<Response, TransportError> {
         let _permit = self.limits.acquire(deadline).await?;
-        let until = Instant::now() + self.options.request_timeout;
+        let timeout = Instant::now() + self.options.request_timeout;
         let transport = Arc::clone(&self.connections.lock().transport);
-        let exchange =
-            exchange(transport.to(url), &request.method, url, headers, request.body.bytes(), self.options.body_limit);
-        let came = timeout_at(until.min(deadline), exchange).await.unwrap_or_else(|_| Err(self.late(until < deadline)));
-        self.count(&came);
-        came
-    }
-
-    fn late(&self, in_time: bool) -> TransportError {
-        let limit = self.options.request_timeout;
-        let what = if in_time { format!("no answer within {limit:?}") } else { "no answer before the deadline".into() };
-        TransportError::new(Reason::Timeout, what)
-    }
-
-    fn count(&self, came: &Result<Answer, TransportError>) {
-        let mut usage = self.usage();
-        *usage.requests.entry(came.as_ref().map_or(0, |answer| answer.status)).or_insert(0) += 1;
-        if let Some(limit) = came.as_ref().ok().and_then(|answer| quota::rate_limit(&answer.headers)) {
+        let exchange = transport.exchange(request, url, headers, self.options.body_limit);
+        let result = timeout_at(timeout.min(deadline), exchange).await.unwrap_or_else(|_| {
+            let what = if timeout < deadline {
+                format!("no response within {:?}", self.options.request_timeout)
+            } else {
+                "no response before the deadline".to_owned()
+            };
+            Err(TransportError::new(Reason::Timeout, what))
+        });
+        let mut usage = self.usage.lock();
+        *usage.requests.entry(result.as_ref().map_or(0, |response| response.status)).or_insert(0) += 1;
+        if let Some(limit) = result.as_ref().ok().and_then(|response| quota::rate_limit(&response.headers)) {
             usage.rate_limit = Some(limit);
         }
-    }
-
-    fn usage(&self) -> MutexGuard<'_, Usage> {
-        self.usage.lock()
-    }
-}
-
-impl Answer {
-    fn reply(self, attempts: u32) -> Reply {
-        Reply { status: self.status, headers: self.headers, body: self.body, attempts, url: self.url }
-    }
-}
-
-/// `GET https://h/p: no answer within 30s after 4 attempts`.
-fn told(request: &Request, fault: &TransportError, attempts: u32) -> Failure {
-    match attempts {
-        0 => request.failure(fault.reason, &fault.what),
-        _ => request.failure(fault.reason, &format!("{} after {}", fault.what, redact::attempts(attempts))),
-    }
-}
-
-impl fmt::Debug for Client {
-    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
-        to.debug_struct("Client").field("options", &self.options).finish_non_exhaustive()
+        result
     }
 }

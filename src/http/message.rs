@@ -1,79 +1,70 @@
-//! What is sent and what comes back.
+//! Requests and responses.
 
 use std::fmt;
 
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use url::Url;
 
-use super::{quota, redact};
+use super::{quota, redact, retry};
 use crate::core::failure::{Failure, Reason};
 use crate::core::secret::Secret;
 
-/// A request. Its `Debug` shows neither headers nor body.
+/// A request.
 #[derive(Clone)]
 pub struct Request {
-    /// GET or POST.
     pub method: http::Method,
-    /// Where to.
     pub url: Url,
-    /// Headers without secrets. Without an `Accept` among them, JSON is asked for.
+    /// Headers without secrets. The default of `Accept` is JSON.
     pub headers: Vec<(String, String)>,
-    /// Headers that carry the credential.
+    /// Headers with the credential.
     pub credential: Vec<(String, Secret)>,
-    /// The body.
     pub body: Body,
 }
 
-/// A request's body.
+/// The body of a request. May contain a secret.
 #[derive(Clone)]
 pub enum Body {
-    /// None.
     Empty,
-    /// JSON. May hold a secret.
     Json(serde_json::Value),
-    /// A form. May hold a secret.
     Form(Vec<(String, String)>),
 }
 
-/// A reply of any status; its body is whole and within the limit.
-pub struct Reply {
-    /// The status.
+/// A complete response of any status.
+pub struct Response {
     pub status: u16,
-    /// The headers.
     pub headers: HeaderMap,
-    /// The body, decompressed.
+    /// Decompressed.
     pub body: Vec<u8>,
-    /// Attempts it took, for messages.
+    /// The attempts that it took.
     pub attempts: u32,
-    /// The URL that answered.
+    /// The URL after redirects.
     pub url: Url,
 }
 
-impl Reply {
-    /// Why this is no answer: every status other than 200 and 206.
-    pub fn refusal(&self) -> Option<Reason> {
-        refusal(self.status, &self.headers)
+impl Response {
+    /// Why the request failed, if the status is not 200 or 206.
+    pub fn failure_reason(&self) -> Option<Reason> {
+        failure_reason(self.status, &self.headers)
     }
 
     /// `403 after 2 attempts`.
     pub(crate) fn summary(&self) -> String {
-        format!("{} after {}", self.status, redact::attempts(self.attempts))
+        format!("{} after {}", self.status, retry::attempts(self.attempts))
     }
 }
 
-/// Why a reply of this status and with these headers is no answer.
-fn refusal(status: u16, headers: &HeaderMap) -> Option<Reason> {
+fn failure_reason(status: u16, headers: &HeaderMap) -> Option<Reason> {
     Some(match status {
         200 | 206 => return None,
         201..=299 => Reason::Decode,
         300..=399 => Reason::Redirect,
         401 => Reason::Unauthorized,
-        // GitHub answers 403 to a credential that has used up its requests:
+        // GitHub returns 403 when a credential has no requests left:
         // https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api
-        403 if quota::exhausted(headers) => Reason::RateLimited,
+        403 if quota::is_exhausted(headers) => Reason::RateLimited,
         403 => Reason::Forbidden,
         404 | 410 => Reason::NotFound,
-        // A proxy's word, not the provider's: behind HTTPS the same proxy ends the connection.
+        // From a proxy, not the provider. For HTTPS the same proxy closes the connection.
         407 => Reason::Connect,
         408 => Reason::Timeout,
         429 => Reason::RateLimited,
@@ -83,7 +74,7 @@ fn refusal(status: u16, headers: &HeaderMap) -> Option<Reason> {
 }
 
 impl Request {
-    /// All headers, those that carry the credential marked as such.
+    /// All headers; those with the credential are marked as sensitive.
     pub(super) fn header_map(&self) -> Result<HeaderMap, Failure> {
         let mut map = HeaderMap::new();
         map.insert(ACCEPT, HeaderValue::from_static("application/json"));
@@ -91,12 +82,12 @@ impl Request {
             map.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
         }
         for (name, value) in &self.headers {
-            let value = HeaderValue::from_str(value).map_err(|_| self.unsendable(Reason::Internal, name))?;
+            let value = HeaderValue::from_str(value).map_err(|_| self.invalid_value(Reason::Internal, name))?;
             map.insert(self.header_name(name)?, value);
         }
         for (name, secret) in &self.credential {
             let mut value =
-                HeaderValue::from_str(secret.expose()).map_err(|_| self.unsendable(Reason::Credential, name))?;
+                HeaderValue::from_str(secret.expose()).map_err(|_| self.invalid_value(Reason::Credential, name))?;
             value.set_sensitive(true);
             map.insert(self.header_name(name)?, value);
         }
@@ -104,12 +95,11 @@ impl Request {
     }
 
     fn header_name(&self, name: &str) -> Result<HeaderName, Failure> {
-        HeaderName::from_bytes(name.as_bytes())
-            .map_err(|_| self.failure(Reason::Internal, "a header's name is no name"))
+        HeaderName::from_bytes(name.as_bytes()).map_err(|_| self.failure(Reason::Internal, "invalid header name"))
     }
 
-    fn unsendable(&self, reason: Reason, header: &str) -> Failure {
-        self.failure(reason, &format!("the value of the header {header} holds characters that no header can carry"))
+    fn invalid_value(&self, reason: Reason, header: &str) -> Failure {
+        self.failure(reason, &format!("header {header}: value contains invalid characters"))
     }
 
     /// A failure of this request: `GET https://h/p: what`.
@@ -139,6 +129,7 @@ impl Body {
     }
 }
 
+/// Shows neither headers nor body.
 impl fmt::Debug for Request {
     fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
         to.debug_struct("Request")
@@ -148,19 +139,10 @@ impl fmt::Debug for Request {
     }
 }
 
-impl fmt::Debug for Body {
+/// Shows neither headers nor body.
+impl fmt::Debug for Response {
     fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
-        to.write_str(match self {
-            Self::Empty => "Empty",
-            Self::Json(_) => "Json(…)",
-            Self::Form(_) => "Form(…)",
-        })
-    }
-}
-
-impl fmt::Debug for Reply {
-    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
-        to.debug_struct("Reply")
+        to.debug_struct("Response")
             .field("status", &self.status)
             .field("url", &redact::url(&self.url))
             .field("attempts", &self.attempts)
@@ -177,7 +159,7 @@ mod tests {
     type Headers = &'static [(&'static str, &'static str)];
 
     #[test]
-    fn every_status_is_an_answer_or_has_its_reason() {
+    fn every_status_but_200_and_206_is_a_failure() {
         let cases: [(u16, Headers, Option<Reason>); 24] = [
             (200, &[], None),
             (206, &[], None),
@@ -206,7 +188,7 @@ mod tests {
         ];
         for (status, headers, want) in cases {
             let headers = headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
-            assert_eq!(refusal(status, &headers), want, "{status} {headers:?}");
+            assert_eq!(failure_reason(status, &headers), want, "{status} {headers:?}");
         }
     }
 
@@ -221,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn headers_have_defaults_and_the_credential_is_marked() {
+    fn headers_have_defaults_and_the_credential_is_sensitive() {
         let json = Body::Json(serde_json::json!({}));
         let map = request(&[("X-Version", "3")], &[("X-Key", "hunter2")], json.clone()).header_map().unwrap();
         assert_eq!(
@@ -241,16 +223,13 @@ mod tests {
     }
 
     #[test]
-    fn what_no_header_can_carry_is_named_and_not_quoted() {
-        let broken = request(&[], &[("Authorization", "Bearer hun\nter2")], Body::Empty).header_map().unwrap_err();
-        assert_eq!(broken.reason, Reason::Credential);
-        assert_eq!(
-            broken.what,
-            "POST https://h.example/p: the value of the header Authorization holds characters that no header can carry"
-        );
-        let broken = request(&[("X-A", "hun\nter2")], &[], Body::Empty).header_map().unwrap_err();
-        assert_eq!((broken.reason, broken.what.contains("ter2")), (Reason::Internal, false));
-        let broken = request(&[("X A", "1")], &[], Body::Empty).header_map().unwrap_err();
-        assert_eq!(broken.reason, Reason::Internal);
+    fn invalid_header_is_named_but_not_quoted() {
+        let failure = request(&[], &[("Authorization", "Bearer hun\nter2")], Body::Empty).header_map().unwrap_err();
+        assert_eq!(failure.reason, Reason::Credential);
+        assert_eq!(failure.what, "POST https://h.example/p: header Authorization: value contains invalid characters");
+        let failure = request(&[("X-A", "hun\nter2")], &[], Body::Empty).header_map().unwrap_err();
+        assert_eq!((failure.reason, failure.what.contains("ter2")), (Reason::Internal, false));
+        let failure = request(&[("X A", "1")], &[], Body::Empty).header_map().unwrap_err();
+        assert_eq!(failure.reason, Reason::Internal);
     }
 }

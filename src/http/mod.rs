@@ -1,12 +1,11 @@
-//! The manners of HTTP, in one layer: what is sent, retried, waited for, followed and refused.
+//! The HTTP client of the providers.
 //!
-//! `client` sends one `message` and brings one reply. On the way it takes its turn (`limit`), goes out (`transport`),
-//! follows what may be followed (`redirect`, `origin`), reads no more than it may (`exchange`), and where that fails
-//! (`fault`) or is refused decides when to try again (`retry`, from what `quota` reads). `page` judges next pages.
+//! `client` sends one `message` and returns one response. It waits for the limits (`limit`), sends the request
+//! (`transport`), follows redirects (`redirect`) within its `origin`, and decides when to retry (`retry`), also by the rate
+//! limit that the provider reports (`quota`). `page_guard` checks next pages.
 
 pub mod client;
 mod error;
-mod exchange;
 mod limit;
 pub mod message;
 pub mod options;

@@ -1,47 +1,29 @@
 //! How a client behaves.
 
-use std::fmt;
 use std::time::Duration;
 
 use url::Url;
 
-use super::redact;
 use crate::core::certificates::SharedCertificates;
 
 /// How a client behaves.
 #[derive(Clone)]
 pub struct Options {
-    /// For a connection to be made.
     pub connect_timeout: Duration,
-    /// For one attempt, from its first byte to its last.
+    /// For one attempt, until its response is complete.
     pub request_timeout: Duration,
-    /// The largest body, after decompression, in bytes.
+    /// The maximum size of a response body, after decompression, in bytes.
     pub body_limit: usize,
-    /// Attempts beyond the first.
+    /// Attempts after the first one.
     pub retries: u32,
-    /// The longest wait before another attempt, whoever asks for it. A provider that asks for more is asked again then.
-    pub longest_wait: Duration,
-    /// Requests under way at once; at least one.
+    /// The maximum delay of a retry, also if the provider requests a longer one.
+    pub max_retry_delay: Duration,
+    /// The maximum number of requests in flight; at least one.
     pub concurrency: usize,
-    /// So many requests in so long a time.
+    /// The maximum number of requests per time.
     pub rate: Option<(u32, Duration)>,
-    /// Whom to trust beside the system's authorities, and as whom to come.
+    /// CA bundle and client certificate.
     pub certificates: SharedCertificates,
-    /// A proxy, instead of the environment's. Its URL may carry a name and a password.
+    /// Replaces the proxy of the environment. May contain a user name and password.
     pub proxy: Option<Url>,
-}
-
-impl fmt::Debug for Options {
-    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
-        to.debug_struct("Options")
-            .field("connect_timeout", &self.connect_timeout)
-            .field("request_timeout", &self.request_timeout)
-            .field("body_limit", &self.body_limit)
-            .field("retries", &self.retries)
-            .field("longest_wait", &self.longest_wait)
-            .field("concurrency", &self.concurrency)
-            .field("rate", &self.rate)
-            .field("proxy", &self.proxy.as_ref().map(redact::url))
-            .finish_non_exhaustive()
-    }
 }

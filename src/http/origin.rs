@@ -1,25 +1,24 @@
-//! Where a credential is at home: scheme, host and port.
+//! The origin of a URL (scheme, host and port), beyond which a credential is never sent.
 
 use url::Url;
 
-/// Why an address is not followed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Why a URL is not followed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum OriginError {
-    /// It is no URL.
+    #[error("is not a valid URL")]
     Invalid,
-    /// It is at this other origin.
-    Different(String),
-    /// It brings a name or a password of its own.
+    #[error("is at {other}, a different origin than {own}: not followed")]
+    Different { other: String, own: String },
+    #[error("contains a user name or password: not followed")]
     Userinfo,
 }
 
-/// An address that a provider gave, absolute or relative to `base`, if it is at the origin of `base`.
-///
-/// From https to http is another origin, and so is another port: the credential never leaves where it was given for.
-pub(super) fn within(base: &Url, address: &str) -> Result<Url, OriginError> {
-    let url = base.join(address).map_err(|_| OriginError::Invalid)?;
+/// Resolves a URL that a provider returned, absolute or relative to `base`, if it has the origin of `base`. A change from
+/// https to http or to another port is a different origin.
+pub(super) fn resolve_same_origin(base: &Url, url: &str) -> Result<Url, OriginError> {
+    let url = base.join(url).map_err(|_| OriginError::Invalid)?;
     if !url.origin().is_tuple() || url.origin() != base.origin() {
-        return Err(OriginError::Different(shown(&url)));
+        return Err(OriginError::Different { other: display(&url), own: display(base) });
     }
     if (url.username(), url.password()) != (base.username(), base.password()) {
         return Err(OriginError::Userinfo);
@@ -27,8 +26,8 @@ pub(super) fn within(base: &Url, address: &str) -> Result<Url, OriginError> {
     Ok(url)
 }
 
-/// An origin for a message: `https://h.example`, or the scheme alone where it has no host.
-pub(super) fn shown(url: &Url) -> String {
+/// `https://h.example`, or the scheme if there is no host.
+fn display(url: &Url) -> String {
     if url.origin().is_tuple() { url.origin().ascii_serialization() } else { format!("{}:", url.scheme()) }
 }
 
@@ -38,8 +37,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_is_within_its_origin_or_astray() {
+    fn only_urls_of_the_same_origin_are_resolved() {
         let base = "https://h.example/v1/a?x=1";
+        let different = |other: &str| OriginError::Different { other: other.into(), own: "https://h.example".into() };
         let cases: [(&str, Result<&str, OriginError>); 16] = [
             ("https://h.example/v1/b", Ok("https://h.example/v1/b")),
             ("https://H.EXAMPLE:443/v1/b", Ok("https://h.example/v1/b")),
@@ -47,26 +47,27 @@ mod tests {
             ("/b", Ok("https://h.example/b")),
             ("?page=2", Ok("https://h.example/v1/a?page=2")),
             ("", Ok("https://h.example/v1/a?x=1")),
-            ("http://h.example/v1/b", Err(OriginError::Different("http://h.example".into()))),
-            ("https://h.example:8443/", Err(OriginError::Different("https://h.example:8443".into()))),
-            ("https://evil.example/", Err(OriginError::Different("https://evil.example".into()))),
-            ("https://h.example.evil.example/", Err(OriginError::Different("https://h.example.evil.example".into()))),
-            ("//evil.example/v1", Err(OriginError::Different("https://evil.example".into()))),
-            (r"\\evil.example\v1", Err(OriginError::Different("https://evil.example".into()))),
-            ("https://h.example@evil.example/", Err(OriginError::Different("https://evil.example".into()))),
+            ("http://h.example/v1/b", Err(different("http://h.example"))),
+            ("https://h.example:8443/", Err(different("https://h.example:8443"))),
+            ("https://evil.example/", Err(different("https://evil.example"))),
+            ("https://h.example.evil.example/", Err(different("https://h.example.evil.example"))),
+            ("//evil.example/v1", Err(different("https://evil.example"))),
+            (r"\\evil.example\v1", Err(different("https://evil.example"))),
+            ("https://h.example@evil.example/", Err(different("https://evil.example"))),
             ("https://jane:x@h.example/", Err(OriginError::Userinfo)),
-            ("data:text/plain,x", Err(OriginError::Different("data:".into()))),
+            ("data:text/plain,x", Err(different("data:"))),
             ("https://[", Err(OriginError::Invalid)),
         ];
-        for (address, want) in cases {
-            let got = within(&Url::parse(base).unwrap(), address);
-            assert_eq!(got.as_ref().map(Url::as_str).map_err(Clone::clone), want, "{address}");
+        for (url, want) in cases {
+            let got = resolve_same_origin(&Url::parse(base).unwrap(), url);
+            assert_eq!(got.as_ref().map(Url::as_str).map_err(Clone::clone), want, "{url}");
         }
     }
 
     #[test]
-    fn a_base_without_an_origin_is_home_to_nothing() {
+    fn urls_without_an_origin_are_never_the_same() {
         let base = Url::parse("file:///etc/passwd").unwrap();
-        assert_eq!(within(&base, "/etc/shadow"), Err(OriginError::Different("file:".into())));
+        let different = OriginError::Different { other: "file:".into(), own: "file:".into() };
+        assert_eq!(resolve_same_origin(&base, "/etc/shadow"), Err(different));
     }
 }

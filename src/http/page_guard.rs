@@ -1,4 +1,4 @@
-//! Verdicts on the next page: whether it leads anywhere new, and whether it stays at home.
+//! Checks of the next page: it must not repeat, must not exceed the limit, and must have the same origin.
 
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
@@ -6,34 +6,33 @@ use std::hash::{BuildHasher, RandomState};
 use http::header::LINK;
 use url::Url;
 
-use super::origin;
-use super::origin::OriginError;
+use super::origin::{OriginError, resolve_same_origin};
 use crate::core::failure::{Failure, Reason};
 
-/// The most pages of one listing.
-pub const MOST_PAGES: usize = 10_000;
+/// The maximum number of pages of one listing.
+pub const MAX_PAGES: usize = 10_000;
 
-/// The requests of one walk through pages, so that none is asked twice.
+/// The page requests of one listing.
 ///
-/// It keeps a hash of each, not the request: a body may hold a secret, and ten thousand cursors are long.
+/// Stores only their hashes: a body may contain a secret, and ten thousand cursors are long.
 #[derive(Debug, Default)]
 pub struct SeenPages {
     hasher: RandomState,
-    steps: HashSet<u64>,
+    hashes: HashSet<u64>,
 }
 
 impl SeenPages {
-    /// Notes a page by what makes its request different: URL, paging header or body.
+    /// Adds a request, given by its URL, paging header or body.
     ///
     /// # Errors
-    /// Reason `paging` where it was asked already, or where there are too many.
-    pub fn step(&mut self, request: &str) -> Result<(), Failure> {
-        let pages = self.steps.len();
-        if pages >= MOST_PAGES {
-            return Err(Failure::new(Reason::Paging, format!("the listing has not ended after {MOST_PAGES} pages")));
+    /// Reason `paging`, if it repeats an earlier request or there are too many.
+    pub fn visit(&mut self, request: &str) -> Result<(), Failure> {
+        let pages = self.hashes.len();
+        if pages >= MAX_PAGES {
+            return Err(Failure::new(Reason::Paging, format!("listing exceeds {MAX_PAGES} pages")));
         }
-        if !self.steps.insert(self.hasher.hash_one(request)) {
-            let what = format!("page {} was asked before: the provider's pages go in a circle", pages + 1);
+        if !self.hashes.insert(self.hasher.hash_one(request)) {
+            let what = format!("page {} repeats an earlier request: pagination loop", pages + 1);
             return Err(Failure::new(Reason::Paging, what));
         }
         Ok(())
@@ -42,9 +41,8 @@ impl SeenPages {
 
 /// The URL of `rel="next"` in a `Link` header, resolved against the page's own URL.
 ///
-/// As RFC 8288 section 3 has it: several links to a header, several relations to a link, quoted or not. A link with an
-/// `anchor` speaks of something other than this page and is passed over. What is no URL is given back as it stands, so
-/// that [`same_origin`] can say so.
+/// By RFC 8288 section 3: several links per header, several relations per link, quoted or not. A link with an `anchor`
+/// refers to another page and is ignored. An invalid URL is returned unchanged, so that [`same_origin`] reports it.
 pub fn next_link(headers: &http::HeaderMap, base: &Url) -> Option<String> {
     let next = headers.get_all(LINK).iter().find_map(|value| {
         let value = String::from_utf8_lossy(value.as_bytes());
@@ -53,21 +51,14 @@ pub fn next_link(headers: &http::HeaderMap, base: &Url) -> Option<String> {
     Some(base.join(&next).map_or(next, String::from))
 }
 
-/// A next page's URL, if it is at the origin of the page that named it.
+/// The URL of the next page, if it has the origin of the page that links to it.
 ///
 /// # Errors
-/// Reason `redirect` where it leads to another origin; `decode` where it is no URL.
+/// Reason `redirect` for a different origin, `decode` for an invalid URL.
 pub fn same_origin(base: &Url, next: &str) -> Result<Url, Failure> {
-    origin::within(base, next).map_err(|astray| match astray {
-        OriginError::Invalid => Failure::new(Reason::Decode, "the address of the next page is no URL"),
-        OriginError::Different(other) => {
-            let home = origin::shown(base);
-            let what = format!("the next page is at {other}, and the credential is for {home}: not followed");
-            Failure::new(Reason::Redirect, what)
-        }
-        OriginError::Userinfo => {
-            Failure::new(Reason::Redirect, "the address of the next page has a user or password in it: not followed")
-        }
+    resolve_same_origin(base, next).map_err(|error| {
+        let reason = if error == OriginError::Invalid { Reason::Decode } else { Reason::Redirect };
+        Failure::new(reason, format!("next page {error}"))
     })
 }
 
@@ -81,7 +72,7 @@ fn is_next(parameters: &Parameters<'_>) -> bool {
         && value("rel").is_some_and(|rels| rels.split_ascii_whitespace().any(|rel| rel.eq_ignore_ascii_case("next")))
 }
 
-/// The links of one header: target and parameters. Reading ends at the first thing that is no link.
+/// The links of one header, with target and parameters, up to the first error.
 fn links(header: &str) -> impl Iterator<Item = (&str, Parameters<'_>)> {
     let mut rest = header;
     std::iter::from_fn(move || {
@@ -144,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn the_next_link_is_found_in_every_form() {
+    fn next_link_is_parsed_in_every_form() {
         let b = "https://h.example/b";
         let cases: [(&[&str], Option<&str>); 20] = [
             (&[], None),
@@ -174,46 +165,43 @@ mod tests {
     }
 
     #[test]
-    fn a_next_page_elsewhere_is_refused() {
+    fn next_page_must_have_the_same_origin() {
         let base = Url::parse("https://h.example/v1/a").unwrap();
         let cases = [
             ("http://h.example/b", Reason::Redirect, "http://h.example"),
             (
                 "https://evil.example/?token=1",
                 Reason::Redirect,
-                "https://evil.example, and the credential is for https://h.example",
+                "https://evil.example, a different origin than https://h.example",
             ),
-            ("https://a:b@h.example/", Reason::Redirect, "user or password"),
-            ("https://[", Reason::Decode, "no URL"),
+            ("https://a:b@h.example/", Reason::Redirect, "user name or password"),
+            ("https://[", Reason::Decode, "not a valid URL"),
         ];
-        for (next, reason, words) in cases {
+        for (next, reason, part) in cases {
             let failure = same_origin(&base, next).unwrap_err();
             assert_eq!(failure.reason, reason, "{next}");
-            assert!(failure.what.contains(words), "{}", failure.what);
+            assert!(failure.what.contains(part), "{}", failure.what);
         }
         assert_eq!(same_origin(&base, "b?page=2").unwrap().as_str(), "https://h.example/v1/b?page=2");
     }
 
     #[test]
-    fn a_page_is_asked_once() {
-        let mut trail = SeenPages::default();
-        trail.step("/a?page=1").unwrap();
-        trail.step("/a?page=2").unwrap();
-        let failure = trail.step("/a?page=1").unwrap_err();
+    fn repeated_page_is_a_failure() {
+        let mut pages = SeenPages::default();
+        pages.visit("/a?page=1").unwrap();
+        pages.visit("/a?page=2").unwrap();
+        let failure = pages.visit("/a?page=1").unwrap_err();
         assert_eq!(failure.reason, Reason::Paging);
-        assert_eq!(failure.what, "page 3 was asked before: the provider's pages go in a circle");
+        assert_eq!(failure.what, "page 3 repeats an earlier request: pagination loop");
     }
 
     #[test]
-    fn pages_end() {
-        let mut trail = SeenPages::default();
-        for page in 0..MOST_PAGES {
-            trail.step(&page.to_string()).unwrap();
+    fn listing_is_limited_to_10000_pages() {
+        let mut pages = SeenPages::default();
+        for page in 0..MAX_PAGES {
+            pages.visit(&page.to_string()).unwrap();
         }
-        let failure = trail.step("one more").unwrap_err();
-        assert_eq!(
-            (failure.reason, failure.what.as_str()),
-            (Reason::Paging, "the listing has not ended after 10000 pages")
-        );
+        let failure = pages.visit("one more").unwrap_err();
+        assert_eq!((failure.reason, failure.what.as_str()), (Reason::Paging, "listing exceeds 10000 pages"));
     }
 }

@@ -1,6 +1,6 @@
-//! What a provider says of its rate limit: how much is left, and when to come again.
+//! The rate limit as providers report it in headers: the remaining requests, and when to retry.
 //!
-//! Vendors agree on neither names nor units: `Retry-After` in seconds or as a date (RFC 9110, 10.2.3), resets in epoch
+//! Names and units differ: `Retry-After` in seconds or as a date (RFC 9110, 10.2.3), resets in epoch
 //! seconds (GitHub, GitLab, Okta), epoch milliseconds (LaunchDarkly), seconds from now (the drafts of
 //! <https://datatracker.ietf.org/doc/draft-ietf-httpapi-ratelimit-headers/>) and ISO 8601 (Atlassian).
 
@@ -11,47 +11,48 @@ use http::header::{DATE, HeaderMap, RETRY_AFTER};
 
 use crate::core::failure::Reason;
 use crate::core::outcome::RateLimit;
-use crate::core::time::parse_instant;
+use crate::core::time::parse_timestamp;
 
-/// What stands before `limit`, `remaining` and `reset` in the headers' names; Okta hyphenates differently.
+/// The prefixes of the headers `limit`, `remaining` and `reset`.
 const PREFIXES: [&str; 4] = ["x-ratelimit-", "x-rate-limit-", "ratelimit-", "fastly-ratelimit-"];
 
-/// From here on a number is an instant in epoch seconds: as a wait it would be thirty years.
+/// From here on a number is a Unix timestamp: as a delay it would be thirty years.
 const FIRST_EPOCH_SECOND: f64 = 1e9;
 
-/// From here on a number is an instant in epoch milliseconds: as epoch seconds it would be the year 5138.
+/// From here on a number is a Unix timestamp in milliseconds: in seconds it would be the year 5138.
 const FIRST_EPOCH_MILLISECOND: f64 = 1e11;
 
-/// Whether a 403 with these headers is about the number of requests, and not about permission.
-pub(super) fn exhausted(headers: &HeaderMap) -> bool {
+/// Whether a 403 with these headers is due to the rate limit instead of missing permission.
+pub(super) fn is_exhausted(headers: &HeaderMap) -> bool {
     headers.contains_key(RETRY_AFTER) || rate_limit(headers).is_some_and(|limit| limit.remaining == 0)
 }
 
-/// The rate limit, as these headers tell it.
+/// The rate limit in these headers.
 pub fn rate_limit(headers: &HeaderMap) -> Option<RateLimit> {
-    let told = structured(headers);
-    let remaining = field(headers, "remaining").and_then(leading_number).or_else(|| Some(told.as_ref()?.remaining))?;
-    let limit = field(headers, "limit").and_then(leading_number).or_else(|| told.as_ref()?.limit);
+    let structured = structured(headers);
+    let remaining =
+        field(headers, "remaining").and_then(leading_number).or_else(|| Some(structured.as_ref()?.remaining))?;
+    let limit = field(headers, "limit").and_then(leading_number).or_else(|| structured.as_ref()?.limit);
     Some(RateLimit { limit, remaining })
 }
 
-/// How long a provider that refuses for this reason asks to be left alone.
+/// The delay that the provider requests after a failure for this reason.
 ///
-/// Resets stand in every reply of many providers, so they count only where the limit is why it refuses, and where it
-/// does not say that requests are left (GitHub's secondary limits).
-pub fn wait(reason: Reason, headers: &HeaderMap, now: DateTime<Utc>) -> Option<Duration> {
-    let retry_after = headers.get(RETRY_AFTER).and_then(|value| read(value.to_str().ok()?, now));
-    let limited = reason == Reason::RateLimited && rate_limit(headers).is_none_or(|limit| limit.remaining == 0);
-    if retry_after.is_some() || !limited {
+/// Many providers send a reset with every response, so it counts only if the rate limit is the reason and no requests remain
+/// (GitHub has secondary limits).
+pub fn requested_delay(reason: Reason, headers: &HeaderMap, now: DateTime<Utc>) -> Option<Duration> {
+    let retry_after = headers.get(RETRY_AFTER).and_then(|value| parse_delay(value.to_str().ok()?, now));
+    let is_limited = reason == Reason::RateLimited && rate_limit(headers).is_none_or(|limit| limit.remaining == 0);
+    if retry_after.is_some() || !is_limited {
         return retry_after;
     }
     field(headers, "reset")
-        .and_then(|reset| read(reset, now))
+        .and_then(|reset| parse_delay(reset, now))
         .or_else(|| structured(headers)?.reset.map(Duration::from_secs))
 }
 
-/// The provider's own time at its reply: its resets are by its own clock.
-pub fn date(headers: &HeaderMap) -> Option<DateTime<Utc>> {
+/// The provider's time at its response, on which its resets are based.
+pub fn server_time(headers: &HeaderMap) -> Option<DateTime<Utc>> {
     http_date(headers.get(DATE)?.to_str().ok()?)
 }
 
@@ -60,19 +61,19 @@ fn field<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     PREFIXES.iter().find_map(|prefix| headers.get(format!("{prefix}{name}"))?.to_str().ok())
 }
 
-/// The number at the head of a value such as `100, 100;w=60` or `595.0`.
+/// The number at the start of a value such as `100, 100;w=60` or `595.0`.
 fn leading_number(value: &str) -> Option<u64> {
     let value = value.trim();
     let end = value.find(|c: char| !c.is_ascii_digit()).unwrap_or(value.len());
     value[..end].parse().ok()
 }
 
-/// A wait, from a number in whatever unit its size tells, or from a date. What is past is no wait.
-fn read(value: &str, now: DateTime<Utc>) -> Option<Duration> {
+/// A delay, from a number whose size tells its unit, or from a date. Zero if it is in the past.
+fn parse_delay(value: &str, now: DateTime<Utc>) -> Option<Duration> {
     let value = value.trim();
-    let until = |instant: DateTime<Utc>| (instant - now).to_std().unwrap_or_default();
+    let until = |at: DateTime<Utc>| (at - now).to_std().unwrap_or_default();
     let Ok(number) = value.parse::<f64>() else {
-        return parse_instant(value).or_else(|| http_date(value)).map(until);
+        return parse_timestamp(value).or_else(|| http_date(value)).map(until);
     };
     let seconds = match number {
         n if n >= FIRST_EPOCH_MILLISECOND => n / 1e3 - epoch(now),
@@ -99,15 +100,14 @@ fn http_date(text: &str) -> Option<DateTime<Utc>> {
     })
 }
 
-/// What the one header `RateLimit` says of the limit that has least left.
+/// The header `RateLimit`: the limit with the fewest remaining requests.
 struct Structured {
     limit: Option<u64>,
     remaining: u64,
     reset: Option<u64>,
 }
 
-/// Reads `RateLimit: limit=100, remaining=50, reset=30` and, of later drafts, `RateLimit: "default";r=50;t=30`, of which
-/// there may be several.
+/// Parses `RateLimit: limit=100, remaining=50, reset=30` and, of later drafts, one or more `"default";r=50;t=30`.
 fn structured(headers: &HeaderMap) -> Option<Structured> {
     let value = headers.get("ratelimit")?.to_str().ok()?;
     let policies = if value.contains(';') { value.split(',').collect() } else { vec![value] };
@@ -136,7 +136,7 @@ mod tests {
     /// Limit and remaining.
     type Numbers = Option<(Option<u64>, u64)>;
 
-    /// 1994-11-06T08:49:37Z, the instant of RFC 9110's examples.
+    /// 1994-11-06T08:49:37Z, as in the examples of RFC 9110.
     fn now() -> DateTime<Utc> {
         DateTime::from_timestamp(784_111_777, 0).unwrap()
     }
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wait_is_read_in_every_form() {
+    fn delay_is_parsed_in_every_form() {
         let cases = [
             ("120", now(), Some(120.0)),
             (" 0 ", now(), Some(0.0)),
@@ -175,13 +175,13 @@ mod tests {
             ("inf", now(), None),
         ];
         for (text, now, want) in cases {
-            let got = read(text, now).map(|wait| (wait.as_secs_f64() * 1e3).round() / 1e3);
+            let got = parse_delay(text, now).map(|wait| (wait.as_secs_f64() * 1e3).round() / 1e3);
             assert_eq!(got, want, "{text:?}");
         }
     }
 
     #[test]
-    fn a_wait_is_told_by_the_first_header_that_applies() {
+    fn delay_comes_from_the_first_header_that_applies() {
         use Reason::{RateLimited, ServerError};
         let cases: [(Reason, Headers, Option<u64>); 13] = [
             (RateLimited, &[], None),
@@ -199,12 +199,16 @@ mod tests {
             (RateLimited, &[("retry-after", "soon"), ("x-ratelimit-reset", "9")], Some(9)),
         ];
         for (reason, headers, want) in cases {
-            assert_eq!(wait(reason, &map(headers), now()), want.map(Duration::from_secs), "{reason} {headers:?}");
+            assert_eq!(
+                requested_delay(reason, &map(headers), now()),
+                want.map(Duration::from_secs),
+                "{reason} {headers:?}"
+            );
         }
     }
 
     #[test]
-    fn the_limit_is_read_in_every_form() {
+    fn rate_limit_is_parsed_in_every_form() {
         let cases: [(Headers, Numbers); 9] = [
             (&[], None),
             (&[("x-ratelimit-limit", "5000"), ("x-ratelimit-remaining", "4999")], Some((Some(5000), 4999))),

@@ -1,43 +1,37 @@
-//! How a URL, or a text that may hold one, is shown: never with a name or a password, never with what its parameters
-//! hold, never without an end.
+//! Redaction of URLs, and of messages that may contain one: no user name or password, no parameter values, limited length.
 
 use url::Url;
 
 use crate::core::sanitize::{is_unsafe_char, truncate};
 
-/// A URL for a message: without userinfo and fragment, truncate at 200 characters. Of its parameters only the names are shown:
-/// a definition may put a credential there, and so may a provider that signs its next pages.
+/// A URL without userinfo and fragment, truncated to 200 characters. Only the names of its parameters are shown: a
+/// definition may put a credential there, and so may a provider that signs its next pages.
 pub(super) fn url(url: &Url) -> String {
     let mut url = url.clone();
     if let Some(query) = url.query().map(names) {
         url.set_query(Some(&query));
     }
-    // Both fail only for URLs that cannot have a host, and so no userinfo either.
+    // Both fail only for URLs without a host, which have no userinfo either.
     let _ = url.set_username("");
     let _ = url.set_password(None);
     url.set_fragment(None);
     truncate(url.as_str())
 }
 
-/// A cause for a message: on one line, without the userinfo and the parameters of any URL in it, truncate at 200 characters.
-pub(super) fn cause(text: &str) -> String {
+/// A message on one line, without the userinfo and parameters of any URL in it, truncated to 200 characters.
+pub(super) fn message(text: &str) -> String {
     let line: String = text.chars().map(|c| if is_unsafe_char(c) { ' ' } else { c }).collect();
-    truncate(&without_secrets(&line))
+    truncate(&strip_url_secrets(&line))
 }
 
-/// The names of a query's parameters. What has no name is all value.
+/// The names of a query's parameters. A parameter without `=` is all value.
 fn names(query: &str) -> String {
     let shown =
         query.split('&').map(|pair| pair.split_once('=').map_or("***".to_owned(), |(name, _)| format!("{name}=***")));
     shown.collect::<Vec<_>>().join("&")
 }
 
-/// `1 attempt`, `2 attempts`.
-pub(super) fn attempts(count: u32) -> String {
-    if count == 1 { "1 attempt".to_owned() } else { format!("{count} attempts") }
-}
-
-fn without_secrets(text: &str) -> String {
+fn strip_url_secrets(text: &str) -> String {
     const SCHEME_END: &str = "://";
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
@@ -65,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_url_is_shown_without_userinfo_and_fragment() {
+    fn url_is_redacted() {
         let cases = [
             ("https://h.example/p?a=1&b=&hunter2", "https://h.example/p?a=***&b=***&***"),
             ("https://jane:hunter2@h.example/p", "https://h.example/p"),
@@ -77,14 +71,14 @@ mod tests {
     }
 
     #[test]
-    fn a_long_url_is_cut() {
+    fn long_url_is_truncated() {
         let long = Url::parse(&format!("https://h.example/{}", "x".repeat(500))).unwrap();
         assert_eq!(url(&long).chars().count(), 201);
         assert!(url(&long).ends_with("x…"));
     }
 
     #[test]
-    fn a_cause_is_shown_without_userinfo() {
+    fn message_is_redacted() {
         let cases = [
             ("broken pipe", "broken pipe"),
             ("error for url (https://a:b@h.example/p)", "error for url (https://h.example/p)"),
@@ -94,7 +88,7 @@ mod tests {
             ("two\nlines", "two lines"),
         ];
         for (given, shown) in cases {
-            assert_eq!(cause(given), shown);
+            assert_eq!(message(given), shown);
         }
     }
 }

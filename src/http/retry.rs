@@ -1,29 +1,33 @@
-//! Whether to try again, and when: pure decisions.
+//! Whether and when to retry, as pure functions.
 
 use std::time::Duration;
 
 use crate::core::failure::Reason;
 
-/// The longest first wait that a client chooses by itself. Each further one may be twice as long.
-const FIRST_WAIT: Duration = Duration::from_millis(500);
+/// The maximum delay of the first retry. It doubles with each further one.
+const FIRST_BACKOFF: Duration = Duration::from_millis(500);
 
-/// The longest wait that a client chooses by itself.
-const MOST_WAIT: Duration = Duration::from_secs(30);
+/// The maximum delay, unless the provider requests a longer one.
+const MAX_BACKOFF: Duration = Duration::from_secs(30);
 
-/// Whether what failed for this reason may go well another time. All requests here only read, so each may be sent again.
-pub(super) fn may_help(reason: Reason) -> bool {
+/// Whether a retry may succeed. All requests only read, so each may be sent again.
+pub(super) fn is_retryable(reason: Reason) -> bool {
     matches!(reason, Reason::RateLimited | Reason::ServerError | Reason::Timeout | Reason::Connect)
 }
 
-/// How long to wait after so many attempts.
+/// The delay after `attempts` attempts.
 ///
-/// Full jitter, so that clients that failed together do not return together
-/// (<https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/>), but never sooner than the provider
-/// asked for, and never longer than `longest`. `chance` is from 0 to 1.
-pub fn wait(attempts: u32, told: Option<Duration>, longest: Duration, chance: f64) -> Duration {
+/// Full jitter (<https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/>), so that clients that failed
+/// together do not retry together; at least what the provider requested, and at most `max`. `jitter` is from 0 to 1.
+pub fn delay(attempts: u32, requested: Option<Duration>, max: Duration, jitter: f64) -> Duration {
     let doublings = attempts.saturating_sub(1).min(16);
-    let own = FIRST_WAIT.saturating_mul(1 << doublings).min(MOST_WAIT).mul_f64(chance.clamp(0.0, 1.0));
-    own.max(told.unwrap_or_default()).min(longest)
+    let backoff = FIRST_BACKOFF.saturating_mul(1 << doublings).min(MAX_BACKOFF).mul_f64(jitter.clamp(0.0, 1.0));
+    backoff.max(requested.unwrap_or_default()).min(max)
+}
+
+/// `1 attempt`, `2 attempts`.
+pub(super) fn attempts(count: u32) -> String {
+    if count == 1 { "1 attempt".to_owned() } else { format!("{count} attempts") }
 }
 
 #[cfg(test)]
@@ -32,15 +36,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_passes_by_itself_is_tried_again() {
-        let again = [Reason::RateLimited, Reason::ServerError, Reason::Timeout, Reason::Connect];
+    fn only_temporary_failures_are_retryable() {
+        let temporary = [Reason::RateLimited, Reason::ServerError, Reason::Timeout, Reason::Connect];
         for reason in Reason::ALL {
-            assert_eq!(may_help(reason), again.contains(&reason), "{reason}");
+            assert_eq!(is_retryable(reason), temporary.contains(&reason), "{reason}");
         }
     }
 
     #[test]
-    fn a_wait_grows_is_jittered_told_and_capped() {
+    fn delay_grows_with_jitter_and_honours_the_provider_up_to_the_maximum() {
         let cases = [
             (1, None, 60_000, 1.0, 500),
             (2, None, 60_000, 1.0, 1_000),
@@ -54,10 +58,10 @@ mod tests {
             (3, Some(0), 60_000, 0.5, 1_000),
             (0, Some(100), 60_000, 0.0, 100),
         ];
-        for (attempts, told, longest, chance, want) in cases {
-            let told = told.map(Duration::from_millis);
-            let got = wait(attempts, told, Duration::from_millis(longest), chance);
-            assert_eq!(got, Duration::from_millis(want), "{attempts} {told:?} {longest} {chance}");
+        for (attempts, requested, max, jitter, want) in cases {
+            let requested = requested.map(Duration::from_millis);
+            let got = delay(attempts, requested, Duration::from_millis(max), jitter);
+            assert_eq!(got, Duration::from_millis(want), "{attempts} {requested:?} {max} {jitter}");
         }
     }
 }

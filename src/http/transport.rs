@@ -1,84 +1,113 @@
-//! The connections: whom they trust, as whom they come, and through which proxy they go.
+//! Connections, with their certificates and proxy, and one request over them.
 
+use http::header::HeaderMap;
 use url::{Host, Url};
 
-use super::error::cause;
+use super::error::{TransportError, root_cause};
+use super::message::{Request, Response};
 use super::options::Options;
 use crate::core::certificates::TlsMaterial;
+use crate::core::failure::Reason;
 
-/// The name under which requests come.
 const USER_AGENT: &str = concat!("token-expiry-exporter/", env!("CARGO_PKG_VERSION"));
 
 /// The connections of one client.
 pub(super) struct Transport {
     clients: reqwest::Client,
-    /// The system's proxy cannot see this machine's loopback, so nothing for it is sent there; Go's `net/http`, and so
-    /// every other exporter, does the same. A configured proxy is obeyed.
+    /// For loopback addresses, which the environment's proxy cannot reach; as in Go's `net/http`, and so in every other
+    /// exporter. A configured proxy is always used.
     loopback: reqwest::Client,
 }
 
 impl Transport {
-    /// Connections that trust the system's certificates and the configured ones.
-    ///
     /// # Errors
-    /// A sentence, where certificates or the proxy cannot be used.
-    pub(super) fn new(options: &Options, trust: &TlsMaterial) -> Result<Self, String> {
-        // It is an error only where it was done before.
+    /// If the certificates or the proxy are invalid.
+    pub(super) fn new(options: &Options, certificates: &TlsMaterial) -> Result<Self, String> {
+        // An error means that it was installed before.
         let _ = rustls::crypto::ring::default_provider().install_default();
         Ok(match &options.proxy {
             Some(proxy) => {
-                let clients = build(builder(options, trust)?.proxy(through(proxy)?))?;
+                let clients = build(builder(options, certificates)?.proxy(parse_proxy(proxy)?))?;
                 Self { loopback: clients.clone(), clients }
             }
             None => Self {
-                loopback: build(builder(options, trust)?.no_proxy())?,
-                clients: build(builder(options, trust)?)?,
+                loopback: build(builder(options, certificates)?.no_proxy())?,
+                clients: build(builder(options, certificates)?)?,
             },
         })
     }
 
-    /// The connections for this URL.
-    pub(super) fn to(&self, url: &Url) -> &reqwest::Client {
-        if is_loopback(url) { &self.loopback } else { &self.clients }
+    /// Sends a request to `url`, which may be a redirect target, and reads at most `limit` bytes of the response's body.
+    pub(super) async fn exchange(
+        &self,
+        request: &Request,
+        url: &Url,
+        headers: &HeaderMap,
+        limit: usize,
+    ) -> Result<Response, TransportError> {
+        let client = if is_loopback(url) { &self.loopback } else { &self.clients };
+        let mut builder = client.request(request.method.clone(), url.clone()).headers(headers.clone());
+        if let Some(body) = request.body.bytes() {
+            builder = builder.body(body);
+        }
+        let response = builder.send().await?;
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        Ok(Response { status, headers, body: read_body(response, limit).await?, attempts: 0, url: url.clone() })
     }
 }
 
-fn builder(options: &Options, trust: &TlsMaterial) -> Result<reqwest::ClientBuilder, String> {
+/// The limit applies after decompression, so that a small response cannot become a large one.
+async fn read_body(mut response: reqwest::Response, limit: usize) -> Result<Vec<u8>, TransportError> {
+    let too_large = || TransportError::new(Reason::TooLarge, format!("response exceeds {limit} bytes"));
+    if response.content_length().is_some_and(|length| length > limit as u64) {
+        return Err(too_large());
+    }
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await? {
+        if chunk.len() > limit - body.len() {
+            return Err(too_large());
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+fn builder(options: &Options, certificates: &TlsMaterial) -> Result<reqwest::ClientBuilder, String> {
     let mut builder = reqwest::Client::builder()
         .user_agent(USER_AGENT)
         .connect_timeout(options.connect_timeout)
         .redirect(reqwest::redirect::Policy::none())
-        // What is sent again is decided, counted and waited for in `client`.
+        // `client` decides on retries and counts them.
         .retry(reqwest::retry::never())
         .referer(false);
-    if let Some(pem) = &trust.ca {
-        let certificates = reqwest::Certificate::from_pem_bundle(pem)
-            .map_err(|error| format!("the certificates to trust cannot be read as PEM: {}", cause(&error)))?;
-        if certificates.is_empty() {
-            return Err("the certificates to trust hold none: PEM with BEGIN CERTIFICATE is expected".into());
+    if let Some(pem) = &certificates.ca {
+        let bundle = reqwest::Certificate::from_pem_bundle(pem)
+            .map_err(|error| format!("invalid PEM in the CA bundle: {}", root_cause(&error)))?;
+        if bundle.is_empty() {
+            return Err("no certificate in the CA bundle; expected PEM (BEGIN CERTIFICATE)".into());
         }
-        builder = builder.tls_certs_merge(certificates);
+        builder = builder.tls_certs_merge(bundle);
     }
-    if let Some(pem) = &trust.identity {
+    if let Some(pem) = &certificates.identity {
         let identity = reqwest::Identity::from_pem(pem.expose().as_bytes())
-            .map_err(|error| format!("the client certificate and its key cannot be read as PEM: {}", cause(&error)))?;
+            .map_err(|error| format!("invalid PEM in the client certificate or its key: {}", root_cause(&error)))?;
         builder = builder.identity(identity);
     }
     Ok(builder)
 }
 
 fn build(builder: reqwest::ClientBuilder) -> Result<reqwest::Client, String> {
-    builder.build().map_err(|error| format!("no TLS with these certificates: {}", cause(&error)))
+    builder.build().map_err(|error| format!("cannot configure TLS with these certificates: {}", root_cause(&error)))
 }
 
-fn through(proxy: &Url) -> Result<reqwest::Proxy, String> {
+fn parse_proxy(proxy: &Url) -> Result<reqwest::Proxy, String> {
     let scheme = proxy.scheme();
     if !matches!(scheme, "http" | "https" | "socks4" | "socks4a" | "socks5" | "socks5h") {
         return Err(format!(
-            "a proxy cannot be reached by {scheme}: http, https, socks4, socks4a, socks5 or socks5h is expected"
+            "unsupported proxy scheme {scheme}; expected http, https, socks4, socks4a, socks5 or socks5h"
         ));
     }
-    reqwest::Proxy::all(proxy.as_str()).map_err(|error| format!("the proxy cannot be used: {}", cause(&error)))
+    reqwest::Proxy::all(proxy.as_str()).map_err(|error| format!("invalid proxy: {}", root_cause(&error)))
 }
 
 fn is_loopback(url: &Url) -> bool {
@@ -96,25 +125,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn loopback_is_known_by_name_and_by_address() {
-        let near = [
+    fn loopback_is_detected_by_name_and_address() {
+        let loopback = [
             "http://localhost/",
             "http://LOCALHOST:80/",
             "http://a.localhost/",
             "http://127.1.2.3/",
             "http://[::1]:1/",
         ];
-        let far = [
+        let other = [
             "http://localhost.example/",
             "http://mylocalhost/",
             "http://128.0.0.1/",
             "http://0.0.0.0/",
             "http://[::2]/",
         ];
-        for url in near {
+        for url in loopback {
             assert!(is_loopback(&Url::parse(url).unwrap()), "{url}");
         }
-        for url in far {
+        for url in other {
             assert!(!is_loopback(&Url::parse(url).unwrap()), "{url}");
         }
     }

@@ -46,7 +46,7 @@ fn connect(name: &str, content: &str) -> BTreeSet<String> {
         request_timeout: Duration::from_secs(1),
         body_limit: 1,
         retries: 0,
-        longest_wait: Duration::ZERO,
+        max_retry_delay: Duration::ZERO,
         concurrency: 1,
         rate: None,
         certificates: Arc::new(TlsMaterial::default()),

@@ -1,14 +1,14 @@
-//! Numbers as answers hold them: JSON numbers, and texts that are nothing but a number.
+//! Numbers in responses: JSON numbers, and numbers in strings.
 
 use serde_json::Value;
 
 /// One, in billionths.
 pub(super) const ONE: i128 = 1_000_000_000;
 
-/// Beyond this no number is a time or a duration in any unit; larger ones stand for it, so that nothing overflows.
+/// Larger numbers are clamped, so that nothing overflows. They are not a time or duration in any unit.
 const LIMIT: i128 = 100_000_000_000_000_000_000;
 
-/// The number in billionths, so that whole numbers stay exact. None where the value is none.
+/// The number in billionths, so that integers stay exact. `None` if the value is not a number.
 pub(super) fn billionths(value: &Value) -> Option<i128> {
     match value {
         Value::Number(number) => {
@@ -35,7 +35,7 @@ fn fraction(number: f64) -> Option<i128> {
     if number.is_nan() {
         return None;
     }
-    // Casts saturate, and `scale` clamps: an infinity is the limit.
+    // Casts saturate, and `scale` clamps: infinity becomes the limit.
     #[allow(clippy::cast_possible_truncation)]
     let (whole, rest) = (number.trunc() as i128, (number.fract() * 1e9).round() as i128);
     Some(scale(whole) + rest)

@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::{TimeFormat, Unit, duration, parse_duration, parse_instant};
+use super::{TimeFormat, Unit, duration, parse_duration, parse_timestamp};
 use crate::core::token::Expiry;
 
 const NOW: &str = "2026-11-23T12:00:00Z";
@@ -13,22 +13,22 @@ fn at(text: &str) -> DateTime<Utc> {
     DateTime::parse_from_rfc3339(text).unwrap().to_utc()
 }
 
-/// What an end was read as, in a word.
-fn read(reading: &TimeFormat, value: &Value) -> String {
-    match reading.expiry(value, at(NOW)) {
+/// The parsed expiry, or its kind.
+fn parse(format: &TimeFormat, value: &Value) -> String {
+    match format.expiry(value, at(NOW)) {
         Expiry::At(at) => at.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true),
         other => other.label().to_owned(),
     }
 }
 
-fn expect(reading: &TimeFormat, cases: &[(Value, &str)]) {
+fn expect(format: &TimeFormat, cases: &[(Value, &str)]) {
     for (value, expected) in cases {
-        assert_eq!(read(reading, value), *expected, "{value} with {reading:?}");
+        assert_eq!(parse(format, value), *expected, "{value} with {format:?}");
     }
 }
 
 #[test]
-fn a_text_is_read_in_every_form_that_vendors_write() {
+fn text_is_parsed_in_every_form_that_vendors_write() {
     let same = "2027-01-10T08:00:00Z";
     let cases = [
         ("2027-01-10T08:00:00Z", same),
@@ -69,26 +69,26 @@ fn a_text_is_read_in_every_form_that_vendors_write() {
         ("2028-02-29", "2028-02-29T00:00:00Z"),
     ];
     for (text, expected) in cases {
-        assert_eq!(read(&TimeFormat::default(), &json!(text)), expected, "{text}");
+        assert_eq!(parse(&TimeFormat::default(), &json!(text)), expected, "{text}");
     }
 }
 
 #[test]
-fn a_token_without_an_end_never_expires() {
+fn absent_or_extreme_expiry_means_never() {
     let never = ["", " ", "0001-01-01T00:00:00Z", "0001-01-01", "0001-01-01T00:00:00", "0000-01-01"]
         .into_iter()
         .chain(["0001-01-01T00:00:00+01:00", "9999-12-31T23:59:59Z", "9999-12-31 00:00:00", "9999-01-01"])
         .chain(["10000-12-31", "+10000-12-31", "+10000-01-01T00:00:00Z", "+292278994-08-17T07:12:55.807Z"]);
     for text in never {
-        assert_eq!(read(&TimeFormat::default(), &json!(text)), "never", "{text}");
-        assert_eq!(TimeFormat::default().instant(&json!(text), at(NOW)), Ok(None), "{text}");
+        assert_eq!(parse(&TimeFormat::default(), &json!(text)), "never", "{text}");
+        assert_eq!(TimeFormat::default().timestamp(&json!(text), at(NOW)), Ok(None), "{text}");
     }
-    assert_eq!(read(&TimeFormat::default(), &Value::Null), "never");
+    assert_eq!(parse(&TimeFormat::default(), &Value::Null), "never");
 }
 
 #[test]
-fn what_cannot_be_read_is_unknown_and_never_1970() {
-    let reading = TimeFormat::default();
+fn unreadable_expiry_is_unknown_and_not_1970() {
+    let format = TimeFormat::default();
     let texts = ["soon", "never", "2027", "2027-01", "2027-1-10", "27-01-10", "2027-02-29", "2027-13-01", "2027-00-10"]
         .into_iter()
         .chain(["2027-01-10T", "2027-01-10T08", "2027-01-10T25:00", "2027-01-10T24:00:01Z", "2027-01-10T08:60:00Z"])
@@ -111,26 +111,26 @@ fn what_cannot_be_read_is_unknown_and_never_1970() {
     for value in
         texts.map(|text| json!(text)).chain([json!(0), json!(1_798_761_600), json!(true), json!([]), json!({})])
     {
-        assert_eq!(read(&reading, &value), "unknown", "{value}");
-        assert_eq!(reading.instant(&value, at(NOW)), Err(()), "{value}");
+        assert_eq!(parse(&format, &value), "unknown", "{value}");
+        assert_eq!(format.timestamp(&value, at(NOW)), Err(()), "{value}");
     }
 }
 
 #[test]
-fn a_number_is_read_in_the_declared_unit_alone() {
-    let end = "2027-01-01T00:00:00Z";
+fn number_is_parsed_in_the_declared_unit_only() {
+    let expiry = "2027-01-01T00:00:00Z";
     let seconds = TimeFormat { unit: Unit::EpochSeconds, ..TimeFormat::default() };
     expect(
         &seconds,
         &[
-            (json!(1_798_761_600), end),
-            (json!(1_798_761_600.0), end),
+            (json!(1_798_761_600), expiry),
+            (json!(1_798_761_600.0), expiry),
             (json!(1_798_761_600.25), "2027-01-01T00:00:00.250Z"),
-            (json!("1798761600"), end),
-            (json!(" 1798761600 "), end),
-            (json!("1.7987616e9"), end),
-            (json!("2027-01-01T00:00:00Z"), end),
-            (json!("2027-01-01"), end),
+            (json!("1798761600"), expiry),
+            (json!(" 1798761600 "), expiry),
+            (json!("1.7987616e9"), expiry),
+            (json!("2027-01-01T00:00:00Z"), expiry),
+            (json!("2027-01-01"), expiry),
             (json!(253_402_300_799_i64), "never"),
             (json!(i64::MAX), "never"),
             (json!(u64::MAX), "never"),
@@ -150,9 +150,9 @@ fn a_number_is_read_in_the_declared_unit_alone() {
     expect(
         &milliseconds,
         &[
-            (json!(1_798_761_600_000_i64), end),
+            (json!(1_798_761_600_000_i64), expiry),
             (json!(1_798_761_600_001_i64), "2027-01-01T00:00:00.001Z"),
-            (json!("1798761600000"), end),
+            (json!("1798761600000"), expiry),
             (json!(i64::MAX), "never"),
             (json!(0), "unknown"),
             (json!(1_798_761_600), "unknown"),
@@ -176,7 +176,7 @@ fn a_number_is_read_in_the_declared_unit_alone() {
 }
 
 #[test]
-fn what_a_vendor_writes_for_never_is_never() {
+fn declared_sentinels_mean_never() {
     let of = |never: &[Value]| TimeFormat { never: never.to_vec(), unit: Unit::EpochSeconds, ..TimeFormat::default() };
     expect(
         &of(&[json!(-1)]),
@@ -189,38 +189,38 @@ fn what_a_vendor_writes_for_never_is_never() {
     let linode = of(&[json!("2999-12-12T05:00:00")]);
     expect(&linode, &[(json!("2999-12-12T05:00:00"), "never"), (json!("2999-12-12"), "2999-12-12T00:00:00Z")]);
     expect(&of(&[json!("none")]), &[(json!("none"), "never"), (json!("None"), "unknown")]);
-    assert_eq!(of(&[json!(0)]).instant(&json!(0), at(NOW)), Ok(None));
+    assert_eq!(of(&[json!(0)]).timestamp(&json!(0), at(NOW)), Ok(None));
     let without_unit = TimeFormat { never: vec![json!(0)], ..TimeFormat::default() };
     expect(&without_unit, &[(json!("0"), "never"), (json!(0), "never"), (json!(1), "unknown")]);
 }
 
 #[test]
-fn where_an_end_is_due_none_is_unknown() {
-    let due = TimeFormat { absent_is_unknown: true, ..TimeFormat::default() };
-    expect(&due, &[(json!(null), "unknown"), (json!(""), "unknown"), (json!("9999-12-31"), "never")]);
-    assert_eq!(due.instant(&Value::Null, at(NOW)), Ok(None));
+fn absent_expiry_is_unknown_if_declared() {
+    let required = TimeFormat { absent_is_unknown: true, ..TimeFormat::default() };
+    expect(&required, &[(json!(null), "unknown"), (json!(""), "unknown"), (json!("9999-12-31"), "never")]);
+    assert_eq!(required.timestamp(&Value::Null, at(NOW)), Ok(None));
 }
 
 #[test]
-fn a_date_alone_ends_with_its_day_where_the_definition_says_so() {
-    let reading = TimeFormat { end_of_day: true, ..TimeFormat::default() };
+fn date_without_a_time_is_the_end_of_day_if_declared() {
+    let format = TimeFormat { end_of_day: true, ..TimeFormat::default() };
     expect(
-        &reading,
+        &format,
         &[
             (json!("2027-01-10"), "2027-01-10T23:59:59Z"),
             (json!("2027-01-10-05:00"), "2027-01-11T04:59:59Z"),
             (json!("2027-01-10T08:00:00Z"), "2027-01-10T08:00:00Z"),
         ],
     );
-    let made = reading.instant(&json!("2027-01-10"), at(NOW));
-    assert_eq!(made, Ok(Some(at("2027-01-10T00:00:00Z"))), "only an end is at the end of the day");
+    let created = format.timestamp(&json!("2027-01-10"), at(NOW));
+    assert_eq!(created, Ok(Some(at("2027-01-10T00:00:00Z"))), "only an expiry is at the end of the day");
 }
 
 #[test]
-fn rfc_2822_is_read_where_it_is_declared() {
-    let reading = TimeFormat { rfc_2822: true, ..TimeFormat::default() };
+fn rfc_2822_is_parsed_if_declared() {
+    let format = TimeFormat { rfc_2822: true, ..TimeFormat::default() };
     expect(
-        &reading,
+        &format,
         &[
             (json!("Fri, 27 Nov 2026 10:00:00 -0000"), "2026-11-27T10:00:00Z"),
             (json!("Fri, 27 Nov 2026 10:00:00 +0100"), "2026-11-27T09:00:00Z"),
@@ -233,16 +233,16 @@ fn rfc_2822_is_read_where_it_is_declared() {
 }
 
 #[test]
-fn an_instant_that_a_person_writes_is_taken_as_it_is() {
-    assert_eq!(parse_instant(" 2027-01-10 "), Some(at("2027-01-10T00:00:00Z")));
-    assert_eq!(parse_instant("1970-01-01T00:00:00Z"), Some(DateTime::UNIX_EPOCH));
-    assert_eq!(parse_instant("9999-12-31T23:59:59Z"), Some(at("9999-12-31T23:59:59Z")));
-    assert_eq!(parse_instant("999999-12-31"), None);
-    assert_eq!(parse_instant("tomorrow"), None);
+fn parse_timestamp_accepts_any_year() {
+    assert_eq!(parse_timestamp(" 2027-01-10 "), Some(at("2027-01-10T00:00:00Z")));
+    assert_eq!(parse_timestamp("1970-01-01T00:00:00Z"), Some(DateTime::UNIX_EPOCH));
+    assert_eq!(parse_timestamp("9999-12-31T23:59:59Z"), Some(at("9999-12-31T23:59:59Z")));
+    assert_eq!(parse_timestamp("999999-12-31"), None);
+    assert_eq!(parse_timestamp("tomorrow"), None);
 }
 
 #[test]
-fn durations_are_read_in_seconds_iso_8601_and_units() {
+fn duration_is_parsed_from_seconds_iso_8601_and_units() {
     let day = 86_400;
     let cases = [
         (json!(3600), Some(3600)),
@@ -277,7 +277,7 @@ fn durations_are_read_in_seconds_iso_8601_and_units() {
 }
 
 #[test]
-fn a_configuration_writes_durations_as_prometheus_does() {
+fn parse_duration_accepts_prometheus_units() {
     let cases = [
         ("15m", Some(15 * 60_000)),
         ("7d", Some(7 * 86_400_000)),
@@ -305,33 +305,33 @@ fn a_configuration_writes_durations_as_prometheus_does() {
 
 proptest! {
     #[test]
-    fn no_text_is_too_odd_to_be_answered(text in "\\PC*", near in "[-+0-9TtZz:., eEPYMWDHS\\[\\]]{0,40}") {
-        let reading = TimeFormat { unit: Unit::EpochSeconds, rfc_2822: true, end_of_day: true, ..TimeFormat::default() };
+    fn any_text_is_parsed_without_a_panic(text in "\\PC*", near in "[-+0-9TtZz:., eEPYMWDHS\\[\\]]{0,40}") {
+        let format = TimeFormat { unit: Unit::EpochSeconds, rfc_2822: true, end_of_day: true, ..TimeFormat::default() };
         for text in [text, near] {
             let value = json!(text);
-            let _ = (reading.expiry(&value, at(NOW)), TimeFormat::default().instant(&value, at(NOW)));
-            let _ = (duration(&value), parse_duration(&text), parse_instant(&text));
+            let _ = (format.expiry(&value, at(NOW)), TimeFormat::default().timestamp(&value, at(NOW)));
+            let _ = (duration(&value), parse_duration(&text), parse_timestamp(&text));
         }
     }
 
     #[test]
-    fn no_number_is_too_large_to_be_answered(whole in any::<i64>(), broken in any::<f64>()) {
+    fn any_number_is_parsed_without_a_panic(whole in any::<i64>(), float in any::<f64>()) {
         for unit in [Unit::None, Unit::EpochSeconds, Unit::EpochMilliseconds, Unit::SecondsFromNow] {
-            let reading = TimeFormat { unit, ..TimeFormat::default() };
-            let _ = (reading.expiry(&json!(whole), at(NOW)), reading.expiry(&json!(broken), at(NOW)));
+            let format = TimeFormat { unit, ..TimeFormat::default() };
+            let _ = (format.expiry(&json!(whole), at(NOW)), format.expiry(&json!(float), at(NOW)));
         }
-        let _ = (duration(&json!(whole)), duration(&json!(broken)));
+        let _ = (duration(&json!(whole)), duration(&json!(float)));
     }
 
     #[test]
-    fn what_is_written_is_read_again(seconds in super::EARLIEST..super::ENDLESS, nanos in 0..1_000_000_000_u32) {
-        let instant = DateTime::from_timestamp(seconds, nanos).unwrap();
+    fn formatted_time_is_parsed_back(seconds in super::EARLIEST..super::NEVER, nanos in 0..1_000_000_000_u32) {
+        let at_ns = DateTime::from_timestamp(seconds, nanos).unwrap();
         for form in ["%Y-%m-%dT%H:%M:%S%.9fZ", "%Y%m%dT%H%M%S%.9f", "%Y-%m-%d %H:%M:%S%.9f %z", "%FT%T%.9f%:z"] {
-            let text = instant.format(form).to_string();
-            prop_assert_eq!(TimeFormat::default().expiry(&json!(text), at(NOW)), Expiry::At(instant), "{}", text);
+            let text = at_ns.format(form).to_string();
+            prop_assert_eq!(TimeFormat::default().expiry(&json!(text), at(NOW)), Expiry::At(at_ns), "{}", text);
         }
-        let reading = TimeFormat { unit: Unit::EpochSeconds, ..TimeFormat::default() };
+        let format = TimeFormat { unit: Unit::EpochSeconds, ..TimeFormat::default() };
         let whole = DateTime::from_timestamp(seconds, 0).unwrap();
-        prop_assert_eq!(reading.expiry(&json!(seconds), at(NOW)), Expiry::At(whole));
+        prop_assert_eq!(format.expiry(&json!(seconds), at(NOW)), Expiry::At(whole));
     }
 }

@@ -15,7 +15,7 @@ use serde_json::json;
 
 use crate::core::failure::{Failure, Reason};
 use crate::core::secret::Secret;
-use crate::core::time::parse_instant;
+use crate::core::time::parse_timestamp;
 use crate::providers::language::expression::Val;
 use crate::providers::language::value;
 
@@ -47,7 +47,7 @@ pub(super) fn token_path(installation: &Val) -> Result<String, Failure> {
 /// # Errors
 /// Reason `decode` if there is none.
 pub(super) fn granted_token(response: &Val, now: DateTime<Utc>) -> Result<(Secret, TimeDelta), Failure> {
-    let expires = field(response, "expires_at").ok().and_then(|text| parse_instant(&text));
+    let expires = field(response, "expires_at").ok().and_then(|text| parse_timestamp(&text));
     Ok((Secret::new(field(response, "token")?), expires.map_or(TOKEN_LIFETIME, |expires| expires - now)))
 }
 

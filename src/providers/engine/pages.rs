@@ -84,7 +84,7 @@ impl<'r> Pages<'r> {
         let described =
             |failure: Failure| Failure { what: format!("{}: {}", describe(&request), failure.what), ..failure };
         let pagination = self.request.next.as_ref();
-        self.seen.step(&page_key(&request, pagination)).map_err(described)?;
+        self.seen.visit(&page_key(&request, pagination)).map_err(described)?;
         let reply = self.session.send(&request).await?;
         let mut variables = self.variables.clone();
         variables.headers = headers(&reply.headers);
@@ -106,7 +106,7 @@ impl<'r> Pages<'r> {
     }
 
     /// The body; `None` if the response means that there is nothing.
-    fn check_response(&self, reply: &client::Reply, variables: &mut Variables) -> Result<Option<Val>, Failure> {
+    fn check_response(&self, reply: &client::Response, variables: &mut Variables) -> Result<Option<Val>, Failure> {
         let decoded = value::decode(&reply.body);
         variables.body = decoded.clone().unwrap_or_default();
         if self.request.none.iter().any(|empty| empty.matches(reply.status, variables)) {
@@ -116,7 +116,7 @@ impl<'r> Pages<'r> {
             let provider_message = decoded.as_ref().and_then(|_| self.session.provider_message(variables));
             Err(Failure { provider_message, ..Failure::new(reason, what) })
         };
-        if let Some(reason) = reply.refusal() {
+        if let Some(reason) = reply.failure_reason() {
             return failure(reason, reply.summary());
         }
         if value::has_too_many(&reply.body) {

@@ -17,7 +17,7 @@ use super::secrets::Secrets;
 use crate::core::clock::Clock;
 use crate::core::failure::{Failure, Reason};
 use crate::core::secret::{Credential, Secret, SharedCredentials};
-use crate::http::client::{Body, Client, Reply, Request};
+use crate::http::client::{Body, Client, Request, Response};
 use crate::providers::language::expression::{Val, Variables};
 use crate::providers::language::provider::{AuthMethod, AuthScheme, Login, Provider};
 use crate::providers::language::template::Template;
@@ -79,7 +79,7 @@ impl<'e> Session<'e> {
     pub(super) async fn open(account: &'e Account, deadline: Instant) -> Result<Self, Failure> {
         let scheme = account.provider.schemes.get(account.scheme);
         let scheme = scheme.ok_or_else(|| Failure::new(Reason::Internal, "the definition has no such scheme"))?;
-        account.client.renew_certificates()?;
+        account.client.reload_certificates()?;
         let secrets = Secrets::new(account.credentials.read()?);
         let (renewed, failed_login) = (AtomicBool::new(false), Mutex::default());
         let session = Self { account, scheme, secrets, deadline, renewed, failed_login };
@@ -95,7 +95,7 @@ impl<'e> Session<'e> {
     ///
     /// # Errors
     /// If there is no response, or the login fails.
-    pub(super) async fn send(&self, request: &Request) -> Result<Reply, Failure> {
+    pub(super) async fn send(&self, request: &Request) -> Result<Response, Failure> {
         let login = self.login().await?;
         let reply = self.send_with(request, login.as_ref()).await?;
         match login {
@@ -107,7 +107,7 @@ impl<'e> Session<'e> {
         }
     }
 
-    async fn send_with(&self, request: &Request, login: Option<&(Secret, u64)>) -> Result<Reply, Failure> {
+    async fn send_with(&self, request: &Request, login: Option<&(Secret, u64)>) -> Result<Response, Failure> {
         let login = login.map(|(token, _)| token);
         let credential = self.credential_headers(login);
         self.secrets.remember(login.into_iter().chain(credential.iter().map(|(_, value)| value)));
@@ -219,7 +219,7 @@ impl<'e> Session<'e> {
             ..Variables::default()
         };
         if !(200..300).contains(&reply.status) {
-            let reason = match (reply.status, reply.refusal()) {
+            let reason = match (reply.status, reply.failure_reason()) {
                 (400..=403 | 405..=407 | 422, reason) if reason != Some(Reason::RateLimited) => Reason::Unauthorized,
                 (_, reason) => reason.unwrap_or(Reason::Internal),
             };

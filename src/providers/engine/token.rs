@@ -93,7 +93,7 @@ impl Row<'_> {
 
     fn instant(&mut self, expression: Option<&Expression>) -> Option<DateTime<Utc>> {
         let (times, now) = (self.times, self.now);
-        self.field(expression, |value| times.instant(&value::to_json(value), now).ok()).flatten()
+        self.field(expression, |value| times.timestamp(&value::to_json(value), now).ok()).flatten()
     }
 
     /// A blank value means: never used.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::core::time::parse_instant;
+use crate::core::time::parse_timestamp;
 use crate::schema::diagnostic::SourceText;
 use crate::schema::yaml;
 use crate::schema::yaml::{Kind, Node};
@@ -49,7 +49,7 @@ impl Scenario {
         }
         let node = |name: &str| entries.iter().find(|(key, _)| key.name == name).map(|(_, node)| node);
         let json = |name: &str| node(name).map(Node::to_json).unwrap_or_default();
-        let now = json("now").as_str().and_then(parse_instant).ok_or("`now` must be a timestamp")?;
+        let now = json("now").as_str().and_then(parse_timestamp).ok_or("`now` must be a timestamp")?;
         let exchanges = json("exchanges").as_array().cloned().unwrap_or_default();
         let directory = file.parent().expect("a file is in a directory");
         Ok(Self {

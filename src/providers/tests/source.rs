@@ -87,7 +87,7 @@ pub(super) fn connect(provider: &Arc<Provider>, scenario: &Scenario, origin: &st
         request_timeout: Duration::from_secs(5),
         body_limit: 1 << 20,
         retries: scenario.retries,
-        longest_wait: Duration::ZERO,
+        max_retry_delay: Duration::ZERO,
         concurrency: 4,
         rate: None,
         certificates: Arc::new(TlsMaterial::default()),

@@ -148,7 +148,7 @@ fn impatient(order: SourceJob, subject: &Subject, catalogue: &Catalogue) -> Sour
         request_timeout: Duration::from_secs(20),
         body_limit: 1 << 20,
         retries: 1,
-        longest_wait: LONGEST_WAIT,
+        max_retry_delay: LONGEST_WAIT,
         concurrency: 4,
         rate: None,
         certificates: Arc::new(TlsMaterial::default()),

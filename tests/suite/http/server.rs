@@ -1,4 +1,4 @@
-//! A server of bytes: it says exactly what a test tells it to, and remembers what it was asked.
+//! A server that sends exactly the bytes of a test, and records the requests.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -8,25 +8,23 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use url::Url;
 
-/// What the server does with one request. Then it closes the connection.
+/// The server's reaction to one request, after which it closes the connection.
 #[derive(Clone)]
-pub(crate) enum Act {
-    /// Sends these bytes.
-    Say(Vec<u8>),
-    /// Sends these bytes, and then zeros until the other side has enough.
+pub(crate) enum Reaction {
+    Send(Vec<u8>),
+    /// Sends these bytes, and then zeros until the client closes the connection.
     Endless(Vec<u8>),
-    /// Sends these bytes and keeps the connection.
+    /// Sends these bytes and keeps the connection open.
     Hang(Vec<u8>),
 }
 
-/// An answer with a status, further header lines and a body.
-pub(crate) fn answer(status: u16, headers: &[&str], body: &[u8]) -> Act {
-    Act::Say(raw(&format!("HTTP/1.1 {status} X"), headers, body.len(), body))
+pub(crate) fn respond(status: u16, headers: &[&str], body: &[u8]) -> Reaction {
+    Reaction::Send(raw(&format!("HTTP/1.1 {status} X"), headers, body.len(), body))
 }
 
-/// An answer that promises more bytes than it has.
-pub(crate) fn cut(promised: usize, body: &[u8]) -> Act {
-    Act::Say(raw("HTTP/1.1 200 OK", &[], promised, body))
+/// A response whose `Content-Length` exceeds its body.
+pub(crate) fn truncated(length: usize, body: &[u8]) -> Reaction {
+    Reaction::Send(raw("HTTP/1.1 200 OK", &[], length, body))
 }
 
 fn raw(start: &str, headers: &[&str], length: usize, body: &[u8]) -> Vec<u8> {
@@ -35,78 +33,77 @@ fn raw(start: &str, headers: &[&str], length: usize, body: &[u8]) -> Vec<u8> {
     [head.as_bytes(), body].concat()
 }
 
-/// A running server.
 pub(crate) struct Server {
     address: SocketAddr,
-    asked: Arc<Mutex<Vec<String>>>,
+    requests: Arc<Mutex<Vec<String>>>,
     written: Arc<AtomicUsize>,
 }
 
 impl Server {
-    /// Does one act a request, in this order; the last one for all that follow.
-    pub(crate) async fn start(acts: Vec<Act>) -> Self {
+    /// Uses one reaction per request, in order, and the last one for all further requests.
+    pub(crate) async fn start(reactions: Vec<Reaction>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let server = Self { address: listener.local_addr().unwrap(), asked: Arc::default(), written: Arc::default() };
-        let (asked, written) = (Arc::clone(&server.asked), Arc::clone(&server.written));
+        let server =
+            Self { address: listener.local_addr().unwrap(), requests: Arc::default(), written: Arc::default() };
+        let (requests, written) = (Arc::clone(&server.requests), Arc::clone(&server.written));
         tokio::spawn(async move {
             loop {
                 let (mut stream, _) = listener.accept().await.unwrap();
-                let (acts, asked, written) = (acts.clone(), Arc::clone(&asked), Arc::clone(&written));
+                let (reactions, requests, written) = (reactions.clone(), Arc::clone(&requests), Arc::clone(&written));
                 tokio::spawn(async move {
                     let Some(request) = read_request(&mut stream).await else { return };
-                    let act = {
-                        let mut asked = asked.lock().unwrap();
-                        asked.push(request);
-                        acts[(asked.len() - 1).min(acts.len() - 1)].clone()
+                    let reaction = {
+                        let mut requests = requests.lock().unwrap();
+                        requests.push(request);
+                        reactions[(requests.len() - 1).min(reactions.len() - 1)].clone()
                     };
-                    perform(act, &mut stream, &written).await;
+                    perform(reaction, &mut stream, &written).await;
                 });
             }
         });
         server
     }
 
-    /// A URL of this server.
     pub(crate) fn url(&self, path: &str) -> Url {
         Url::parse(&format!("http://{}{path}", self.address)).unwrap()
     }
 
-    /// What it was asked, whole, in order.
-    pub(crate) fn asked(&self) -> Vec<String> {
-        self.asked.lock().unwrap().clone()
+    /// The complete requests, in order.
+    pub(crate) fn requests(&self) -> Vec<String> {
+        self.requests.lock().unwrap().clone()
     }
 
-    /// The first lines of what it was asked.
+    /// The request lines.
     pub(crate) fn lines(&self) -> Vec<String> {
-        self.asked().iter().map(|request| request.lines().next().unwrap().to_owned()).collect()
+        self.requests().iter().map(|request| request.lines().next().unwrap().to_owned()).collect()
     }
 
-    /// How many bytes of endless answers it could send.
+    /// The bytes of endless responses that were sent.
     pub(crate) fn written(&self) -> usize {
         self.written.load(Ordering::SeqCst)
     }
 }
 
-async fn perform(act: Act, stream: &mut TcpStream, written: &AtomicUsize) {
-    match act {
-        Act::Say(bytes) => {
+async fn perform(reaction: Reaction, stream: &mut TcpStream, written: &AtomicUsize) {
+    match reaction {
+        Reaction::Send(bytes) => {
             let _ = stream.write_all(&bytes).await;
             let _ = stream.shutdown().await;
         }
-        Act::Endless(head) => {
+        Reaction::Endless(head) => {
             let _ = stream.write_all(&head).await;
             while stream.write_all(&[b'0'; 4096]).await.is_ok() {
                 written.fetch_add(4096, Ordering::SeqCst);
             }
         }
-        Act::Hang(bytes) => {
+        Reaction::Hang(bytes) => {
             let _ = stream.write_all(&bytes).await;
             std::future::pending().await
         }
     }
 }
 
-/// A request with its body; none where the connection ends before.
+/// A complete request, unless the connection closes before.
 async fn read_request(stream: &mut TcpStream) -> Option<String> {
     let mut bytes = Vec::new();
     loop {

@@ -13,7 +13,7 @@ fn decoded(part: &str) -> Vec<u8> {
 
 #[test]
 fn jwt_has_the_claims_and_a_valid_signature() {
-    let now = parse_instant("2026-11-23T12:00:00Z").unwrap();
+    let now = parse_timestamp("2026-11-23T12:00:00Z").unwrap();
     for key in KEYS {
         let jwt = signed_jwt("Iv1.abc", key, now).unwrap();
         let (signed, signature) = jwt.expose().rsplit_once('.').unwrap();

@@ -14,7 +14,7 @@ use crate::core::certificates::TlsMaterial;
 use crate::core::failure::Reason;
 use crate::core::outcome::Path;
 use crate::core::secret::{Credential, Credentials, Secret};
-use crate::core::time::parse_instant;
+use crate::core::time::parse_timestamp;
 use crate::core::token::Expiry;
 use crate::providers::language::compile::compile;
 use crate::providers::{ProbeResult, SourceSpec, catalogue};
@@ -111,7 +111,7 @@ fn source(definition: &str, origin: &str, credential: Changing) -> Box<dyn Sourc
         request_timeout: Duration::from_secs(5),
         body_limit: 1 << 20,
         retries: 0,
-        longest_wait: Duration::ZERO,
+        max_retry_delay: Duration::ZERO,
         concurrency: 2,
         rate: None,
         certificates: Arc::new(TlsMaterial::default()),
@@ -121,7 +121,7 @@ fn source(definition: &str, origin: &str, credential: Changing) -> Box<dyn Sourc
 }
 
 fn noon() -> DateTime<Utc> {
-    parse_instant("2026-11-23T12:00:00Z").unwrap()
+    parse_timestamp("2026-11-23T12:00:00Z").unwrap()
 }
 
 async fn collect(source: &dyn Source, now: DateTime<Utc>) -> Outcome {
@@ -362,7 +362,7 @@ listings: [{name: key, kind: key, get: /keys, rows: ., token: {id: .hint, expire
     })
     .await;
     let outcome = collect(&*source(definition, &origin, Changing::new("npm_aBxyz7890")), noon()).await;
-    let end = Expiry::At(parse_instant("2027-02-01").unwrap());
+    let end = Expiry::At(parse_timestamp("2027-02-01").unwrap());
     assert_eq!(outcome.credential_expiry, crate::core::outcome::CredentialExpiry::Reported(end));
 }
 

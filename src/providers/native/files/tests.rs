@@ -4,7 +4,7 @@ use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
 use serde_json::json;
 
 use super::*;
-use crate::core::time::parse_instant;
+use crate::core::time::parse_timestamp;
 use crate::core::token::Expiry;
 
 /// `openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 3650 -subj /CN=web.example`
@@ -21,7 +21,7 @@ fn parse(text: &str) -> Result<Vec<Token>, &'static str> {
 }
 
 fn at(text: &str) -> Expiry {
-    Expiry::At(parse_instant(text).unwrap())
+    Expiry::At(parse_timestamp(text).unwrap())
 }
 
 /// Id, kind, name and expiry of each.
@@ -38,7 +38,7 @@ fn jwt_has_expiry_owner_and_issuer() {
     let text = jwt(&json!({"exp": 1_800_000_000, "iat": 1_700_000_000, "sub": "ci", "iss": "https://idp.example"}));
     let tokens = parse(&format!("{text}\n")).unwrap();
     assert_eq!(tokens[0].expires, at("2027-01-15T08:00:00Z"));
-    assert_eq!(tokens[0].created_at, parse_instant("2023-11-14T22:13:20Z"));
+    assert_eq!(tokens[0].created_at, parse_timestamp("2023-11-14T22:13:20Z"));
     assert_eq!(tokens[0].owner.as_ref().unwrap().name.as_deref(), Some("ci"));
     assert_eq!(tokens[0].labels["issuer"], "https://idp.example");
     assert_eq!(rows(&jwt(&json!({"sub": "x"}))), [row("/etc/x/file", "jwt", "file", Expiry::Never)]);

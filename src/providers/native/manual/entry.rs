@@ -3,7 +3,7 @@
 use chrono::DateTime;
 use serde_json::json;
 
-use crate::core::time::{TimeFormat, parse_instant};
+use crate::core::time::{TimeFormat, parse_timestamp};
 use crate::core::token::{Expiry, LastUse, Owner, Token};
 use crate::core::web_url::web_url;
 use crate::schema::diagnostic::SourceText;
@@ -58,7 +58,7 @@ static TIMESTAMP: DomainType = DomainType {
     json_schema: || json!({}),
     check: |reader, node, path| {
         let written = reader.string(node, path);
-        if written.is_some_and(|written| parse_instant(&written).is_none()) {
+        if written.is_some_and(|written| parse_timestamp(&written).is_none()) {
             let expected = "a date such as 2027-01-31, or a timestamp such as 2027-01-31T12:00:00Z";
             reader.error(node.at, format!("{path}: invalid time; expected {expected}"));
         }
@@ -98,7 +98,7 @@ pub(super) fn token(reader: &mut Reader, node: &Node, path: &str) -> Result<Toke
         name: name.unwrap_or_default(),
         kind: entry.text("kind").unwrap_or_else(|| DEFAULT_KIND.to_owned()),
         owner: entry.node("owner").and_then(|node| owner(&reader.text, node)),
-        created_at: entry.text("created").as_deref().and_then(parse_instant),
+        created_at: entry.text("created").as_deref().and_then(parse_timestamp),
         expires: entry.text("expires").as_deref().and_then(expiry).ok_or("expires")?,
         last_used: LastUse::NotReported,
         scopes: Vec::new(),

@@ -3,7 +3,7 @@ use std::io::Write;
 
 use super::*;
 use crate::core::secret::NoCredential;
-use crate::core::time::parse_instant;
+use crate::core::time::parse_timestamp;
 use crate::core::token::{Expiry, Owner};
 use crate::providers::ProbeResult;
 
@@ -36,7 +36,7 @@ fn file(ending: &str, content: &str) -> tempfile::NamedTempFile {
 }
 
 fn at(text: &str) -> Expiry {
-    Expiry::At(parse_instant(text).unwrap())
+    Expiry::At(parse_timestamp(text).unwrap())
 }
 
 #[tokio::test]
@@ -51,7 +51,7 @@ async fn collect_lists_tokens_of_the_configuration() {
     let [deploy, eternal] = &scope.tokens[..] else { panic!("two tokens") };
     assert_eq!((deploy.id.as_str(), deploy.kind.as_str(), deploy.expires), ("deploy", "api-key", at("2027-01-31")));
     assert_eq!(deploy.owner, Some(Owner { name: Some("Team A".into()), ..Owner::default() }));
-    assert_eq!((deploy.created_at, deploy.labels["site"].as_str()), (parse_instant("2026-01-31"), "x"));
+    assert_eq!((deploy.created_at, deploy.labels["site"].as_str()), (parse_timestamp("2026-01-31"), "x"));
     assert_eq!((eternal.id.as_str(), eternal.kind.as_str(), eternal.expires), ("7", "manual", Expiry::Never));
 }
 

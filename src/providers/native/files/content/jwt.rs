@@ -23,7 +23,7 @@ pub(super) fn parse(text: &str, now: DateTime<Utc>) -> Option<Credential> {
     Some(Credential {
         owner: claim("sub"),
         issuer: claim("iss"),
-        created_at: claims.get("iat").and_then(|issued| times.instant(issued, now).ok().flatten()),
+        created_at: claims.get("iat").and_then(|issued| times.timestamp(issued, now).ok().flatten()),
         expires: claims.get("exp").map_or(Expiry::Never, |expires| times.expiry(expires, now)),
         ..Credential::of_kind("jwt")
     })
