@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use super::environment::Surroundings;
 use super::secrets::{REMEDY, looks_like_secret};
-use super::table::ORIGIN;
+use super::value_types::ORIGIN;
 use crate::core::failure::{Failure, Reason};
 use crate::core::secret::{Credential, Credentials, Secret};
 use crate::schema::diagnostic::{Span, did_you_mean};
-use crate::schema::read::{Reader, join};
+use crate::schema::reader::{Reader, join};
 use crate::schema::yaml::{Key, Kind, Node};
 
 /// Where the secrets of one source come from.

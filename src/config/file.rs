@@ -6,7 +6,8 @@ use super::environment::{Environment, Surroundings};
 use super::table::FILE;
 use super::{Config, OwnerLabels, SharedSettings, lead, redaction, rule, secrets, source};
 use crate::schema::diagnostic::{Diagnostic, Diagnostics, SourceText};
-use crate::schema::read::{Reader, Record};
+use crate::schema::reader::Reader;
+use crate::schema::record::Record;
 use crate::schema::yaml;
 
 /// Reads a configuration: its content, unless it is not YAML or empty, and every error.

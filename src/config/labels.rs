@@ -1,6 +1,6 @@
 //! Names of labels that rules may set.
 
-use crate::schema::read::{Reader, join};
+use crate::schema::reader::{Reader, join};
 use crate::schema::yaml::{Kind, Node};
 
 /// Labels of the exporter's own series.

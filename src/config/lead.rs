@@ -1,7 +1,8 @@
 //! The lead of the file, a source or a rule, and whether its bands are in order.
 
 use crate::core::lead::{Lead, LeadChange};
-use crate::schema::read::{Reader, Record, format_duration};
+use crate::schema::reader::Reader;
+use crate::schema::record::{Record, format_duration};
 
 /// What `alert_lead` sets.
 pub(super) fn change(values: &Record<'_>) -> LeadChange {

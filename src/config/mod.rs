@@ -17,7 +17,7 @@ use self::rule::NamedProvider;
 use super::schema::diagnostic::{Diagnostic, Diagnostics, SourceText, Span, suggest};
 use super::schema::json_schema::json_schema;
 use super::schema::markdown::markdown;
-use super::schema::read::Record;
+use super::schema::record::Record;
 use super::schema::yaml::{Key, Node};
 use crate::core::certificates::SharedCertificates;
 use crate::core::lead::Lead;

@@ -8,7 +8,8 @@ use crate::core::lead::Lead;
 use crate::core::rules::{Match, Rule};
 use crate::core::token::Owner;
 use crate::schema::diagnostic::{Span, suggest};
-use crate::schema::read::{Reader, Record};
+use crate::schema::reader::Reader;
+use crate::schema::record::Record;
 
 /// A provider that a rule names, to be checked when the providers are known.
 #[derive(Clone, Debug)]

@@ -3,7 +3,7 @@
 //! Only what is plainly a secret is refused: a value with a name that can mean nothing else, the form of a known vendor's
 //! token, a private key, a URL with a password.
 
-use crate::schema::read::{Reader, element_paths, join};
+use crate::schema::reader::{Reader, element_paths, join};
 use crate::schema::yaml::{Kind, Node};
 
 /// Names of secrets. A provider's setting never has one of them: a definition has `{credential}` for it.

@@ -6,7 +6,8 @@ use super::credential::{self, CredentialSource};
 use super::environment::Surroundings;
 use super::{SharedSettings, SourceConfig, lead, tls};
 use crate::core::secret::{NoCredential, SharedCredentials};
-use crate::schema::read::{Reader, Record};
+use crate::schema::reader::Reader;
+use crate::schema::record::Record;
 
 /// Reads the sources. A name that occurs twice is an error.
 pub(super) fn read(

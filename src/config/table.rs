@@ -2,9 +2,11 @@
 
 use chrono::TimeDelta;
 
-use super::value_types::{ADDRESS, CREDENTIAL, FILE_PATH, LABELS, PATTERN, PROXY, SOURCE_NAME, VARIABLE};
+use super::value_types::{ADDRESS, CREDENTIAL, FILE_PATH, LABELS, PATTERN, PROXY, SOURCE_NAME};
 use crate::schema::table::DefaultValue::{self, Described};
-use crate::schema::table::ValueType::{self, Count, Domain, Duration, Flag, Limit, Line, List, Map, OneOrList, Text};
+use crate::schema::table::ValueType::{
+    self, Count, Domain, Duration, Flag, Limit, Line, List, Map, OneOrList, Record, Text,
+};
 use crate::schema::table::{Key, Table};
 
 const ZERO: TimeDelta = TimeDelta::zero();
@@ -30,7 +32,7 @@ const fn timeout(default: DefaultValue) -> Key {
 }
 
 const fn alert_lead(bands: &'static Table) -> Key {
-    Key::optional("alert_lead", ValueType::Table(bands), "lead time before expiry at which alerts start")
+    Key::optional("alert_lead", Record(bands), "lead time before expiry at which alerts start")
 }
 
 const fn bands(warning: DefaultValue, critical: DefaultValue) -> [Key; 2] {
@@ -55,7 +57,7 @@ const fn token_limit(default: DefaultValue) -> Key {
 }
 
 const fn policy(limits: &'static Table) -> Key {
-    Key::optional("policy", ValueType::Table(limits), "token policy; a violation is a finding")
+    Key::optional("policy", Record(limits), "token policy; a violation is a finding")
 }
 
 const fn limits(max_lifetime: DefaultValue, unused_after: DefaultValue) -> [Key; 2] {
@@ -66,108 +68,83 @@ const fn limits(max_lifetime: DefaultValue, unused_after: DefaultValue) -> [Key;
 }
 
 /// The file.
-pub(super) static FILE: Table = Table {
-    name: "file",
-    title: "The file",
-    help: "",
-    includes: &[],
-    open: false,
-    keys: &[
-        Key::optional("$schema", Text, "the JSON Schema, for editors"),
-        interval(DefaultValue::Value("15m")),
-        timeout(DefaultValue::Value("5m")),
-        alert_lead(const { &Table::part(const { &bands(DefaultValue::Value("30d"), DefaultValue::Value("7d")) }) }),
-        min_lifetime(DefaultValue::Value("1d")),
-        expired_retention(DefaultValue::Value("7d")),
-        token_limit(DefaultValue::Value("100000")),
-        Key::optional("labels", ValueType::Table(&OWNER_LABELS), "which owner labels are exposed"),
-        policy(const { &Table::part(const { &limits(DefaultValue::Value("366d"), DefaultValue::Value("90d")) }) }),
-        Key::required(
-            "sources",
-            List(1, &ValueType::Table(&SOURCE)),
-            "[{name: gitlab, provider: gitlab, credential: {file: PATH}}]",
-            "the accounts whose tokens are collected",
-        ),
-        Key::optional(
-            "rules",
-            List(0, &ValueType::Table(&RULE)),
-            "rules that label or drop tokens; all matching rules apply, in order",
-        ),
-    ],
-};
+pub(super) static FILE: Table = Table::new(&[
+    Key::optional("$schema", Text, "the JSON Schema, for editors"),
+    interval(DefaultValue::Value("15m")),
+    timeout(DefaultValue::Value("5m")),
+    alert_lead(const { &Table::new(const { &bands(DefaultValue::Value("30d"), DefaultValue::Value("7d")) }) }),
+    min_lifetime(DefaultValue::Value("1d")),
+    expired_retention(DefaultValue::Value("7d")),
+    token_limit(DefaultValue::Value("100000")),
+    Key::optional("labels", Record(&OWNER_LABELS), "which owner labels are exposed"),
+    policy(const { &Table::new(const { &limits(DefaultValue::Value("366d"), DefaultValue::Value("90d")) }) }),
+    Key::required(
+        "sources",
+        List(1, &Record(&SOURCE)),
+        "[{name: gitlab, provider: gitlab, credential: {file: PATH}}]",
+        "the accounts whose tokens are collected",
+    ),
+    Key::optional(
+        "rules",
+        List(0, &Record(&RULE)),
+        "rules that label or drop tokens; all matching rules apply, in order",
+    ),
+])
+.named("file", "The file");
 
-static OWNER_LABELS: Table = Table::part(&[
+static OWNER_LABELS: Table = Table::new(&[
     Key::or("owner", Flag, "true", "the owner's name, as the label `token_owner`"),
     Key::or("owner_email", Flag, "false", "the owner's e-mail address, as the label `token_owner_email`"),
 ]);
 
 /// A source. Its provider's own settings are in addition to these.
-pub(super) static SOURCE: Table = Table {
-    name: "source",
-    title: "A source",
-    help: "An element of `sources`. Its provider may have further settings.",
-    includes: &[],
-    open: true,
-    keys: &[
-        Key::required(
-            "name",
-            Domain(&SOURCE_NAME),
-            "gitlab",
-            "its name: letters, digits, `-`, `_` and `.`, at most 63",
-        ),
-        Key::required(
-            "provider",
-            Line,
-            "gitlab",
-            "the name of its provider; `token-expiry-exporter providers` lists them",
-        ),
-        Key::optional("credential", Domain(&CREDENTIAL), "where its secret is read from, at each collection"),
-        key("auth", Line, Described("the provider's first"), "the authentication scheme"),
-        key("listings", List(1, &Line), Described("all that are not opt-in"), "which listings are collected"),
-        interval(Described("the longer of the provider's and the file's")),
-        timeout(FILE_DEFAULT),
-        alert_lead(const { &Table::part(const { &bands(FILE_DEFAULT, FILE_DEFAULT) }) }),
-        min_lifetime(FILE_DEFAULT),
-        expired_retention(FILE_DEFAULT),
-        token_limit(FILE_DEFAULT),
-        policy(const { &Table::part(const { &limits(FILE_DEFAULT, FILE_DEFAULT) }) }),
-        Key::optional("tls", ValueType::Table(&TLS), "certificates, read at each collection"),
-        key("proxy", Domain(&PROXY), Described("the environment's"), "an http, https, socks5 or socks5h proxy"),
-    ],
-};
+pub(super) static SOURCE: Table = Table::new(&[
+    Key::required("name", Domain(&SOURCE_NAME), "gitlab", "its name: letters, digits, `-`, `_` and `.`, at most 63"),
+    Key::required("provider", Line, "gitlab", "the name of its provider; `token-expiry-exporter providers` lists them"),
+    Key::optional("credential", Domain(&CREDENTIAL), "where its secret is read from, at each collection"),
+    key("auth", Line, Described("the provider's first"), "the authentication scheme"),
+    key("listings", List(1, &Line), Described("all that are not opt-in"), "which listings are collected"),
+    interval(Described("the longer of the provider's and the file's")),
+    timeout(FILE_DEFAULT),
+    alert_lead(const { &Table::new(const { &bands(FILE_DEFAULT, FILE_DEFAULT) }) }),
+    min_lifetime(FILE_DEFAULT),
+    expired_retention(FILE_DEFAULT),
+    token_limit(FILE_DEFAULT),
+    policy(const { &Table::new(const { &limits(FILE_DEFAULT, FILE_DEFAULT) }) }),
+    Key::optional("tls", Record(&TLS), "certificates, read at each collection"),
+    key("proxy", Domain(&PROXY), Described("the environment's"), "an http, https, socks5 or socks5h proxy"),
+])
+.named("source", "A source")
+.help("An element of `sources`. Its provider may have further settings.")
+.open();
 
 /// The keys of every source. A provider's settings have other names.
 pub fn source_keys() -> Vec<&'static str> {
     SOURCE.names().collect()
 }
 
-static TLS: Table = Table::part(&[
+static TLS: Table = Table::new(&[
     Key::optional("ca_file", Domain(&FILE_PATH), "CA bundle (PEM), in addition to the system's"),
     Key::optional("cert_file", Domain(&FILE_PATH), "client certificate (PEM)"),
     Key::optional("key_file", Domain(&FILE_PATH), "its private key (PEM); may be in `cert_file` instead"),
 ]);
 
-static RULE: Table = Table {
-    name: "rule",
-    title: "A rule",
-    help: "An element of `rules`.",
-    includes: &[],
-    open: false,
-    keys: &[
-        key("match", ValueType::Table(&MATCH), Described("every token"), "conditions, all of which must hold"),
-        Key::optional("labels", Domain(&LABELS), "labels to add; every token has them, empty unless a rule sets them"),
-        Key::optional("owner", ValueType::Table(&OWNER), "fields of the owner to set; the others stay unchanged"),
-        alert_lead(const { &Table::part(const { &bands(SOURCE_DEFAULT, SOURCE_DEFAULT) }) }),
-        Key::optional(
-            "rotate_after",
-            Duration(HOUR, CENTURY),
-            "age at which a token that never expires is due for rotation",
-        ),
-        Key::or("drop", Flag, "false", "drop matching tokens"),
-    ],
-};
+static RULE: Table = Table::new(&[
+    key("match", Record(&MATCH), Described("every token"), "conditions, all of which must hold"),
+    Key::optional("labels", Domain(&LABELS), "labels to add; every token has them, empty unless a rule sets them"),
+    Key::optional("owner", Record(&OWNER), "fields of the owner to set; the others stay unchanged"),
+    alert_lead(const { &Table::new(const { &bands(SOURCE_DEFAULT, SOURCE_DEFAULT) }) }),
+    Key::optional(
+        "rotate_after",
+        Duration(HOUR, CENTURY),
+        "age at which a token that never expires is due for rotation",
+    ),
+    Key::or("drop", Flag, "false", "drop matching tokens"),
+])
+.named("rule", "A rule")
+.help("An element of `rules`.");
 
-static MATCH: Table = Table::part(&[
+static MATCH: Table = Table::new(&[
     Key::optional("source", OneOrList(1, &Line), "one of these sources"),
     Key::optional("provider", OneOrList(1, &Line), "one of these providers"),
     Key::optional("kind", OneOrList(1, &Line), "one of these kinds of token"),
@@ -177,14 +154,8 @@ static MATCH: Table = Table::part(&[
     Key::optional("labels", Map(&Domain(&PATTERN)), "found in the labels with these names"),
 ]);
 
-static OWNER: Table = Table::part(&[
+static OWNER: Table = Table::new(&[
     Key::optional("id", Line, "the identifier"),
     Key::optional("name", Line, "the name"),
     Key::optional("email", Domain(&ADDRESS), "one bare e-mail address"),
-]);
-
-/// Where a secret is read from: exactly one of these.
-pub(super) static ORIGIN: Table = Table::part(&[
-    Key::optional("file", Domain(&FILE_PATH), "a file that contains only the secret"),
-    Key::optional("env", Domain(&VARIABLE), "an environment variable"),
 ]);

@@ -7,7 +7,8 @@ use super::environment::Surroundings;
 use crate::core::certificates::{Certificates, SharedCertificates, TlsMaterial};
 use crate::core::failure::{Failure, Reason};
 use crate::core::secret::Secret;
-use crate::schema::read::{Reader, Record};
+use crate::schema::reader::Reader;
+use crate::schema::record::Record;
 
 const CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----";
 const KEY: &str = "PRIVATE KEY-----";

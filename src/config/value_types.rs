@@ -5,12 +5,11 @@ use serde_json::{Map, json};
 use url::Url;
 
 use super::labels;
-use super::table::ORIGIN;
 use crate::core::address;
 use crate::schema::diagnostic::Span;
 use crate::schema::json_schema;
-use crate::schema::read::Reader;
-use crate::schema::table::DomainType;
+use crate::schema::reader::Reader;
+use crate::schema::table::{DomainType, Key, Table, ValueType};
 use crate::schema::yaml::Node;
 
 /// The longest name of a source: it is a label value, and a part of file names and links.
@@ -127,8 +126,14 @@ pub(super) static PROXY: DomainType = DomainType {
     },
 };
 
+/// Where a secret is read from: exactly one of these.
+pub(super) static ORIGIN: Table = Table::new(&[
+    Key::optional("file", ValueType::Domain(&FILE_PATH), "a file that contains only the secret"),
+    Key::optional("env", ValueType::Domain(&VARIABLE), "an environment variable"),
+]);
+
 /// The name of an environment variable. It is read with the credential.
-pub(super) static VARIABLE: DomainType = DomainType {
+static VARIABLE: DomainType = DomainType {
     words: "variable name",
     json_schema: || json!({"type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_]*$"}),
     check: unchecked,

@@ -5,7 +5,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::read::format_duration;
+use super::record::format_duration;
 use super::table::{DefaultValue, Key, Table, ValueType};
 use super::yaml;
 use crate::schema::diagnostic::SourceText;
@@ -74,8 +74,8 @@ pub fn value(of: &'static ValueType, definitions: &mut Map<String, Value>) -> Va
         ValueType::Duration(..) => json!({"anyOf": [duration(), {"const": 0}]}),
         ValueType::Limit(..) => json!({"anyOf": [duration(), {"enum": ["never", null]}]}),
         ValueType::OneOf(words) => json!({"enum": words.iter().map(|word| scalar(word)).collect::<Vec<_>>()}),
-        ValueType::Table(table) if table.name.is_empty() => object(table, definitions),
-        ValueType::Table(table) => {
+        ValueType::Record(table) if table.name.is_empty() => object(table, definitions),
+        ValueType::Record(table) => {
             if !definitions.contains_key(table.name) {
                 // Reserved first: a table may contain itself.
                 definitions.insert(table.name.to_owned(), Value::Null);

@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 
-use super::read::format_duration;
+use super::record::format_duration;
 use super::table::{DefaultValue, Table, ValueType};
 
 /// The table and those that it names: for each a heading of the third level and a row per key.
@@ -35,8 +35,8 @@ fn section(table: &'static Table, sections: &mut Vec<(&'static str, String)>) {
 /// The sections of the tables that a type names.
 fn within(of: &'static ValueType, sections: &mut Vec<(&'static str, String)>) {
     match of {
-        ValueType::Table(table) if !table.name.is_empty() => section(table, sections),
-        ValueType::Table(table) => table.keys.iter().for_each(|key| within(&key.value, sections)),
+        ValueType::Record(table) if !table.name.is_empty() => section(table, sections),
+        ValueType::Record(table) => table.keys.iter().for_each(|key| within(&key.value, sections)),
         ValueType::WordOr(_, of) | ValueType::List(_, of) | ValueType::OneOrList(_, of) | ValueType::Map(of) => {
             within(of, sections);
         }
@@ -53,7 +53,7 @@ fn rows(text: &mut String, prefix: &str, table: &'static Table) {
             DefaultValue::Described(phrase) => phrase.to_owned(),
         };
         *text += &format!("| `{prefix}{}` | {} | {default} | {} |\n", key.name, words(&key.value), key.help);
-        if let ValueType::Table(table @ Table { name: "", .. }) = key.value {
+        if let ValueType::Record(table @ Table { name: "", .. }) = key.value {
             rows(text, &format!("{prefix}{}.", key.name), table);
         }
     }
@@ -73,8 +73,8 @@ fn words(of: &ValueType) -> String {
             format!("duration, {} to {}; `never` or null: no limit", format_duration(*min), format_duration(*max))
         }
         ValueType::OneOf(words) => words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", "),
-        ValueType::Table(table) if table.name.is_empty() => "map".into(),
-        ValueType::Table(table) => link(table),
+        ValueType::Record(table) if table.name.is_empty() => "map".into(),
+        ValueType::Record(table) => link(table),
         ValueType::WordOr(word, of) => format!("`{word}`, or {}", words(of)),
         ValueType::List(_, of) => format!("list: {}", words(of)),
         ValueType::OneOrList(_, of) => format!("{}, or a list", words(of)),

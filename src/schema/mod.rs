@@ -4,6 +4,7 @@
 pub mod diagnostic;
 pub mod json_schema;
 pub mod markdown;
-pub mod read;
+pub mod reader;
+pub mod record;
 pub mod table;
 pub mod yaml;

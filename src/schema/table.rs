@@ -6,7 +6,7 @@
 use chrono::TimeDelta;
 use serde_json::Value;
 
-use super::read::Reader;
+use super::reader::Reader;
 use super::yaml::Node;
 
 /// A map with known keys.
@@ -26,9 +26,24 @@ pub struct Table {
 }
 
 impl Table {
-    /// A small table that is part of another.
-    pub const fn part(keys: &'static [Key]) -> Self {
+    pub const fn new(keys: &'static [Key]) -> Self {
         Self { name: "", title: "", help: "", keys, includes: &[], open: false }
+    }
+
+    pub const fn named(self, name: &'static str, title: &'static str) -> Self {
+        Self { name, title, ..self }
+    }
+
+    pub const fn help(self, help: &'static str) -> Self {
+        Self { help, ..self }
+    }
+
+    pub const fn including(self, includes: &'static [&'static Table]) -> Self {
+        Self { includes, ..self }
+    }
+
+    pub const fn open(self) -> Self {
+        Self { open: true, ..self }
     }
 
     /// All its keys, those of the included tables last.
@@ -47,7 +62,7 @@ impl Table {
         let key = self.all().find(|key| key.name == name)?;
         match (inner, &key.value) {
             (None, _) => Some(key),
-            (Some(inner), ValueType::Table(table)) => table.key(inner),
+            (Some(inner), ValueType::Record(table)) => table.key(inner),
             _ => None,
         }
     }
@@ -119,7 +134,7 @@ pub enum ValueType {
     Limit(TimeDelta, TimeDelta),
     /// One of these words; a number is a word too.
     OneOf(&'static [&'static str]),
-    Table(&'static Table),
+    Record(&'static Table),
     /// This word, or the value.
     WordOr(&'static str, &'static ValueType),
     /// A list of at least this many.

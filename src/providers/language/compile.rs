@@ -16,7 +16,8 @@ use super::template::{Name, Template, is_name};
 use crate::core::time::{TimeFormat, Unit};
 use crate::providers::provider_info::{Setting, SettingType};
 use crate::schema::diagnostic::{Diagnostics, SourceText, Span, nearest, one_of};
-use crate::schema::read::{Reader, Record, join, written};
+use crate::schema::reader::{Reader, join, written};
+use crate::schema::record::Record;
 use crate::schema::yaml::{self, Kind, Node};
 
 /// Compiles a definition. `source_keys` are the keys of every source, whose names no setting may have.
@@ -27,6 +28,8 @@ pub fn compile(text: &SourceText, source_keys: &[&'static str]) -> Result<Provid
     let root = yaml::parse(text)?;
     let mut reader = Reader::refusing_null(text.clone());
     let record = reader.read(&root, "", &DEFINITION);
+    let invalid = || text.error(root.at, "invalid definition");
+    let placeholder = Expression::compile("", ".", &ExpressionScope::default()).map_err(|_| invalid())?;
     let mut compiler = Compiler {
         reader,
         reported: HashSet::new(),
@@ -35,16 +38,19 @@ pub fn compile(text: &SourceText, source_keys: &[&'static str]) -> Result<Provid
         setting_names: Vec::new(),
         map_names: Vec::new(),
         expressions: Vec::new(),
+        placeholder,
+        is_complete: true,
         permission: None,
         failed: None,
         times: TimeFormat::default(),
     };
     let provider = compiler.provider(&record);
     compiler.reader.finish(|_| false)?;
-    provider.ok_or_else(|| text.error(root.at, "not a definition").into())
+    if compiler.is_complete { Ok(provider) } else { Err(invalid().into()) }
 }
 
-/// The state of a compilation. A method that returns nothing has reported why.
+/// The state of a compilation. In place of a part that is invalid, which is reported, there is a placeholder, so that the
+/// rest can be compiled and its errors be reported too.
 struct Compiler {
     reader: Reader,
     /// Errors inside values: a part that YAML's anchors repeat is reported once.
@@ -55,6 +61,9 @@ struct Compiler {
     setting_names: Vec<String>,
     map_names: Vec<String>,
     expressions: Vec<Expression>,
+    placeholder: Expression,
+    /// Whether there is no placeholder in the provider.
+    is_complete: bool,
     /// Defaults of the requests.
     permission: Option<String>,
     failed: Option<Expression>,
@@ -79,50 +88,44 @@ impl Scope {
 }
 
 impl Compiler {
-    fn provider(&mut self, root: &Record<'_>) -> Option<Provider> {
-        self.settings = root.records("settings").iter().filter_map(|setting| self.setting(setting)).collect();
+    fn provider(&mut self, root: &Record<'_>) -> Provider {
+        self.settings = root.records("settings").iter().map(|setting| self.setting(setting)).collect();
         self.setting_names = self.settings.iter().map(|setting| setting.name.clone()).chain(["auth".into()]).collect();
-        self.map_names = root.records("maps").iter().filter_map(|map| Some(map.name?.name.clone())).collect();
+        self.map_names = root.records("maps").iter().map(Record::key_name).collect();
         self.permission = root.text("permission");
         self.times = times(root, &TimeFormat::default());
         let global = Scope::default();
-        let error = self.jq(root, "error", &global);
         self.failed = self.jq(root, "failed", &global);
-        let headers = self.templates(root, "headers", &global);
-        let schemes = self.schemes(root);
-        let maps = root.records("maps").iter().map(|map| self.map(map)).collect::<Vec<_>>();
-        let listings = self.listings(root);
-        let own = root.record("self").map(|record| self.own(record, root.records("listings")));
-        Some(Provider {
-            name: root.text("provider")?,
-            overrides: root.flag("override")?,
+        Provider {
+            name: self.text(root, "provider"),
+            overrides: root.flag("override").unwrap_or_default(),
             aliases: root.texts("aliases").into_iter().flatten().map(|(alias, _)| alias).collect(),
-            title: root.text("title")?,
-            docs: root.text("docs")?,
-            expiry: root.text("expiry")?,
+            title: self.text(root, "title"),
+            docs: self.text(root, "docs"),
+            expiry: self.text(root, "expiry"),
             permission: self.permission.clone(),
             interval: root.period("interval"),
             limits: Limits {
                 concurrency: root.count("limits.concurrency").and_then(|limit| usize::try_from(limit).ok()),
                 rate: root.node("limits.rate").and_then(rate),
             },
+            headers: self.templates(root, "headers", &global),
+            error: self.jq(root, "error", &global),
+            schemes: self.schemes(root),
+            maps: root.records("maps").iter().map(|map| self.map(map)).collect(),
+            listings: self.listings(root),
+            own: root.record("self").map(|record| self.own(record, root.records("listings"))),
             settings: std::mem::take(&mut self.settings),
-            schemes: schemes?,
-            headers,
-            error,
-            own: own.flatten(),
-            maps: maps.into_iter().collect::<Option<_>>()?,
-            listings: listings?,
             #[cfg(test)]
             expressions: std::mem::take(&mut self.expressions),
             source_keys: std::mem::take(&mut self.source_keys),
-        })
+        }
     }
 
-    fn setting(&mut self, record: &Record<'_>) -> Option<Setting> {
-        let name = self.map_key(record)?;
+    fn setting(&mut self, record: &Record<'_>) -> Setting {
+        let name = self.map_key(record);
         if self.source_keys.contains(&name.as_str()) || matches!(name.as_str(), "login" | "key") {
-            self.error(record.name?.at, format!("setting name `{name}` is reserved"));
+            self.error(record.name_at(), format!("setting name `{name}` is reserved"));
         }
         let shape = match record.text("type").as_deref() {
             Some("url") => SettingType::Url,
@@ -134,16 +137,34 @@ impl Compiler {
         let default = record.node("default").map(|default| {
             settings::value(&mut self.reader, default, shape, &record.path_of("default")).unwrap_or_default()
         });
-        Some(Setting { name, shape, default, help: record.text("help").unwrap_or_default() })
+        Setting { name, shape, default, help: record.text("help").unwrap_or_default() }
     }
 
     /// The name of a setting or a look-up table.
-    fn map_key(&mut self, record: &Record<'_>) -> Option<String> {
-        let key = record.name?;
-        if !is_name(&key.name) {
-            self.error(key.at, format!("`{}` is not a name: use letters, digits, `_` and `-`", key.name));
+    fn map_key(&mut self, record: &Record<'_>) -> String {
+        let name = record.key_name();
+        if !is_name(&name) {
+            self.error(record.name_at(), format!("`{name}` is not a name: use letters, digits, `_` and `-`"));
         }
-        Some(key.name.clone())
+        name
+    }
+
+    /// A placeholder for a part that is invalid or missing.
+    fn or_default<T: Default>(&mut self, found: Option<T>) -> T {
+        self.is_complete &= found.is_some();
+        found.unwrap_or_default()
+    }
+
+    /// A text that is required.
+    fn text(&mut self, record: &Record<'_>, key: &str) -> String {
+        self.or_default(record.text(key))
+    }
+
+    /// An expression that is required.
+    fn required_jq(&mut self, record: &Record<'_>, key: &str, scope: &Scope) -> Expression {
+        let found = self.jq(record, key, scope);
+        self.is_complete &= found.is_some();
+        found.unwrap_or_else(|| self.placeholder.clone())
     }
 
     /// Compiles an expression.
@@ -172,18 +193,16 @@ impl Compiler {
             if key == "headers" && http::HeaderName::from_bytes(name.name.as_bytes()).is_err() {
                 self.error(name.at, format!("{path}: `{}` is not a valid header name", name.name));
             }
-            let template = if value.is_null() {
-                Some(Template::default())
-            } else {
-                self.template_of(value, &join(&path, &name.name), scope)
-            };
-            templates.extend(template.map(|template| (name.name.clone(), template)));
+            let is_empty = value.is_null().then(Template::default);
+            let template = is_empty.or_else(|| self.template_of(value, &join(&path, &name.name), scope));
+            templates.push((name.name.clone(), self.or_default(template)));
         }
         templates
     }
 
-    fn template(&mut self, record: &Record<'_>, key: &str, scope: &Scope) -> Option<Template> {
-        self.template_of(record.node(key)?, &record.path_of(key), scope)
+    fn template(&mut self, record: &Record<'_>, key: &str, scope: &Scope) -> Template {
+        let template = record.node(key).and_then(|node| self.template_of(node, &record.path_of(key), scope));
+        self.or_default(template)
     }
 
     fn template_of(&mut self, node: &Node, path: &str, scope: &Scope) -> Option<Template> {

@@ -13,7 +13,7 @@ use crate::core::web_url::web_url;
 use crate::providers::SourceSpec;
 use crate::providers::provider_info::{Setting, SettingType};
 use crate::schema::diagnostic::{Diagnostics, Span, did_you_mean, nearest, suggest};
-use crate::schema::read::{Reader, written};
+use crate::schema::reader::{Reader, written};
 use crate::schema::table::{DomainType, ValueType};
 use crate::schema::yaml::{Key, Node};
 

@@ -17,7 +17,7 @@ use crate::core::token::{LastUse, Owner, Token};
 use crate::providers::provider_info::{ListingInfo, ProviderInfo, Setting, SettingType};
 use crate::providers::{Source, SourceSpec};
 use crate::schema::diagnostic::Diagnostics;
-use crate::schema::read::Reader;
+use crate::schema::reader::Reader;
 use crate::schema::table::ValueType::{OneOrList, Text};
 use crate::schema::table::{Key, Table};
 use crate::schema::yaml::{Kind, Node};
@@ -25,7 +25,7 @@ use content::Credential;
 
 const LISTING: &str = "file";
 
-static SETTINGS: Table = Table::part(&[Key::required("paths", OneOrList(1, &Text), "/etc/ssl/*.pem", "glob patterns")]);
+static SETTINGS: Table = Table::new(&[Key::required("paths", OneOrList(1, &Text), "/etc/ssl/*.pem", "glob patterns")]);
 
 pub(super) fn info() -> ProviderInfo {
     let paths = Setting {

@@ -13,7 +13,7 @@ use crate::core::outcome::{ListingResult, Outcome};
 use crate::providers::provider_info::{ListingInfo, ProviderInfo, Setting};
 use crate::providers::{Probe, Source, SourceSpec};
 use crate::schema::diagnostic::SourceText;
-use crate::schema::read::Reader;
+use crate::schema::reader::Reader;
 
 /// The largest file that is read, in bytes.
 const MAX_FILE_SIZE: u64 = 8 << 20;

@@ -17,7 +17,7 @@ use crate::core::token::Token;
 use crate::providers::provider_info::{ListingInfo, ProviderInfo, Setting, SettingType};
 use crate::providers::{Source, SourceSpec};
 use crate::schema::diagnostic::{Diagnostics, SourceText};
-use crate::schema::read::{Reader, element_paths};
+use crate::schema::reader::{Reader, element_paths};
 use crate::schema::table::ValueType::{Any, List, Text};
 use crate::schema::table::{Key, Table};
 use crate::schema::yaml::{Kind, Node, parse};
@@ -25,7 +25,7 @@ use crate::schema::yaml::{Kind, Node, parse};
 const LISTING: &str = "token";
 
 static SETTINGS: Table =
-    Table::part(&[Key::optional("tokens", List(0, &Any), "the tokens"), Key::optional("file", Text, "a file of them")]);
+    Table::new(&[Key::optional("tokens", List(0, &Any), "the tokens"), Key::optional("file", Text, "a file of them")]);
 
 /// The most malformed entries of a file that are logged in one collection.
 const MAX_LOGGED: usize = 20;

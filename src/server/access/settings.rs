@@ -12,7 +12,8 @@ use super::users::{Hash, Hashes};
 use crate::core::rate::Rate;
 use crate::core::secret::Secret;
 use crate::schema::diagnostic::{Diagnostics, SourceText, did_you_mean, one_of};
-use crate::schema::read::{Reader, Record, join};
+use crate::schema::reader::{Reader, join};
+use crate::schema::record::Record;
 use crate::schema::table::ValueType::{self, Count, Domain, Flag, List, Map, OneOf, Text};
 use crate::schema::table::{DomainType, Key, Table};
 use crate::schema::yaml::{self, Kind, Node};
@@ -74,14 +75,14 @@ impl ClientAuth {
 }
 
 /// The keys of the file; `docs/web.md` describes them.
-static FILE: Table = Table::part(&[
-    key("tls_server_config", ValueType::Table(&TLS)),
-    key("http_server_config", ValueType::Table(&HTTP)),
+static FILE: Table = Table::new(&[
+    key("tls_server_config", ValueType::Record(&TLS)),
+    key("http_server_config", ValueType::Record(&HTTP)),
     key("basic_auth_users", Map(&Domain(&BCRYPT_HASH))),
-    key("rate_limit", ValueType::Table(&RATE_LIMIT)),
+    key("rate_limit", ValueType::Record(&RATE_LIMIT)),
 ]);
 
-static TLS: Table = Table::part(&[
+static TLS: Table = Table::new(&[
     key("cert", Text),
     key("cert_file", Text),
     key("key", Text),
@@ -108,9 +109,9 @@ static TLS: Table = Table::part(&[
     Key::or("prefer_server_cipher_suites", Flag, "true", ""),
 ]);
 
-static HTTP: Table = Table::part(&[Key::or("http2", Flag, "true", ""), key("headers", Domain(&RESPONSE_HEADERS))]);
+static HTTP: Table = Table::new(&[Key::or("http2", Flag, "true", ""), key("headers", Domain(&RESPONSE_HEADERS))]);
 
-static RATE_LIMIT: Table = Table::part(&[
+static RATE_LIMIT: Table = Table::new(&[
     key("interval", ValueType::Duration(TimeDelta::zero(), TimeDelta::MAX)),
     key("burst", Count(0, u32::MAX as u64)),
 ]);

@@ -5,91 +5,84 @@ use super::{Compiler, Scope};
 use crate::providers::language::expression::Expression;
 use crate::providers::language::provider::{Listing, LookupFill, LookupTable, OwnCredential, Require, Step, TokenMap};
 use crate::schema::diagnostic::{Span, suggest};
-use crate::schema::read::Record;
+use crate::schema::record::Record;
 
 /// Names that an `as` cannot have: they mean something in expressions and templates.
 const RESERVED: [&str; 9] = ["settings", "maps", "body", "headers", "status", "rows", "credential", "login", "key"];
 
 impl Compiler {
-    pub(super) fn listings(&mut self, root: &Record<'_>) -> Option<Vec<Listing>> {
+    pub(super) fn listings(&mut self, root: &Record<'_>) -> Vec<Listing> {
         let records = root.records("listings");
         self.check_duplicates(records, "listings");
-        let listings: Vec<_> = records.iter().map(|record| self.listing(record)).collect();
-        listings.into_iter().collect()
+        records.iter().map(|record| self.listing(record)).collect()
     }
 
-    fn listing(&mut self, record: &Record<'_>) -> Option<Listing> {
+    fn listing(&mut self, record: &Record<'_>) -> Listing {
         let defaults = self.defaults(record);
         let when = self.jq(record, "when", &Scope::default());
-        let require = record.record("require").map(|require| {
-            let request = self.request(require, &Scope::default(), &defaults);
-            let that = self.jq(require, "that", &Scope::default());
-            Some(Require { request: request?, that: that? })
+        let require = record.record("require").map(|require| Require {
+            request: self.request(require, &Scope::default(), &defaults),
+            that: self.required_jq(require, "that", &Scope::default()),
         });
         let first_expression = self.expressions.len();
         let mut scope = Scope { maps: true, ..Scope::default() };
         // The `times` of a listing are those of its last response, not of its steps.
         let step_defaults = Defaults { times: self.times.clone(), ..defaults.clone() };
         let steps = record.records("for_each").iter().map(|step| self.step(step, &mut scope, &step_defaults));
-        let steps: Vec<_> = steps.collect();
+        let for_each = steps.collect();
         let request = self.request(record, &scope, &defaults);
-        let token = record.record("token").and_then(|token| self.token(token, &scope));
-        let used: Vec<&String> = self.expressions[first_expression..].iter().flat_map(Expression::maps).collect();
+        let token = self.token(record, &scope);
+        let used: Vec<_> = self.expressions[first_expression..].iter().flat_map(Expression::maps).collect();
         let maps = (0..self.map_names.len()).filter(|number| used.contains(&&self.map_names[*number])).collect();
-        let require = match require {
-            Some(require) => Some(require?),
-            None => None,
-        };
-        Some(Listing {
-            name: record.text("name")?,
+        Listing {
+            name: self.text(record, "name"),
             help: record.text("help"),
-            kind: record.text("kind")?,
-            opt_in: record.flag("opt_in")?,
-            replaces: record.flag("replaces")?,
+            kind: self.text(record, "kind"),
+            opt_in: record.flag("opt_in").unwrap_or_default(),
+            replaces: record.flag("replaces").unwrap_or_default(),
             when,
             require,
-            for_each: steps.into_iter().collect::<Option<_>>()?,
+            for_each,
             maps,
             recheck: record.period("recheck"),
-            request: request?,
-            token: token?,
-        })
+            request,
+            token,
+        }
     }
 
     /// A step. Its name is added to the scope.
-    fn step(&mut self, record: &Record<'_>, scope: &mut Scope, defaults: &Defaults) -> Option<Step> {
+    fn step(&mut self, record: &Record<'_>, scope: &mut Scope, defaults: &Defaults) -> Step {
         let name = self.step_name(record, scope);
         let step = if record.is_given("in") {
             let request = ["get", "post", "query", "headers", "body", "rows", "row", "take", "next", "none"];
             self.refuse(record, &request, "is not allowed with `in`");
-            let list = self.jq(record, "in", scope);
-            name.clone().zip(list).map(|(name, list)| Step::Values { list, name })
+            Step::Values { list: self.required_jq(record, "in", scope), name: name.clone() }
         } else {
-            let request = self.request(record, scope, defaults);
-            name.clone().zip(request).map(|(name, request)| Step::Request { request: Box::new(request), name })
+            Step::Request { request: Box::new(self.request(record, scope, defaults)), name: name.clone() }
         };
-        scope.steps.extend(name);
+        scope.steps.push(name);
         step
     }
 
-    fn step_name(&mut self, record: &Record<'_>, scope: &Scope) -> Option<String> {
-        let (name, at) = record.spanned("as")?;
+    fn step_name(&mut self, record: &Record<'_>, scope: &Scope) -> String {
+        let name = self.text(record, "as");
         let is_taken = RESERVED.contains(&name.as_str())
             || scope.steps.contains(&name)
             || self.settings.iter().any(|setting| setting.name == name);
-        if is_taken {
-            self.error(at, format!("{}: `{name}` is already defined; choose another name", record.path_of("as")));
+        let problem = if is_taken && !name.is_empty() {
+            format!("`{name}` is already defined; choose another name")
         } else if name.contains('-') {
-            let message = format!("{}: jq has no variable `${name}`; choose a name without `-`", record.path_of("as"));
-            self.error(at, message);
-        }
-        Some(name)
+            format!("jq has no variable `${name}`; choose a name without `-`")
+        } else {
+            return name;
+        };
+        self.error(record.value_at("as"), format!("{}: {problem}", record.path_of("as")));
+        name
     }
 
-    fn token(&mut self, record: &Record<'_>, scope: &Scope) -> Option<TokenMap> {
-        let mut field = |key: &str| self.jq(record, key, scope);
-        let (id, expires_at) = (field("id"), field("expires_at"));
-        let token = TokenMap {
+    fn token(&mut self, listing: &Record<'_>, scope: &Scope) -> TokenMap {
+        let mut field = |key: &str| self.jq(listing, &format!("token.{key}"), scope);
+        TokenMap {
             name: field("name"),
             kind: field("kind"),
             owner: field("owner"),
@@ -100,61 +93,64 @@ impl Compiler {
             disabled: field("disabled"),
             manage_url: field("manage_url"),
             labels: field("labels"),
-            id: id?,
-            expires_at: expires_at?,
-        };
-        Some(token)
+            id: self.required_jq(listing, "token.id", scope),
+            expires_at: self.required_jq(listing, "token.expires_at", scope),
+        }
     }
 
-    pub(super) fn map(&mut self, record: &Record<'_>) -> Option<LookupTable> {
-        let name = self.map_key(record)?;
-        let defaults = self.defaults(record);
-        let is_per_key = record.is_given("for");
-        let scope = if is_per_key { Scope::special(&["key"]) } else { Scope::default() };
-        let request = self.request(record, &scope, &defaults);
-        let value = self.jq(record, "value", &Scope::default());
-        let fill = match self.exactly_one(record, &["key", "for"])? {
-            "key" => {
-                if !record.is_given("rows") && !record.is_given("next") {
+    pub(super) fn map(&mut self, record: &Record<'_>) -> LookupTable {
+        let none = Scope::default();
+        let scope = if record.is_given("for") { Scope::special(&["key"]) } else { none.clone() };
+        let fill = match self.exactly_one(record, &["key", "for"]) {
+            Some("for") => {
+                self.refuse(record, &["rows", "next", "take"], "is not allowed with `for`");
+                let keep = self.or_default(record.period("keep"));
+                LookupFill::PerKey { key: self.required_jq(record, "for", &none), keep }
+            }
+            key => {
+                if key.is_some() && record.first_given(&["rows", "next"]).is_none() {
                     self.error(record.at, format!("{}: `key` needs `rows`", record.path));
                 }
                 self.refuse(record, &["keep"], "is not allowed without `for`");
-                self.jq(record, "key", &Scope::default()).map(LookupFill::All)
-            }
-            _ => {
-                self.refuse(record, &["rows", "next", "take"], "is not allowed with `for`");
-                let key = self.jq(record, "for", &Scope::default());
-                key.zip(record.period("keep")).map(|(key, keep)| LookupFill::PerKey { key, keep })
+                LookupFill::All(self.required_jq(record, "key", &none))
             }
         };
-        Some(LookupTable { name, help: record.text("help"), fill: fill?, request: request?, value: value? })
+        LookupTable {
+            name: self.map_key(record),
+            help: record.text("help"),
+            fill,
+            request: self.request(record, &scope, &self.defaults(record)),
+            value: self.required_jq(record, "value", &none),
+        }
     }
 
-    pub(super) fn own(&mut self, record: &Record<'_>, listings: &[Record<'_>]) -> Option<OwnCredential> {
-        let when = self.jq(record, "when", &Scope::default());
+    pub(super) fn own(&mut self, record: &Record<'_>, listings: &[Record<'_>]) -> OwnCredential {
+        let none = Scope::default();
+        let when = self.jq(record, "when", &none);
         if !record.is_given("listing") {
             self.refuse(record, &["is", "hint"], "is not allowed without `listing`");
-            let defaults = self.defaults(record);
-            let request = self.request(record, &Scope::default(), &defaults);
             if !record.is_given("expires_at") && record.is_map {
                 self.error(record.at, format!("{}: `expires_at` is missing", record.path));
             }
-            let expires_at = self.jq(record, "expires_at", &Scope::default());
-            return Some(OwnCredential::Request { when, request: Box::new(request?), expires_at: expires_at? });
+            let request = Box::new(self.request(record, &none, &self.defaults(record)));
+            return OwnCredential::Request { when, request, expires_at: self.required_jq(record, "expires_at", &none) };
         }
         let request = ["get", "post", "expires_at", "query", "headers", "body"];
         self.refuse(record, &request, "is not allowed with `listing`");
-        let (listing, at) = record.spanned("listing")?;
-        let scope = self.row_scope(&listing, at, listings)?;
-        let is = self.jq(record, "is", &scope);
-        let hint = self.jq(record, "hint", &scope);
         if record.first_given(&["is", "hint"]).is_none() {
             self.error(
                 record.at,
                 format!("{}: `is` or `hint` is missing: it selects the row of the listing", record.path),
             );
         }
-        Some(OwnCredential::Listing { when, listing, is, hint })
+        let listing = self.text(record, "listing");
+        let scope = self.row_scope(&listing, record.value_at("listing"), listings);
+        OwnCredential::Listing {
+            when,
+            is: scope.as_ref().and_then(|scope| self.jq(record, "is", scope)),
+            hint: scope.as_ref().and_then(|scope| self.jq(record, "hint", scope)),
+            listing,
+        }
     }
 
     /// The names that the rows of a listing can use.

@@ -2,7 +2,7 @@
 
 use super::{Compiler, Scope};
 use crate::providers::language::provider::{Method, Pagination, ParamLocation};
-use crate::schema::read::Record;
+use crate::schema::record::Record;
 
 impl Compiler {
     pub(super) fn next(&mut self, record: &Record<'_>, scope: &Scope, method: Option<Method>) -> Option<Pagination> {
@@ -26,27 +26,29 @@ impl Compiler {
             _ => &["param", "from"],
         };
         self.refuse(record, others, &format!("is not allowed with `{way}`"));
-        let at = match record.text("in")?.as_str() {
-            "body" if method == Some(Method::Get) => {
-                self.error(record.value_at("in"), format!("{}: only a `post` has a body", record.path_of("in")));
-                return None;
-            }
-            "body" => ParamLocation::Body,
-            "header" => ParamLocation::Header,
+        let at = match record.text("in").as_deref() {
+            Some("body") => ParamLocation::Body,
+            Some("header") => ParamLocation::Header,
             _ => ParamLocation::Query,
         };
-        let last = self.jq(record, "last", scope);
-        match way {
-            "url" => Some(Pagination::Url(self.jq(record, "url", scope)?)),
-            "cursor" => {
-                let cursor = self.jq(record, "cursor", scope);
-                if !record.is_given("param") && !record.has_unknown {
-                    self.error(record.at, format!("{}: `param` is missing", record.path));
-                }
-                Some(Pagination::Cursor { cursor: cursor?, parameter: record.text("param")?, at })
-            }
-            "page" => Some(Pagination::Page { parameter: record.text("page")?, from: record.count("from")?, last, at }),
-            _ => Some(Pagination::Offset { parameter: record.text("offset")?, last, at }),
+        if at == ParamLocation::Body && method == Some(Method::Get) {
+            self.error(record.value_at("in"), format!("{}: only a `post` has a body", record.path_of("in")));
         }
+        if way == "cursor" && !record.is_given("param") && !record.has_unknown {
+            self.error(record.at, format!("{}: `param` is missing", record.path));
+        }
+        let last = self.jq(record, "last", scope);
+        Some(match way {
+            "url" => Pagination::Url(self.required_jq(record, "url", scope)),
+            "cursor" => {
+                let cursor = self.required_jq(record, "cursor", scope);
+                Pagination::Cursor { cursor, parameter: self.text(record, "param"), at }
+            }
+            "page" => {
+                let from = self.or_default(record.count("from"));
+                Pagination::Page { parameter: self.text(record, "page"), from, last, at }
+            }
+            _ => Pagination::Offset { parameter: self.text(record, "offset"), last, at },
+        })
     }
 }

@@ -5,7 +5,8 @@ use crate::core::time::TimeFormat;
 use crate::providers::language::provider::{Body, EmptyResponse, JsonTemplate, Method, Parameter, Request, Rows};
 use crate::providers::language::template::Template;
 use crate::providers::provider_info::SettingType;
-use crate::schema::read::{Record, join};
+use crate::schema::reader::join;
+use crate::schema::record::Record;
 use crate::schema::yaml::{Key, Kind, Node};
 
 /// What a request has if it says nothing else.
@@ -17,39 +18,32 @@ pub(super) struct Defaults {
 }
 
 impl Compiler {
-    pub(super) fn request(&mut self, record: &Record<'_>, scope: &Scope, defaults: &Defaults) -> Option<Request> {
+    pub(super) fn request(&mut self, record: &Record<'_>, scope: &Scope, defaults: &Defaults) -> Request {
         let target = self.target(record, scope);
         let method = target.as_ref().map(|(method, ..)| *method);
-        let query = self.query(record, scope);
-        let headers = self.templates(record, "headers", scope);
-        let body = self.body(record, scope, method);
-        let rows = self.rows(record, scope);
-        let take = self.jq(record, "take", scope);
-        let next = self.next(record, scope, method);
-        let none = record.records("none").iter().filter_map(|none| {
-            let condition = self.jq(none, "if", scope);
-            Some(EmptyResponse { status: u16::try_from(none.count("status")?).ok()?, condition })
-        });
-        let none = none.collect();
-        let failed = self.jq(record, "failed", scope).or_else(|| self.failed.clone());
-        let times = times(record, &defaults.times);
-        let permission = record.text("permission").or_else(|| defaults.permission.clone());
-        let (method, base, path) = target?;
-        Some(Request {
-            method,
+        self.is_complete &= target.is_some();
+        let (_, base, path) = target.unwrap_or((Method::Get, String::new(), Template::default()));
+        Request {
+            method: method.unwrap_or(Method::Get),
             base,
             path,
-            query: query?,
-            headers,
-            body: body?,
-            rows: rows?,
-            take,
-            next,
-            none,
-            failed,
-            permission,
-            times,
-        })
+            query: self.query(record, scope),
+            headers: self.templates(record, "headers", scope),
+            body: self.body(record, scope, method),
+            rows: self.rows(record, scope),
+            take: self.jq(record, "take", scope),
+            next: self.next(record, scope, method),
+            none: record.records("none").iter().map(|none| self.empty_response(none, scope)).collect(),
+            failed: self.jq(record, "failed", scope).or_else(|| self.failed.clone()),
+            permission: record.text("permission").or_else(|| defaults.permission.clone()),
+            times: times(record, &defaults.times),
+        }
+    }
+
+    fn empty_response(&mut self, record: &Record<'_>, scope: &Scope) -> EmptyResponse {
+        let condition = self.jq(record, "if", scope);
+        let status = record.count("status").and_then(|status| u16::try_from(status).ok());
+        EmptyResponse { status: self.or_default(status), condition }
     }
 
     /// The defaults for the requests of a listing, a look-up table or `self`.
@@ -62,7 +56,7 @@ impl Compiler {
 
     fn target(&mut self, record: &Record<'_>, scope: &Scope) -> Option<(Method, String, Template)> {
         let key = self.exactly_one(record, &["get", "post"])?;
-        let template = self.template(record, key, scope)?;
+        let template = self.template_of(record.node(key)?, &record.path_of(key), scope)?;
         let (base, path) = match template.split_first_name() {
             Some((name, rest)) => (name.head.clone(), rest),
             None => ("url".to_owned(), template),
@@ -81,16 +75,12 @@ impl Compiler {
         None
     }
 
-    fn query(&mut self, record: &Record<'_>, scope: &Scope) -> Option<Vec<(String, Parameter)>> {
-        let Some(node) = record.node("query") else { return Some(Vec::new()) };
+    fn query(&mut self, record: &Record<'_>, scope: &Scope) -> Vec<(String, Parameter)> {
         let mut query = Vec::new();
-        let mut is_valid = true;
-        for (key, value) in node.entries() {
+        for (key, value) in record.node("query").map(Node::entries).unwrap_or_default() {
             let path = join(&record.path_of("query"), &key.name);
             let values = value.elements().iter().filter(|element| !element.is_null());
-            let values: Vec<_> = values.map(|element| self.template_of(element, &path, scope)).collect();
-            is_valid &= values.iter().all(Option::is_some);
-            let mut values: Vec<_> = values.into_iter().flatten().collect();
+            let mut values: Vec<_> = values.map(|value| self.or_placeholder(value, &path, scope)).collect();
             let parameter = match value.kind {
                 Kind::List(_) if values.is_empty() => None,
                 Kind::List(_) => Some(Parameter::Several(values)),
@@ -98,55 +88,50 @@ impl Compiler {
             };
             query.extend(parameter.map(|parameter| (key.name.clone(), parameter)));
         }
-        is_valid.then_some(query)
+        query
     }
 
-    /// The body, if there is one; nothing if it has errors.
-    #[allow(clippy::option_option)]
-    fn body(&mut self, record: &Record<'_>, scope: &Scope, method: Option<Method>) -> Option<Option<Body>> {
+    fn or_placeholder(&mut self, node: &Node, path: &str, scope: &Scope) -> Template {
+        let template = self.template_of(node, path, scope);
+        self.or_default(template)
+    }
+
+    fn body(&mut self, record: &Record<'_>, scope: &Scope, method: Option<Method>) -> Option<Body> {
         const KEYS: [&str; 2] = ["body", "form"];
-        if record.first_given(&KEYS).is_none() {
-            return Some(None);
-        }
+        record.first_given(&KEYS)?;
         if method == Some(Method::Get) {
             self.refuse(record, &KEYS, "is not allowed with `get`");
-            return None;
         }
         match self.exactly_one(record, &KEYS)? {
-            "form" => Some(Some(Body::Form(self.templates(record, "form", scope)))),
-            _ => match record.node("body").filter(|body| !body.is_null()) {
-                Some(body) => Some(Some(Body::Json(self.json(body, &record.path_of("body"), scope)?))),
-                None => Some(None),
-            },
+            "form" => Some(Body::Form(self.templates(record, "form", scope))),
+            _ => {
+                let body = record.node("body").filter(|body| !body.is_null())?;
+                Some(Body::Json(self.json(body, &record.path_of("body"), scope)))
+            }
         }
     }
 
-    fn json(&mut self, node: &Node, path: &str, scope: &Scope) -> Option<JsonTemplate> {
-        Some(match &node.kind {
-            Kind::Text(_) => JsonTemplate::Text(self.template_of(node, path, scope)?),
-            Kind::List(list) => {
-                let elements: Vec<_> = list.iter().map(|element| self.json(element, path, scope)).collect();
-                JsonTemplate::List(elements.into_iter().collect::<Option<_>>()?)
-            }
+    fn json(&mut self, node: &Node, path: &str, scope: &Scope) -> JsonTemplate {
+        match &node.kind {
+            Kind::Text(_) => JsonTemplate::Text(self.or_placeholder(node, path, scope)),
+            Kind::List(list) => JsonTemplate::List(list.iter().map(|node| self.json(node, path, scope)).collect()),
             Kind::Map(map) => {
-                let entry = |(key, value): &(Key, Node)| {
-                    Some((key.name.clone(), self.json(value, &join(path, &key.name), scope)?))
-                };
-                let entries: Vec<_> = map.iter().map(entry).collect();
-                JsonTemplate::Map(entries.into_iter().collect::<Option<_>>()?)
+                let entry =
+                    |(key, node): &(Key, Node)| (key.name.clone(), self.json(node, &join(path, &key.name), scope));
+                JsonTemplate::Map(map.iter().map(entry).collect())
             }
             _ => JsonTemplate::Plain(node.to_json()),
-        })
+        }
     }
 
-    fn rows(&mut self, record: &Record<'_>, scope: &Scope) -> Option<Rows> {
+    fn rows(&mut self, record: &Record<'_>, scope: &Scope) -> Rows {
         const KEYS: [&str; 2] = ["rows", "row"];
         if record.first_given(&KEYS).is_none() {
-            return Some(Rows::Whole);
+            return Rows::Whole;
         }
-        match self.exactly_one(record, &KEYS)? {
-            "rows" => self.jq(record, "rows", scope).map(Rows::List),
-            _ => self.jq(record, "row", scope).map(Rows::One),
+        match self.exactly_one(record, &KEYS) {
+            Some("row") => Rows::One(self.required_jq(record, "row", scope)),
+            _ => Rows::List(self.required_jq(record, "rows", scope)),
         }
     }
 }

@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 
 use super::{NAME, NEVER, OPTIONAL_TEMPLATE, PARAMETER};
-use crate::schema::table::ValueType::{Any, Count, Domain, Flag, List, Map, OneOf, OneOrList, Text, WordOr};
+use crate::schema::table::ValueType::{Any, Count, Domain, Flag, List, Map, OneOf, OneOrList, Record, Text, WordOr};
 use crate::schema::table::{Key, Table, ValueType};
 
 const JQ: ValueType = Domain(&super::JQ);
@@ -21,301 +21,217 @@ const fn must(name: &'static str, value: ValueType, help: &'static str) -> Key {
     Key::required(name, value, "", help)
 }
 
-const fn table(name: &'static str, title: &'static str, help: &'static str, keys: &'static [Key]) -> Table {
-    Table { name, title, help, keys, includes: &[], open: false }
-}
-
 /// The document.
-pub(in crate::providers::language) static DEFINITION: Table = table(
-    "definition",
-    "The definition",
-    "",
-    &[
-        must("format", OneOf(&["1"]), "the version of this format"),
-        must("provider", Domain(&NAME), "its name, by which sources choose it; the value of the label `provider`"),
-        Key::or("override", Flag, "false", "this definition replaces a built-in one with the same name"),
-        key("aliases", OneOrList(0, &Domain(&NAME)), "other names that sources may use"),
-        must("title", Text, "its display name"),
-        must("docs", Text, "the vendor's documentation"),
-        must("expiry", Text, "meaning of its expiries, in prose"),
-        key("permission", Text, "the permission that the credential needs, in prose"),
-        key("interval", DURATION, "how often a source is collected, unless it sets its own interval"),
-        key("limits", ValueType::Table(&LIMITS), "limits of the provider's API"),
-        key("settings", Map(&ValueType::Table(&SETTING)), "settings that a source may or must have"),
-        key(
-            "auth",
-            WordOr("bearer", &OneOrList(1, &ValueType::Table(&SCHEME))),
-            "how to authenticate: `bearer`, a scheme, or a list of schemes, the first of which is the default",
-        ),
-        key("headers", TEMPLATES, "headers of every request"),
-        key("error", JQ, "selects the vendor's message from an error response: the only part of a body that is shown"),
-        key("failed", JQ, "a 2xx response that matches this is a failure"),
-        Key::or("times", TIMES, "iso", "how the times in its responses are written"),
-        key(
-            "never",
-            Domain(&NEVER),
-            "further values that mean never; `false`: null, absent and \"\" do not mean never",
-        ),
-        key("self", ValueType::Table(&SELF), "how the expiry of the exporter's own credential is found"),
-        key("maps", Map(&ValueType::Table(&LOOKUP)), "look-up tables that expressions read as `$maps.NAME`"),
-        must("listings", List(1, &ValueType::Table(&LISTING)), "the listings"),
-    ],
-);
+pub(in crate::providers::language) static DEFINITION: Table = Table::new(&[
+    must("format", OneOf(&["1"]), "the version of this format"),
+    must("provider", Domain(&NAME), "its name, by which sources choose it; the value of the label `provider`"),
+    Key::or("override", Flag, "false", "this definition replaces a built-in one with the same name"),
+    key("aliases", OneOrList(0, &Domain(&NAME)), "other names that sources may use"),
+    must("title", Text, "its display name"),
+    must("docs", Text, "the vendor's documentation"),
+    must("expiry", Text, "meaning of its expiries, in prose"),
+    key("permission", Text, "the permission that the credential needs, in prose"),
+    key("interval", DURATION, "how often a source is collected, unless it sets its own interval"),
+    key("limits", Record(&LIMITS), "limits of the provider's API"),
+    key("settings", Map(&Record(&SETTING)), "settings that a source may or must have"),
+    key(
+        "auth",
+        WordOr("bearer", &OneOrList(1, &Record(&SCHEME))),
+        "how to authenticate: `bearer`, a scheme, or a list of schemes, the first of which is the default",
+    ),
+    key("headers", TEMPLATES, "headers of every request"),
+    key("error", JQ, "selects the vendor's message from an error response: the only part of a body that is shown"),
+    key("failed", JQ, "a 2xx response that matches this is a failure"),
+    Key::or("times", TIMES, "iso", "how the times in its responses are written"),
+    key("never", Domain(&NEVER), "further values that mean never; `false`: null, absent and \"\" do not mean never"),
+    key("self", Record(&SELF), "how the expiry of the exporter's own credential is found"),
+    key("maps", Map(&Record(&LOOKUP)), "look-up tables that expressions read as `$maps.NAME`"),
+    must("listings", List(1, &Record(&LISTING)), "the listings"),
+])
+.named("definition", "The definition");
 
-static LIMITS: Table = table(
-    "limits",
-    "Limits",
-    "",
-    &[
-        key("concurrency", Count(1, u64::MAX), "maximum concurrent requests"),
-        key("rate", Domain(&super::RATE), "request rate, such as `150/1m`"),
-    ],
-);
+static LIMITS: Table = Table::new(&[
+    key("concurrency", Count(1, u64::MAX), "maximum concurrent requests"),
+    key("rate", Domain(&super::RATE), "request rate, such as `150/1m`"),
+])
+.named("limits", "Limits");
 
-static SETTING: Table = table(
-    "setting",
-    "A setting",
-    "A source must set it unless it has a `default`.",
-    &[
-        Key::or("type", OneOf(&["text", "url", "flag", "number", "list"]), "text", "its type; a list has strings"),
-        key("default", Any, "its value if the source does not set it; null: none"),
-        must("help", Text, "what it is for"),
-    ],
-);
+static SETTING: Table = Table::new(&[
+    Key::or("type", OneOf(&["text", "url", "flag", "number", "list"]), "text", "its type; a list has strings"),
+    key("default", Any, "its value if the source does not set it; null: none"),
+    must("help", Text, "what it is for"),
+])
+.named("setting", "A setting")
+.help("A source must set it unless it has a `default`.");
 
-static SCHEME: Table = table(
-    "scheme",
-    "An authentication scheme",
-    "One of `bearer`, `basic`, `headers` and `github_app`. Its templates may use `{credential}`, `{credential.PART}` and `{login}`.",
-    &[
+static SCHEME: Table = Table::new(&[
         key(
             "name",
             Domain(&NAME),
-            "its name, for `auth` in a source and `$settings.auth`; needed if there are several",
+            "its name, for `auth` in a source and `$settings.auth`; required if there are several",
         ),
         key("permission", Text, "the permission that it needs"),
         key("bearer", TEMPLATE, "`Authorization: Bearer …`"),
-        key("basic", ValueType::Table(&BASIC), "`Authorization: Basic …`"),
+        key("basic", Record(&BASIC), "`Authorization: Basic …`"),
         key("headers", TEMPLATES, "headers by name"),
-        key("login", ValueType::Table(&LOGIN), "a request that returns the session token, which is `{login}`"),
-        key("github_app", ValueType::Table(&GITHUB_APP), "the installation token of a GitHub App"),
-    ],
-);
+        key("login", Record(&LOGIN), "a request that returns the session token, which is `{login}`"),
+        key("github_app", Record(&GITHUB_APP), "the installation token of a GitHub App"),
+    ])
+.named("scheme", "An authentication scheme")
+.help("Exactly one of `bearer`, `basic`, `headers` and `github_app`. Templates here may use `{credential}` and `{login}`.");
 
-static BASIC: Table = table(
-    "basic",
-    "Basic authentication",
-    "",
-    &[must("user", TEMPLATE, "the user"), must("password", TEMPLATE, "the password")],
-);
+static BASIC: Table = Table::new(&[must("user", TEMPLATE, "the user"), must("password", TEMPLATE, "the password")])
+    .named("basic", "Basic authentication");
 
-static GITHUB_APP: Table = table(
-    "github_app",
-    "A GitHub App",
-    "",
-    &[
-        must("app_id", TEMPLATE, "the client ID of the App"),
-        must("private_key", TEMPLATE, "its private key (PEM)"),
-        must("organization", TEMPLATE, "the organization in which it is installed"),
-    ],
-);
+static GITHUB_APP: Table = Table::new(&[
+    must("app_id", TEMPLATE, "the client ID of the App"),
+    must("private_key", TEMPLATE, "its private key (PEM)"),
+    must("organization", TEMPLATE, "the organization in which it is installed"),
+])
+.named("github_app", "A GitHub App");
 
-static LOGIN: Table = Table {
-    includes: &[&REQUEST],
-    ..table(
-        "login",
-        "A login",
-        "Its templates may use `{credential}`. It is repeated when its token expires or is rejected.",
-        &[
-            key("basic", ValueType::Table(&BASIC), "the client's own user and password for this request"),
-            key("form", TEMPLATES, "the body, as a form"),
-            must("token", JQ, "the token in the response"),
-            key("lifetime", JQ, "its lifetime in seconds"),
-        ],
-    )
-};
+static LOGIN: Table = Table::new(&[
+    key("basic", Record(&BASIC), "the client's own user and password for this request"),
+    key("form", TEMPLATES, "the body, as a form"),
+    must("token", JQ, "the token in the response"),
+    key("lifetime", JQ, "its lifetime in seconds"),
+])
+.named("login", "A login")
+.help("Its templates may use `{credential}`. It is repeated when its token expires or is rejected.")
+.including(&[&REQUEST]);
 
 /// What is sent.
-static REQUEST: Table = table(
-    "request",
-    "A request",
-    "Either `get` or `post` is required.",
-    &[
-        key(
-            "get",
-            TEMPLATE,
-            "the path, relative to the setting `url`, or to another one of type `url`: `{login_url}/…`",
-        ),
-        key("post", TEMPLATE, "the same, sent as POST"),
-        key(
-            "query",
-            Map(&Domain(&PARAMETER)),
-            "parameters: a template, a number, a flag, or a list of those; null and unset ones are omitted",
-        ),
-        key("headers", TEMPLATES, "headers, which override the definition's; an empty one is omitted"),
-        key("body", Any, "the body of a `post`, sent as JSON; its strings are templates"),
-        key("failed", JQ, "a 2xx response that matches this is a failure"),
-        key("permission", Text, "the permission that is missing if the request is refused"),
-    ],
-);
+static REQUEST: Table = Table::new(&[
+    key("get", TEMPLATE, "the path, relative to the setting `url`, or to another one of type `url`: `{login_url}/…`"),
+    key("post", TEMPLATE, "the same, sent as POST"),
+    key(
+        "query",
+        Map(&Domain(&PARAMETER)),
+        "parameters: a template, a number, a flag, or a list of those; null and unset ones are omitted",
+    ),
+    key("headers", TEMPLATES, "headers, which override the definition's; an empty one is omitted"),
+    key("body", Any, "the body of a `post`, sent as JSON; its strings are templates"),
+    key("failed", JQ, "a 2xx response that matches this is a failure"),
+    key("permission", Text, "the permission that is missing if the request is refused"),
+])
+.named("request", "A request")
+.help("Either `get` or `post` is required.");
 
 /// Which responses are empty, and how times in them are read.
-static RESPONSE: Table = table(
-    "response",
-    "A response",
-    "",
-    &[
-        key("none", OneOrList(0, &ValueType::Table(&NONE)), "this response means: complete and empty"),
-        key("times", TIMES, "how the times in this response are written"),
-        key(
-            "never",
-            Domain(&NEVER),
-            "further values that mean never in this response; `false`: null, absent and \"\" do not mean never",
-        ),
-    ],
-);
+static RESPONSE: Table = Table::new(&[
+    key("none", OneOrList(0, &Record(&NONE)), "this response means: complete and empty"),
+    key("times", TIMES, "how the times in this response are written"),
+    key(
+        "never",
+        Domain(&NEVER),
+        "further values that mean never in this response; `false`: null, absent and \"\" do not mean never",
+    ),
+])
+.named("response", "A response");
 
 /// What a response contains.
-static ROWS: Table = table(
-    "rows",
-    "The rows of a response",
-    "Either `rows` or `row`; otherwise the whole response is the only row.",
-    &[
-        key("rows", JQ, "the list in the response; anything else is a failure"),
-        key("row", JQ, "the one object in the response"),
-        key("take", JQ, "maps a row to zero, one or several rows"),
-        key("next", WordOr("link", &ValueType::Table(&NEXT)), "where the next page is; needs `rows`"),
-    ],
-);
+static ROWS: Table = Table::new(&[
+    key("rows", JQ, "the list in the response; anything else is a failure"),
+    key("row", JQ, "the one object in the response"),
+    key("take", JQ, "maps a row to zero, one or several rows"),
+    key("next", WordOr("link", &Record(&NEXT)), "where the next page is; needs `rows`"),
+])
+.named("rows", "The rows of a response")
+.help("Either `rows` or `row`; otherwise the whole response is the only row.");
 
-static NONE: Table = table(
-    "none",
-    "An empty response",
-    "",
-    &[must("status", Count(200, 599), "its status code"), key("if", JQ, "a condition on its body")],
-);
+static NONE: Table =
+    Table::new(&[must("status", Count(200, 599), "its status code"), key("if", JQ, "a condition on its body")])
+        .named("none", "An empty response");
 
-static NEXT: Table = table(
-    "next",
-    "The next page",
-    "`next: link` follows the header `Link`. Otherwise one of `url`, `cursor`, `page` and `offset` is required.",
-    &[
-        key("url", JQ, "a URL in the response, requested with GET; it must have the same origin"),
-        key("cursor", JQ, "a cursor in the response; null, absent and \"\" end the listing"),
-        key("param", Text, "with `cursor`: the parameter for it; in a body a dotted path"),
-        key("page", Text, "the parameter for the page number"),
-        Key::or("from", NUMBER, "1", "with `page`: the number of the first page"),
-        key("offset", Text, "the parameter for the number of rows to skip"),
-        key("last", JQ, "with `page` or `offset`: whether this page is the last; without it, a page without rows is"),
-        Key::or("in", OneOf(&["query", "body", "header"]), "query", "where the parameter is sent"),
-    ],
-);
+static NEXT: Table = Table::new(&[
+    key("url", JQ, "a URL in the response, requested with GET; it must have the same origin"),
+    key("cursor", JQ, "a cursor in the response; null, absent and \"\" end the listing"),
+    key("param", Text, "with `cursor`: the parameter for it; in a body a dotted path"),
+    key("page", Text, "the parameter for the page number"),
+    Key::or("from", NUMBER, "1", "with `page`: the number of the first page"),
+    key("offset", Text, "the parameter for the number of rows to skip"),
+    key("last", JQ, "with `page` or `offset`: whether this page is the last; without it, a page without rows is"),
+    Key::or("in", OneOf(&["query", "body", "header"]), "query", "where the parameter is sent"),
+])
+.named("next", "The next page")
+.help("`next: link` follows the header `Link`. Otherwise one of `url`, `cursor`, `page` and `offset` is required.");
 
-static SELF: Table = Table {
-    includes: &[&REQUEST, &RESPONSE],
-    ..table(
-        "self",
-        "The exporter's own credential",
-        "Either a request with `expires_at`, or a `listing` that lists it too.",
-        &[
-            key("when", JQ, "a condition on the settings"),
-            key("expires_at", JQ, "the expiry in the response"),
-            key("listing", Domain(&NAME), "the listing that lists it"),
-            key("is", JQ, "whether a row is it; of several the soonest to expire counts"),
-            key("hint", JQ, "the beginning of the secret as the vendor shows it, or its beginning and end"),
-        ],
-    )
-};
+static SELF: Table = Table::new(&[
+    key("when", JQ, "a condition on the settings"),
+    key("expires_at", JQ, "the expiry in the response"),
+    key("listing", Domain(&NAME), "the listing that lists it"),
+    key("is", JQ, "whether a row is it; of several the soonest to expire counts"),
+    key("hint", JQ, "the beginning of the secret as the vendor shows it, or its beginning and end"),
+])
+.named("self", "The exporter's own credential")
+.help("Either a request with `expires_at`, or a `listing` that lists it too.")
+.including(&[&REQUEST, &RESPONSE]);
 
-static LOOKUP: Table = Table {
-    includes: &[&REQUEST, &ROWS, &RESPONSE],
-    ..table(
-        "map",
-        "A look-up table",
-        "With `key` all rows are loaded at once; with `for` each key has its own request, which uses it as `{key}`.",
-        &[
-            key("help", Text, "what it is for"),
-            key("key", JQ, "the key of a row"),
-            key("for", JQ, "the key, from the result of `take` in a listing"),
-            Key::or("keep", DURATION, "24h", "with `for`: how long a value is reused"),
-            must("value", JQ, "the value: from a row, or with `for` from the response"),
-        ],
-    )
-};
+static LOOKUP: Table = Table::new(&[
+    key("help", Text, "what it is for"),
+    key("key", JQ, "the key of a row"),
+    key("for", JQ, "the key, from the result of `take` in a listing"),
+    Key::or("keep", DURATION, "24h", "with `for`: how long a value is reused"),
+    must("value", JQ, "the value: from a row, or with `for` from the response"),
+])
+.named("map", "A look-up table")
+.help("With `key` all rows are loaded at once; with `for` each key has its own request, which uses it as `{key}`.")
+.including(&[&REQUEST, &ROWS, &RESPONSE]);
 
-static LISTING: Table = Table {
-    includes: &[&REQUEST, &ROWS, &RESPONSE],
-    ..table(
-        "listing",
-        "A listing",
-        "",
-        &[
-            must("name", Domain(&NAME), "its name: the value of the label `listing`"),
-            key("help", Text, "what it lists"),
-            must("kind", Text, "the kind of its tokens, unless `token.kind` sets another"),
-            Key::or("opt_in", Flag, "false", "it runs only if the source names it"),
-            Key::or(
-                "replaces",
-                Flag,
-                "true",
-                "a newer token replaces an older one with the same name; false if active tokens share names",
-            ),
-            key("when", JQ, "it runs only if this condition on the settings is true"),
-            key(
-                "require",
-                ValueType::Table(&REQUIRE),
-                "condition for treating a missing token as revoked; otherwise the listing is `forbidden`",
-            ),
-            key("for_each", OneOrList(0, &ValueType::Table(&STEP)), "the fan-out: a step, or a list of nested steps"),
-            key("recheck", DURATION, "how long a response is reused"),
-            must("token", ValueType::Table(&TOKEN), "how a row becomes a token"),
-        ],
-    )
-};
-
-static REQUIRE: Table = Table {
-    includes: &[&REQUEST],
-    ..table(
+static LISTING: Table = Table::new(&[
+    must("name", Domain(&NAME), "its name: the value of the label `listing`"),
+    key("help", Text, "what it lists"),
+    must("kind", Text, "the kind of its tokens, unless `token.kind` sets another"),
+    Key::or("opt_in", Flag, "false", "it runs only if the source names it"),
+    Key::or(
+        "replaces",
+        Flag,
+        "true",
+        "a newer token replaces an older one with the same name; false if active tokens share names",
+    ),
+    key("when", JQ, "it runs only if this condition on the settings is true"),
+    key(
         "require",
-        "A requirement",
-        "",
-        &[must("that", JQ, "a condition on the response; if it is not true, the listing is `forbidden`")],
-    )
-};
+        Record(&REQUIRE),
+        "condition for treating a missing token as revoked; otherwise the listing is `forbidden`",
+    ),
+    key("for_each", OneOrList(0, &Record(&STEP)), "the fan-out: a step, or a list of nested steps"),
+    key("recheck", DURATION, "how long a response is reused"),
+    must("token", Record(&TOKEN), "how a row becomes a token"),
+])
+.named("listing", "A listing")
+.including(&[&REQUEST, &ROWS, &RESPONSE]);
 
-static STEP: Table = Table {
-    includes: &[&REQUEST, &ROWS, &RESPONSE],
-    ..table(
-        "step",
-        "A step of a fan-out",
-        "Either `in`, or a request whose rows are the elements.",
-        &[
-            key("in", JQ, "a list, such as `$settings.groups`"),
-            must(
-                "as",
-                Domain(&NAME),
-                "the name of each element: `{NAME}` in templates, `$NAME` in the expressions that follow",
-            ),
-        ],
-    )
-};
+static REQUIRE: Table =
+    Table::new(&[must("that", JQ, "a condition on the response; if it is not true, the listing is `forbidden`")])
+        .named("require", "A requirement")
+        .including(&[&REQUEST]);
 
-static TOKEN: Table = table(
-    "token",
-    "A token",
-    "A row with an unreadable `id` or `expires_at` is malformed; other unreadable fields are omitted and counted.",
-    &[
-        must("id", JQ, "a string or a number, unique within the source"),
-        must("expires_at", JQ, "a time, or a value that means never"),
-        key("name", JQ, "a string"),
-        key("kind", JQ, "a string, or null for the listing's"),
-        key("owner", JQ, "`{id, name, email}`, or a string, which is the name"),
-        key("created_at", JQ, "a time"),
-        key("last_used_at", JQ, "a time"),
-        key("lifetime", JQ, "a duration, if the expiry moves with each renewal: seconds, `P30D`, `720h`"),
-        key("scopes", JQ, "a list, or a string with spaces"),
-        key("disabled", JQ, "a boolean"),
-        key("manage_url", JQ, "the page where it is renewed"),
-        key("labels", JQ, "an object of strings, numbers and booleans; null and \"\" are omitted"),
-    ],
-);
+static STEP: Table = Table::new(&[
+    key("in", JQ, "a list, such as `$settings.groups`"),
+    must(
+        "as",
+        Domain(&NAME),
+        "the name of each element: `{NAME}` in templates, `$NAME` in the expressions that follow",
+    ),
+])
+.named("step", "A step of a fan-out")
+.help("Either `in`, or a request whose rows are the elements.")
+.including(&[&REQUEST, &ROWS, &RESPONSE]);
+
+static TOKEN: Table = Table::new(&[
+    must("id", JQ, "a string or a number, unique within the source"),
+    must("expires_at", JQ, "a time, or a value that means never"),
+    key("name", JQ, "a string"),
+    key("kind", JQ, "a string, or null for the listing's"),
+    key("owner", JQ, "`{id, name, email}`, or a string, which is the name"),
+    key("created_at", JQ, "a time"),
+    key("last_used_at", JQ, "a time"),
+    key("lifetime", JQ, "a duration, if the expiry moves with each renewal: seconds, `P30D`, `720h`"),
+    key("scopes", JQ, "a list, or a string with spaces"),
+    key("disabled", JQ, "a boolean"),
+    key("manage_url", JQ, "the page where it is renewed"),
+    key("labels", JQ, "an object of strings, numbers and booleans; null and \"\" are omitted"),
+])
+.named("token", "A token")
+.help("A row with an unreadable `id` or `expires_at` is malformed; other unreadable fields are omitted and counted.");

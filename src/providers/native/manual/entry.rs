@@ -7,7 +7,7 @@ use crate::core::time::{TimeFormat, parse_timestamp};
 use crate::core::token::{Expiry, LastUse, Owner, Token};
 use crate::core::web_url::web_url;
 use crate::schema::diagnostic::SourceText;
-use crate::schema::read::{Reader, written};
+use crate::schema::reader::{Reader, written};
 use crate::schema::table::ValueType::{Domain, Map, Text};
 use crate::schema::table::{DomainType, Key, Table};
 use crate::schema::yaml::{Kind, Node};
@@ -15,7 +15,7 @@ use crate::schema::yaml::{Kind, Node};
 /// The kind of a token without one.
 pub(super) const DEFAULT_KIND: &str = "manual";
 
-static ENTRY: Table = Table::part(&[
+static ENTRY: Table = Table::new(&[
     Key::optional("id", Text, "unique among the entries; default: the name"),
     Key::optional("name", Text, "its name"),
     Key::required("expires", Domain(&EXPIRY), "2027-01-31", "a date, a timestamp, or never"),
@@ -26,7 +26,7 @@ static ENTRY: Table = Table::part(&[
     Key::optional("labels", Map(&Text), "labels"),
 ]);
 
-static OWNER: Table = Table::part(&[
+static OWNER: Table = Table::new(&[
     Key::optional("id", Text, "the identifier"),
     Key::optional("name", Text, "the name"),
     Key::optional("email", Text, "the e-mail address"),

@@ -18,26 +18,26 @@ static FILE: Table = Table {
         TableKey::required("name", ValueType::Line, "shop", "its name"),
         TableKey::or("every", ValueType::Duration(TimeDelta::zero(), TimeDelta::days(1)), "15m", "the interval"),
         TableKey::or("limit", ValueType::Limit(TimeDelta::seconds(1), TimeDelta::days(1)), "1h", "the limit"),
-        TableKey::optional("size", ValueType::Table(&SIZE), "the size"),
-        TableKey::optional("items", ValueType::List(1, &ValueType::Table(&ITEM)), "the items"),
-        TableKey::optional("named", ValueType::Map(&ValueType::Table(&ITEM)), "items by name"),
-        TableKey::optional("mode", ValueType::WordOr("auto", &ValueType::Table(&SIZE)), "the mode"),
+        TableKey::optional("size", ValueType::Record(&SIZE), "the size"),
+        TableKey::optional("items", ValueType::List(1, &ValueType::Record(&ITEM)), "the items"),
+        TableKey::optional("named", ValueType::Map(&ValueType::Record(&ITEM)), "items by name"),
+        TableKey::optional("mode", ValueType::WordOr("auto", &ValueType::Record(&SIZE)), "the mode"),
     ],
 };
 
 static SHARED: Table = Table {
     name: "shared",
     title: "Shared keys",
-    ..Table::part(&[TableKey::optional("even", ValueType::Domain(&EVEN), "an even number")])
+    ..Table::new(&[TableKey::optional("even", ValueType::Domain(&EVEN), "an even number")])
 };
 
-static SIZE: Table = Table::part(&[TableKey::or("width", ValueType::Count(1, 9), "3", "the width")]);
+static SIZE: Table = Table::new(&[TableKey::or("width", ValueType::Count(1, 9), "3", "the width")]);
 
 static ITEM: Table = Table {
     name: "item",
     title: "An item",
     open: true,
-    ..Table::part(&[
+    ..Table::new(&[
         TableKey::required("name", ValueType::Text, "", "its name"),
         TableKey::optional("kinds", ValueType::OneOrList(0, &ValueType::OneOf(&["a", "b"])), "its kinds"),
     ])
@@ -74,7 +74,7 @@ fn read_gives_values_and_defaults() {
     let first = &record.records("items")[0];
     assert_eq!(first.texts("kinds").unwrap()[0].0, "a");
     assert_eq!(first.rest[0].0.name, "more");
-    assert_eq!(record.record("named").unwrap().name.unwrap().name, "x");
+    assert_eq!(record.record("named").unwrap().key_name(), "x");
     reader.finish(|_| false).unwrap();
 }
 
