@@ -7,59 +7,13 @@ use crate::schema::reader::{Reader, element_paths, join};
 use crate::schema::yaml::{Kind, Node};
 
 /// Names of secrets. A provider's setting never has one of them: a definition has `{credential}` for it.
-const NAMES: &[&str] = &[
-    "access_token",
-    "api_key",
-    "api_secret",
-    "api_token",
-    "apikey",
-    "app_secret",
-    "auth_token",
-    "bearer_token",
-    "client_secret",
-    "credential",
-    "credentials",
-    "passphrase",
-    "passwd",
-    "password",
-    "personal_access_token",
-    "private_key",
-    "refresh_token",
-    "secret",
-    "secret_access_key",
-    "secret_id",
-    "secret_key",
-    "token",
-];
+const NAMES: &str = "access_token api_key api_secret api_token apikey app_secret auth_token bearer_token \
+                     client_secret credential credentials passphrase passwd password personal_access_token \
+                     private_key refresh_token secret secret_access_key secret_id secret_key token";
 
 /// The prefixes of well-known vendors' tokens.
-const PREFIXES: &[&str] = &[
-    "ATATT",
-    "ATBB",
-    "ATCTT",
-    "HRKU-",
-    "dckr_pat_",
-    "dop_v1_",
-    "gho_",
-    "ghp_",
-    "ghr_",
-    "ghs_",
-    "ghu_",
-    "github_pat_",
-    "gldt-",
-    "glpat-",
-    "glrt-",
-    "hvb.",
-    "hvs.",
-    "npm_",
-    "pypi-",
-    "shpat_",
-    "sk-ant-",
-    "sk_live_",
-    "tskey-",
-    "xoxb-",
-    "xoxp-",
-];
+const PREFIXES: &str = "ATATT ATBB ATCTT HRKU- dckr_pat_ dop_v1_ gho_ ghp_ ghr_ ghs_ ghu_ github_pat_ gldt- glpat- \
+                     glrt- hvb. hvs. npm_ pypi- shpat_ sk-ant- sk_live_ tskey- xoxb- xoxp-";
 
 /// What to do instead.
 pub(super) const REMEDY: &str =
@@ -72,7 +26,7 @@ pub(super) fn looks_like_secret(text: &str) -> bool {
         |rest: &str| rest.len() >= 16 && rest.chars().all(|c| c.is_ascii_alphanumeric() || "-_=.".contains(c));
     let is_jwt = || text.starts_with("eyJ") && text.matches('.').count() == 2 && long_word(text);
     text.contains("PRIVATE KEY-----")
-        || PREFIXES.iter().any(|prefix| text.strip_prefix(prefix).is_some_and(long_word))
+        || PREFIXES.split(' ').any(|prefix| text.strip_prefix(prefix).is_some_and(long_word))
         || is_jwt()
 }
 
@@ -82,7 +36,7 @@ pub(super) fn names_secret(name: &str) -> bool {
     let is_plural = |known: &str| name.strip_suffix('s') == Some(known);
     let is_misspelt =
         |known: &str| known.len() >= 8 && strsim::damerau_levenshtein(&name, known) <= 1 && !is_plural(known);
-    NAMES.iter().any(|known| *known == name || is_misspelt(known))
+    NAMES.split(' ').any(|known| known == name || is_misspelt(known))
 }
 
 /// Whether a URL, well-formed or not, holds a password: `https://user:password@host`.

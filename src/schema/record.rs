@@ -15,19 +15,16 @@ impl Reader {
     /// Reads a map against its table, and reports every error in it.
     pub fn read<'n>(&mut self, node: &'n Node, path: &str, table: &'static Table) -> Record<'n> {
         let shown = if path.is_empty() { "the file" } else { path };
-        let entries: &[(Key, Node)] = match &node.kind {
-            Kind::Map(entries) => entries,
-            _ => {
-                self.wrong_type(node, shown, "a map");
-                &[]
-            }
-        };
+        let (entries, is_map) = (node.entries(), matches!(node.kind, Kind::Map(_)));
+        if !is_map {
+            self.wrong_type(node, shown, "a map");
+        }
         let mut record = Record {
             text: self.text.clone(),
             path: path.to_owned(),
             name: None,
             at: entries.first().map_or(node.at, |(key, _)| key.at),
-            is_map: matches!(node.kind, Kind::Map(_)),
+            is_map,
             has_unknown: false,
             table,
             fields: Vec::new(),
@@ -105,20 +102,21 @@ impl Reader {
             ValueType::Any => {}
             ValueType::Text => drop(self.string(node, path)),
             ValueType::Line => drop(self.line(node, path)),
-            ValueType::Flag => self.flag(node, path),
+            ValueType::Flag if matches!(node.kind, Kind::Flag(_)) => {}
+            ValueType::Flag => self.wrong_type(node, path, "`true` or `false`"),
             ValueType::Count(min, max) => self.count(node, path, *min, *max),
             ValueType::Limit(..) if is_unlimited(node) => {}
             ValueType::Duration(min, max) | ValueType::Limit(min, max) => self.duration(node, path, *min, *max),
             ValueType::OneOf(words) => self.one_of(node, path, words),
             ValueType::Domain(domain) => (domain.check)(self, node, path),
             ValueType::WordOr(word, _) if node.as_text() == Some(word) => {}
-            ValueType::WordOr(word, of) => match node.kind {
-                Kind::List(_) | Kind::Map(_) => return self.value(node, path, of, key),
-                _ if matches!(of, ValueType::OneOrList(..)) => {
-                    self.wrong_type(node, path, &format!("`{word}`, a map or a list"));
-                }
-                _ => self.wrong_type(node, path, &format!("`{word}` or a map")),
-            },
+            ValueType::WordOr(_, of) if matches!(node.kind, Kind::List(_) | Kind::Map(_)) => {
+                return self.value(node, path, of, key);
+            }
+            ValueType::WordOr(word, ValueType::OneOrList(..)) => {
+                self.wrong_type(node, path, &format!("`{word}`, a map or a list"));
+            }
+            ValueType::WordOr(word, _) => self.wrong_type(node, path, &format!("`{word}` or a map")),
             ValueType::Record(table) => return vec![self.read(node, path, table)],
             ValueType::List(..) if !matches!(node.kind, Kind::List(_)) => {
                 self.wrong_type(node, path, "a list (each element begins with `- `)");
@@ -131,11 +129,10 @@ impl Reader {
                 return paths.into_iter().flat_map(|(path, element)| self.value(element, &path, of, key)).collect();
             }
             ValueType::Map(of) => {
-                let Kind::Map(entries) = &node.kind else {
+                if !matches!(node.kind, Kind::Map(_)) {
                     self.wrong_type(node, path, "a map");
-                    return Vec::new();
-                };
-                let read = entries.iter().flat_map(|(name, node)| {
+                }
+                let read = node.entries().iter().flat_map(|(name, node)| {
                     let records = self.value(node, &join(path, &name.name), of, key);
                     records.into_iter().map(move |record| Record { name: Some(name), ..record })
                 });
@@ -145,18 +142,8 @@ impl Reader {
         Vec::new()
     }
 
-    fn flag(&mut self, node: &Node, path: &str) {
-        if !matches!(node.kind, Kind::Flag(_)) {
-            self.wrong_type(node, path, "`true` or `false`");
-        }
-    }
-
     fn count(&mut self, node: &Node, path: &str, min: u64, max: u64) {
-        let found = match &node.kind {
-            Kind::Number(number) => number.as_u64(),
-            _ => None,
-        };
-        match found {
+        match count(node) {
             None => self.wrong_type(node, path, "a whole number"),
             Some(found) if (min..=max).contains(&found) => {}
             Some(found) if max == u64::MAX => self.error(node.at, format!("{path}: {found} is less than {min}")),
@@ -176,6 +163,13 @@ impl Reader {
         };
         let written = written(&self.text, node).unwrap_or_default().trim().to_owned();
         self.error(node.at, format!("{path}: `{written}` {problem}"));
+    }
+}
+
+fn count(node: &Node) -> Option<u64> {
+    match &node.kind {
+        Kind::Number(number) => number.as_u64(),
+        _ => None,
     }
 }
 
@@ -339,10 +333,7 @@ impl<'n> Record<'n> {
     }
 
     pub fn count(&self, key: &str) -> Option<u64> {
-        match &self.value(key)?.kind {
-            Kind::Number(number) => number.as_u64(),
-            _ => None,
-        }
+        count(&*self.value(key)?)
     }
 
     pub fn duration(&self, key: &str) -> Option<TimeDelta> {

@@ -193,15 +193,22 @@ impl Compiler {
             if key == "headers" && http::HeaderName::from_bytes(name.name.as_bytes()).is_err() {
                 self.error(name.at, format!("{path}: `{}` is not a valid header name", name.name));
             }
-            let is_empty = value.is_null().then(Template::default);
-            let template = is_empty.or_else(|| self.template_of(value, &join(&path, &name.name), scope));
-            templates.push((name.name.clone(), self.or_default(template)));
+            let template = match value.kind {
+                Kind::Null => Template::default(),
+                _ => self.template_at(value, &join(&path, &name.name), scope),
+            };
+            templates.push((name.name.clone(), template));
         }
         templates
     }
 
     fn template(&mut self, record: &Record<'_>, key: &str, scope: &Scope) -> Template {
-        let template = record.node(key).and_then(|node| self.template_of(node, &record.path_of(key), scope));
+        let template = record.node(key).map(|node| self.template_at(node, &record.path_of(key), scope));
+        self.or_default(template)
+    }
+
+    fn template_at(&mut self, node: &Node, path: &str, scope: &Scope) -> Template {
+        let template = self.template_of(node, path, scope);
         self.or_default(template)
     }
 

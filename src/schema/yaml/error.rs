@@ -1,32 +1,31 @@
-//! What is wrong with a text that is no YAML, in words for a person who has never read the specification of YAML.
+//! Errors of YAML's syntax, with a remedy for people who have never read the specification of YAML.
 
-use serde_saphyr::{Error, Location};
+use serde_saphyr::{Error, Location, MessageFormatter, UserMessageFormatter};
 
+use super::span;
 use crate::schema::diagnostic::{Diagnostic, SourceText, Span};
 
-/// The mistake that the library found.
+/// The error that the library found.
 pub(super) fn diagnostic(text: &SourceText, error: &Error) -> Diagnostic {
     let message = message(error);
-    match error.location() {
-        Some(at) if message.starts_with(TAB) => text.error(tab(text.content(), place(text.content(), at)), message),
-        Some(at) => text.error(place(text.content(), at), message),
-        None => Diagnostic::in_file(text.name(), message),
-    }
+    let Some(location) = error.location() else { return Diagnostic::in_file(text.name(), message) };
+    let at = position(text.content(), location);
+    text.error(if message.starts_with(TAB) { tab(text.content(), at) } else { at }, message)
 }
 
-/// How messages about tabs begin.
+/// The beginning of messages about tabs.
 const TAB: &str = "a tab cannot";
 
-/// The tab itself: the scanner tells where the text began that it breaks.
+/// The position of the tab; the scanner reports the beginning of what the tab breaks.
 fn tab(content: &str, at: Span) -> Span {
     let line = content[..at.start].rfind('\n').map_or(0, |newline| newline + 1);
     content[line..].find('\t').map_or(at, |tab| Span { start: line + tab, end: line + tab + 1 })
 }
 
-/// Where a fault stands. The library's scanner tells only line and column, in characters from 1.
-fn place(content: &str, at: Location) -> Span {
+/// The position of an error. The library's scanner reports only line and column, in characters from 1.
+fn position(content: &str, at: Location) -> Span {
     if at.span().byte_offset().is_some() {
-        return crate::schema::yaml::span(at);
+        return span(at);
     }
     let line = usize::try_from(at.line()).unwrap_or(1).saturating_sub(1);
     let column = usize::try_from(at.column()).unwrap_or(1).saturating_sub(1);
@@ -35,89 +34,74 @@ fn place(content: &str, at: Location) -> Span {
     Span { start: before + within, end: before + within + 1 }
 }
 
-/// The fault in our words.
 fn message(error: &Error) -> String {
-    match error.without_snippet() {
-        Error::DuplicateMappingKey { key: Some(key), .. } => format!("the key `{key}` stands twice"),
-        Error::DuplicateMappingKey { key: None, .. } => "this key stands twice".into(),
-        Error::MultipleDocuments { .. } => {
-            "a second document begins here; a file holds one, without `---` in it".into()
-        }
-        Error::Unexpected { .. } => "a key is a text, never a list or a map".into(),
-        Error::NullIntoString { .. } => "a key is missing; one that is called `null` or `~` stands in quotes".into(),
-        Error::MergeValueNotMapOrSeqOfMaps { .. } => "`<<` takes a map, such as `<<: *defaults`".into(),
-        Error::UnknownAnchor { .. } => {
-            "nothing above this is named so with `&`; a text that begins with `*` stands in quotes".into()
-        }
-        Error::RecursiveReferencesRequireWeakTypes { .. } => "this `*` contains itself".into(),
-        Error::NonFiniteFloat { value, .. } => format!("`{value}` is not a number that can be used"),
+    let message = match error.without_snippet() {
+        Error::DuplicateMappingKey { key: Some(key), .. } => return format!("duplicate key `{key}`"),
+        Error::NonFiniteFloat { value, .. } => return format!("`{value}` is not a finite number"),
+        Error::AliasError { error, .. } => return message(error),
+        Error::ExternalMessage { msg, .. } => return scanner_message(msg),
+        Error::DuplicateMappingKey { key: None, .. } => "duplicate key",
+        Error::MultipleDocuments { .. } => "a second document begins here; a file has one, without `---` in it",
+        Error::Unexpected { .. } => "a key must be a string, not a list or a map",
+        Error::NullIntoString { .. } => "a key is missing; quote a key that is called `null` or `~`",
+        Error::MergeValueNotMapOrSeqOfMaps { .. } => "`<<` takes a map, such as `<<: *defaults`",
+        Error::UnknownAnchor { .. } => UNKNOWN_ANCHOR,
+        Error::RecursiveReferencesRequireWeakTypes { .. } => "this `*` contains itself",
         Error::InvalidScalar { .. } | Error::InvalidBinaryBase64 { .. } | Error::BinaryNotUtf8 { .. } => {
-            "the value is not of the type that its `!!` says; leave the `!!` out".into()
+            "the value does not have the type of its `!!`; remove the `!!`"
         }
         Error::Budget { .. } | Error::AliasExpansionLimitExceeded { .. } | Error::AliasReplayLimitExceeded { .. } => {
-            "too large, too deep, or too often repeated by `*`".into()
+            "too large, too deep, or repeated too often by `*`"
         }
-        Error::AliasError { error, .. } => message(error),
-        Error::ExternalMessage { msg, .. } => scanned(msg),
-        other => unplaced(&other.to_string()),
-    }
+        other => return UserMessageFormatter.format_message(other).into_owned(),
+    };
+    message.to_owned()
 }
 
-/// What the scanner says, and how people say it.
+const UNKNOWN_ANCHOR: &str =
+    "unknown anchor: nothing above has this name with `&`; quote a string that begins with `*`";
+
+/// The scanner's messages, and ours. The first whose text occurs in it applies; others are shown as they are.
 ///
-/// Matched by its words, since the crate that has the closed list is not ours to name. Words that are not here are
-/// shown as they are.
-const WORDS: &[(&str, &str)] = &[
+/// Matched by text, since the enumeration is in a crate that is not a dependency of this one.
+const SCANNER_MESSAGES: &[(&str, &str)] = &[
     ("unclosed bracket '['", "this `[` is never closed"),
     ("unclosed bracket '{'", "this `{` is never closed"),
     ("unclosed quote", "this quote is never closed"),
     ("did not find expected ',' or '}'", "a `,` or `}` is missing before this: a `{` is still open"),
     ("expected ',' or ']'", "a `,` or `]` is missing before this: a `[` is still open"),
-    ("illegal placement of ':'", "a `:` cannot stand here: a `[` is still open"),
-    ("\"-\" is only valid inside a block", "a `- ` cannot stand here: a `{` or `[` above is still open"),
-    ("block sequence entries are not allowed", "the items of a list begin on lines of their own, below its key"),
+    ("illegal placement of ':'", "unexpected `:`: a `[` is still open"),
+    ("\"-\" is only valid inside a block", "unexpected `- `: a `{` or `[` above is still open"),
+    ("block sequence entries are not allowed", "put the elements of a list on lines of their own, below its key"),
     ("misplaced bracket", "this bracket closes nothing"),
-    ("mismatched bracket", "this bracket does not match the one that is open"),
-    ("a block scalar content cannot start with a tab", "a tab cannot indent a line: use blanks"),
-    ("tab", "a tab cannot indent a line or part its words: use blanks, or put the text in quotes"),
+    ("mismatched bracket", "this bracket does not match the open one"),
+    ("a block scalar content cannot start with a tab", "a tab cannot indent a line; use spaces"),
+    ("tab", "a tab cannot indent or separate; use spaces, or quote the string"),
     (
         "mapping values are not allowed",
-        "a `:` cannot stand here: the keys of a map begin in one column, and a text with `: ` in it stands in quotes",
+        "unexpected `:`; begin all keys of a map in one column, quote a string with `: `",
     ),
-    ("did not find expected key", "a key is missing here: all keys of a map begin in one column"),
-    ("did not find expected '-'", "a `- ` is missing here: all items of a list begin in one column"),
-    ("simple key expected ':'", "this line is neither `key: value` nor `- item`"),
-    ("found unknown anchor", "nothing above this is named so with `&`; a text that begins with `*` stands in quotes"),
-    ("invalid trailing content after", "nothing can follow a closing quote; a quote within the text is doubled"),
-    (
-        "found unknown escape character",
-        "an unknown `\\` in this text; in single quotes a `\\` is a character like any other",
-    ),
-    ("while parsing a quoted scalar", "a `\\` in this text is followed by the wrong digits"),
-    ("document indicator", "`---` or `...` begins a line of a text; is a quote above never closed?"),
+    ("did not find expected key", "a key is missing; begin all keys of a map in one column"),
+    ("did not find expected '-'", "a `- ` is missing; begin all elements of a list in one column"),
+    ("simple key expected ':'", "this line is neither `key: value` nor `- element`"),
+    ("found unknown anchor", UNKNOWN_ANCHOR),
+    ("invalid trailing content after", "nothing can follow a closing quote; double a quote within a quoted string"),
+    ("found unknown escape character", "unknown escape; in single quotes a `\\` is an ordinary character"),
+    ("while parsing a quoted scalar", "a `\\` in this string is followed by the wrong digits"),
+    ("document indicator", "`---` or `...` begins a line of a string; is a quote above never closed?"),
     ("wrongly indented line in block scalar", "this line is indented less than the text that it belongs to"),
     ("invalid indentation", "this line is indented less than what it belongs to"),
     ("did not find expected <document start>", "nothing can follow the end of the document"),
     ("recursion", "nested too deeply"),
 ];
 
-/// The scanner's words in ours.
-fn scanned(words: &str) -> String {
-    if let Some(character) = words.strip_prefix("unexpected character: `").and_then(|rest| rest.chars().next()) {
-        return match character {
-            // The library writes control characters escaped.
-            '\\' => "a control character, which no text may hold".into(),
-            c => format!("a text that begins with `{c}` stands in quotes"),
-        };
+fn scanner_message(theirs: &str) -> String {
+    match theirs.strip_prefix("unexpected character: `").and_then(|rest| rest.chars().next()) {
+        // The library writes control characters escaped.
+        Some('\\') => return "control characters are not allowed".into(),
+        Some(c) => return format!("quote a string that begins with `{c}`"),
+        None => {}
     }
-    match WORDS.iter().find(|(theirs, _)| words.contains(theirs)) {
-        Some((_, ours)) => (*ours).to_owned(),
-        None => words.to_owned(),
-    }
-}
-
-/// The library's own message, without the place that it adds in words.
-fn unplaced(message: &str) -> String {
-    let line = message.lines().next().unwrap_or_default();
-    line.rfind(" at line ").map_or(line, |at| &line[..at]).to_owned()
+    let ours = SCANNER_MESSAGES.iter().find(|(pattern, _)| theirs.contains(pattern));
+    ours.map_or(theirs, |(_, ours)| ours).to_owned()
 }

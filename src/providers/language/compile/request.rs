@@ -80,7 +80,7 @@ impl Compiler {
         for (key, value) in record.node("query").map(Node::entries).unwrap_or_default() {
             let path = join(&record.path_of("query"), &key.name);
             let values = value.elements().iter().filter(|element| !element.is_null());
-            let mut values: Vec<_> = values.map(|value| self.or_placeholder(value, &path, scope)).collect();
+            let mut values: Vec<_> = values.map(|value| self.template_at(value, &path, scope)).collect();
             let parameter = match value.kind {
                 Kind::List(_) if values.is_empty() => None,
                 Kind::List(_) => Some(Parameter::Several(values)),
@@ -89,11 +89,6 @@ impl Compiler {
             query.extend(parameter.map(|parameter| (key.name.clone(), parameter)));
         }
         query
-    }
-
-    fn or_placeholder(&mut self, node: &Node, path: &str, scope: &Scope) -> Template {
-        let template = self.template_of(node, path, scope);
-        self.or_default(template)
     }
 
     fn body(&mut self, record: &Record<'_>, scope: &Scope, method: Option<Method>) -> Option<Body> {
@@ -113,7 +108,7 @@ impl Compiler {
 
     fn json(&mut self, node: &Node, path: &str, scope: &Scope) -> JsonTemplate {
         match &node.kind {
-            Kind::Text(_) => JsonTemplate::Text(self.or_placeholder(node, path, scope)),
+            Kind::Text(_) => JsonTemplate::Text(self.template_at(node, path, scope)),
             Kind::List(list) => JsonTemplate::List(list.iter().map(|node| self.json(node, path, scope)).collect()),
             Kind::Map(map) => {
                 let entry =
