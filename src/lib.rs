@@ -43,7 +43,7 @@
 //! | module | contents | may use |
 //! |---|---|---|
 //! | [`core`] | tokens, time, leads, rules, inventory; no I/O, no clock, no async | nothing |
-//! | [`schema`] | YAML with positions, and errors in it | `core` |
+//! | [`schema`] | YAML read against tables of keys: errors with positions, JSON Schema, Markdown | `core` |
 //! | [`config`] | the configuration file; credentials from files and environment variables | `core`, `schema` |
 //! | [`http`] | client, retries, rate limits, origin check, redaction | `core` |
 //! | [`providers`] | definitions, their language, the engine that runs them, and sources that are not HTTP APIs | `core`, `schema`, `http` |
