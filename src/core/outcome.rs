@@ -73,20 +73,9 @@ pub struct Outcome {
 impl Outcome {
     /// The outcome of a collection that failed as a whole: a panic, a timeout, a missing credential.
     pub fn failed(listings: &[String], failure: &Failure) -> Self {
-        let listings = listings
-            .iter()
-            .map(|name| ListingResult {
-                name: name.clone(),
-                scopes: Vec::new(),
-                gaps: vec![Gap {
-                    path: Path::root(),
-                    scope: "all".into(),
-                    failure: failure.clone(),
-                    required_permission: None,
-                }],
-            })
-            .collect();
-        Self { listings, ..Self::default() }
+        let gaps = || vec![Gap::all(failure.clone())];
+        let listings = listings.iter().map(|name| ListingResult { gaps: gaps(), ..ListingResult::new(name) });
+        Self { listings: listings.collect(), ..Self::default() }
     }
 
     /// Whether no scope failed.
@@ -118,6 +107,12 @@ pub struct ListingResult {
     pub scopes: Vec<ScopeResult>,
     /// Failed scopes, and failed fan-out steps.
     pub gaps: Vec<Gap>,
+}
+
+impl ListingResult {
+    pub fn new(name: &str) -> Self {
+        Self { name: name.to_owned(), scopes: Vec::new(), gaps: Vec::new() }
+    }
 }
 
 /// A complete scope.
@@ -153,6 +148,18 @@ pub struct Gap {
     pub failure: Failure,
     /// The permission that the credential lacks, if the provider rejected it.
     pub required_permission: Option<String>,
+}
+
+impl Gap {
+    /// A gap that lacks no permission.
+    pub fn new(path: Path, scope: impl Into<String>, failure: Failure) -> Self {
+        Self { path, scope: scope.into(), failure, required_permission: None }
+    }
+
+    /// A gap for the whole listing.
+    pub fn all(failure: Failure) -> Self {
+        Self::new(Path::root(), "all", failure)
+    }
 }
 
 /// The expiry of the exporter's own credential.

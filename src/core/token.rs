@@ -37,6 +37,27 @@ pub struct Token {
     pub approximate: bool,
 }
 
+impl Token {
+    /// A token without optional fields.
+    pub fn new(id: impl Into<String>, kind: impl Into<String>, expires: Expiry) -> Self {
+        Self {
+            id: id.into(),
+            name: String::new(),
+            kind: kind.into(),
+            owner: None,
+            created_at: None,
+            expires,
+            last_used: LastUse::NotReported,
+            scopes: Vec::new(),
+            disabled: false,
+            lifetime: None,
+            manage_url: None,
+            labels: BTreeMap::new(),
+            approximate: false,
+        }
+    }
+}
+
 /// The person, account or team that owns a token. At least one field is set.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Owner {

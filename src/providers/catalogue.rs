@@ -13,7 +13,7 @@ use super::provider_info::{ListingInfo, ProviderInfo, SchemeInfo};
 use super::{Source, SourceSpec, native};
 use crate::core::clock::Clock;
 use crate::http::client::Options;
-use crate::schema::diagnostic::{Diagnostics, SourceText, Span, did_you_mean};
+use crate::schema::diagnostic::{Diagnostics, SourceText, Span, suggest};
 use crate::schema::yaml;
 
 /// The built-in definitions, by file name and content.
@@ -91,7 +91,7 @@ impl Catalogue {
     }
 
     /// All providers, in alphabetical order of their names.
-    pub fn providers(&self) -> impl Iterator<Item = &ProviderInfo> {
+    pub fn providers(&self) -> impl Iterator<Item = &ProviderInfo> + Clone {
         self.entries.values().map(|entry| &entry.info)
     }
 
@@ -121,14 +121,9 @@ impl Catalogue {
             Some(Kind::Native(connect)) => connect(spec),
             None => {
                 let known = self.providers().flat_map(|info| [&info.name].into_iter().chain(&info.aliases));
-                let mut hint = did_you_mean(provider.0, known.map(String::as_str));
-                if hint.is_empty() {
-                    hint = "; run `providers` for a list".into();
-                }
-                Err(spec
-                    .text
-                    .error(provider.1, format!("{}: unknown provider `{}`{hint}", spec.name, provider.0))
-                    .into())
+                let hint = suggest(provider.0, known.map(String::as_str));
+                let message = format!("{}: unknown provider `{}`{hint}", spec.name, provider.0);
+                Err(spec.text.error(provider.1, message).into())
             }
         }
     }

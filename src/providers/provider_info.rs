@@ -33,7 +33,7 @@ pub struct SchemeInfo {
     pub permission: Option<String>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct ListingInfo {
     /// The value of the label `listing`.
     pub name: String,

@@ -5,7 +5,7 @@ use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 
 use crate::core::failure::{Failure, Reason};
-use crate::core::outcome::{Gap, ListingResult, Outcome, Path};
+use crate::core::outcome::{Gap, ListingResult, Outcome};
 use crate::core::secret::SharedCredentials;
 use crate::schema::diagnostic::{SourceText, Span};
 use crate::schema::yaml;
@@ -78,11 +78,10 @@ impl From<ListingResult> for Probe {
     fn from(listed: ListingResult) -> Self {
         let tokens = listed.scopes.iter().map(|scope| scope.tokens.len()).sum();
         let malformed = listed.scopes.iter().map(|scope| scope.malformed.len()).sum();
-        let gap = |failure| Gap { path: Path::root(), scope: "all".into(), failure, required_permission: None };
         let result = match listed.gaps.into_iter().next() {
             Some(gap) => Err(gap),
             None => ProbeResult::of_counts(tokens, malformed, |count| format!("all {count} entries are malformed"))
-                .map_err(gap),
+                .map_err(Gap::all),
         };
         Self { listing: listed.name, result }
     }

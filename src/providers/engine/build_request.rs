@@ -7,7 +7,7 @@ use url::form_urlencoded::Serializer;
 use crate::core::failure::{Failure, Reason};
 use crate::core::sanitize::{is_unsafe_char, truncate};
 use crate::http::client;
-use crate::providers::language::provider::{Body, JsonTemplate, Method, Parameter, Request};
+use crate::providers::language::provider::{Body, JsonTemplate, Method, Request};
 use crate::providers::language::template::{Name, Template};
 use crate::providers::language::template_vars::TemplateVars;
 use crate::providers::language::value;
@@ -22,9 +22,7 @@ pub(super) fn build_request(
     vars: &TemplateVars<'_>,
 ) -> Result<client::Request, Failure> {
     let mut url = join_url(vars, &request.base, &fill_path(request, vars)?)?;
-    let query =
-        request.query.iter().flat_map(|(name, parameter)| values(parameter).iter().map(move |value| (name, value)));
-    set_query(&mut url, &fill_all(query, vars));
+    set_query(&mut url, &fill_all(&request.query, vars));
     // A header of the request replaces the provider's of the same name, and removes it if it is empty.
     let is_replaced = |name: &str| request.headers.iter().any(|(other, _)| other.eq_ignore_ascii_case(name));
     let inherited = general.iter().filter(|(name, _)| !is_replaced(name));
@@ -39,7 +37,7 @@ pub(super) fn build_request(
         body: match &request.body {
             None => client::Body::Empty,
             Some(Body::Json(template)) => client::Body::Json(fill_json(template, vars)),
-            Some(Body::Form(fields)) => client::Body::Form(fill_all(pairs(fields), vars)),
+            Some(Body::Form(fields)) => client::Body::Form(fill_all(fields, vars)),
         },
     })
 }
@@ -59,23 +57,17 @@ pub(super) fn fill_headers<'t>(
     headers: impl IntoIterator<Item = &'t (String, Template)>,
     vars: &TemplateVars<'_>,
 ) -> Vec<(String, String)> {
-    let mut filled = fill_all(pairs(headers), vars);
+    let mut filled = fill_all(headers, vars);
     filled.retain(|(_, value)| !value.is_empty());
     filled
 }
 
-fn pairs<'t>(
-    pairs: impl IntoIterator<Item = &'t (String, Template)>,
-) -> impl Iterator<Item = (&'t String, &'t Template)> {
-    pairs.into_iter().map(|(name, template)| (name, template))
-}
-
 /// The templates by name, without those that are a single name without a value.
 fn fill_all<'t>(
-    templates: impl Iterator<Item = (&'t String, &'t Template)>,
+    templates: impl IntoIterator<Item = &'t (String, Template)>,
     vars: &TemplateVars<'_>,
 ) -> Vec<(String, String)> {
-    templates.filter_map(|(name, template)| Some((name.clone(), vars.fill(template)?))).collect()
+    templates.into_iter().filter_map(|(name, template)| Some((name.clone(), vars.fill(template)?))).collect()
 }
 
 /// A template that is a single name keeps the type of its value; without a value it is null.
@@ -94,13 +86,6 @@ fn fill_json(template: &JsonTemplate, vars: &TemplateVars<'_>) -> Value {
 fn fill_path(request: &Request, vars: &TemplateVars<'_>) -> Result<String, Failure> {
     let filled = request.path.fill_path(&|name| vars.text(name));
     filled.map_err(|error| Failure::new(Reason::Mapping, format!("cannot build the request path: {error}")))
-}
-
-fn values(parameter: &Parameter) -> &[Template] {
-    match parameter {
-        Parameter::One(template) => std::slice::from_ref(template),
-        Parameter::Several(templates) => templates,
-    }
 }
 
 /// Sets a query parameter, in place of all with its name.
@@ -136,28 +121,15 @@ pub(super) fn scope_label(request: &Request, vars: &TemplateVars<'_>) -> Result<
 
 /// The names in query, headers and body that the path does not have, each once.
 fn names_outside_path(request: &Request) -> Vec<&Name> {
-    let query = request.query.iter().flat_map(|(_, parameter)| values(parameter));
-    let mut templates: Vec<&Template> = query.chain(request.headers.iter().map(|(_, template)| template)).collect();
-    match &request.body {
-        Some(Body::Json(template)) => collect_templates(template, &mut templates),
-        Some(Body::Form(fields)) => templates.extend(fields.iter().map(|(_, template)| template)),
-        None => {}
-    }
-    let is_same = |a: &Name, b: &Name| a.head == b.head && a.fields == b.fields;
+    let form: &[(String, Template)] = if let Some(Body::Form(fields)) = &request.body { fields } else { &[] };
+    let json = if let Some(Body::Json(json)) = &request.body { json.templates() } else { Vec::new() };
+    let named = request.query.iter().chain(&request.headers).chain(form).map(|(_, template)| template);
     let mut found: Vec<&Name> = Vec::new();
-    for name in templates.into_iter().flat_map(Template::names) {
-        if !request.path.names().chain(found.iter().copied()).any(|other| is_same(other, name)) {
+    for name in named.chain(json).flat_map(Template::names) {
+        let is_same = |other: &Name| other.head == name.head && other.fields == name.fields;
+        if !request.path.names().chain(found.iter().copied()).any(is_same) {
             found.push(name);
         }
     }
     found
-}
-
-fn collect_templates<'t>(json: &'t JsonTemplate, into: &mut Vec<&'t Template>) {
-    match json {
-        JsonTemplate::Plain(_) => {}
-        JsonTemplate::Text(template) => into.push(template),
-        JsonTemplate::List(list) => list.iter().for_each(|element| collect_templates(element, into)),
-        JsonTemplate::Map(map) => map.iter().for_each(|(_, element)| collect_templates(element, into)),
-    }
 }

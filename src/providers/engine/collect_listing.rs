@@ -46,7 +46,7 @@ impl<'p> FanOutPath<'p> {
 
 /// Collects a listing. What fails is a gap.
 pub(super) async fn collect(context: &CollectContext<'_>, active: &ActiveListing<'_>) -> ListingResult {
-    let mut listed = ListingResult { name: active.listing.name.clone(), scopes: Vec::new(), gaps: Vec::new() };
+    let mut listed = ListingResult::new(&active.listing.name);
     if let Err(gap) = check_requirement(context, active.listing).await {
         listed.gaps.push(gap);
         return listed;
@@ -94,7 +94,7 @@ fn fan_out_values<'p>(
             let last = path.elements.last();
             let scope = last.map_or("all".to_owned(), |last| all_under(&path_segment(&last.value)));
             let failure = Failure::new(Reason::Internal, format!("{} must yield a list", list.path()));
-            listed.gaps.push(Gap { path: path.path, scope, failure, required_permission: None });
+            listed.gaps.push(Gap::new(path.path, scope, failure));
             continue;
         };
         let child = |value: &Val| path.child(&path.path.join(&path_segment(value)), name, value.clone());
@@ -160,7 +160,7 @@ fn request_key(context: &CollectContext<'_>, request: &Request, elements: &[FanO
     for (name, value) in &built.headers {
         key.extend(["\n", name, ": ", value]);
     }
-    for expression in request.expressions() {
+    for expression in &request.expressions {
         key.extend(["\n", expression.code()]);
     }
     for element in elements {
@@ -219,7 +219,7 @@ async fn collect_scope(
     FanOutPath { path, elements }: &FanOutPath<'_>,
 ) -> Result<CachedScope, Failure> {
     if let Some(cached) = active.cache.get(path, context.now) {
-        context.record(|results| results.own_expiries.extend(&cached.own_expiries));
+        context.side_results.lock().own_expiries.extend(&cached.own_expiries);
         return Ok(cached);
     }
     let mut scope = CachedScope::default();
@@ -243,10 +243,9 @@ async fn map_page(context: &CollectContext<'_>, active: &ActiveListing<'_>, page
         match token::parse(active.listing, &variables, &row, position, now) {
             Ok(ParsedToken { token, unread_fields }) => {
                 let own = is_own_credential(context, active.listing, &variables, &row).then_some(token.expires);
-                context.record(|results| {
-                    results.unread_fields += unread_fields;
-                    results.own_expiries.extend(own);
-                });
+                let mut results = context.side_results.lock();
+                results.unread_fields += unread_fields;
+                results.own_expiries.extend(own);
                 scope.own_expiries.extend(own);
                 scope.tokens.push(token);
             }
@@ -300,12 +299,7 @@ where
     if skipped_items > 0 {
         let late = || Failure::new(Reason::Timeout, "not collected before the source's timeout");
         let failure = breaker.tripped().unwrap_or_else(late);
-        gaps.push(Gap {
-            path: Path::root(),
-            scope: format!("{skipped_items} {skipped}"),
-            failure,
-            required_permission: None,
-        });
+        gaps.push(Gap::new(Path::root(), format!("{skipped_items} {skipped}"), failure));
     }
     (results, gaps)
 }

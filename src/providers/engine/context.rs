@@ -100,10 +100,6 @@ impl CollectContext<'_> {
         self.now + TimeDelta::try_seconds(elapsed).unwrap_or_default()
     }
 
-    pub(super) fn record(&self, record: impl FnOnce(&mut SideResults)) {
-        record(&mut self.side_results.lock());
-    }
-
     /// A gap. If access was denied, it names the permission that the request needs.
     pub(super) fn gap(&self, listing: &Listing, request: &Request, path: Path, scope: String, failure: Failure) -> Gap {
         let is_denied = matches!(failure.reason, Reason::Unauthorized | Reason::Forbidden | Reason::NotFound);

@@ -82,7 +82,7 @@ impl<'e> LookupTables<'e> {
     /// Loads those of these tables that are loaded at once, unless this collection did.
     pub(super) async fn load_all(&self, session: &Session<'_>, numbers: &[usize]) {
         for number in numbers {
-            let Some(table) = self.tables.get(*number) else { continue };
+            let table = &self.tables[*number];
             let LookupFill::All(key) = &table.fill else { continue };
             let load = async {
                 match self.load(session, table, key).await {
@@ -121,7 +121,7 @@ impl<'e> LookupTables<'e> {
         rows: &[(u64, Val)],
     ) -> Variables {
         for number in numbers {
-            let Some(table) = self.tables.get(*number) else { continue };
+            let table = &self.tables[*number];
             let LookupFill::PerKey { key, .. } = &table.fill else { continue };
             let mut seen = HashSet::new();
             let keys = rows.iter().filter_map(|(_, row)| key_of(key, &variables, row));
@@ -142,12 +142,9 @@ impl<'e> LookupTables<'e> {
     /// Looks up one key, unless its value is fresh or this collection did.
     async fn look_up(&self, session: &Session<'_>, number: usize, table: &LookupTable, key: &str) {
         let look_up = async {
-            let is_fresh = self
-                .cache
-                .by_key
-                .lock()
-                .get(&(number, key.to_owned()))
-                .is_some_and(|cached| self.is_fresh(number, cached, 1));
+            let cache = &self.cache.by_key;
+            let id = (number, key.to_owned());
+            let is_fresh = cache.lock().get(&id).is_some_and(|cached| self.is_fresh(number, cached, 1));
             let breaker = &self.breakers[number];
             if is_fresh || breaker.tripped().is_some() || session.is_past_deadline() {
                 return;
@@ -155,10 +152,7 @@ impl<'e> LookupTables<'e> {
             let found = self.request_value(session, table, key).await;
             breaker.record(found.as_ref().err());
             match found {
-                Ok(value) => {
-                    let cached = CachedValue { value, at: self.now };
-                    self.cache.by_key.lock().insert((number, key.to_owned()), cached);
-                }
+                Ok(value) => drop(cache.lock().insert(id, CachedValue { value, at: self.now })),
                 Err(failure) => self.record_failure(number, failure),
             }
         };
@@ -188,9 +182,7 @@ impl<'e> LookupTables<'e> {
 
     /// Whether a value is no older than this many times its `keep`. One from the future is as old: the clock was set back.
     fn is_fresh(&self, number: usize, cached: &CachedValue, times: u32) -> bool {
-        let Some(LookupFill::PerKey { keep, .. }) = self.tables.get(number).map(|table| &table.fill) else {
-            return false;
-        };
+        let LookupFill::PerKey { keep, .. } = &self.tables[number].fill else { return false };
         let keep = TimeDelta::from_std(keep.saturating_mul(times)).unwrap_or(TimeDelta::MAX);
         self.now.signed_duration_since(cached.at).abs() < keep
     }

@@ -38,12 +38,6 @@ struct Inner {
     maps: Vec<String>,
 }
 
-const _: fn() = || {
-    fn shared<T: Send + Sync>() {}
-    shared::<Expression>();
-    shared::<Variables>();
-};
-
 impl fmt::Debug for Expression {
     fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(to, "Expression({})", self.0.path)
@@ -158,7 +152,7 @@ impl Expression {
             let value = result.map_err(|_| Unreadable)?;
             bounds::spend(&budget, bounds::ELEMENT).map_err(|_| Unreadable)?;
             #[cfg(test)]
-            super::coverage::record(&*self.0, !matches!(value, Val::Null));
+            crate::providers::tests::coverage::record(&*self.0, !matches!(value, Val::Null));
             if !take(value) {
                 break;
             }
@@ -189,7 +183,7 @@ impl Expression {
     /// Whether it has yielded anything but null on this thread.
     #[cfg(test)]
     pub(crate) fn has_yielded(&self) -> bool {
-        super::coverage::is_reached(&*self.0)
+        crate::providers::tests::coverage::is_reached(&*self.0)
     }
 }
 

@@ -1,8 +1,6 @@
 //! The language of provider definitions: keys, expressions, templates, and their compilation. No I/O.
 
 pub mod compile;
-#[cfg(test)]
-pub(crate) mod coverage;
 pub mod definition;
 pub mod expression;
 pub mod provider;

@@ -122,7 +122,7 @@ pub struct Request {
     /// The path under it, with a leading slash.
     pub path: Template,
     /// Query parameters.
-    pub query: Vec<(String, Parameter)>,
+    pub query: Vec<(String, Template)>,
     /// Headers, over the provider's. An empty value leaves the header out.
     pub headers: Vec<(String, Template)>,
     /// The body of a `post`.
@@ -141,23 +141,8 @@ pub struct Request {
     pub permission: Option<String>,
     /// How the times in the answer are read.
     pub times: TimeFormat,
-}
-
-impl Request {
-    /// The expressions on a response.
-    pub(crate) fn expressions(&self) -> impl Iterator<Item = &Expression> {
-        let rows = match &self.rows {
-            Rows::List(rows) | Rows::One(rows) => Some(rows),
-            Rows::Whole => None,
-        };
-        let next = match &self.next {
-            Some(Pagination::Url(next) | Pagination::Cursor { cursor: next, .. }) => Some(next),
-            Some(Pagination::Page { last, .. } | Pagination::Offset { last, .. }) => last.as_ref(),
-            Some(Pagination::Link) | None => None,
-        };
-        let none = self.none.iter().filter_map(|empty| empty.condition.as_ref());
-        rows.into_iter().chain(&self.take).chain(next).chain(none).chain(&self.failed)
-    }
+    /// All its expressions.
+    pub expressions: Vec<Expression>,
 }
 
 /// How a request is sent.
@@ -167,15 +152,6 @@ pub enum Method {
     Get,
     /// POST.
     Post,
-}
-
-/// A query parameter's value. Null, and a template that is nothing but an unset setting, leave it out.
-#[derive(Debug)]
-pub enum Parameter {
-    /// One value.
-    One(Template),
-    /// The parameter repeated.
-    Several(Vec<Template>),
 }
 
 /// The body of a `post`.
@@ -198,6 +174,18 @@ pub enum JsonTemplate {
     List(Vec<JsonTemplate>),
     /// A map.
     Map(Vec<(String, JsonTemplate)>),
+}
+
+impl JsonTemplate {
+    /// The templates in it.
+    pub(crate) fn templates(&self) -> Vec<&Template> {
+        match self {
+            Self::Plain(_) => Vec::new(),
+            Self::Text(template) => vec![template],
+            Self::List(list) => list.iter().flat_map(Self::templates).collect(),
+            Self::Map(map) => map.iter().flat_map(|(_, element)| element.templates()).collect(),
+        }
+    }
 }
 
 /// What an answer holds.
@@ -273,7 +261,7 @@ impl EmptyResponse {
         let holds = |condition: &Expression| condition.truth(variables, variables.body.clone());
         let matches = self.status == status && self.condition.as_ref().is_none_or(holds);
         #[cfg(test)]
-        super::coverage::record(self, matches);
+        crate::providers::tests::coverage::record(self, matches);
         matches
     }
 }

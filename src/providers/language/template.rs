@@ -53,38 +53,37 @@ impl Template {
     /// # Errors
     /// Every unbalanced brace and every invalid name, with its position.
     pub(crate) fn parse(text: &str) -> Result<Self, Vec<SpanError>> {
-        let mut parts = Vec::new();
-        let mut errors = Vec::new();
+        let (mut parts, mut errors) = (Vec::new(), Vec::new());
         let mut plain = String::new();
         let mut at = 0;
-        while let Some(c) = text[at..].chars().next() {
-            let next = at + c.len_utf8();
-            if (c == '{' || c == '}') && text[next..].starts_with(c) {
-                plain.push(c);
-                at = next + 1;
-            } else if c == '{' {
-                let end = text[at..].find('}').map_or(text.len(), |end| at + end + 1);
-                match name(text, at..end) {
-                    Ok(name) => {
-                        if !plain.is_empty() {
-                            parts.push(Part::Text(std::mem::take(&mut plain)));
-                        }
-                        parts.push(Part::Name(name));
-                    }
-                    Err(error) => errors.push(error),
+        while at < text.len() {
+            let rest = &text[at..];
+            at += match rest.as_bytes() {
+                [b'{', b'{', ..] | [b'}', b'}', ..] => {
+                    plain.push_str(&rest[..1]);
+                    2
                 }
-                at = end;
-            } else if c == '}' {
-                errors.push(SpanError::new(at..next, "unmatched `}`; write `}}` for a literal brace"));
-                at = next;
-            } else {
-                plain.push(c);
-                at = next;
-            }
+                [b'{', ..] => {
+                    let length = rest.find('}').map_or(rest.len(), |end| end + 1);
+                    match name(text, at..at + length) {
+                        Ok(name) => parts.extend([Part::Text(std::mem::take(&mut plain)), Part::Name(name)]),
+                        Err(error) => errors.push(error),
+                    }
+                    length
+                }
+                [b'}', ..] => {
+                    errors.push(SpanError::new(at..at + 1, "unmatched `}`; write `}}` for a literal brace"));
+                    1
+                }
+                _ => {
+                    let length = rest.find(['{', '}']).unwrap_or(rest.len());
+                    plain.push_str(&rest[..length]);
+                    length
+                }
+            };
         }
-        if !plain.is_empty() {
-            parts.push(Part::Text(plain));
-        }
+        parts.push(Part::Text(plain));
+        parts.retain(|part| !matches!(part, Part::Text(text) if text.is_empty()));
         if errors.is_empty() { Ok(Self(parts)) } else { Err(errors) }
     }
 

@@ -13,7 +13,7 @@ use super::local_source;
 use super::local_source::{LocalReader, LocalSource, io_failure, read_file, reject_extra_keys, relative_to};
 use crate::core::failure::{Failure, Reason};
 use crate::core::outcome::{Gap, ListingResult, MalformedRow, Path, ScopeResult};
-use crate::core::token::{LastUse, Owner, Token};
+use crate::core::token::{Owner, Token};
 use crate::providers::provider_info::{ListingInfo, ProviderInfo, Setting, SettingType};
 use crate::providers::{Source, SourceSpec};
 use crate::schema::diagnostic::Diagnostics;
@@ -38,8 +38,7 @@ pub(super) fn info() -> ProviderInfo {
         name: LISTING.to_owned(),
         help: Some("certificates, JSON Web Tokens, kubeconfigs, netrc and Docker's config.json".to_owned()),
         kind: "file".to_owned(),
-        permission: None,
-        opt_in: false,
+        ..ListingInfo::default()
     };
     let expiry = "a timestamp in the certificate or token; unknown for a secret without one";
     local_source::info("files", "Files", expiry, vec![paths], listing)
@@ -80,7 +79,7 @@ async fn read_pattern(pattern: &str, now: DateTime<Utc>, listed: &mut ListingRes
     let (files, failures) = expand(pattern).await;
     for failure in failures {
         let scope = format!("all scopes under {pattern}");
-        listed.gaps.push(Gap { path: parent.clone(), scope, failure, required_permission: None });
+        listed.gaps.push(Gap::new(parent.clone(), scope, failure));
     }
     for file in files {
         let scope = file.display().to_string();
@@ -93,7 +92,7 @@ async fn read_pattern(pattern: &str, now: DateTime<Utc>, listed: &mut ListingRes
                 };
                 listed.scopes.push(ScopeResult { path, tokens, malformed, is_step: false });
             }
-            Err(failure) => listed.gaps.push(Gap { path, scope, failure, required_permission: None }),
+            Err(failure) => listed.gaps.push(Gap::new(path, scope, failure)),
         }
     }
 }
@@ -129,18 +128,10 @@ fn token(file: &str, credential: Credential) -> Token {
     let base = file.rsplit('/').next().unwrap_or(file);
     let part = credential.part.map(|part| format!("#{part}")).unwrap_or_default();
     Token {
-        id: format!("{file}{part}"),
         name: credential.name.unwrap_or_else(|| format!("{base}{part}")),
-        kind: credential.kind.to_owned(),
         owner: credential.owner.map(|owner| Owner { name: Some(owner), ..Owner::default() }),
         created_at: credential.created_at,
-        expires: credential.expires,
-        last_used: LastUse::NotReported,
-        scopes: Vec::new(),
-        disabled: false,
-        lifetime: None,
-        manage_url: None,
         labels: credential.issuer.map(|issuer| ("issuer".to_owned(), issuer)).into_iter().collect(),
-        approximate: false,
+        ..Token::new(format!("{file}{part}"), credential.kind, credential.expires)
     }
 }

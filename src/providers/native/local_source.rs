@@ -46,7 +46,7 @@ impl<L: LocalReader> Source for LocalSource<L> {
 
     fn collect(&self, now: DateTime<Utc>, deadline: Instant) -> BoxFuture<'_, Outcome> {
         async move {
-            let mut listed = ListingResult { name: self.listings[0].clone(), scopes: Vec::new(), gaps: Vec::new() };
+            let mut listed = ListingResult::new(&self.listings[0]);
             match timeout_at(deadline, self.reader.read(now, &mut listed)).await {
                 Ok(()) => Outcome { listings: vec![listed], ..Outcome::default() },
                 Err(_) => {

@@ -44,8 +44,7 @@ pub(super) fn info() -> ProviderInfo {
         name: LISTING.to_owned(),
         help: Some("tokens in the configuration or a file".to_owned()),
         kind: entry::DEFAULT_KIND.to_owned(),
-        permission: None,
-        opt_in: false,
+        ..ListingInfo::default()
     };
     let expiry = "as written; a date expires at 00:00 UTC";
     local_source::info("manual", "Manual", expiry, settings, listing)
@@ -89,7 +88,7 @@ impl LocalReader for Manual {
             let path = Path::root().join(&scope);
             match read_tokens(file).await {
                 Ok((tokens, malformed)) => listed.scopes.push(ScopeResult { path, tokens, malformed, is_step: false }),
-                Err(failure) => listed.gaps.push(Gap { path, scope, failure, required_permission: None }),
+                Err(failure) => listed.gaps.push(Gap::new(path, scope, failure)),
             }
         }
     }

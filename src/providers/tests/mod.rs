@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod compare;
+pub(super) mod coverage;
 mod scenario;
 mod server;
 mod source;
@@ -23,7 +24,6 @@ use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt as _;
 
 use super::language::compile::compile;
-use super::language::coverage;
 use super::language::expression::Expression;
 use super::language::provider::{Provider, Request, Step};
 use crate::core::failure::Reason;

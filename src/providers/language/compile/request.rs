@@ -2,7 +2,7 @@
 
 use super::{Compiler, Scope, times};
 use crate::core::time::TimeFormat;
-use crate::providers::language::provider::{Body, EmptyResponse, JsonTemplate, Method, Parameter, Request, Rows};
+use crate::providers::language::provider::{Body, EmptyResponse, JsonTemplate, Method, Request, Rows};
 use crate::providers::language::template::Template;
 use crate::providers::provider_info::SettingType;
 use crate::schema::reader::join;
@@ -22,6 +22,7 @@ impl Compiler {
         let target = self.target(record, scope);
         let method = target.as_ref().map(|(method, ..)| *method);
         self.is_complete &= target.is_some();
+        let first_expression = self.expressions.len();
         let (_, base, path) = target.unwrap_or((Method::Get, String::new(), Template::default()));
         Request {
             method: method.unwrap_or(Method::Get),
@@ -37,6 +38,7 @@ impl Compiler {
             failed: self.jq(record, "failed", scope).or_else(|| self.failed.clone()),
             permission: record.text("permission").or_else(|| defaults.permission.clone()),
             times: times(record, &defaults.times),
+            expressions: self.expressions[first_expression..].to_vec(),
         }
     }
 
@@ -75,18 +77,12 @@ impl Compiler {
         None
     }
 
-    fn query(&mut self, record: &Record<'_>, scope: &Scope) -> Vec<(String, Parameter)> {
+    fn query(&mut self, record: &Record<'_>, scope: &Scope) -> Vec<(String, Template)> {
         let mut query = Vec::new();
         for (key, value) in record.node("query").map(Node::entries).unwrap_or_default() {
             let path = join(&record.path_of("query"), &key.name);
             let values = value.elements().iter().filter(|element| !element.is_null());
-            let mut values: Vec<_> = values.map(|value| self.template_at(value, &path, scope)).collect();
-            let parameter = match value.kind {
-                Kind::List(_) if values.is_empty() => None,
-                Kind::List(_) => Some(Parameter::Several(values)),
-                _ => values.pop().map(Parameter::One),
-            };
-            query.extend(parameter.map(|parameter| (key.name.clone(), parameter)));
+            query.extend(values.map(|value| (key.name.clone(), self.template_at(value, &path, scope))));
         }
         query
     }

@@ -16,19 +16,6 @@ use super::term::children;
 /// The definition of the expression: the compiler accepts a main program as text only.
 const MAIN: &str = "expression__";
 
-/// jq's functions that ours replace. `fromjson`, and with it `tonumber`, uses as much stack as the text is deep; `test`
-/// compiles its pattern for each row; the others have no budget.
-const REPLACED: [(&str, usize); 8] = [
-    ("tostring", 0),
-    ("tojson", 0),
-    ("fromjson", 0),
-    ("tonumber", 0),
-    ("toboolean", 0),
-    ("join", 1),
-    ("test", 1),
-    ("test", 2),
-];
-
 struct Definition {
     def: Def<&'static str>,
     calls: Vec<(&'static str, usize)>,
@@ -43,9 +30,10 @@ struct Library {
 fn library() -> &'static Library {
     static LIBRARY: OnceLock<Library> = OnceLock::new();
     LIBRARY.get_or_init(|| {
+        let ours: Vec<_> = our_functions().map(|(name, args, _)| (name, args.len())).collect();
         let all = jaq_core::defs().chain(jaq_std::defs()).chain(jaq_json::defs());
         let definitions: Vec<Definition> = all
-            .filter(|def| !REPLACED.contains(&(def.name, def.args.len())))
+            .filter(|def| !ours.contains(&(def.name, def.args.len())))
             .map(|mut def| {
                 let mut calls = Vec::new();
                 bound(&mut def.body, &mut calls);
@@ -61,14 +49,15 @@ fn library() -> &'static Library {
     })
 }
 
-/// The native functions of jq and ours.
-fn functions_of_jq() -> impl Iterator<Item = Function> {
-    jaq_core::funs::<Jq>()
-        .chain(jaq_std::funs::<Jq>())
-        .chain(jaq_json::funs::<Jq>())
-        .filter(|(name, args, _)| !REPLACED.contains(&(*name, args.len())))
-        .chain(bounds::functions())
-        .chain(functions::functions())
+/// Our functions. They replace jq's with the same name: `fromjson`, and with it `tonumber`, uses as much stack as the string
+/// is deep; `test` compiles its pattern for each row; the others have no budget.
+fn our_functions() -> impl Iterator<Item = Function> {
+    bounds::functions().into_iter().chain(functions::functions())
+}
+
+/// All native functions; of those with the same name the first counts.
+fn native_functions() -> impl Iterator<Item = Function> {
+    our_functions().chain(jaq_core::funs()).chain(jaq_std::funs()).chain(jaq_json::funs())
 }
 
 /// Compiles a checked expression with what it calls; `None` if the checks missed something.
@@ -82,7 +71,7 @@ pub(super) fn compile(mut term: Term<&str>, globals: &[&str]) -> Option<jaq_core
     let arena = Arena::default();
     let modules = Loader::new(definitions).load(&arena, File { code: MAIN, path: () }).ok()?;
     jaq_core::Compiler::default()
-        .with_funs(functions_of_jq().filter(|(name, args, _)| natives.contains(&(*name, args.len()))))
+        .with_funs(native_functions().filter(|(name, args, _)| natives.contains(&(*name, args.len()))))
         .with_global_vars(globals.iter().copied())
         .compile(modules)
         .ok()

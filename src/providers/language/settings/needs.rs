@@ -1,8 +1,6 @@
 //! What a scheme or a listing cannot do without: only what is certain, since a setting may well be left out.
 
-use crate::providers::language::provider::{
-    AuthMethod, AuthScheme, Body, JsonTemplate, Listing, Login, Parameter, Request, Step,
-};
+use crate::providers::language::provider::{AuthMethod, AuthScheme, Body, Listing, Login, Request, Step};
 use crate::providers::language::template::Template;
 
 /// The parts of the credential that a scheme uses; the single secret's name is empty.
@@ -58,26 +56,11 @@ fn sent(request: &Request) -> Vec<&Template> {
     // A header that is nothing but a setting is left out where that is not set.
     let is_needed = |value: &&Template| value.only().is_none_or(|name| name.head == "credential");
     templates.extend(request.headers.iter().map(|(_, value)| value).filter(is_needed));
-    for (_, parameter) in &request.query {
-        let values = match parameter {
-            Parameter::One(value) => std::slice::from_ref(value),
-            Parameter::Several(values) => values,
-        };
-        templates.extend(values.iter().filter(is_needed));
-    }
+    templates.extend(request.query.iter().map(|(_, value)| value).filter(is_needed));
     match &request.body {
         Some(Body::Form(form)) => templates.extend(form.iter().map(|(_, value)| value)),
-        Some(Body::Json(json)) => within(json, &mut templates),
+        Some(Body::Json(json)) => templates.extend(json.templates()),
         None => {}
     }
     templates
-}
-
-fn within<'a>(json: &'a JsonTemplate, templates: &mut Vec<&'a Template>) {
-    match json {
-        JsonTemplate::Plain(_) => {}
-        JsonTemplate::Text(template) => templates.push(template),
-        JsonTemplate::List(list) => list.iter().for_each(|element| within(element, templates)),
-        JsonTemplate::Map(map) => map.iter().for_each(|(_, value)| within(value, templates)),
-    }
 }

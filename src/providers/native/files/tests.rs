@@ -108,7 +108,7 @@ async fn each_file_is_a_scope_and_an_unreadable_one_a_gap() {
     std::fs::write(path("b.jwt"), "no token").unwrap();
     std::fs::create_dir(path("c.jwt")).unwrap();
     let files = Files { patterns: vec![path("*.jwt"), path("none/*.pem"), path("missing.pem")] };
-    let mut listed = ListingResult { name: "file".into(), scopes: Vec::new(), gaps: Vec::new() };
+    let mut listed = ListingResult::new("file");
     files.read(DateTime::UNIX_EPOCH, &mut listed).await;
     let ids: Vec<_> = listed.scopes.iter().map(|scope| (scope.tokens.len(), scope.malformed.len())).collect();
     assert_eq!(ids, [(1, 0), (0, 1)]);

@@ -4,7 +4,7 @@ use chrono::DateTime;
 use serde_json::json;
 
 use crate::core::time::{TimeFormat, parse_timestamp};
-use crate::core::token::{Expiry, LastUse, Owner, Token};
+use crate::core::token::{Expiry, Owner, Token};
 use crate::core::web_url::web_url;
 use crate::schema::diagnostic::SourceText;
 use crate::schema::reader::{Reader, written};
@@ -93,20 +93,15 @@ pub(super) fn token(reader: &mut Reader, node: &Node, path: &str) -> Result<Toke
         return Err("an unknown key");
     }
     let id = id.or_else(|| name.clone()).ok_or("name")?;
+    let kind = entry.text("kind").unwrap_or_else(|| DEFAULT_KIND.to_owned());
+    let expires = entry.text("expires").as_deref().and_then(expiry).ok_or("expires")?;
     Ok(Token {
-        id,
         name: name.unwrap_or_default(),
-        kind: entry.text("kind").unwrap_or_else(|| DEFAULT_KIND.to_owned()),
         owner: entry.node("owner").and_then(|node| owner(&reader.text, node)),
         created_at: entry.text("created").as_deref().and_then(parse_timestamp),
-        expires: entry.text("expires").as_deref().and_then(expiry).ok_or("expires")?,
-        last_used: LastUse::NotReported,
-        scopes: Vec::new(),
-        disabled: false,
-        lifetime: None,
         manage_url: entry.text("manage_url"),
         labels: entry.map("labels").into_iter().collect(),
-        approximate: false,
+        ..Token::new(id, kind, expires)
     })
 }
 
