@@ -62,10 +62,10 @@ impl Persistence {
     pub(super) fn restore(&self, setup: &Setup) -> Result<bool, RunError> {
         let file = self.store.file();
         let file = file.display();
-        match self.store.claim() {
-            Ok(Lock::Ours) => {}
+        match self.store.lock() {
+            Ok(Lock::Acquired) => {}
             Ok(Lock::Taken) => return Err(RunError::StorageInUse(self.directory.clone())),
-            Ok(Lock::Unguarded(why)) => {
+            Ok(Lock::Unsupported(why)) => {
                 warn!(%file, "cannot lock the storage path; another process could write to it: {why}");
             }
             Err(unusable) => {
@@ -81,7 +81,7 @@ impl Persistence {
                 info!(%file, "inventory restored");
                 return Ok(true);
             }
-            Ok(Loaded::Nothing) => info!(%file, "no persisted inventory"),
+            Ok(Loaded::Missing) => info!(%file, "no persisted inventory"),
             Ok(Loaded::Quarantined { why, to }) => {
                 self.program.storage_failed();
                 warn!(%file, to = %to.display(), "persisted inventory unusable, renamed: {why}");

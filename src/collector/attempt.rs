@@ -1,4 +1,4 @@
-//! One collection, shielded: whatever the source does, there is an outcome.
+//! One collection of one source. Panics and hangs become failures.
 
 use std::time::Duration;
 
@@ -11,42 +11,36 @@ use crate::core::clock::Clock;
 use crate::core::failure::{Failure, Reason};
 use crate::core::outcome::Outcome;
 
-/// A source is told the deadline and keeps to it. One that does not is cut off so much later.
-const GRACE: Duration = Duration::from_secs(10);
+/// How long after its deadline a source that ignores it is aborted.
+const GRACE_PERIOD: Duration = Duration::from_secs(10);
 
-/// What one collection has brought, and when.
+/// The outcome of a collection, with its times.
 pub struct Attempt {
-    /// What it has brought.
     pub outcome: Outcome,
-    /// When it began.
     pub started: DateTime<Utc>,
-    /// When it ended.
-    pub ended: DateTime<Utc>,
+    pub finished: DateTime<Utc>,
 }
 
-/// Collects a source once. A panic comes back as gaps with the reason `internal`, a hang as gaps with the reason `timeout`.
-pub async fn collect(order: &SourceJob, clock: &Clock) -> Attempt {
+/// Collects a source once. After a panic every listing has failed with `internal`, after a hang with `timeout`.
+pub async fn collect(job: &SourceJob, clock: &Clock) -> Attempt {
     let started = clock();
-    let deadline = Instant::now() + order.timeout;
-    let source = order.source.clone();
+    let deadline = Instant::now() + job.timeout;
+    let source = job.source.clone();
     let mut task = AbortOnDrop(tokio::spawn(async move { source.collect(started, deadline).await }));
-    let outcome = match timeout_at(deadline + GRACE, &mut task.0).await {
-        Ok(Ok(outcome)) => outcome,
-        // The panic's own words may quote what it has read; the panic hook has told where it was.
-        Ok(Err(_)) => failed(order, Reason::Internal, "the collection broke off: a fault of this program".into()),
-        Err(_) => failed(order, Reason::Timeout, format!("no end after {} s: cut off", order.timeout.as_secs())),
+    let failure = match timeout_at(deadline + GRACE_PERIOD, &mut task.0).await {
+        Ok(Ok(outcome)) => return Attempt { outcome, started, finished: clock().max(started) },
+        // The panic's message may quote what was read; the panic hook has logged where it was.
+        Ok(Err(_)) => Failure::new(Reason::Internal, "collection panicked; please report this bug"),
+        Err(_) => Failure::new(Reason::Timeout, format!("timed out after {} s", job.timeout.as_secs())),
     };
-    Attempt { outcome, started, ended: clock().max(started) }
+    let outcome = Outcome::failed(job.source.listings(), &failure);
+    Attempt { outcome, started, finished: clock().max(started) }
 }
 
-fn failed(order: &SourceJob, reason: Reason, what: String) -> Outcome {
-    Outcome::failed(order.source.listings(), &Failure::new(reason, what))
-}
+/// A task that is aborted when this is dropped.
+pub(super) struct AbortOnDrop<T>(pub(super) JoinHandle<T>);
 
-/// A task that ends with whoever waits for it.
-struct AbortOnDrop(JoinHandle<Outcome>);
-
-impl Drop for AbortOnDrop {
+impl<T> Drop for AbortOnDrop<T> {
     fn drop(&mut self) {
         self.0.abort();
     }

@@ -1,10 +1,8 @@
-//! The one scheduler: it wakes every source in its time, and writes what came of it into the inventory.
+//! The scheduler: collects each source at its interval and records the outcome in the inventory.
 //!
-//! One task a source, so that a slow provider holds nobody up. A collection runs in a task of its own under a time limit:
-//! a panic or a hang is a failure like any other, and the tokens of before stay. Failures that may heal are tried again
-//! soon, with growing pauses; those that a person must heal wait for the next interval (`schedule`).
-//!
-//! The only other clock is the reader's: what the passing of time alone changes is worked out from the inventory.
+//! Each source has a task, so that a slow provider delays no other. A collection runs in a task of its own with a timeout: a
+//! panic or a hang is a failure like any other, and the previous tokens stay. Temporary failures are retried with growing
+//! delays; those that need an operator wait for the next interval (`schedule`).
 
 mod attempt;
 mod report;
@@ -16,7 +14,6 @@ use std::time::Duration;
 
 use chrono::Utc;
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
 
 use crate::core::clock::{Clock, Jitter};
@@ -24,33 +21,29 @@ use crate::core::inventory::{Inventory, Policy, SharedInventory};
 use crate::core::rules::Rule;
 use crate::providers::Source;
 
+use attempt::AbortOnDrop;
 pub use attempt::{Attempt, collect};
-pub use report::sentence;
+pub use report::describe;
 
-/// A source that is to be collected.
+/// A source to collect.
 #[derive(Clone)]
 pub struct SourceJob {
-    /// Its name.
     pub name: String,
-    /// Whom to ask.
     pub source: Arc<dyn Source>,
-    /// How often.
     pub interval: Duration,
-    /// For how long one collection may run.
+    /// Of one collection.
     pub timeout: Duration,
-    /// Everything that makes the source what it is. A reload that brings the same fingerprint leaves the source alone.
+    /// Everything that configures the source. A reload with the same fingerprint does not affect the source.
     pub fingerprint: String,
 }
 
-/// What the collector depends on beside its sources.
+/// The clock and randomness of the collector.
 #[derive(Clone)]
 pub struct Timing {
-    /// The wall time.
     pub clock: Clock,
-    /// Chance.
     pub jitter: Jitter,
-    /// Over how long the first collections are spread, so that a start is no thunderclap. Never more than a tenth of a
-    /// source's interval.
+    /// The time over which the first collections are spread, to avoid a burst at the start; at most a tenth of a source's
+    /// interval.
     pub spread: Duration,
 }
 
@@ -67,34 +60,33 @@ pub struct Collector {
 }
 
 struct Shared {
-    /// A `std` lock: it is held for the time of a copy, never across a wait.
     inventory: SharedInventory,
     revision: watch::Sender<u64>,
-    surroundings: Timing,
+    timing: Timing,
 }
 
 struct CollectorTask {
     fingerprint: String,
-    task: JoinHandle<()>,
+    task: AbortOnDrop<()>,
 }
 
 impl Collector {
-    /// A collector without sources, over an inventory that may hold what a former process knew.
-    pub fn new(inventory: SharedInventory, surroundings: Timing) -> Self {
+    /// A collector without sources. The inventory may contain restored tokens.
+    pub fn new(inventory: SharedInventory, timing: Timing) -> Self {
         let (revision, _) = watch::channel(0);
-        Self { shared: Arc::new(Shared { inventory, revision, surroundings }), tasks: BTreeMap::new() }
+        Self { shared: Arc::new(Shared { inventory, revision, timing }), tasks: BTreeMap::new() }
     }
 
-    /// Follows the inventory: the number grows with each change.
+    /// A number that grows with each change of the inventory.
     pub fn revision(&self) -> watch::Receiver<u64> {
         self.shared.revision.subscribe()
     }
 
-    /// Takes a configuration over, at the start and at each reload. Sources that stay what they were are not disturbed;
-    /// new and changed ones are collected at once; those that are gone are stopped before they are forgotten.
-    pub async fn apply(&mut self, orders: Vec<SourceJob>, policies: BTreeMap<String, Policy>, rules: Arc<[Rule]>) {
+    /// Applies a configuration, at the start and at each reload. Unchanged sources are not affected, new and changed ones are
+    /// collected soon, and the tasks of removed ones are stopped first.
+    pub async fn apply(&mut self, jobs: Vec<SourceJob>, policies: BTreeMap<String, Policy>, rules: Arc<[Rule]>) {
         let fingerprints: BTreeMap<&str, &str> =
-            orders.iter().map(|order| (order.name.as_str(), order.fingerprint.as_str())).collect();
+            jobs.iter().map(|job| (job.name.as_str(), job.fingerprint.as_str())).collect();
         let stale: Vec<String> = self
             .tasks
             .iter()
@@ -103,66 +95,58 @@ impl Collector {
             .collect();
         for name in stale {
             if let Some(running) = self.tasks.remove(&name) {
-                end(running.task).await;
+                abort_and_wait(running.task).await;
             }
         }
         self.shared.change(|inventory| inventory.set_policy(policies, rules));
-        for order in orders {
-            if !self.tasks.contains_key(&order.name) {
-                let (name, fingerprint) = (order.name.clone(), order.fingerprint.clone());
-                let task = tokio::spawn(run(Arc::clone(&self.shared), order));
+        for job in jobs {
+            if !self.tasks.contains_key(&job.name) {
+                let (name, fingerprint) = (job.name.clone(), job.fingerprint.clone());
+                let task = AbortOnDrop(tokio::spawn(run(Arc::clone(&self.shared), job)));
                 self.tasks.insert(name, CollectorTask { fingerprint, task });
             }
         }
     }
 
-    /// Ends every task, in the middle of a collection too: what it has not recorded by now is lost.
+    /// Stops all tasks. Collections that are running are lost.
     pub async fn stop(mut self) {
         for running in self.tasks.values() {
-            running.task.abort();
+            running.task.0.abort();
         }
         while let Some((_, running)) = self.tasks.pop_first() {
-            end(running.task).await;
-        }
-    }
-}
-
-impl Drop for Collector {
-    fn drop(&mut self) {
-        for running in self.tasks.values() {
-            running.task.abort();
+            abort_and_wait(running.task).await;
         }
     }
 }
 
 /// Aborts a task and waits until it can no longer record anything.
-async fn end(task: JoinHandle<()>) {
-    task.abort();
-    // Cancelled, which is what was asked for, or ended by itself.
-    drop(task.await);
+async fn abort_and_wait(mut task: AbortOnDrop<()>) {
+    task.0.abort();
+    // An error means that it was cancelled.
+    drop((&mut task.0).await);
 }
 
 impl Shared {
-    fn change(&self, how: impl FnOnce(&mut Inventory)) {
-        how(&mut self.inventory.write());
+    fn change(&self, change: impl FnOnce(&mut Inventory)) {
+        change(&mut self.inventory.write());
         self.revision.send_modify(|revision| *revision += 1);
     }
 }
 
-/// One source's life.
-async fn run(shared: Arc<Shared>, order: SourceJob) {
-    let Timing { clock, jitter, spread } = shared.surroundings.clone();
-    let mut report = report::Report::new(&order.name);
+/// Collects one source until it is aborted.
+async fn run(shared: Arc<Shared>, job: SourceJob) {
+    let Timing { clock, jitter, spread } = shared.timing.clone();
+    let mut report = report::Report::new(&job.name);
     let mut failures = 0;
-    let mut next = Instant::now() + schedule::first(order.interval, spread, jitter());
+    let mut next = Instant::now() + schedule::first_delay(job.interval, spread, jitter());
     loop {
         sleep_until(next).await;
-        let Attempt { outcome, started, ended } = collect(&order, &clock).await;
-        let verdict = schedule::verdict(&outcome);
-        failures = if verdict == schedule::RetryClass::Retryable { failures + 1 } else { 0 };
-        let pause = schedule::pause(failures, order.interval, jitter());
-        report.tell(&outcome, ended - started, pause);
-        shared.change(|inventory| inventory.record(&order.name, outcome, started, ended));
-        next = Instant::now() + pause;
+        let Attempt { outcome, started, finished } = collect(&job, &clock).await;
+        let is_retryable = schedule::classify(&outcome) == schedule::RetryClass::Retryable;
+        failures = if is_retryable { failures + 1 } else { 0 };
+        let delay = schedule::next_delay(failures, job.interval, jitter());
+        report.log(&outcome, finished - started, delay);
+        shared.change(|inventory| inventory.record(&job.name, outcome, started, finished));
+        next = Instant::now() + delay;
     }
 }

@@ -1,4 +1,4 @@
-//! What a collection leaves in the log: one line, and one more for each gap and odd row that is new.
+//! The log of collections: one line each, and one more for each new problem.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -9,132 +9,110 @@ use tracing::{debug, info, warn};
 use crate::core::failure::Reason;
 use crate::core::outcome::{Gap, MalformedRow, Outcome};
 
-/// New gaps, and new odd rows, of one collection that are told one by one; a fan-out may have thousands.
-const MOST: usize = 20;
+/// How many new problems of one kind are logged one by one; a fan-out may have thousands.
+const MAX_LOGGED: usize = 20;
 
-/// A gap or an odd row by what makes it new. An odd row that has no identifier is known by its listing alone: its position
-/// changes with every row before it.
-type Known = BTreeSet<(String, String, Reason)>;
+/// What identifies a problem: the listing, the scope or row, and the reason. All malformed rows of a listing without an id are
+/// one problem, as their positions change with every row before them.
+type Problem = (String, String, Reason);
 
-/// Tells of a source's collections. What was told is told again only after it was well in between.
+/// Logs the collections of a source. A problem is logged again only after a collection without it.
 pub(super) struct Report {
     source: String,
-    before: Known,
+    previous: BTreeSet<Problem>,
 }
 
 impl Report {
     pub(super) fn new(source: &str) -> Self {
-        Self { source: source.to_owned(), before: Known::new() }
+        Self { source: source.to_owned(), previous: BTreeSet::new() }
     }
 
-    pub(super) fn tell(&mut self, outcome: &Outcome, took: TimeDelta, pause: Duration) {
+    pub(super) fn log(&mut self, outcome: &Outcome, duration: TimeDelta, delay: Duration) {
         let source = self.source.as_str();
-        let mut now = Known::new();
-        self.tell_gaps(outcome, &mut now);
-        self.tell_odd_rows(outcome, &mut now);
-        for failure in outcome.failures.iter().take(MOST) {
-            let known = (String::new(), failure.what.clone(), failure.reason);
-            if !self.before.contains(&known) {
-                warn!(source, reason = %failure.reason, says = failure.provider_message, "{failure}");
-            }
-            now.insert(known);
+        let mut current = BTreeSet::new();
+
+        let gaps = outcome.listings.iter().flat_map(|listing| listing.gaps.iter().map(move |gap| (&listing.name, gap)));
+        let problems =
+            gaps.map(|(listing, gap)| ((listing.clone(), gap.scope.clone(), gap.failure.reason), (listing, gap)));
+        let more = self.log_new(&mut current, problems, |(listing, gap)| {
+            warn!(source, listing, scope = gap.scope, reason = %gap.failure.reason, "{}", describe(gap));
+        });
+        if more > 0 {
+            warn!(source, more, "more scopes failed");
         }
+
+        let scopes = || {
+            outcome.listings.iter().flat_map(|listing| listing.scopes.iter().map(move |scope| (&listing.name, scope)))
+        };
+        let rows = scopes().flat_map(|(listing, scope)| scope.malformed.iter().map(move |row| (listing, row)));
+        let problems = rows.map(|(listing, row)| {
+            ((listing.clone(), row.id.clone().unwrap_or_default(), Reason::Mapping), (listing, row))
+        });
+        let more = self.log_new(&mut current, problems, |(listing, MalformedRow { position, id, field })| {
+            warn!(source, listing, row = position, id, field, "malformed row skipped");
+        });
+        if more > 0 {
+            warn!(source, more, "more malformed rows skipped");
+        }
+
+        let problems =
+            outcome.failures.iter().map(|failure| ((String::new(), failure.what.clone(), failure.reason), failure));
+        self.log_new(&mut current, problems, |failure| {
+            warn!(source, reason = %failure.reason, provider_message = failure.provider_message, "{failure}");
+        });
         if outcome.unread_fields > 0 {
-            debug!(source, fields = outcome.unread_fields, "fields that cannot be read are left out");
+            debug!(source, fields = outcome.unread_fields, "unreadable fields omitted");
         }
-        self.before = now;
+        self.previous = current;
 
-        let Counts { tokens, scopes, gaps, odd_rows, requests } = Counts::of(outcome);
-        let (duration, next) = (seconds(took.to_std().unwrap_or_default()), seconds(pause));
+        let tokens: usize = scopes().map(|(_, scope)| scope.tokens.len()).sum();
+        let malformed_rows: usize = scopes().map(|(_, scope)| scope.malformed.len()).sum();
+        let scopes = scopes().filter(|(_, scope)| !scope.is_step).count();
+        let gaps: usize = outcome.listings.iter().map(|listing| listing.gaps.len()).sum();
+        let requests: u64 = outcome.requests.values().sum();
+        let (duration, next) = (seconds(duration.to_std().unwrap_or_default()), seconds(delay));
         if outcome.is_complete() {
-            info!(source, tokens, scopes, gaps, odd_rows, requests, duration, next, "collected");
+            info!(source, tokens, scopes, gaps, malformed_rows, requests, duration, next, "collected");
         } else {
-            warn!(source, tokens, scopes, gaps, odd_rows, requests, duration, next, "collected in part");
+            warn!(source, tokens, scopes, gaps, malformed_rows, requests, duration, next, "collection incomplete");
         }
     }
 
-    fn tell_gaps(&self, outcome: &Outcome, now: &mut Known) {
-        let source = self.source.as_str();
-        let mut new = 0;
-        for (listing, gap) in
-            outcome.listings.iter().flat_map(|listed| listed.gaps.iter().map(move |gap| (listed, gap)))
-        {
-            let (listing, reason) = (listing.name.as_str(), gap.failure.reason);
-            let known = (listing.to_owned(), gap.scope.clone(), reason);
-            if !self.before.contains(&known) {
+    /// Logs the problems that the previous collection did not have, up to the limit. Returns how many it did not log.
+    fn log_new<T>(
+        &self,
+        current: &mut BTreeSet<Problem>,
+        problems: impl Iterator<Item = (Problem, T)>,
+        log: impl Fn(T),
+    ) -> usize {
+        let mut new = 0_usize;
+        for (problem, details) in problems {
+            if !self.previous.contains(&problem) {
                 new += 1;
-                if new <= MOST {
-                    warn!(source, listing, scope = gap.scope, %reason, "{}", sentence(gap));
+                if new <= MAX_LOGGED {
+                    log(details);
                 }
             }
-            now.insert(known);
+            current.insert(problem);
         }
-        if new > MOST {
-            warn!(source, more = new - MOST, "further scopes cannot be had");
-        }
-    }
-
-    fn tell_odd_rows(&self, outcome: &Outcome, now: &mut Known) {
-        let source = self.source.as_str();
-        let mut new = 0;
-        for listing in &outcome.listings {
-            for row in listing.scopes.iter().flat_map(|scope| &scope.malformed) {
-                let listing = listing.name.as_str();
-                let known = (listing.to_owned(), row.id.clone().unwrap_or_default(), Reason::Mapping);
-                if !self.before.contains(&known) {
-                    new += 1;
-                    if new <= MOST {
-                        let MalformedRow { position, id, field } = row;
-                        warn!(source, listing, row = position, id, field, "a row cannot be read, and does not count");
-                    }
-                }
-                now.insert(known);
-            }
-        }
-        if new > MOST {
-            warn!(source, more = new - MOST, "further rows cannot be read");
-        }
+        new.saturating_sub(MAX_LOGGED)
     }
 }
 
-/// A gap in words: what failed, what the provider says of it, and what would help.
-pub fn sentence(gap: &Gap) -> String {
-    let mut words = gap.failure.what.clone();
-    if let Some(says) = &gap.failure.provider_message {
-        words.push_str(&format!(", says the provider: {says}"));
+/// A gap as one message: what failed, the provider's message, and the required permission.
+pub fn describe(gap: &Gap) -> String {
+    let mut text = gap.failure.what.clone();
+    if let Some(message) = &gap.failure.provider_message {
+        text.push_str(&format!("; provider message: {message}"));
     }
-    if let Some(needs) = &gap.required_permission {
-        words.push_str(&format!("; it needs {}", needs.trim_end()));
+    if let Some(permission) = &gap.required_permission {
+        text.push_str(&format!("; required permission: {}", permission.trim_end()));
     }
-    words
+    text
 }
 
 fn seconds(duration: Duration) -> String {
     format!("{:.1}s", duration.as_secs_f64())
-}
-
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Counts {
-    tokens: usize,
-    scopes: usize,
-    gaps: usize,
-    odd_rows: usize,
-    requests: u64,
-}
-
-impl Counts {
-    fn of(outcome: &Outcome) -> Self {
-        let mut counts = Self { requests: outcome.requests.values().sum(), ..Self::default() };
-        for listing in &outcome.listings {
-            counts.gaps += listing.gaps.len();
-            counts.scopes += listing.scopes.iter().filter(|scope| !scope.is_step).count();
-            for scope in &listing.scopes {
-                counts.tokens += scope.tokens.len();
-                counts.odd_rows += scope.malformed.len();
-            }
-        }
-        counts
-    }
 }
 
 #[cfg(test)]
@@ -163,7 +141,7 @@ mod tests {
         }
     }
 
-    /// What the log says of these outcomes, one after the other, without times.
+    /// The log of these outcomes, without times.
     fn log(outcomes: &[Outcome]) -> Vec<String> {
         let written = Written::default();
         let writer = written.clone();
@@ -176,14 +154,14 @@ mod tests {
         tracing::subscriber::with_default(subscriber, || {
             let mut report = Report::new("gitlab");
             for outcome in outcomes {
-                report.tell(outcome, TimeDelta::milliseconds(1500), Duration::from_secs(900));
+                report.log(outcome, TimeDelta::milliseconds(1500), Duration::from_secs(900));
             }
         });
         let text = String::from_utf8(written.0.lock().clone()).unwrap();
         text.lines().map(|line| line.trim().to_owned()).collect()
     }
 
-    fn outcome(scopes: &[&str], odd: Vec<MalformedRow>) -> Outcome {
+    fn outcome(scopes: &[&str], malformed: Vec<MalformedRow>) -> Outcome {
         let gap = |scope: &&str| Gap {
             path: Path::root(),
             scope: (*scope).to_owned(),
@@ -193,47 +171,47 @@ mod tests {
             },
             required_permission: Some("Owner of the group\n".into()),
         };
-        let scope = ScopeResult { path: Path::root(), tokens: Vec::new(), malformed: odd, is_step: false };
+        let scope = ScopeResult { path: Path::root(), tokens: Vec::new(), malformed, is_step: false };
         let listed =
             ListingResult { name: "group".into(), scopes: vec![scope], gaps: scopes.iter().map(gap).collect() };
         Outcome { listings: vec![listed], requests: [(200, 2), (403, 1)].into(), ..Outcome::default() }
     }
 
     #[test]
-    fn one_line_a_collection() {
+    fn collection_is_logged_in_one_line() {
         assert_eq!(
             log(&[outcome(&[], Vec::new())]),
             [
-                r#"INFO collected source="gitlab" tokens=0 scopes=1 gaps=0 odd_rows=0 requests=3 duration="1.5s" next="900.0s""#
+                r#"INFO collected source="gitlab" tokens=0 scopes=1 gaps=0 malformed_rows=0 requests=3 duration="1.5s" next="900.0s""#
             ]
         );
     }
 
     #[test]
-    fn a_gap_is_told_when_it_is_new() {
+    fn gap_is_logged_when_it_is_new() {
         let (gap, none) = (outcome(&["/a"], Vec::new()), outcome(&[], Vec::new()));
         let lines = log(&[gap.clone(), gap.clone(), none, gap]);
-        let told: Vec<usize> = (0..lines.len()).filter(|&line| lines[line].contains("GET /a")).collect();
-        assert_eq!(told, [0, 4], "{lines:#?}");
+        let logged: Vec<usize> = (0..lines.len()).filter(|&line| lines[line].contains("GET /a")).collect();
+        assert_eq!(logged, [0, 4], "{lines:#?}");
         assert_eq!(
             lines[0],
-            "WARN GET /a: 403 after 1 attempt, says the provider: 403 Forbidden; it needs Owner of the group \
+            "WARN GET /a: 403 after 1 attempt; provider message: 403 Forbidden; required permission: Owner of the group \
              source=\"gitlab\" listing=\"group\" scope=\"/a\" reason=forbidden"
         );
     }
 
     #[test]
-    fn nobody_reads_a_thousand_lines() {
+    fn report_logs_at_most_20_new_gaps() {
         let scopes: Vec<String> = (0..1000).map(|number| format!("/{number}")).collect();
         let lines = log(&[outcome(&scopes.iter().map(String::as_str).collect::<Vec<_>>(), Vec::new())]);
-        assert_eq!(lines.len(), MOST + 2);
-        assert_eq!(lines[MOST], r#"WARN further scopes cannot be had source="gitlab" more=980"#);
+        assert_eq!(lines.len(), MAX_LOGGED + 2);
+        assert_eq!(lines[MAX_LOGGED], r#"WARN more scopes failed source="gitlab" more=980"#);
     }
 
     #[test]
-    fn an_odd_row_is_told_once() {
-        let odd = |position| MalformedRow { position, id: None, field: "id" };
-        let lines = log(&[outcome(&[], vec![odd(7)]), outcome(&[], vec![odd(8)])]);
-        assert_eq!(lines.iter().filter(|line| line.contains("cannot be read")).count(), 1, "{lines:#?}");
+    fn malformed_row_is_logged_once() {
+        let row = |position| MalformedRow { position, id: None, field: "id" };
+        let lines = log(&[outcome(&[], vec![row(7)]), outcome(&[], vec![row(8)])]);
+        assert_eq!(lines.iter().filter(|line| line.contains("malformed row skipped")).count(), 1, "{lines:#?}");
     }
 }

@@ -1,58 +1,57 @@
-//! When to collect: pure decisions, of which chance is an argument.
+//! When to collect, as pure functions.
 
 use std::time::Duration;
 
 use crate::core::failure::Reason;
 use crate::core::outcome::Outcome;
 
-/// The share of the interval by which a collection may come early or late, so that sources do not march in step.
-const JITTER: f64 = 0.1;
-/// The first collections come within this share of their interval.
-const FIRST: f64 = 0.1;
-/// The longest pause after the first failure; it doubles with each further one.
-const BACK_OFF: Duration = Duration::from_secs(30);
-/// The shortest pause after a failure.
-const SHORTEST: Duration = Duration::from_secs(10);
+/// The share of the interval by which a collection may be early or late, so that sources are not collected in step.
+const INTERVAL_JITTER: f64 = 0.1;
+/// The first collections start within this share of their interval.
+const FIRST_SHARE: f64 = 0.1;
+/// The maximum delay after the first failure. It doubles with each further one.
+const FIRST_BACKOFF: Duration = Duration::from_secs(30);
+/// The minimum delay after a failure.
+const MIN_BACKOFF: Duration = Duration::from_secs(10);
 
 /// What an outcome means for the next collection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum RetryClass {
-    /// Nothing is missing.
     Complete,
-    /// Something is missing, and another try may bring it.
+    /// Incomplete, and a retry may help.
     Retryable,
-    /// Something is missing until a person gives a permission, a credential or another setting.
+    /// Incomplete until an operator changes a permission, a credential or a setting.
     NeedsOperator,
 }
 
-/// Judges an outcome by its gaps.
-pub(super) fn verdict(outcome: &Outcome) -> RetryClass {
+/// Classifies an outcome by its gaps.
+pub(super) fn classify(outcome: &Outcome) -> RetryClass {
     let gaps = || outcome.listings.iter().flat_map(|listing| &listing.gaps);
-    let lasting = |reason| matches!(reason, Reason::Forbidden | Reason::Unauthorized | Reason::NotFound);
+    let is_permanent = |reason| matches!(reason, Reason::Forbidden | Reason::Unauthorized | Reason::NotFound);
     if gaps().next().is_none() {
         RetryClass::Complete
-    } else if gaps().all(|gap| lasting(gap.failure.reason)) {
+    } else if gaps().all(|gap| is_permanent(gap.failure.reason)) {
         RetryClass::NeedsOperator
     } else {
         RetryClass::Retryable
     }
 }
 
-/// How long after the start the first collection comes.
-pub(super) fn first(interval: Duration, spread: Duration, chance: f64) -> Duration {
-    spread.min(interval.mul_f64(FIRST)).mul_f64(chance)
+/// The delay of the first collection after the start.
+pub(super) fn first_delay(interval: Duration, spread: Duration, jitter: f64) -> Duration {
+    spread.min(interval.mul_f64(FIRST_SHARE)).mul_f64(jitter)
 }
 
-/// How long to wait after a collection. `failures` counts those in a row that may heal, this one included.
+/// The delay after a collection. `failures` is the number of consecutive retryable failures, including this one.
 ///
-/// After a failure the pause is drawn from nothing up to a limit that doubles (full jitter), but is never under ten
-/// seconds and never over the interval.
-pub(super) fn pause(failures: u32, interval: Duration, chance: f64) -> Duration {
+/// After a failure it is random between zero and a limit that doubles (full jitter), but at least ten seconds and at most the
+/// interval.
+pub(super) fn next_delay(failures: u32, interval: Duration, jitter: f64) -> Duration {
     if failures == 0 {
-        return interval.mul_f64(1.0 + JITTER * (2.0 * chance - 1.0));
+        return interval.mul_f64(1.0 + INTERVAL_JITTER * (2.0 * jitter - 1.0));
     }
-    let limit = BACK_OFF.saturating_mul(2_u32.saturating_pow(failures - 1)).min(interval);
-    limit.mul_f64(chance).max(SHORTEST.min(interval))
+    let limit = FIRST_BACKOFF.saturating_mul(2_u32.saturating_pow(failures - 1)).min(interval);
+    limit.mul_f64(jitter).max(MIN_BACKOFF.min(interval))
 }
 
 #[cfg(test)]
@@ -82,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_person_must_heal_is_told_from_what_heals_by_itself() {
+    fn classify_separates_permanent_from_temporary_failures() {
         for (reasons, expected) in [
             (&[][..], RetryClass::Complete),
             (&[Reason::Forbidden], RetryClass::NeedsOperator),
@@ -91,31 +90,31 @@ mod tests {
             (&[Reason::ServerError], RetryClass::Retryable),
             (&[Reason::Credential], RetryClass::Retryable),
         ] {
-            assert_eq!(verdict(&outcome(reasons)), expected, "{reasons:?}");
+            assert_eq!(classify(&outcome(reasons)), expected, "{reasons:?}");
         }
     }
 
     #[test]
-    fn a_failure_beside_the_listings_hurries_nothing() {
+    fn failure_outside_the_listings_is_not_retried_early() {
         let outcome = Outcome { failures: vec![Failure::new(Reason::Timeout, "owners")], ..outcome(&[]) };
-        assert_eq!(verdict(&outcome), RetryClass::Complete);
+        assert_eq!(classify(&outcome), RetryClass::Complete);
     }
 
     #[test]
-    fn the_first_collection_is_spread_over_the_lesser_of_a_few_seconds_and_a_tenth_of_the_interval() {
-        for (interval, spread, chance, expected) in [
+    fn first_delay_is_limited_by_the_spread_and_a_tenth_of_the_interval() {
+        for (interval, spread, jitter, expected) in [
             (900, 5, 0.0, secs(0)),
             (900, 5, 0.5, Duration::from_millis(2500)),
             (20, 5, 0.5, secs(1)),
             (900, 0, 0.99, secs(0)),
         ] {
-            assert_eq!(first(secs(interval), secs(spread), chance), expected, "{interval} {spread} {chance}");
+            assert_eq!(first_delay(secs(interval), secs(spread), jitter), expected, "{interval} {spread} {jitter}");
         }
     }
 
     #[test]
-    fn pauses() {
-        for (failures, interval, chance, expected) in [
+    fn next_delay_follows_the_interval_or_the_failures() {
+        for (failures, interval, jitter, expected) in [
             (0, 900, 0.0, secs(810)),
             (0, 900, 0.5, secs(900)),
             (0, 900, 1.0, secs(990)),
@@ -130,7 +129,7 @@ mod tests {
             (1, 20, 1.0, secs(20)),
             (9, 4, 0.0, secs(4)),
         ] {
-            assert_eq!(pause(failures, secs(interval), chance), expected, "{failures} {interval} {chance}");
+            assert_eq!(next_delay(failures, secs(interval), jitter), expected, "{failures} {interval} {jitter}");
         }
     }
 }

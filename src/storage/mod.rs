@@ -1,189 +1,190 @@
-//! The inventory on disk, so that a restart while a provider is down loses nothing.
+//! The persisted inventory, so that a restart while a provider is down loses nothing.
 //!
-//! The file is one line of JSON about the content, and then the content, JSON too:
+//! The file has one line of JSON about the content, and then the content, JSON too:
 //!
 //! ```text
 //! {"format":2,"crc32":"8d3f1c02","length":48213,"written_at":"2026-03-01T08:00:00Z"}
 //! {…}
 //! ```
 //!
-//! It is written beside its place and moved there, so that a crash leaves the whole old one. It holds no secret, but names
-//! of people and tokens: only its owner may read it. One process at a time keeps its inventory in a directory.
+//! It is written under another name and renamed, so that a crash leaves the complete previous file. It contains no secret, but
+//! the names of people and tokens: only its owner may read it.
 
-mod form;
-mod lock;
+mod format;
 #[cfg(test)]
 mod tests;
 
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write as _};
-use std::os::unix::fs::DirBuilderExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use parking_lot::Mutex;
 use serde::de::DeserializeOwned;
 
-pub use form::{decode, encode};
+pub use format::{decode, encode};
 
-/// The file's name under the storage path.
-const NAME: &str = "inventory.json";
+const FILE: &str = "inventory.json";
 
-/// How the names of files begin that are being written.
-const UNFINISHED: &str = ".inventory-";
+/// The file that is locked. It is empty and never removed: a new file with the same name would be another lock.
+const LOCK_FILE: &str = "inventory.lock";
 
-/// So many files that could not be used are kept; then the last is overwritten.
-const MOST_SET_ASIDE: u32 = 9;
+/// The prefix of files that are being written.
+const TEMPORARY_PREFIX: &str = ".inventory-";
 
-/// What was found at the start.
+/// The maximum number of unusable files that are retained; then the last one is overwritten.
+const MAX_QUARANTINED: u32 = 9;
+
+/// The file at the start.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Loaded<T> {
-    /// The content of a sound file.
     Found(T),
-    /// There is no file.
-    Nothing,
-    /// What is there cannot be used, and was moved out of the way.
+    Missing,
+    /// The file is unusable and was renamed.
     Quarantined {
-        /// What is wrong with it, in words.
         why: String,
-        /// Where it is now.
         to: PathBuf,
     },
 }
 
-/// Whose a directory is.
+/// Whether this process may write to the directory.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Lock {
-    /// This process alone may write to it.
-    Ours,
-    /// This process may write to it, and nothing keeps others away: why, in words.
-    Unguarded(String),
-    /// Another process writes to it.
+    /// Yes, and no other process may.
+    Acquired,
+    /// Yes, but the file system has no locks, so another process could write too.
+    Unsupported(String),
+    /// No, another process holds the lock.
     Taken,
 }
 
-/// Why the inventory could not be kept or read.
+/// The persisted inventory cannot be read or written.
 #[derive(Debug, thiserror::Error)]
-#[error("{what} {path}: {cause}; the storage path must be a directory that this process may write to")]
+#[error("{what} {path}: {cause}; the storage path must be a writable directory")]
 pub struct StorageError {
     what: &'static str,
     path: String,
     cause: String,
 }
 
-/// The place where the inventory is kept.
+impl StorageError {
+    fn new(what: &'static str, path: &Path, cause: impl ToString) -> Self {
+        Self { what, path: path.display().to_string(), cause: cause.to_string() }
+    }
+}
+
+/// A storage directory.
 #[derive(Debug)]
 pub struct Store {
     directory: PathBuf,
-    /// The open file that holds the directory's lock.
+    /// The open file that holds the lock.
     lock: Mutex<Option<File>>,
 }
 
 impl Store {
-    /// A store in this directory.
     pub fn new(directory: impl Into<PathBuf>) -> Self {
         Self { directory: directory.into(), lock: Mutex::new(None) }
     }
 
-    /// The file.
+    /// The path of the inventory file.
     pub fn file(&self) -> PathBuf {
-        self.directory.join(NAME)
+        self.directory.join(FILE)
     }
 
-    /// Makes the directory where it is not there yet, for this user alone, since the tokens' names are nobody else's
-    /// business; and claims it for as long as this store lives.
+    /// Creates the directory, which only this user may read, and locks it until this store is dropped.
+    ///
+    /// It is the kernel's lock of an open file: it ends with the process and is never stale. On a network file system it is as
+    /// reliable as the server's locks, and ends when the server drops the client (NFS 4: about 90 seconds).
     ///
     /// # Errors
-    /// Where it cannot be made or written to. [`Self::save`] tries again.
-    pub fn claim(&self) -> Result<Lock, StorageError> {
+    /// If the directory or the lock file cannot be created. [`Self::save`] retries.
+    pub fn lock(&self) -> Result<Lock, StorageError> {
         let mut held = self.lock.lock();
         if held.is_some() {
-            return Ok(Lock::Ours);
+            return Ok(Lock::Acquired);
         }
-        let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.directory);
-        made.map_err(|cause| unusable("cannot make", &self.directory, &cause))?;
-        let claim = lock::claim(&self.directory);
-        let (file, claimed) =
-            match claim.map_err(|cause| unusable("cannot lock", &self.directory.join(lock::NAME), &cause))? {
-                lock::Claim::Held(file) => (file, Lock::Ours),
-                lock::Claim::Unguarded(file, why) => (file, Lock::Unguarded(why.to_string())),
-                lock::Claim::Taken => return Ok(Lock::Taken),
-            };
+        let created = fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.directory);
+        created.map_err(|cause| StorageError::new("cannot create", &self.directory, cause))?;
+        let path = self.directory.join(LOCK_FILE);
+        let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path);
+        let file = file.map_err(|cause| StorageError::new("cannot lock", &path, cause))?;
+        let lock = match file.try_lock() {
+            Ok(()) => Lock::Acquired,
+            Err(TryLockError::WouldBlock) => return Ok(Lock::Taken),
+            Err(TryLockError::Error(error)) => Lock::Unsupported(error.to_string()),
+        };
         *held = Some(file);
-        self.sweep();
-        Ok(claimed)
+        self.remove_temporary_files();
+        Ok(lock)
     }
 
-    /// Reads what was last saved. What is there and cannot be used is set aside as `NAME.set-aside-N`: the next save would
-    /// take its place.
+    /// Reads the inventory that was last saved. Renames an unusable file to `inventory.json.set-aside-N`, which the next save
+    /// would overwrite.
     ///
     /// # Errors
-    /// Where it can be neither read nor set aside.
+    /// If the file can be neither read nor renamed.
     pub fn load<T: DeserializeOwned>(&self) -> Result<Loaded<T>, StorageError> {
         let file = self.file();
         match fs::symlink_metadata(&file) {
             Ok(_) => {}
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Loaded::Nothing),
-            Err(cause) => return Err(unusable("cannot read", &file, &cause)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Loaded::Missing),
+            Err(cause) => return Err(StorageError::new("cannot read", &file, cause)),
         }
         let why = match read(&file) {
             Ok(content) => return Ok(Loaded::Found(content)),
             Err(why) => why,
         };
-        let to = self.free_name();
+        let to = self.quarantine_path();
         match fs::rename(&file, &to) {
             Ok(()) => Ok(Loaded::Quarantined { why, to }),
-            Err(cause) => Err(unusable("cannot set aside", &file, &format_args!("{cause} ({why})"))),
+            Err(cause) => Err(StorageError::new("cannot rename", &file, format!("{cause} ({why})"))),
         }
     }
 
-    /// Removes what a crash has left half written. Nothing depends on it but the room on the disk.
-    fn sweep(&self) {
+    /// Removes files that a crash has left incomplete. An error only costs disk space.
+    fn remove_temporary_files(&self) {
         let entries = fs::read_dir(&self.directory).into_iter().flatten().flatten();
-        for entry in entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(UNFINISHED)) {
+        for entry in entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(TEMPORARY_PREFIX)) {
             let _ = fs::remove_file(entry.path());
         }
     }
 
-    /// Saves what [`encode`] has made, in the place of what was there.
+    /// Replaces the file by the output of [`encode`].
     ///
     /// # Errors
-    /// Where it cannot be written. What was there before is still there.
+    /// If it cannot be written. The previous file is unchanged.
     pub fn save(&self, encoded: &[u8]) -> Result<(), StorageError> {
         let file = self.file();
-        if self.claim()? == Lock::Taken {
-            return Err(unusable("cannot write", &file, &"another process keeps its inventory there"));
+        if self.lock()? == Lock::Taken {
+            return Err(StorageError::new("cannot write", &file, "locked by another process"));
         }
-        self.replace(&file, encoded).map_err(|cause| unusable("cannot write", &file, &cause))
+        self.replace(&file, encoded).map_err(|cause| StorageError::new("cannot write", &file, cause))
     }
 
     fn replace(&self, file: &Path, bytes: &[u8]) -> io::Result<()> {
-        // Such a file is made with mode 0600.
-        let mut fresh = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(&self.directory)?;
-        fresh.write_all(bytes)?;
-        fresh.as_file().sync_all()?;
-        fresh.persist(file).map_err(|error| error.error)?;
-        // The move itself is on disk only when the directory is.
+        // Created with mode 0600.
+        let mut temporary = tempfile::Builder::new().prefix(TEMPORARY_PREFIX).tempfile_in(&self.directory)?;
+        temporary.write_all(bytes)?;
+        temporary.as_file().sync_all()?;
+        temporary.persist(file).map_err(|error| error.error)?;
+        // The rename is on disk only after the directory is.
         File::open(&self.directory)?.sync_all()
     }
 
-    fn free_name(&self) -> PathBuf {
-        let name = |number| self.directory.join(format!("{NAME}.set-aside-{number}"));
-        let free = |path: &PathBuf| fs::symlink_metadata(path).is_err();
-        (1..MOST_SET_ASIDE).map(name).find(free).unwrap_or_else(|| name(MOST_SET_ASIDE))
+    fn quarantine_path(&self) -> PathBuf {
+        let path = |number| self.directory.join(format!("{FILE}.set-aside-{number}"));
+        let is_free = |path: &PathBuf| fs::symlink_metadata(path).is_err();
+        (1..MAX_QUARANTINED).map(path).find(is_free).unwrap_or_else(|| path(MAX_QUARANTINED))
     }
 }
 
 fn read<T: DeserializeOwned>(path: &Path) -> Result<T, String> {
-    let unreadable = |error: io::Error| format!("it cannot be read: {error}");
-    // Before it is opened: a pipe would wait for whoever writes to it.
+    let unreadable = |error: io::Error| format!("cannot read: {error}");
+    // Checked before it is opened: opening a pipe would block.
     if !fs::metadata(path).map_err(unreadable)?.is_file() {
-        return Err("it is no file".to_owned());
+        return Err("not a regular file".to_owned());
     }
     let file = File::open(path).map_err(unreadable)?;
     let size = file.metadata().map_err(unreadable)?.len();
-    form::read(file, size)
-}
-
-fn unusable(what: &'static str, path: &Path, cause: &dyn std::fmt::Display) -> StorageError {
-    StorageError { what, path: path.display().to_string(), cause: cause.to_string() }
+    format::read(file, size)
 }

@@ -24,14 +24,14 @@ fn names(directory: &Path) -> Vec<String> {
     names
 }
 
-fn set_aside(directory: &Path, number: usize) -> PathBuf {
+fn quarantined(directory: &Path, number: usize) -> PathBuf {
     directory.join(format!("inventory.json.set-aside-{number}"))
 }
 
 #[test]
-fn what_was_saved_is_found_again_and_only_its_owner_may_read_it() {
+fn saved_file_is_loaded_and_readable_only_by_its_owner() {
     let (directory, store) = store();
-    assert_eq!(store.load::<Vec<String>>().unwrap(), Loaded::Nothing);
+    assert_eq!(store.load::<Vec<String>>().unwrap(), Loaded::Missing);
     store.save(&encode(&["one"], now()).unwrap()).unwrap();
     store.save(&encode(&["one", "zwö\n"], now()).unwrap()).unwrap();
     assert_eq!(store.load().unwrap(), Loaded::Found(vec!["one".to_owned(), "zwö\n".to_owned()]));
@@ -47,69 +47,66 @@ fn what_was_saved_is_found_again_and_only_its_owner_may_read_it() {
 }
 
 #[test]
-fn a_file_that_cannot_be_used_is_set_aside() {
-    let sound = encode(&["one"], now()).unwrap();
-    let changed = |from: &str, to: &str| String::from_utf8(sound.clone()).unwrap().replace(from, to).into_bytes();
-    let newer = "it has format 3, and this version of the program reads formats 1 to 2";
+fn unusable_file_is_renamed() {
+    let valid = encode(&["one"], now()).unwrap();
+    let changed = |from: &str, to: &str| String::from_utf8(valid.clone()).unwrap().replace(from, to).into_bytes();
+    let newer = "unsupported format 3; this version reads 1 to 2";
     let cases = [
-        (sound[..sound.len() - 1].to_vec(), "it should hold 7 bytes, and holds 6"),
-        ([&sound[..], b"x"].concat(), "it should hold 7 bytes, and holds 8"),
-        (changed("[\"one\"]", "[\"onf\"]"), "its checksum does not match its content"),
+        (valid[..valid.len() - 1].to_vec(), "expected 7 bytes, found 6"),
+        ([&valid[..], b"x"].concat(), "expected 7 bytes, found 8"),
+        (changed("[\"one\"]", "[\"onf\"]"), "checksum mismatch"),
         (changed("\"format\":2", "\"format\":3"), newer),
         (b"{\"format\":3,\"zstd\":true}\n".to_vec(), newer),
-        (
-            changed("\"format\":2", "\"format\":0"),
-            "it has format 0, and this version of the program reads formats 1 to 2",
-        ),
-        (b"[1]\n".to_vec(), "its first line is not that of an inventory"),
-        (b"<!DOCTYPE html>\n<html>".to_vec(), "its first line is not that of an inventory"),
-        (b"\0\0\0\0".to_vec(), "its first line has no end"),
-        (vec![b'x'; 1 << 20], "its first line has no end"),
-        (Vec::new(), "its first line has no end"),
-        (encode(&[1], now()).unwrap(), "its content cannot be read: Data error at column 2"),
+        (changed("\"format\":2", "\"format\":0"), "unsupported format 0; this version reads 1 to 2"),
+        (b"[1]\n".to_vec(), "not an inventory file"),
+        (b"<!DOCTYPE html>\n<html>".to_vec(), "not an inventory file"),
+        (b"\0\0\0\0".to_vec(), "incomplete header line"),
+        (vec![b'x'; 1 << 20], "incomplete header line"),
+        (Vec::new(), "incomplete header line"),
+        (encode(&[1], now()).unwrap(), "invalid content: Data error at column 2"),
     ];
     for (bytes, expected) in &cases {
         let (directory, store) = store();
         fs::write(store.file(), bytes).unwrap();
-        let to = set_aside(directory.path(), 1);
-        let aside = Loaded::Quarantined { why: (*expected).to_owned(), to: to.clone() };
-        assert_eq!(store.load::<Vec<String>>().unwrap(), aside);
+        let to = quarantined(directory.path(), 1);
+        let expected = Loaded::Quarantined { why: (*expected).to_owned(), to: to.clone() };
+        assert_eq!(store.load::<Vec<String>>().unwrap(), expected);
         assert_eq!(&fs::read(to).unwrap(), bytes);
-        assert_eq!(store.load::<Vec<String>>().unwrap(), Loaded::Nothing);
+        assert_eq!(store.load::<Vec<String>>().unwrap(), Loaded::Missing);
     }
 }
 
 #[test]
-fn an_older_format_is_read() {
+fn older_format_is_decoded() {
     let older = String::from_utf8(encode(&["one"], now()).unwrap()).unwrap().replace("\"format\":2", "\"format\":1");
     assert_eq!(decode(older.as_bytes()), Ok(vec!["one".to_owned()]));
 }
 
-type Make = fn(&Path);
+type Create = fn(&Path);
 
 #[test]
-fn what_is_no_file_is_set_aside_without_a_wait_and_what_is_saved_takes_its_place() {
+fn non_regular_file_is_renamed_without_blocking() {
     fn pipe(at: &Path) {
         assert!(Command::new("mkfifo").arg(at).status().unwrap().success());
     }
-    let cases: [(_, Make, _); 3] = [
-        ("a directory", |at| fs::create_dir(at).unwrap(), "it is no file"),
-        ("a pipe", pipe, "it is no file"),
-        ("a link to nothing", |at| symlink("/nowhere/at/all", at).unwrap(), "it cannot be read: No such file"),
+    let cases: [(_, Create, _); 3] = [
+        ("a directory", |at| fs::create_dir(at).unwrap(), "not a regular file"),
+        ("a pipe", pipe, "not a regular file"),
+        ("a link to nothing", |at| symlink("/nowhere/at/all", at).unwrap(), "cannot read: No such file"),
     ];
-    for (what, make, expected) in cases {
+    for (what, create, expected) in cases {
         let (directory, store) = store();
-        make(&store.file());
-        let Loaded::Quarantined { why, to } = store.load::<Vec<String>>().unwrap() else { panic!("{what} is used") };
+        create(&store.file());
+        let Loaded::Quarantined { why, to } = store.load::<Vec<String>>().unwrap() else { panic!("{what} is loaded") };
         assert!(why.starts_with(expected), "{what}: {why}");
-        assert_eq!(to, set_aside(directory.path(), 1));
+        assert_eq!(to, quarantined(directory.path(), 1));
         store.save(&encode(&["one"], now()).unwrap()).unwrap();
         assert_eq!(store.load().unwrap(), Loaded::Found(vec!["one".to_owned()]), "{what}");
     }
 }
 
 #[test]
-fn files_that_were_set_aside_do_not_fill_the_disk() {
+fn renamed_files_are_limited() {
     let (directory, store) = store();
     for _ in 0..20 {
         fs::write(store.file(), "x").unwrap();
@@ -119,46 +116,50 @@ fn files_that_were_set_aside_do_not_fill_the_disk() {
 }
 
 #[test]
-fn a_crash_leaves_the_old_file_and_nothing_for_long() {
+fn crash_leaves_the_previous_file() {
     let (directory, before) = store();
     before.save(&encode(&["old"], now()).unwrap()).unwrap();
     drop(before);
     fs::write(directory.path().join(".inventory-x7Gq2"), "half").unwrap();
     let after = Store::new(directory.path());
-    assert_eq!(after.claim().unwrap(), Lock::Ours);
+    assert_eq!(after.lock().unwrap(), Lock::Acquired);
     assert_eq!(after.load().unwrap(), Loaded::Found(vec!["old".to_owned()]));
     assert_eq!(names(directory.path()), ["inventory.json", "inventory.lock"]);
 }
 
 #[test]
-fn a_directory_belongs_to_one_store_at_a_time() {
+fn directory_is_locked_by_one_store() {
     let (directory, first) = store();
-    assert_eq!(first.claim().unwrap(), Lock::Ours);
-    assert_eq!(first.claim().unwrap(), Lock::Ours, "again");
+    assert_eq!(first.lock().unwrap(), Lock::Acquired);
+    assert_eq!(first.lock().unwrap(), Lock::Acquired, "again");
     fs::write(directory.path().join(".inventory-x7Gq2"), "being written by the first").unwrap();
     let second = Store::new(directory.path());
-    assert_eq!(second.claim().unwrap(), Lock::Taken);
+    assert_eq!(second.lock().unwrap(), Lock::Taken);
     let error = second.save(b"x").unwrap_err().to_string();
-    assert!(error.contains("another process keeps its inventory there"), "{error}");
-    assert_eq!(names(directory.path()), [".inventory-x7Gq2", "inventory.lock"], "nothing of the first is touched");
+    assert!(error.contains("locked by another process"), "{error}");
+    assert_eq!(
+        names(directory.path()),
+        [".inventory-x7Gq2", "inventory.lock"],
+        "files of the first store are unchanged"
+    );
     drop(first);
-    assert_eq!(second.claim().unwrap(), Lock::Ours);
+    assert_eq!(second.lock().unwrap(), Lock::Acquired);
 }
 
 #[test]
-fn where_nothing_can_be_written_the_error_names_the_way_out() {
+fn write_error_names_the_remedy() {
     let (directory, _) = store();
-    let made = Store::new(directory.path().join("made/here"));
-    made.save(b"x").unwrap();
+    let created = Store::new(directory.path().join("made/here"));
+    created.save(b"x").unwrap();
     assert_eq!(fs::metadata(directory.path().join("made/here")).unwrap().permissions().mode() & 0o777, 0o700);
-    // A file in the place of the directory: neither can be made, also by root, as whom tests may run.
-    let gone = Store::new(directory.path().join("made/here/inventory.json"));
-    let error = gone.save(b"x").unwrap_err().to_string();
-    assert!(error.starts_with("cannot make ") && error.contains("here/inventory.json: "), "{error}");
-    assert!(error.ends_with("the storage path must be a directory that this process may write to"), "{error}");
-    // A file that is a directory cannot be replaced, and nothing is left lying about.
+    // A file instead of the directory: not even root, as whom tests may run, can create it.
+    let blocked = Store::new(directory.path().join("made/here/inventory.json"));
+    let error = blocked.save(b"x").unwrap_err().to_string();
+    assert!(error.starts_with("cannot create ") && error.contains("here/inventory.json: "), "{error}");
+    assert!(error.ends_with("the storage path must be a writable directory"), "{error}");
+    // A directory cannot be replaced by the file; the temporary file is removed.
     let (directory, blocked) = store();
-    fs::create_dir(directory.path().join(NAME)).unwrap();
+    fs::create_dir(directory.path().join(FILE)).unwrap();
     assert!(blocked.save(b"x").is_err());
     assert_eq!(names(directory.path()), ["inventory.json", "inventory.lock"]);
 }

@@ -248,7 +248,7 @@ async fn a_folder_that_forbids_writing_costs_no_token_and_heals() {
     let failures = || value(&exporter, "token_expiry_exporter_storage_failures_total");
     wait_for("failures", SOON, || async { failures().await.filter(|failures| *failures >= 3.0) }).await;
     let log = exporter.log();
-    assert!(log.contains("cannot set aside") && log.contains("Permission denied"), "{log}");
+    assert!(log.contains("cannot rename") && log.contains("Permission denied"), "{log}");
     mode(&inventory, 0o777);
     wait_for("a saved inventory", SOON, || async {
         exporter.log().contains("inventory persistence recovered").then_some(())

@@ -302,7 +302,7 @@ async fn a_stranger_s_word_is_text_in_a_log() {
         let server = exporter(dir.path(), &config, &[&providers(dir.path()), "--log.level=debug", &format]).await;
         all_listed(&server).await;
         wait_for("both sources in the log", SOON, || async {
-            (server.log().matches("collected in part").count() >= 2).then_some(())
+            (server.log().matches("collection incomplete").count() >= 2).then_some(())
         })
         .await;
         let log = server.log();

@@ -11,7 +11,7 @@ use super::args::{ListArgs, Output};
 use super::print::{self, Progress};
 use crate::app::setup::Setup;
 use crate::app::{self, RunError, Shard};
-use crate::collector::{collect, sentence};
+use crate::collector::{collect, describe};
 use crate::core::clock::Clock;
 use crate::core::inventory::Inventory;
 use crate::core::outcome::Outcome;
@@ -80,7 +80,7 @@ async fn collect_all(setup: Setup, clock: &Clock) -> (Inventory, bool) {
             print::note(problem);
             complete = false;
         }
-        inventory.record(source, attempt.outcome, attempt.started, attempt.ended);
+        inventory.record(source, attempt.outcome, attempt.started, attempt.finished);
     }
     (inventory, complete)
 }
@@ -91,7 +91,7 @@ fn problems(source: &str, outcome: &Outcome) -> Vec<String> {
     for listing in &outcome.listings {
         let name = &listing.name;
         lines.extend(
-            listing.gaps.iter().map(|gap| format!("{source}: {name}: {}: {}", gap.failure.reason, sentence(gap))),
+            listing.gaps.iter().map(|gap| format!("{source}: {name}: {}: {}", gap.failure.reason, describe(gap))),
         );
         lines.extend(listing.scopes.iter().flat_map(|scope| &scope.malformed).map(|row| {
             let id = row.id.as_ref().map(|id| format!(" ({id})")).unwrap_or_default();
