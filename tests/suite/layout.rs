@@ -184,6 +184,39 @@ fn modules_import_only_those_below_them() {
 }
 
 #[test]
+fn no_modules_import_each_other_in_a_circle() {
+    let mut levels: BTreeMap<Module, BTreeMap<String, BTreeSet<String>>> = BTreeMap::new();
+    for (from, to) in arrows(&modules()) {
+        let common = from.iter().zip(&to).take_while(|(one, other)| one == other).count();
+        if let (Some(one), Some(other)) = (from.get(common), to.get(common)) {
+            let level = levels.entry(from[..common].to_vec()).or_default();
+            level.entry(one.clone()).or_default().insert(other.clone());
+        }
+    }
+    let mut circles = BTreeSet::new();
+    for (level, arrows) in &levels {
+        let reached = |start: &String| {
+            let mut reached = BTreeSet::new();
+            let mut open: Vec<&String> = arrows.get(start).into_iter().flatten().collect();
+            while let Some(next) = open.pop() {
+                if reached.insert(next) {
+                    open.extend(arrows.get(next).into_iter().flatten());
+                }
+            }
+            reached
+        };
+        for start in arrows.keys() {
+            let circle: Vec<&str> =
+                reached(start).into_iter().filter(|next| reached(next).contains(start)).map(String::as_str).collect();
+            if circle.len() > 1 {
+                circles.insert(format!("src/{}: {}", level.join("/"), circle.join(", ")));
+            }
+        }
+    }
+    assert!(circles.is_empty(), "circles:\n{}", circles.into_iter().collect::<Vec<_>>().join("\n"));
+}
+
+#[test]
 fn core_and_language_have_no_io_and_no_clock_and_engine_has_no_yaml() {
     for (module, code) in &modules() {
         let code = code.to_string().replace(' ', "");
