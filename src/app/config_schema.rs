@@ -48,7 +48,9 @@ fn source_of(provider: &ProviderInfo) -> Value {
 fn setting(setting: &Setting, native: bool) -> Value {
     let mut schema = match native {
         true => json!({}),
-        false => json!({"anyOf": [json_schema::value(setting.shape.value_type(), &mut Map::new()), {"type": "null"}]}),
+        false => {
+            json!({"anyOf": [json_schema::value(setting.setting_type.value_type(), &mut Map::new()), {"type": "null"}]})
+        }
     };
     schema["description"] = setting.help.as_str().into();
     if let Some(default) = setting.default.as_ref().filter(|default| !default.is_null()) {

@@ -49,7 +49,7 @@ pub struct ListingInfo {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Setting {
     pub name: String,
-    pub shape: SettingType,
+    pub setting_type: SettingType,
     /// `None` if the setting is required.
     pub default: Option<serde_json::Value>,
     pub help: String,

@@ -116,7 +116,7 @@ impl<'e> Session<'e> {
 
     /// The session token and the number of its login; `None` if the scheme needs no login.
     async fn login(&self) -> Result<Option<(Secret, u64)>, Failure> {
-        if self.scheme.login.is_none() && !matches!(self.scheme.means, AuthMethod::GithubApp { .. }) {
+        if self.scheme.login.is_none() && !matches!(self.scheme.method, AuthMethod::GithubApp { .. }) {
             return Ok(None);
         }
         let mut cached = self.account.login.lock().await;
@@ -163,7 +163,7 @@ impl<'e> Session<'e> {
     /// A session token and its lifetime.
     async fn request_login(&self) -> Result<(Secret, Duration), Failure> {
         let vars = self.vars(None);
-        match (&self.scheme.means, &self.scheme.login) {
+        match (&self.scheme.method, &self.scheme.login) {
             (AuthMethod::GithubApp { app_id, private_key, organization }, _) => {
                 let fill = |template: &Template| vars.fill(template).unwrap_or_default();
                 let now = (self.account.clock)();
@@ -238,7 +238,7 @@ impl<'e> Session<'e> {
 
     fn credential_headers(&self, login: Option<&Secret>) -> Vec<(String, Secret)> {
         let vars = self.vars(login);
-        match &self.scheme.means {
+        match &self.scheme.method {
             AuthMethod::Bearer(token) => vec![bearer(&vars.fill(token).unwrap_or_default())],
             AuthMethod::Basic { user, password } => vec![basic(user, password, &vars)],
             AuthMethod::Headers(headers) => {

@@ -127,7 +127,7 @@ impl Compiler {
         if self.source_keys.contains(&name.as_str()) || matches!(name.as_str(), "login" | "key") {
             self.error(record.name_at(), format!("setting name `{name}` is reserved"));
         }
-        let shape = match record.text("type").as_deref() {
+        let setting_type = match record.text("type").as_deref() {
             Some("url") => SettingType::Url,
             Some("flag") => SettingType::Flag,
             Some("number") => SettingType::Number,
@@ -135,9 +135,9 @@ impl Compiler {
             _ => SettingType::Text,
         };
         let default = record.node("default").map(|default| {
-            settings::value(&mut self.reader, default, shape, &record.path_of("default")).unwrap_or_default()
+            settings::value(&mut self.reader, default, setting_type, &record.path_of("default")).unwrap_or_default()
         });
-        Setting { name, shape, default, help: record.text("help").unwrap_or_default() }
+        Setting { name, setting_type, default, help: record.text("help").unwrap_or_default() }
     }
 
     /// The name of a setting or a look-up table.
@@ -236,7 +236,7 @@ impl Compiler {
             ("credential", _) => "`{credential}` is available only in `auth`".into(),
             ("login", _) => "`{login}` is available only in `auth`, together with a `login`".into(),
             (_, Some(_)) if !name.fields.is_empty() => format!("`{head}` is a setting, which has no fields"),
-            (_, Some(setting)) if setting.shape == SettingType::List => {
+            (_, Some(setting)) if setting.setting_type == SettingType::List => {
                 format!("`{head}` is a list; use its elements with `for_each: {{in: $settings.{head}, as: NAME}}`")
             }
             (_, Some(_)) => return None,

@@ -82,15 +82,15 @@ fn base_url(text: &str) -> Result<String, &'static str> {
 }
 
 /// A setting's value; null if it is unset. None if it is invalid, which is reported.
-pub(super) fn value(reader: &mut Reader, node: &Node, shape: SettingType, path: &str) -> Option<Value> {
+pub(super) fn value(reader: &mut Reader, node: &Node, setting_type: SettingType, path: &str) -> Option<Value> {
     if node.is_null() {
         return Some(Value::Null);
     }
-    if !reader.check(node, path, shape.value_type()) {
+    if !reader.check(node, path, setting_type.value_type()) {
         return None;
     }
     let text = |node: &Node| written(&reader.text, node).map(str::to_owned);
-    match shape {
+    match setting_type {
         SettingType::Text => text(node).map(Value::from),
         SettingType::Url => base_url(&text(node)?).ok().map(Value::from),
         SettingType::List => node.elements().iter().map(text).collect(),
@@ -138,7 +138,7 @@ impl SettingsResolver<'_> {
         for setting in &self.provider.settings {
             let given = self.given(setting).map(|(_, node)| node.clone());
             let path = format!("{}: `{}`", self.spec.name, setting.name);
-            let given = given.and_then(|node| value(&mut self.reader, &node, setting.shape, &path));
+            let given = given.and_then(|node| value(&mut self.reader, &node, setting.setting_type, &path));
             let value = given.filter(|value| !value.is_null()).or_else(|| setting.default.clone());
             if value.is_none() {
                 self.missing(setting, "");

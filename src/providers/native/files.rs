@@ -30,7 +30,7 @@ static SETTINGS: Table = Table::new(&[Key::required("paths", OneOrList(1, &Text)
 pub(super) fn info() -> ProviderInfo {
     let paths = Setting {
         name: "paths".to_owned(),
-        shape: SettingType::List,
+        setting_type: SettingType::List,
         default: None,
         help: "glob patterns, such as /etc/ssl/private/*.pem".to_owned(),
     };

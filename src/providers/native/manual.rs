@@ -31,9 +31,9 @@ static SETTINGS: Table =
 const MAX_LOGGED: usize = 20;
 
 pub(super) fn info() -> ProviderInfo {
-    let setting = |name: &str, shape, help: &str| Setting {
+    let setting = |name: &str, setting_type, help: &str| Setting {
         name: name.to_owned(),
-        shape,
+        setting_type,
         default: Some(serde_json::Value::Null),
         help: help.to_owned(),
     };

@@ -46,7 +46,7 @@ pub(super) fn connect(provider: &Arc<Provider>, scenario: &Scenario, origin: &st
             _ => settings.push((key.clone(), at_server(node, origin))),
         }
     }
-    for setting in provider.settings.iter().filter(|setting| setting.shape == SettingType::Url) {
+    for setting in provider.settings.iter().filter(|setting| setting.setting_type == SettingType::Url) {
         if !entries.iter().any(|(key, _)| key.name == setting.name) {
             let at = scenario.source.at;
             let node = Node { at, kind: Kind::Text(origin.to_owned()) };
@@ -57,7 +57,7 @@ pub(super) fn connect(provider: &Arc<Provider>, scenario: &Scenario, origin: &st
         Some((name, _)) => provider.schemes.iter().find(|scheme| scheme.name == *name),
         None => provider.schemes.first(),
     };
-    let single = match scheme.map(|scheme| &scheme.means) {
+    let single = match scheme.map(|scheme| &scheme.method) {
         Some(AuthMethod::GithubApp { .. }) => APP_KEY,
         _ => "CREDENTIAL",
     };

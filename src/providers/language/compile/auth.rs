@@ -10,11 +10,11 @@ impl Compiler {
     pub(super) fn schemes(&mut self, root: &Record<'_>) -> Vec<AuthScheme> {
         let records = root.records("auth");
         if records.is_empty() {
-            let means = match root.is_given("auth") {
+            let method = match root.is_given("auth") {
                 true => AuthMethod::Bearer(Template::parse("{credential}").unwrap_or_default()),
                 false => AuthMethod::Headers(Vec::new()),
             };
-            return vec![AuthScheme { name: String::new(), permission: None, means, login: None }];
+            return vec![AuthScheme { name: String::new(), permission: None, method, login: None }];
         }
         self.check_duplicates(records, "auth");
         records.iter().map(|record| self.scheme(record, records.len() > 1)).collect()
@@ -28,8 +28,8 @@ impl Compiler {
         let permission = record.text("permission");
         let login = record.record("login").map(|login| self.login(login, permission.clone()));
         let special: &[&str] = if login.is_some() { &["credential", "login"] } else { &["credential"] };
-        let means = self.method(record, &Scope::special(special));
-        AuthScheme { name: name.unwrap_or_default(), permission, means, login }
+        let method = self.method(record, &Scope::special(special));
+        AuthScheme { name: name.unwrap_or_default(), permission, method, login }
     }
 
     fn method(&mut self, record: &Record<'_>, scope: &Scope) -> AuthMethod {

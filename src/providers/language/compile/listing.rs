@@ -117,7 +117,6 @@ impl Compiler {
         };
         LookupTable {
             name: self.map_key(record),
-            help: record.text("help"),
             fill,
             request: self.request(record, &scope, &self.defaults(record)),
             value: self.required_jq(record, "value", &none),

@@ -63,7 +63,7 @@ impl Compiler {
             Some((name, rest)) => (name.head.clone(), rest),
             None => ("url".to_owned(), template),
         };
-        let is_url = |name: &str| self.settings.iter().any(|s| s.name == name && s.shape == SettingType::Url);
+        let is_url = |name: &str| self.settings.iter().any(|s| s.name == name && s.setting_type == SettingType::Url);
         let problem = if !path.begins_with_slash() {
             "a path begins with `/`, or with a setting of type `url`: `{NAME}/…`".to_owned()
         } else if !is_url(&base) {

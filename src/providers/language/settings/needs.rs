@@ -37,7 +37,7 @@ fn names(templates: Vec<&Template>) -> impl Iterator<Item = String> {
 
 /// All templates of a scheme whose names must have values.
 fn templates(scheme: &AuthScheme) -> Vec<&Template> {
-    let mut templates = match &scheme.means {
+    let mut templates = match &scheme.method {
         AuthMethod::Bearer(token) => vec![token],
         AuthMethod::Basic { user, password } => vec![user, password],
         AuthMethod::Headers(headers) => headers.iter().map(|(_, value)| value).collect(),
