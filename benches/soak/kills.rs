@@ -10,7 +10,7 @@ use token_expiry_exporter::storage::decode;
 use crate::equipment::{client, free_port, samples};
 use crate::report::Row;
 use crate::restarts::{command, config_dir};
-use crate::stub::{Org, Stub};
+use crate::stub_provider::{Org, StubProvider};
 
 const TOKENS: u32 = 1_000;
 
@@ -23,7 +23,7 @@ fn list_number<'a>(names: impl Iterator<Item = &'a str>) -> (usize, Option<u64>)
 
 pub(crate) async fn run(seed: u64, kills: u64) -> Vec<Row> {
     let org = Org::with(TOKENS, Utc::now().timestamp()).numbered();
-    let stub = Stub::start([("main", org)]).await;
+    let stub = StubProvider::start([("main", org)]).await;
     let dir = config_dir(&format!("sources: [{}]\n", stub.source("main", "1s")));
     let (port, client) = (free_port(), client());
     let url = format!("http://127.0.0.1:{port}/metrics");

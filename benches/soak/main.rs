@@ -27,9 +27,9 @@ mod kills;
 mod report;
 mod restarts;
 mod simulation;
-#[path = "../../tests/suite/stub.rs"]
+#[path = "../../tests/suite/stub_provider.rs"]
 #[allow(dead_code, unreachable_pub)]
-mod stub;
+mod stub_provider;
 
 use std::time::Duration;
 

@@ -9,7 +9,7 @@ use token_expiry_exporter::storage::decode;
 
 use crate::equipment::{Server, free_port, metrics, samples, wait_for};
 use crate::report::Row;
-use crate::stub::{Org, Stub, Trouble};
+use crate::stub_provider::{Org, ProviderFault, StubProvider};
 
 /// The promise, in seconds: from the start of the process to the last byte of a complete scrape.
 const MAX_SECONDS: f64 = 1.0;
@@ -45,7 +45,7 @@ async fn get(client: &Client, url: &str) -> Option<(u16, Vec<u8>)> {
 }
 
 async fn measure(tokens: u32) -> Row {
-    let stub = Stub::start([("main", Org::with(tokens, Utc::now().timestamp()))]).await;
+    let stub = StubProvider::start([("main", Org::with(tokens, Utc::now().timestamp()))]).await;
     let dir = config_dir(&format!("sources: [{}]\n", stub.source("main", "1h")));
     let port = free_port();
     let token_count = |page: &str| samples(page, "token_expiry_timestamp_seconds").len();
@@ -58,7 +58,7 @@ async fn measure(tokens: u32) -> Row {
     .await;
     wait_for("the file", timeout, || async { (persisted_tokens(dir.path())? == tokens as usize).then_some(()) }).await;
     drop(exporter);
-    stub.org("main", |org| org.trouble = Some(Trouble::Silence));
+    stub.org("main", |org| org.fault = Some(ProviderFault::Silence));
     let megabytes = std::fs::metadata(dir.path().join("inventory/inventory.json")).unwrap().len() as f64 / 1e6;
 
     // Create the client before the measurement starts.

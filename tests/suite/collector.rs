@@ -1,4 +1,4 @@
-//! The collector's times and shields, with paused time and sources that do as a test says.
+//! The collector, with paused time and scripted sources.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
@@ -22,46 +22,46 @@ const INTERVAL: Duration = Duration::from_secs(900);
 const TIMEOUT: Duration = Duration::from_secs(60);
 
 #[derive(Clone, Copy)]
-enum Does {
-    Answer,
+enum Action {
+    Respond,
     Fail(Reason),
     Panic,
     Hang,
 }
 
-/// A source that does what it is told, the last thing over and over, and notes when it was asked.
-struct Fake {
+/// A source that follows a script, repeats its last action, and records when it was collected.
+struct ScriptedSource {
     listings: Vec<String>,
     token: String,
-    script: Mutex<Vec<Does>>,
-    asked: Mutex<Vec<Instant>>,
+    script: Mutex<Vec<Action>>,
+    collections: Mutex<Vec<Instant>>,
 }
 
-impl Fake {
-    fn new(token: &str, script: &[Does]) -> Arc<Self> {
+impl ScriptedSource {
+    fn new(token: &str, script: &[Action]) -> Arc<Self> {
         Arc::new(Self {
             listings: vec!["tokens".into()],
             token: token.into(),
             script: Mutex::new(script.iter().rev().copied().collect()),
-            asked: Mutex::default(),
+            collections: Mutex::default(),
         })
     }
 
-    /// Seconds between the calls, the first since `start`.
-    fn pauses(&self, start: Instant) -> Vec<u64> {
-        let asked = self.asked.lock().unwrap();
-        let before = std::iter::once(&start).chain(asked.iter());
-        before.zip(asked.iter()).map(|(a, b)| (*b - *a).as_secs()).collect()
+    /// Seconds between collections, the first since `start`.
+    fn delays(&self, start: Instant) -> Vec<u64> {
+        let collections = self.collections.lock().unwrap();
+        let before = std::iter::once(&start).chain(collections.iter());
+        before.zip(collections.iter()).map(|(a, b)| (*b - *a).as_secs()).collect()
     }
 
-    fn next(&self) -> Does {
-        self.asked.lock().unwrap().push(Instant::now());
+    fn next(&self) -> Action {
+        self.collections.lock().unwrap().push(Instant::now());
         let mut script = self.script.lock().unwrap();
         if script.len() > 1 { script.pop().unwrap() } else { script[0] }
     }
 }
 
-impl Source for Fake {
+impl Source for ScriptedSource {
     fn listings(&self) -> &[String] {
         &self.listings
     }
@@ -73,10 +73,10 @@ impl Source for Fake {
     fn collect(&self, now: DateTime<Utc>, _: Instant) -> BoxFuture<'_, Outcome> {
         async move {
             match self.next() {
-                Does::Answer => answer(&self.token, now),
-                Does::Fail(reason) => Outcome::failed(&self.listings, &Failure::new(reason, "as the test says")),
-                Does::Panic => panic!("as the test says"),
-                Does::Hang => std::future::pending().await,
+                Action::Respond => outcome(&self.token, now),
+                Action::Fail(reason) => Outcome::failed(&self.listings, &Failure::new(reason, "scripted")),
+                Action::Panic => panic!("scripted"),
+                Action::Hang => std::future::pending().await,
             }
         }
         .boxed()
@@ -87,7 +87,7 @@ impl Source for Fake {
     }
 }
 
-fn answer(id: &str, now: DateTime<Utc>) -> Outcome {
+fn outcome(id: &str, now: DateTime<Utc>) -> Outcome {
     let token = Token {
         id: id.into(),
         name: id.into(),
@@ -126,28 +126,28 @@ fn policy() -> Policy {
     }
 }
 
-struct Stage {
+struct Testbed {
     start: Instant,
     inventory: SharedInventory,
     collector: Collector,
 }
 
-impl Stage {
-    /// A collector whose chance is always the same number.
+impl Testbed {
+    /// A collector with constant jitter.
     fn with_jitter(jitter: f64) -> Self {
         let inventory: SharedInventory = Arc::new(RwLock::new(Inventory::default()));
         let (start, wall) = (Instant::now(), Utc::now());
-        let surroundings = Timing {
+        let timing = Timing {
             clock: Arc::new(move || wall + start.elapsed()),
             jitter: Arc::new(move || jitter),
             spread: Duration::from_secs(5),
         };
-        let collector = Collector::new(Arc::clone(&inventory), surroundings);
+        let collector = Collector::new(Arc::clone(&inventory), timing);
         Self { start, inventory, collector }
     }
 
-    async fn apply(&mut self, sources: &[(&str, &Arc<Fake>, &str)]) {
-        let orders = sources
+    async fn apply(&mut self, sources: &[(&str, &Arc<ScriptedSource>, &str)]) {
+        let jobs = sources
             .iter()
             .map(|(name, source, fingerprint)| SourceJob {
                 name: (*name).into(),
@@ -158,7 +158,7 @@ impl Stage {
             })
             .collect();
         let policies = sources.iter().map(|(name, ..)| ((*name).into(), policy())).collect();
-        self.collector.apply(orders, policies, Arc::new([])).await;
+        self.collector.apply(jobs, policies, Arc::new([])).await;
     }
 
     fn known(&self) -> BTreeSet<(String, String)> {
@@ -183,104 +183,109 @@ fn pairs(pairs: &[(&str, &str)]) -> BTreeSet<(String, String)> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_source_is_collected_at_once_and_then_in_its_interval() {
-    let source = Fake::new("t", &[Does::Answer]);
-    let mut stage = Stage::with_jitter(0.5);
-    stage.apply(&[("a", &source, "1")]).await;
-    assert_eq!(stage.up("a"), None, "not yet attempted");
+async fn source_is_collected_after_the_start_and_then_at_its_interval() {
+    let source = ScriptedSource::new("t", &[Action::Respond]);
+    let mut testbed = Testbed::with_jitter(0.5);
+    testbed.apply(&[("a", &source, "1")]).await;
+    assert_eq!(testbed.up("a"), None, "not collected yet");
     sleep(Duration::from_secs(1900)).await;
-    assert_eq!(source.pauses(stage.start), [2, 900, 900]);
-    assert_eq!(stage.up("a"), Some(true));
-    assert_eq!(stage.known(), pairs(&[("a", "t")]));
+    assert_eq!(source.delays(testbed.start), [2, 900, 900]);
+    assert_eq!(testbed.up("a"), Some(true));
+    assert_eq!(testbed.known(), pairs(&[("a", "t")]));
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_jitter_keeps_within_a_tenth() {
-    for (chance, expected) in [(0.0, [0, 810, 810]), (0.999_999, [5, 990, 990])] {
-        let source = Fake::new("t", &[Does::Answer]);
-        let mut stage = Stage::with_jitter(chance);
-        stage.apply(&[("a", &source, "1")]).await;
+async fn jitter_is_at_most_a_tenth_of_the_interval() {
+    for (jitter, expected) in [(0.0, [0, 810, 810]), (0.999_999, [5, 990, 990])] {
+        let source = ScriptedSource::new("t", &[Action::Respond]);
+        let mut testbed = Testbed::with_jitter(jitter);
+        testbed.apply(&[("a", &source, "1")]).await;
         sleep(Duration::from_secs(2000)).await;
-        assert_eq!(source.pauses(stage.start), expected);
+        assert_eq!(source.delays(testbed.start), expected);
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn after_a_failure_it_is_tried_again_soon_until_it_is_complete() {
-    let fails = Does::Fail(Reason::ServerError);
-    let source = Fake::new("t", &[Does::Answer, fails, fails, fails, Does::Answer]);
-    let mut stage = Stage::with_jitter(0.999_999);
-    stage.apply(&[("a", &source, "1")]).await;
+async fn temporary_failure_is_retried_with_backoff() {
+    let fails = Action::Fail(Reason::ServerError);
+    let source = ScriptedSource::new("t", &[Action::Respond, fails, fails, fails, Action::Respond]);
+    let mut testbed = Testbed::with_jitter(0.999_999);
+    testbed.apply(&[("a", &source, "1")]).await;
     sleep(Duration::from_secs(1100)).await;
-    assert_eq!(stage.up("a"), Some(false));
-    assert_eq!(stage.known(), pairs(&[("a", "t")]), "what was known stays");
-    assert_eq!(stage.failures("a", Reason::ServerError), 3);
+    assert_eq!(testbed.up("a"), Some(false));
+    assert_eq!(testbed.known(), pairs(&[("a", "t")]), "previous tokens stay");
+    assert_eq!(testbed.failures("a", Reason::ServerError), 3);
     sleep(Duration::from_secs(1500)).await;
-    assert_eq!(stage.up("a"), Some(true));
-    assert_eq!(source.pauses(stage.start), [5, 990, 30, 60, 120, 990]);
+    assert_eq!(testbed.up("a"), Some(true));
+    assert_eq!(source.delays(testbed.start), [5, 990, 30, 60, 120, 990]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_person_must_heal_is_not_asked_for_more_often() {
-    let source = Fake::new("t", &[Does::Fail(Reason::Forbidden)]);
-    let mut stage = Stage::with_jitter(0.5);
-    stage.apply(&[("a", &source, "1")]).await;
+async fn permanent_failure_is_not_retried_early() {
+    let source = ScriptedSource::new("t", &[Action::Fail(Reason::Forbidden)]);
+    let mut testbed = Testbed::with_jitter(0.5);
+    testbed.apply(&[("a", &source, "1")]).await;
     sleep(Duration::from_secs(2000)).await;
-    assert_eq!(source.pauses(stage.start), [2, 900, 900]);
+    assert_eq!(source.delays(testbed.start), [2, 900, 900]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_panic_is_a_failure_of_its_source_alone() {
-    let (bad, good) = (Fake::new("b", &[Does::Panic, Does::Answer]), Fake::new("g", &[Does::Answer]));
-    let mut stage = Stage::with_jitter(0.5);
-    stage.apply(&[("bad", &bad, "1"), ("good", &good, "1")]).await;
+async fn panic_is_a_failure_of_its_source_only() {
+    let (bad, good) =
+        (ScriptedSource::new("b", &[Action::Panic, Action::Respond]), ScriptedSource::new("g", &[Action::Respond]));
+    let mut testbed = Testbed::with_jitter(0.5);
+    testbed.apply(&[("bad", &bad, "1"), ("good", &good, "1")]).await;
     sleep(Duration::from_secs(5)).await;
-    assert_eq!((stage.up("bad"), stage.up("good")), (Some(false), Some(true)));
-    assert_eq!(stage.failures("bad", Reason::Internal), 1);
+    assert_eq!((testbed.up("bad"), testbed.up("good")), (Some(false), Some(true)));
+    assert_eq!(testbed.failures("bad", Reason::Internal), 1);
     sleep(Duration::from_secs(60)).await;
-    assert_eq!(stage.up("bad"), Some(true), "and it goes on");
-    assert_eq!(bad.pauses(stage.start), [2, 15]);
+    assert_eq!(testbed.up("bad"), Some(true), "collection continues");
+    assert_eq!(bad.delays(testbed.start), [2, 15]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_hang_is_cut_off() {
-    let source = Fake::new("t", &[Does::Hang, Does::Answer]);
-    let mut stage = Stage::with_jitter(0.5);
-    stage.apply(&[("a", &source, "1")]).await;
+async fn hanging_collection_times_out() {
+    let source = ScriptedSource::new("t", &[Action::Hang, Action::Respond]);
+    let mut testbed = Testbed::with_jitter(0.5);
+    testbed.apply(&[("a", &source, "1")]).await;
     sleep(TIMEOUT + Duration::from_secs(13)).await;
-    assert_eq!(stage.up("a"), Some(false));
-    assert_eq!(stage.failures("a", Reason::Timeout), 1);
+    assert_eq!(testbed.up("a"), Some(false));
+    assert_eq!(testbed.failures("a", Reason::Timeout), 1);
     sleep(Duration::from_secs(60)).await;
-    assert_eq!(stage.up("a"), Some(true));
+    assert_eq!(testbed.up("a"), Some(true));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_reload_disturbs_only_what_it_changes() {
-    let (stays, goes) = (Fake::new("s", &[Does::Answer]), Fake::new("g", &[Does::Answer]));
-    let mut stage = Stage::with_jitter(0.5);
-    let old = Fake::new("old", &[Does::Hang]);
-    stage.apply(&[("stays", &stays, "1"), ("goes", &goes, "1"), ("changes", &old, "1")]).await;
+async fn reload_affects_only_changed_sources() {
+    let (unchanged, removed) =
+        (ScriptedSource::new("s", &[Action::Respond]), ScriptedSource::new("g", &[Action::Respond]));
+    let mut testbed = Testbed::with_jitter(0.5);
+    let old = ScriptedSource::new("old", &[Action::Hang]);
+    testbed.apply(&[("unchanged", &unchanged, "1"), ("removed", &removed, "1"), ("changed", &old, "1")]).await;
     sleep(Duration::from_secs(30)).await;
-    assert_eq!(stage.known(), pairs(&[("stays", "s"), ("goes", "g")]));
+    assert_eq!(testbed.known(), pairs(&[("unchanged", "s"), ("removed", "g")]));
 
-    let (unused, new, added) =
-        (Fake::new("unused", &[Does::Answer]), Fake::new("new", &[Does::Answer]), Fake::new("added", &[Does::Answer]));
-    stage.apply(&[("stays", &unused, "1"), ("changes", &new, "2"), ("added", &added, "1")]).await;
-    assert_eq!(stage.known(), pairs(&[("stays", "s")]), "what is gone is forgotten at once");
+    let (unused, new, added) = (
+        ScriptedSource::new("unused", &[Action::Respond]),
+        ScriptedSource::new("new", &[Action::Respond]),
+        ScriptedSource::new("added", &[Action::Respond]),
+    );
+    testbed.apply(&[("unchanged", &unused, "1"), ("changed", &new, "2"), ("added", &added, "1")]).await;
+    assert_eq!(testbed.known(), pairs(&[("unchanged", "s")]), "tokens of removed sources are removed at once");
     sleep(Duration::from_secs(1000)).await;
-    assert_eq!(stage.known(), pairs(&[("stays", "s"), ("changes", "new"), ("added", "added")]));
-    assert_eq!(stays.pauses(stage.start), [2, 900], "its own source and its own time");
-    assert!(unused.asked.lock().unwrap().is_empty());
-    assert_eq!(goes.asked.lock().unwrap().len(), 1);
-    assert_eq!(old.asked.lock().unwrap().len(), 1);
+    assert_eq!(testbed.known(), pairs(&[("unchanged", "s"), ("changed", "new"), ("added", "added")]));
+    assert_eq!(unchanged.delays(testbed.start), [2, 900], "same source and schedule");
+    assert!(unused.collections.lock().unwrap().is_empty());
+    assert_eq!(removed.collections.lock().unwrap().len(), 1);
+    assert_eq!(old.collections.lock().unwrap().len(), 1);
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_change_is_told() {
-    let source = Fake::new("t", &[Does::Answer]);
-    let mut stage = Stage::with_jitter(0.5);
-    let mut revision = stage.collector.revision();
-    stage.apply(&[("a", &source, "1")]).await;
+async fn revision_changes_with_the_inventory() {
+    let source = ScriptedSource::new("t", &[Action::Respond]);
+    let mut testbed = Testbed::with_jitter(0.5);
+    let mut revision = testbed.collector.revision();
+    testbed.apply(&[("a", &source, "1")]).await;
     assert!(revision.has_changed().unwrap(), "the configuration");
     revision.mark_unchanged();
     sleep(Duration::from_secs(5)).await;
@@ -288,14 +293,14 @@ async fn every_change_is_told() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stop_does_not_wait_for_a_collection() {
-    let source = Fake::new("t", &[Does::Hang]);
-    let mut stage = Stage::with_jitter(0.0);
-    stage.apply(&[("a", &source, "1")]).await;
+async fn stop_does_not_wait_for_a_collection() {
+    let source = ScriptedSource::new("t", &[Action::Hang]);
+    let mut testbed = Testbed::with_jitter(0.0);
+    testbed.apply(&[("a", &source, "1")]).await;
     sleep(Duration::from_secs(1)).await;
     let before = Instant::now();
-    stage.collector.stop().await;
+    testbed.collector.stop().await;
     assert_eq!(before.elapsed(), Duration::ZERO);
     sleep(Duration::from_secs(5000)).await;
-    assert_eq!(source.asked.lock().unwrap().len(), 1);
+    assert_eq!(source.collections.lock().unwrap().len(), 1);
 }

@@ -1,4 +1,4 @@
-//! kill -9 at any moment: what is stored is sound, and the killed process has lost its last collection at most.
+//! kill -9 at any time: the persisted inventory is valid, and at most the last collection is lost.
 
 use std::fs;
 use std::path::Path;
@@ -8,12 +8,12 @@ use chrono::Utc;
 use token_expiry_exporter::storage::decode;
 
 use crate::equipment::{exporter, metrics, samples, wait_for};
-use crate::stub::{Org, Stub};
+use crate::stub_provider::{Org, StubProvider};
 
 const KILLS: u64 = 30;
 const TOKENS: usize = 400;
 
-/// The list that the names of the tokens tell of, which is the same for all.
+/// The number of the list in the names, which is the same for all tokens.
 fn list(names: impl Iterator<Item = String>) -> Option<u64> {
     let lists: std::collections::BTreeSet<u64> =
         names.map(|name| name.rsplit(' ').next().unwrap().parse().unwrap()).collect();
@@ -21,18 +21,18 @@ fn list(names: impl Iterator<Item = String>) -> Option<u64> {
     lists.first().copied()
 }
 
-/// What the stored inventory holds: how many tokens, and of which list.
+/// The number of tokens in the persisted inventory, and of their list.
 fn stored(file: &Path) -> (usize, Option<u64>) {
     let Ok(bytes) = fs::read(file) else { return (0, None) };
-    let content: serde_json::Value = decode(&bytes).expect("the stored inventory is sound after every kill");
+    let content: serde_json::Value = decode(&bytes).expect("the persisted inventory is valid after every kill");
     let tokens = content["sources"]["main"]["tokens"].as_array().unwrap();
     (tokens.len(), list(tokens.iter().map(|entry| entry["token"]["name"].as_str().unwrap().to_owned())))
 }
 
 #[tokio::test]
-async fn a_kill_at_any_moment_costs_at_most_the_last_collection() {
+async fn kill_at_any_time_loses_at_most_the_last_collection() {
     let org = Org::with(TOKENS as u32, Utc::now().timestamp()).numbered();
-    let stub = Stub::start([("main", org)]).await;
+    let stub = StubProvider::start([("main", org)]).await;
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("key"), "a-key").unwrap();
     let storage = format!("--storage.path={}", dir.path().join("inventory").display());
@@ -48,26 +48,26 @@ async fn a_kill_at_any_moment_costs_at_most_the_last_collection() {
         };
         let first = shown().await;
         if kill > 0 {
-            assert_eq!(first.0, TOKENS, "all tokens are there from the first answer on");
+            assert_eq!(first.0, TOKENS, "the first scrape has all tokens");
         }
         wait_for("tokens", Duration::from_secs(60), || async { (shown().await.0 == TOKENS).then_some(()) }).await;
-        // No two kills come at the same moment of the second between two collections.
+        // Each kill is at another time of the second between two collections.
         tokio::time::sleep(Duration::from_millis(kill * 37 % 400)).await;
         let (_, before) = shown().await;
-        drop(exporter); // It is killed.
+        drop(exporter); // Kills it.
         let (tokens, after) = stored(&file);
         if kill > 0 || after.is_some() {
             assert_eq!(tokens, TOKENS, "after kill {kill}");
             let (before, after) = (before.unwrap(), after.unwrap());
             assert!(Some(after) >= first.1, "kill {kill}: list {after} is stored, and {:?} was", first.1);
-            // Of the lists that this process has collected itself.
+            // Of the lists that this process collected.
             let lost = before.saturating_sub(after.max(earlier));
             assert!(lost <= 1, "kill {kill}: list {before} was shown, {after} is stored, {earlier} was before");
             saved += u64::from(lost == 0);
         }
     }
-    assert!(saved > KILLS / 4, "collections are saved at once: {saved} of {KILLS} last ones were");
+    assert!(saved > KILLS / 4, "only {saved} of {KILLS} last collections were saved");
     let left: Vec<_> =
         fs::read_dir(dir.path().join("inventory")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-    assert!(left.len() <= 3, "what kills left half written is cleaned: {left:?}");
+    assert!(left.len() <= 3, "temporary files remain: {left:?}");
 }

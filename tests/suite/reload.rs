@@ -15,7 +15,7 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::equipment::{Sample, Server, client, exporter, free_port, metrics, samples, wait_for};
-use crate::stub::{Org, Stub, Trouble};
+use crate::stub_provider::{Org, ProviderFault, StubProvider};
 use crate::web::certificates::Authority;
 
 /// The files are polled every ten seconds.
@@ -75,10 +75,13 @@ fn mount(at: &Path, version: u32, files: &[(&str, String)]) {
 #[tokio::test]
 async fn reload_of_a_config_map_leaves_unchanged_sources_alone() {
     let now = Utc::now().timestamp();
-    let stub =
-        Stub::start([("unchanged", Org::with(7, now)), ("removed", Org::with(3, now)), ("added", Org::with(2, now))])
-            .await;
-    stub.org("unchanged", |org| org.trouble = Some(Trouble::Status(403)));
+    let stub = StubProvider::start([
+        ("unchanged", Org::with(7, now)),
+        ("removed", Org::with(3, now)),
+        ("added", Org::with(2, now)),
+    ])
+    .await;
+    stub.org("unchanged", |org| org.fault = Some(ProviderFault::Status(403)));
     let (dir, port) = (tempfile::tempdir().unwrap(), free_port());
     let config = |sources: &[&str], more: &str| {
         let sources: Vec<_> = sources.iter().map(|source| stub.source(source, "1h")).collect();
@@ -127,7 +130,7 @@ async fn reload_of_a_config_map_leaves_unchanged_sources_alone() {
 
 #[tokio::test]
 async fn invalid_file_changes_nothing_and_is_reported_in_metrics_log_and_response() {
-    let stub = Stub::start([("main", Org::with(4, Utc::now().timestamp()))]).await;
+    let stub = StubProvider::start([("main", Org::with(4, Utc::now().timestamp()))]).await;
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("key"), "a-key").unwrap();
     let good = format!("sources: [{}]\n", stub.source("main", "1h"));

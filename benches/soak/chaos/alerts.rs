@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::SOURCES;
 use crate::equipment::{Server, free_port, query, tool};
 use crate::report::Row;
-use crate::stub::Org;
+use crate::stub_provider::Org;
 
 const DAY: i64 = 86_400;
 /// Number of tokens per source with a planned expiry. They are never rotated at random.

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::SOURCES;
 use crate::equipment::samples;
 use crate::report::Row;
-use crate::stub::Stub;
+use crate::stub_provider::StubProvider;
 
 /// After this time a token is persisted too: the exporter saves within ten seconds.
 const PERSISTED_AFTER: Duration = Duration::from_secs(20);
@@ -30,7 +30,7 @@ pub(super) struct Comparison {
 }
 
 impl Comparison {
-    pub(super) fn compare(&mut self, stub: &Stub, page: &str, recovered: bool) {
+    pub(super) fn compare(&mut self, stub: &StubProvider, page: &str, recovered: bool) {
         let now = Instant::now();
         let mut seen: BTreeMap<&str, BTreeSet<u32>> = BTreeMap::new();
         for sample in samples(page, "token_expiry_timestamp_seconds") {

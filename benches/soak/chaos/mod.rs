@@ -22,7 +22,7 @@ use crate::burst;
 use crate::equipment::{Server, client, free_port, samples};
 use crate::report::Row;
 use crate::restarts::{command, config_dir};
-use crate::stub::{Org, Stub, Trouble};
+use crate::stub_provider::{Org, ProviderFault, StubProvider};
 use alerts::Alerts;
 use compare::Comparison;
 
@@ -35,15 +35,15 @@ pub(crate) const SOURCES: [(&str, u32, u64); 6] = [
     ("tens", 10_000, 30),
     ("most", 50_000, 60),
 ];
-const FAULTS: [Trouble; 8] = [
-    Trouble::Status(500),
-    Trouble::Status(503),
-    Trouble::Status(404),
-    Trouble::Status(429),
-    Trouble::Html,
-    Trouble::Cut,
-    Trouble::Silence,
-    Trouble::Half,
+const FAULTS: [ProviderFault; 8] = [
+    ProviderFault::Status(500),
+    ProviderFault::Status(503),
+    ProviderFault::Status(404),
+    ProviderFault::Status(429),
+    ProviderFault::Html,
+    ProviderFault::Truncate,
+    ProviderFault::Silence,
+    ProviderFault::Half,
 ];
 const STEP: Duration = Duration::from_secs(4);
 /// Time without faults at the end: three times the longest interval.
@@ -59,7 +59,7 @@ struct Chaos {
     begun: Instant,
     duration: Duration,
     rng: StdRng,
-    stub: Stub,
+    stub: StubProvider,
     dir: tempfile::TempDir,
     port: u16,
     client: Client,
@@ -75,7 +75,7 @@ struct Chaos {
 pub(crate) async fn run(seed: u64, duration: Duration) -> Vec<Row> {
     let now = Utc::now().timestamp();
     let orgs = SOURCES.map(|(name, tokens, _)| (name, alerts::prepared(Org::with(tokens, now), now)));
-    let stub = Stub::start(orgs).await;
+    let stub = StubProvider::start(orgs).await;
     let sources: Vec<_> = SOURCES.iter().map(|(name, _, seconds)| stub.source(name, &format!("{seconds}s"))).collect();
     let valid_config = format!("sources: [{}]\n", sources.join(", "));
     let dir = config_dir(&valid_config);
@@ -158,7 +158,7 @@ impl Chaos {
     async fn step(&mut self, alerts: &mut Alerts) {
         let (progress, left) = (self.progress(), self.duration.saturating_sub(self.begun.elapsed()));
         if !alerts.is_rejected() && self.begun.elapsed() > Duration::from_secs(60) {
-            self.stub.org("rejected", |org| org.trouble = Some(Trouble::Status(403)));
+            self.stub.org("rejected", |org| org.fault = Some(ProviderFault::Status(403)));
             alerts.reject();
         }
         // Long enough for the alert, which fires after five minutes.
@@ -175,7 +175,7 @@ impl Chaos {
         let now = Instant::now();
         for (name, until) in self.faults.clone() {
             if now > until || left < RECOVERY {
-                self.stub.org(name, |org| org.trouble = None);
+                self.stub.org(name, |org| org.fault = None);
                 self.faults.remove(name);
             }
         }
@@ -186,7 +186,7 @@ impl Chaos {
         match self.rng.random_range(0..10) {
             0..3 if name != "rejected" && !self.faults.contains_key(name) => {
                 let fault = FAULTS[self.rng.random_range(0..FAULTS.len())];
-                self.stub.org(name, |org| org.trouble = Some(fault));
+                self.stub.org(name, |org| org.fault = Some(fault));
                 let seconds = self.rng.random_range(5..90);
                 self.faults.insert(name, now + Duration::from_secs(seconds));
                 self.count("provider faults");
@@ -232,7 +232,7 @@ impl Chaos {
 
     /// 1,000 scrapes per second of a small exporter and of this one.
     async fn burst(&mut self) -> Vec<Row> {
-        let stub = Stub::start([("small", Org::with(1_000, Utc::now().timestamp()))]).await;
+        let stub = StubProvider::start([("small", Org::with(1_000, Utc::now().timestamp()))]).await;
         let small = config_dir(&format!("sources: [{}]\n", stub.source("small", "10s")));
         let port = free_port();
         let server = Server::start("small", command(small.path(), port), small.path(), port, "/-/ready").await;

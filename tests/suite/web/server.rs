@@ -20,7 +20,7 @@ use token_expiry_exporter::server::{Site, serve};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::sample;
+use crate::sample_inventory;
 
 pub struct Server {
     pub state: Arc<AppState>,
@@ -70,9 +70,9 @@ impl Server {
 
     pub async fn start_with(access: Option<Arc<AccessControl>>, change: impl FnOnce(&mut AppState)) -> Self {
         install_crypto_provider();
-        let inventory = Arc::new(RwLock::new(sample::inventory()));
+        let inventory = Arc::new(RwLock::new(sample_inventory::inventory()));
         let metrics = Arc::new(ExporterMetrics::new(Build { version: "1.2.3", revision: "abc" }, (1, 1)));
-        let clock = Arc::new(sample::now);
+        let clock = Arc::new(sample_inventory::now);
         let page = Page::new(Arc::clone(&inventory), Labels::default(), Arc::clone(&metrics), clock.clone()).unwrap();
         let (reload, reloads) = mpsc::channel(1);
         let mut state = AppState {

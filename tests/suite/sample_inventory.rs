@@ -1,4 +1,4 @@
-//! An inventory with one of everything: every state, band, kind of end, finding and adjustment, gaps, and hostile words.
+//! An inventory with every state, band, kind of expiry, finding and adjustment, failed scopes, and hostile names.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,16 +14,15 @@ use token_expiry_exporter::core::outcome::{
 use token_expiry_exporter::core::rules::{Match, Rule};
 use token_expiry_exporter::core::token::{Expiry, LastUse, Owner, Token};
 
-/// The instant at which everything is looked at.
+/// The time of all tests.
 pub fn now() -> DateTime<Utc> {
     at("2026-03-01T08:00:00Z")
 }
 
 pub fn at(text: &str) -> DateTime<Utc> {
-    DateTime::parse_from_rfc3339(text).expect("an instant").to_utc()
+    DateTime::parse_from_rfc3339(text).expect("a valid time").to_utc()
 }
 
-/// A configured source.
 pub fn policy(provider: &str, listings: &[&str]) -> Policy {
     Policy {
         provider: provider.to_owned(),
@@ -39,7 +38,6 @@ pub fn policy(provider: &str, listings: &[&str]) -> Policy {
     }
 }
 
-/// A token of Jane's.
 pub fn token(id: &str, name: &str, expires: Expiry) -> Token {
     Token {
         id: id.to_owned(),
@@ -62,32 +60,36 @@ pub fn token(id: &str, name: &str, expires: Expiry) -> Token {
     }
 }
 
-/// An end so many days from now.
-pub fn ends(days: i64) -> Expiry {
+/// An expiry in `days` days.
+pub fn expires_in(days: i64) -> Expiry {
     Expiry::At(now() + TimeDelta::days(days))
 }
 
-/// What a listing has brought in one scope.
-pub fn listed(name: &str, tokens: Vec<Token>) -> ListingResult {
+/// The result of a listing with one scope.
+pub fn listing(name: &str, tokens: Vec<Token>) -> ListingResult {
     let scope = ScopeResult { path: Path::root().join("all"), tokens, malformed: Vec::new(), is_step: false };
     ListingResult { name: name.to_owned(), scopes: vec![scope], gaps: Vec::new() }
 }
 
-/// The inventory with one of everything.
 pub fn inventory() -> Inventory {
     let mut inventory = Inventory::default();
     let (sources, rules) = configuration();
     inventory.set_policy(sources, rules);
     let started = now() - TimeDelta::milliseconds(61_250);
-    let done = now() - TimeDelta::seconds(60);
-    inventory.record("gitlab", gitlab(), started, done);
-    inventory.record("vault", vault(), started, done);
-    let many = (1..=5).map(|day| token(&format!("m{day}"), "", ends(100 + day))).collect();
-    inventory.record("small", Outcome { listings: vec![listed("manual", many)], ..Outcome::default() }, started, done);
+    let finished = now() - TimeDelta::seconds(60);
+    inventory.record("gitlab", gitlab(), started, finished);
+    inventory.record("vault", vault(), started, finished);
+    let many = (1..=5).map(|day| token(&format!("m{day}"), "", expires_in(100 + day))).collect();
+    inventory.record(
+        "small",
+        Outcome { listings: vec![listing("manual", many)], ..Outcome::default() },
+        started,
+        finished,
+    );
     inventory
 }
 
-/// What its configuration says of its sources.
+/// Its sources and rules.
 pub fn configuration() -> (BTreeMap<String, Policy>, Arc<[Rule]>) {
     let sources = BTreeMap::from([
         ("gitlab".to_owned(), policy("gitlab", &["group", "personal"])),
@@ -99,7 +101,8 @@ pub fn configuration() -> (BTreeMap<String, Policy>, Arc<[Rule]>) {
 }
 
 fn rules() -> Arc<[Rule]> {
-    let matching = |pattern: &str| Match { name: Some(Regex::new(pattern).expect("a pattern")), ..Match::default() };
+    let matching =
+        |pattern: &str| Match { name: Some(Regex::new(pattern).expect("a valid pattern")), ..Match::default() };
     Arc::new([
         Rule {
             matches: Match { source: vec!["gitlab".to_owned()], ..Match::default() },
@@ -115,24 +118,24 @@ fn gitlab() -> Outcome {
     let owned_by =
         |name: &str, email: &str| Some(Owner { id: None, name: Some(name.to_owned()), email: Some(email.to_owned()) });
     let personal = vec![
-        token("p01", "future", ends(200)),
-        token("p02", "warned", ends(20)),
-        Token { created_at: Some(at("2025-09-01T00:00:00.25Z")), ..token("p03", "critical", ends(3)) },
-        token("p04", "expired", ends(-2)),
-        Token { disabled: true, ..token("p05", "disabled", ends(5)) },
-        token("p06", "replaced", ends(4)),
-        token("p07", "replaced", ends(300)),
+        token("p01", "future", expires_in(200)),
+        token("p02", "warned", expires_in(20)),
+        Token { created_at: Some(at("2025-09-01T00:00:00.25Z")), ..token("p03", "critical", expires_in(3)) },
+        token("p04", "expired", expires_in(-2)),
+        Token { disabled: true, ..token("p05", "disabled", expires_in(5)) },
+        token("p06", "replaced", expires_in(4)),
+        token("p07", "replaced", expires_in(300)),
         token("p08", "eternal", Expiry::Never),
         token("p09", "unreadable", Expiry::Unknown),
         Token { created_at: Some(at("2025-09-05T00:00:00Z")), ..token("p10", "rotated", Expiry::Never) },
         Token {
             created_at: Some(at("2024-01-01T00:00:00Z")),
             last_used: LastUse::At(at("2024-06-01T12:30:00Z")),
-            ..token("p11", "long and unused", ends(700))
+            ..token("p11", "long and unused", expires_in(700))
         },
-        Token { owner: None, last_used: LastUse::Never, ..token("p12", "nobody's", ends(100)) },
+        Token { owner: None, last_used: LastUse::Never, ..token("p12", "nobody's", expires_in(100)) },
         token("p13", "distant", Expiry::At(at("2026-01-01T00:00:00Z") + TimeDelta::days(3_700_000))),
-        token("p13", "its double", ends(10)),
+        token("p13", "its double", expires_in(10)),
     ];
     let hostile = vec![
         Token {
@@ -143,13 +146,17 @@ fn gitlab() -> Outcome {
                 ("empty".to_owned(), String::new()),
                 ("band".to_owned(), "not ours".to_owned()),
             ]),
-            ..token("g\\1\"", "<script>alert('x')</script>\nline, two; \u{7}grün 🔑", ends(6))
+            ..token("g\\1\"", "<script>alert('x')</script>\nline, two; \u{7}grün 🔑", expires_in(6))
         },
-        Token { owner: owned_by("", "ops@example.com"), manage_url: None, ..token("g2", &"x".repeat(5_000), ends(25)) },
-        token("g3", "session of somebody", ends(1)),
+        Token {
+            owner: owned_by("", "ops@example.com"),
+            manage_url: None,
+            ..token("g2", &"x".repeat(5_000), expires_in(25))
+        },
+        token("g3", "session of somebody", expires_in(1)),
     ];
     Outcome {
-        listings: vec![listed("group", hostile), listed("personal", personal)],
+        listings: vec![listing("group", hostile), listing("personal", personal)],
         credential_expiry: CredentialExpiry::Reported(Expiry::At(at("2026-03-05T00:00:00Z"))),
         requests: BTreeMap::from([(200, 17), (429, 1), (0, 2)]),
         rate_limit: Some(RateLimit { limit: Some(2_000), remaining: 1_984 }),
@@ -161,18 +168,18 @@ fn vault() -> Outcome {
     let gap = |scope: &str, reason, required_permission: Option<&str>| Gap {
         path: Path::root().join(scope),
         scope: format!("/v1/{scope}"),
-        failure: Failure::new(reason, format!("GET https://vault.example.com/v1/{scope}: no answer")),
+        failure: Failure::new(reason, format!("GET https://vault.example.com/v1/{scope}: no response")),
         required_permission: required_permission.map(str::to_owned),
     };
-    let mut listing = listed("token", vec![token("v1", "root", ends(40))]);
-    listing.scopes[0].malformed.push(MalformedRow { position: 2, id: None, field: "id" });
-    listing.gaps = vec![
+    let mut tokens = listing("token", vec![token("v1", "root", expires_in(40))]);
+    tokens.scopes[0].malformed.push(MalformedRow { position: 2, id: None, field: "id" });
+    tokens.gaps = vec![
         gap("auth/a", Reason::Forbidden, Some("auth/a [list]")),
         gap("auth/b", Reason::Forbidden, None),
         gap("auth/c", Reason::Timeout, None),
     ];
     Outcome {
-        listings: vec![listing],
+        listings: vec![tokens],
         requests: BTreeMap::from([(200, 2), (403, 2)]),
         rate_limit: Some(RateLimit { limit: None, remaining: 0 }),
         ..Outcome::default()

@@ -1,9 +1,9 @@
-//! What strangers call a token reaches every surface as text, and as nothing else: the real program, read back by
-//! Prometheus, by a browser's parser, by a calendar, by a spreadsheet's, in logs and mails.
+//! Hostile token names are plain text in every output. The output of the real program is parsed by Prometheus, and by parsers
+//! for HTML, calendars, CSV, logs and mails.
 
+mod cases;
 mod mail;
-mod vendor;
-mod words;
+mod provider;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -13,27 +13,27 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::equipment::{Server, client, exporter, metrics, prometheus, query, samples, target, tool, wait_for};
-use vendor::{SOURCES, half, link};
-use words::{Word, words};
+use cases::{NameCase, cases};
+use provider::{SOURCES, half, link};
 
 const SOON: Duration = Duration::from_secs(60);
 
-/// Labels by rules are the administrator's words, and may be hostile to a template too.
+/// The label of a rule, which comes from the configuration, may be hostile to a template too.
 const TEAM: &str = r#"{{ .Labels }} "=1+1" <b> \ ,;"#;
 
-/// What a reader of a log, or a terminal, must not be sent.
-fn is_raw(c: char) -> bool {
+/// Whether a character must not be in a log or on a terminal.
+fn is_unsafe(c: char) -> bool {
     c.is_control() && c != '\n'
         || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}')
 }
 
 fn files(dir: &Path, address: std::net::SocketAddr) -> String {
     std::fs::create_dir_all(dir.join("providers")).unwrap();
-    std::fs::write(dir.join("providers/strange.yaml"), vendor::DEFINITION).unwrap();
-    std::fs::write(dir.join("credential"), "no-word-of-theirs").unwrap();
+    std::fs::write(dir.join("providers/hostile.yaml"), provider::DEFINITION).unwrap();
+    std::fs::write(dir.join("credential"), "a-key").unwrap();
     let source = |(half, name): (usize, &&str)| {
         json!({
-            "name": name, "provider": "strange", "url": format!("http://{address}"), "half": half,
+            "name": name, "provider": "hostile", "url": format!("http://{address}"), "half": half,
             "credential": {"file": "credential"},
         })
     };
@@ -46,13 +46,13 @@ fn providers(dir: &Path) -> String {
     format!("--providers.dir={}", dir.join("providers").display())
 }
 
-/// What `tests/tools/read_back.py` reads in a text.
+/// Parses a text with `tests/tools/read_back.py`.
 fn read_back(dir: &Path, kind: &str, text: &str) -> Value {
     let file: PathBuf = dir.join(format!("read-back.{kind}"));
     std::fs::write(&file, text).unwrap();
     let top = Path::new(env!("CARGO_MANIFEST_DIR"));
     let python = top.join(".tools/python/bin/python");
-    assert!(python.exists(), "the readers are not installed: run `make tools` first");
+    assert!(python.exists(), "the parsers are not installed; run `make tools`");
     let output = Command::new(python).arg(top.join("tests/tools/read_back.py")).arg(kind).arg(file).output().unwrap();
     assert!(output.status.success(), "{kind}: {}\n{text}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&output.stdout).unwrap()
@@ -62,54 +62,54 @@ async fn get(server: &Server, path: &str) -> String {
     client().get(format!("{}{path}", server.url)).send().await.unwrap().text().await.unwrap()
 }
 
-/// The words, each with its number.
-fn numbered() -> impl Iterator<Item = (usize, Word)> {
-    words().into_iter().enumerate()
+/// The cases, each with its number.
+fn numbered() -> impl Iterator<Item = (usize, NameCase)> {
+    cases().into_iter().enumerate()
 }
 
-/// The identifier that a word's token has in the end.
-fn id(number: usize, word: &Word) -> String {
-    let id = format!("{} {number:02}", word.shown);
-    if word.what != "a megabyte" {
+/// The id of a case's token in every output.
+fn id(number: usize, case: &NameCase) -> String {
+    let id = format!("{} {number:02}", case.displayed);
+    if case.title != "a megabyte" {
         return id;
     }
-    let told = format!("{} {number:02}", "m".repeat(1_000_000));
-    format!("{}…{:08x}", "m".repeat(491), crc32fast::hash(told.as_bytes()))
+    let reported = format!("{} {number:02}", "m".repeat(1_000_000));
+    format!("{}…{:08x}", "m".repeat(491), crc32fast::hash(reported.as_bytes()))
 }
 
 async fn all_listed(server: &Server) {
     wait_for("every token", SOON, || async {
-        (samples(&metrics(server).await, "token_info").len() == words().len()).then_some(())
+        (samples(&metrics(server).await, "token_info").len() == cases().len()).then_some(())
     })
     .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stranger_s_word_is_text_on_every_page_and_in_every_file() {
+async fn hostile_name_is_plain_text_on_every_page() {
     let dir = tempfile::tempdir().unwrap();
-    let config = files(dir.path(), vendor::start().await);
+    let config = files(dir.path(), provider::start().await);
     let server = exporter(dir.path(), &config, &[&providers(dir.path())]).await;
     all_listed(&server).await;
 
     let api: Value = serde_json::from_str(&get(&server, "/api/v1/tokens").await).unwrap();
     let tokens = api["tokens"].as_array().unwrap();
-    assert_eq!(tokens.len(), words().len());
-    for (number, word) in numbered() {
-        let token = tokens.iter().find(|token| token["id"] == id(number, &word)).expect(word.what);
-        for shown in
+    assert_eq!(tokens.len(), cases().len());
+    for (number, case) in numbered() {
+        let token = tokens.iter().find(|token| token["id"] == id(number, &case)).expect(case.title);
+        for value in
             [&token["name"], &token["kind"], &token["owner"]["name"], &token["scopes"][0], &token["labels"]["region"]]
         {
-            assert_eq!(shown, word.shown.as_str(), "{}", word.what);
+            assert_eq!(value, case.displayed.as_str(), "{}", case.title);
         }
-        assert_eq!(token["manage_url"], json!(link(number).1), "{}", word.what);
+        assert_eq!(token["manage_url"], json!(link(number).1), "{}", case.title);
         assert_eq!(token["labels"]["team"], TEAM);
     }
 
     let page = read_back(dir.path(), "html", &get(&server, "/").await);
     let rows = page["rows"].as_array().unwrap();
-    for (number, word) in numbered() {
+    for (number, case) in numbered() {
         let has = |text: &str| rows.iter().any(|row| row.as_array().unwrap().iter().any(|cell| cell == text));
-        assert!(has(&word.shown), "{number} {}: {rows:?}", word.what);
+        assert!(has(&case.displayed), "{number} {}: {rows:?}", case.title);
     }
     assert_eq!((&page["handlers"], &page["errors"]), (&json!([]), &json!([])));
     let tags =
@@ -132,7 +132,7 @@ async fn a_stranger_s_word_is_text_on_every_page_and_in_every_file() {
     }
 
     let feed = get(&server, "/calendar.ics").await;
-    // RFC 5545, 3.1, advises 75 bytes; the library does not count the blank that begins a folded line.
+    // RFC 5545, 3.1, recommends 75 bytes; the library does not count the blank at the start of a folded line.
     assert!(feed.split("\r\n").all(|line| line.len() <= 76 && !line.contains(['\r', '\n'])), "{feed}");
     for once in ["VERSION:", "PRODID:", "BEGIN:VCALENDAR"] {
         assert_eq!(feed.split("\r\n").filter(|line| line.starts_with(once)).count(), 1, "{once} {feed}");
@@ -140,37 +140,37 @@ async fn a_stranger_s_word_is_text_on_every_page_and_in_every_file() {
     let feed = read_back(dir.path(), "calendar", &feed);
     assert_eq!(feed["parts"], json!(["VCALENDAR", "VEVENT"]));
     let events = feed["events"].as_array().unwrap();
-    assert_eq!(events.len(), words().len());
-    for (number, word) in numbered() {
-        let summary = format!("{} expires", word.shown);
-        let event = events.iter().find(|event| event["SUMMARY"] == summary).expect(word.what);
-        let words = event["DESCRIPTION"].as_str().unwrap();
+    assert_eq!(events.len(), cases().len());
+    for (number, case) in numbered() {
+        let summary = format!("{} expires", case.displayed);
+        let event = events.iter().find(|event| event["SUMMARY"] == summary).expect(case.title);
+        let description = event["DESCRIPTION"].as_str().unwrap();
         let first = format!(
-            "{} {} at {} (strange)\nOwner: {}\n",
-            word.shown,
-            id(number, &word),
+            "{} {} at {} (hostile)\nOwner: {}\n",
+            case.displayed,
+            id(number, &case),
             SOURCES[number % 2],
-            word.shown
+            case.displayed
         );
-        assert!(words.starts_with(&first), "{words:?} {first:?}");
+        assert!(description.starts_with(&first), "{description:?} {first:?}");
     }
-    adjustments(&server).await;
+    check_adjustments(&server).await;
 }
 
-/// What was cleaned, cut or refused is counted: by the values of each token that hold the word.
-async fn adjustments(server: &Server) {
+/// Every adjusted value is counted.
+async fn check_adjustments(server: &Server) {
     let counts = samples(&metrics(server).await, "token_source_adjustments");
     for (number, source) in SOURCES.iter().enumerate() {
         let of = |name: &str| {
             counts.iter().find(|it| it.label("source") == *source && it.label("adjustment") == name).unwrap().value
         };
-        let with = |name| half(number).iter().filter(|(_, word)| word.adjusted == Some(name)).count();
-        // What is no address of the web at all is a field that cannot be read.
-        let changed = |(text, shown): (&str, Option<&str>)| {
-            text.starts_with("http") && text.contains("//") && shown != Some(text)
+        let with = |name| half(number).iter().filter(|(_, case)| case.adjustment == Some(name)).count();
+        // Other links are unreadable fields.
+        let is_changed = |(text, displayed): (&str, Option<&str>)| {
+            text.starts_with("http") && text.contains("//") && displayed != Some(text)
         };
-        let links = half(number).iter().filter(|(number, _)| changed(link(*number))).count();
-        // Identifier, its copy in the owner, name, kind, owner, scope, the label's value and its name.
+        let links = half(number).iter().filter(|(number, _)| is_changed(link(*number))).count();
+        // Id, owner id, name, kind, owner name, scope, and the value and the name of a label.
         assert_eq!(of("cleaned_value"), (with("cleaned_value") * 8 + links) as f64, "{source}");
         assert_eq!(of("cut_value"), (with("cut_value") * 8) as f64, "{source}");
         assert_eq!(of("refused_address"), half(number).len() as f64, "{source}");
@@ -179,9 +179,9 @@ async fn adjustments(server: &Server) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stranger_s_word_is_text_for_prometheus() {
+async fn hostile_name_is_plain_text_for_prometheus() {
     let dir = tempfile::tempdir().unwrap();
-    let config = files(dir.path(), vendor::start().await);
+    let config = files(dir.path(), provider::start().await);
     let server = exporter(dir.path(), &config, &[&providers(dir.path())]).await;
     all_listed(&server).await;
 
@@ -194,39 +194,39 @@ async fn a_stranger_s_word_is_text_for_prometheus() {
     let job = json!({"job_name": "x", "static_configs": [{"targets": [target(&server)]}]});
     let prometheus = prometheus(dir.path(), json!({"scrape_configs": [job], "rule_files": [rules(dir.path())]})).await;
     let infos = wait_for("a scrape", SOON, || async {
-        Some(query(&prometheus, "token_info").await).filter(|infos| infos.len() == words().len())
+        Some(query(&prometheus, "token_info").await).filter(|infos| infos.len() == cases().len())
     })
     .await;
-    for (number, word) in numbered() {
-        let info = infos.iter().find(|info| info.label("token_id") == id(number, &word)).expect(word.what);
+    for (number, case) in numbered() {
+        let info = infos.iter().find(|info| info.label("token_id") == id(number, &case)).expect(case.title);
         for label in ["token_name", "token_kind", "token_owner", "region"] {
-            assert_eq!(info.label(label), word.shown, "{} {label}", word.what);
+            assert_eq!(info.label(label), case.displayed, "{} {label}", case.title);
         }
         assert_eq!((info.label("team"), info.label("source")), (TEAM, SOURCES[number % 2]));
     }
     assert_eq!(query(&prometheus, "up == 1").await.len(), 1);
     assert!(query(&prometheus, "{__name__=~\".*evil.*\"}").await.is_empty());
 
-    // The words of an alert: what looks like a template in a name is not read as one.
+    // A template in a name is not evaluated in an alert.
     let alerts = wait_for("alerts", SOON, || async {
-        let answer: Value = serde_json::from_str(&get(&prometheus, "/api/v1/alerts").await).unwrap();
-        let alerts = answer["data"]["alerts"].as_array().unwrap().clone();
+        let response: Value = serde_json::from_str(&get(&prometheus, "/api/v1/alerts").await).unwrap();
+        let alerts = response["data"]["alerts"].as_array().unwrap().clone();
         let critical: Vec<_> =
             alerts.into_iter().filter(|it| it["labels"]["alertname"] == "TokenExpiryCritical").collect();
-        (critical.len() == words().len()).then_some(critical)
+        (critical.len() == cases().len()).then_some(critical)
     })
     .await;
-    for (number, word) in numbered() {
-        let alert = alerts.iter().find(|alert| alert["labels"]["token_id"] == id(number, &word)).expect(word.what);
-        let shown = &word.shown;
-        let expected = format!("{shown} ({shown}) of {shown} at strange ({}) expires in 2d ", SOURCES[number % 2]);
-        let said = alert["annotations"]["description"].as_str().unwrap();
-        assert!(said.starts_with(&expected), "{}: {said}", word.what);
+    for (number, case) in numbered() {
+        let alert = alerts.iter().find(|alert| alert["labels"]["token_id"] == id(number, &case)).expect(case.title);
+        let name = &case.displayed;
+        let expected = format!("{name} ({name}) of {name} at hostile ({}) expires in 2d ", SOURCES[number % 2]);
+        let description = alert["annotations"]["description"].as_str().unwrap();
+        assert!(description.starts_with(&expected), "{}: {description}", case.title);
         assert_eq!(alert["annotations"]["manage_url"].as_str().unwrap_or_default(), link(number).1.unwrap_or_default());
     }
 }
 
-/// The project's own rules, evaluated every second.
+/// The project's alert rules, evaluated every second.
 fn rules(dir: &Path) -> PathBuf {
     let text = std::fs::read_to_string(crate::alerts::file("alerts/token-expiry.rules.yaml")).unwrap();
     let path = dir.join("rules.yaml");
@@ -235,7 +235,7 @@ fn rules(dir: &Path) -> PathBuf {
     path
 }
 
-/// What the program prints: its output, and what it says beside it.
+/// Runs the program; returns its standard output and standard error.
 fn run(dir: &Path, config: &str, arguments: &[&str]) -> (String, String) {
     let file = dir.join("list.yaml");
     std::fs::write(&file, config).unwrap();
@@ -246,36 +246,37 @@ fn run(dir: &Path, config: &str, arguments: &[&str]) -> (String, String) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stranger_s_word_is_text_on_a_terminal_and_in_a_spreadsheet() {
+async fn hostile_name_is_plain_text_on_a_terminal_and_in_csv() {
     let dir = tempfile::tempdir().unwrap();
-    let config = files(dir.path(), vendor::start().await);
+    let config = files(dir.path(), provider::start().await);
 
     let (table, notes) = run(dir.path(), &config, &["list"]);
-    assert_eq!(table.lines().count(), words().len() + 1, "a row a token:\n{table}");
-    for (number, word) in numbered() {
-        let row = format!("{}  ", word.shown);
-        assert!(table.lines().any(|line| line.starts_with(&row)), "{number} {}:\n{table}", word.what);
+    assert_eq!(table.lines().count(), cases().len() + 1, "one row per token:\n{table}");
+    for (number, case) in numbered() {
+        let row = format!("{}  ", case.displayed);
+        assert!(table.lines().any(|line| line.starts_with(&row)), "{number} {}:\n{table}", case.title);
     }
-    // Each gap and odd row is a line; the strangers' words are in them.
+    // One line per failed scope and malformed row, with the hostile names.
     assert!(notes.lines().all(|line| SOURCES.iter().any(|source| line.starts_with(&format!("{source}: ")))), "{notes}");
-    let (online, refused) = run(dir.path(), &config, &["check", "--online"]);
-    for printed in [&table, &notes, &online, &refused] {
-        assert!(!printed.chars().any(is_raw), "{printed:?}");
+    let (online, stderr) = run(dir.path(), &config, &["check", "--online"]);
+    for printed in [&table, &notes, &online, &stderr] {
+        assert!(!printed.chars().any(is_unsafe), "{printed:?}");
     }
-    assert!(notes.contains("forbidden: GET ") && online.contains("refused"), "{notes}\n{online}");
+    assert!(notes.contains("forbidden: GET ") && online.contains("forbidden"), "{notes}\n{online}");
 
     let (csv, _) = run(dir.path(), &config, &["list", "--output=csv"]);
     let cells = read_back(dir.path(), "csv", &csv);
     let rows = cells.as_array().unwrap();
-    assert_eq!(rows.len(), words().len() + 1);
+    assert_eq!(rows.len(), cases().len() + 1);
     let column = |name: &str| rows[0].as_array().unwrap().iter().position(|cell| cell == name).unwrap();
-    for (number, word) in numbered() {
-        let told = |text: &str| text.replace('\'', "");
-        let row = rows.iter().find(|row| told(row[column("id")].as_str().unwrap()) == told(&id(number, &word)));
-        let row = row.expect(word.what);
+    for (number, case) in numbered() {
+        let unescaped = |text: &str| text.replace('\'', "");
+        let row =
+            rows.iter().find(|row| unescaped(row[column("id")].as_str().unwrap()) == unescaped(&id(number, &case)));
+        let row = row.expect(case.title);
         for name in ["name", "kind", "owner"] {
-            // What is put before a formula is all that differs.
-            assert_eq!(told(row[column(name)].as_str().unwrap()), told(&word.shown), "{}", word.what);
+            // Formulas are escaped by a prefix.
+            assert_eq!(unescaped(row[column(name)].as_str().unwrap()), unescaped(&case.displayed), "{}", case.title);
         }
     }
     for cell in rows.iter().flat_map(|row| row.as_array().unwrap()) {
@@ -289,13 +290,13 @@ async fn a_stranger_s_word_is_text_on_a_terminal_and_in_a_spreadsheet() {
     let json: Value = serde_json::from_str(&json).unwrap();
     let names: Vec<_> =
         json["tokens"].as_array().unwrap().iter().map(|token| token["name"].as_str().unwrap()).collect();
-    assert!(words().iter().all(|word| names.contains(&word.shown.as_str())), "{names:?}");
+    assert!(cases().iter().all(|case| names.contains(&case.displayed.as_str())), "{names:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stranger_s_word_is_text_in_a_log() {
+async fn hostile_name_is_plain_text_in_a_log() {
     let dir = tempfile::tempdir().unwrap();
-    let config = files(dir.path(), vendor::start().await);
+    let config = files(dir.path(), provider::start().await);
     let levels = ["debug", "info", "warn", "error"];
     for format in ["logfmt", "json"] {
         let format = format!("--log.format={format}");
@@ -306,8 +307,8 @@ async fn a_stranger_s_word_is_text_in_a_log() {
         })
         .await;
         let log = server.log();
-        assert!(!log.chars().any(is_raw), "{log:?}");
-        let mut told = BTreeMap::new();
+        assert!(!log.chars().any(is_unsafe), "{log:?}");
+        let mut counts = BTreeMap::new();
         for line in log.lines() {
             let level = if format.ends_with("json") {
                 let message: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
@@ -317,10 +318,10 @@ async fn a_stranger_s_word_is_text_in_a_log() {
                 line.split_once(" level=").unwrap().1.split_once(' ').unwrap().0.to_owned()
             };
             assert!(levels.contains(&level.as_str()), "{line}");
-            *told.entry(level).or_insert(0) += 1;
+            *counts.entry(level).or_insert(0) += 1;
         }
-        assert!(!told.contains_key("error"), "a name makes a line of the level error:\n{log}");
-        // Each word is told twice: as what is refused, and as what cannot be read.
+        assert!(!counts.contains_key("error"), "a name forged a line with level error:\n{log}");
+        // Each name is logged twice: for a failed scope and for a malformed row.
         for text in ["<!channel> @here", "'; DROP TABLE", "half \u{fffd} end", "../../../etc/passwd"] {
             assert!(log.matches(text).count() >= 2, "{text}:\n{log}");
         }

@@ -1,18 +1,18 @@
-//! A mail about tokens that strangers have named: through Prometheus and Alertmanager to a mail server.
+//! A mail about tokens with hostile names, through Prometheus and Alertmanager to a mail server.
 
 use serde_json::json;
 
-use super::{SOON, all_listed, files, numbered, providers, read_back, rules, vendor};
+use super::{SOON, all_listed, files, numbered, provider, providers, read_back, rules};
 use crate::alerts::delivery::{WorkingHours, alertmanager, configuration};
 use crate::alerts::sink::{Mailbox, Webhooks};
 use crate::equipment::{exporter, prometheus, target, wait_for};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stranger_s_word_is_text_in_a_mail() {
+async fn hostile_name_is_plain_text_in_a_mail() {
     let dir = tempfile::tempdir().unwrap();
     let (mailbox, hooks) = (Mailbox::start(dir.path()), Webhooks::start().await);
     let alertmanager = alertmanager(dir.path(), &configuration(&mailbox, &hooks, WorkingHours::Always)).await;
-    let config = files(dir.path(), vendor::start().await);
+    let config = files(dir.path(), provider::start().await);
     let server = exporter(dir.path(), &config, &[&providers(dir.path())]).await;
     all_listed(&server).await;
     let config = json!({
@@ -22,20 +22,20 @@ async fn a_stranger_s_word_is_text_in_a_mail() {
     });
     let _prometheus = prometheus(dir.path(), config).await;
 
-    // One mail a source: nobody has an address that can be written to.
+    // One mail per source, as no owner has a valid address.
     let mails = wait_for("a mail with every token", SOON, || async {
         let mails = mailbox.mails();
         let has = |name: &str| mails.iter().any(|mail| mail.text.contains(name));
-        numbered().all(|(_, word)| has(&format!("* {}: ", word.shown))).then_some(mails)
+        numbered().all(|(_, case)| has(&format!("* {}: ", case.displayed))).then_some(mails)
     })
     .await;
     assert!(mails.iter().all(|mail| !mail.subject.contains(['\n', '\r'])), "{mails:?}");
     assert!(mails.iter().all(|mail| mail.to.len() == 1 && mail.to[0].ends_with("@example.com")), "{mails:?}");
     let pages: Vec<_> = mails.iter().map(|mail| read_back(dir.path(), "html", &mail.html)).collect();
-    for (number, word) in numbered() {
-        let shown = word.shown.split_whitespace().collect::<Vec<_>>().join(" ");
-        let has = |page: &serde_json::Value| page["text"].as_str().unwrap().contains(&shown);
-        assert!(pages.iter().any(has), "{number} {}", word.what);
+    for (number, case) in numbered() {
+        let displayed = case.displayed.split_whitespace().collect::<Vec<_>>().join(" ");
+        let has = |page: &serde_json::Value| page["text"].as_str().unwrap().contains(&displayed);
+        assert!(pages.iter().any(has), "{number} {}", case.title);
     }
     for page in &pages {
         assert_eq!(page["handlers"], json!([]));
@@ -43,13 +43,13 @@ async fn a_stranger_s_word_is_text_in_a_mail() {
         assert!(!tags.iter().any(|tag| ["script", "img", "svg", "iframe", "object", "form"].contains(tag)), "{tags:?}");
         for link in page["links"].as_array().unwrap() {
             let link = link.as_str().unwrap();
-            let ours = [
+            let expected = [
                 "https://ok.example/",
                 "https://xn--pple-43d.example/",
                 "https://runbooks.example.com/",
                 "https://grafana.example.com/",
             ];
-            assert!(ours.iter().any(|ours| link.starts_with(ours)), "{link}");
+            assert!(expected.iter().any(|start| link.starts_with(start)), "{link}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A provider whose tokens, and troubles, belong to the test: Atlassian's API of organisations, one for each source.
+//! A provider whose tokens and faults a test sets: Atlassian's organisation API, one organisation per source.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -16,49 +16,46 @@ use serde::Deserialize;
 use tokio::task::JoinHandle;
 
 const PAGE: usize = 1000;
-/// For how long each token lives, in seconds: under a year, so that none lives too long.
-const LIFE: i64 = 360 * 86_400;
+/// The lifetime of each token in seconds: under a year, so that none violates the policy.
+const LIFETIME: i64 = 360 * 86_400;
 
-/// How an organisation misbehaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Trouble {
-    /// Every request gets this status.
+pub enum ProviderFault {
+    /// Responds with this status.
     Status(u16),
-    /// A login page where the list should be.
+    /// Responds with a login page instead of the list.
     Html,
-    /// The connection is cut in the middle of a page.
-    Cut,
-    /// No answer ever comes.
+    /// Closes the connection in the middle of a page.
+    Truncate,
+    /// Never responds.
     Silence,
-    /// One page comes, and the next is refused.
+    /// Responds with the first page and rejects the next.
     Half,
 }
 
 /// One organisation.
 #[derive(Debug, Default)]
 pub struct Org {
-    /// The ends of its tokens, in seconds since 1970, by their numbers.
+    /// Unix timestamps at which its tokens expire, by their numbers.
     pub tokens: BTreeMap<u32, i64>,
-    /// What it does instead of answering.
-    pub trouble: Option<Trouble>,
-    /// Whether the names tell one list from another: `token-7 of list 12`.
+    pub fault: Option<ProviderFault>,
+    /// Whether names contain the number of the list: `token-7 of list 12`.
     is_numbered: bool,
-    /// Lists that were begun.
+    /// Lists that were started.
     pub lists: u64,
-    /// Requests.
     pub requests: u64,
-    /// Lists that are being read: all pages of one come from the same moment.
+    /// Lists that are being read. All pages of one have the same tokens.
     open: BTreeMap<u64, Arc<Vec<(u32, i64)>>>,
 }
 
 impl Org {
-    /// So many tokens that end in a hundred days and later.
+    /// This many tokens, which expire in a hundred days or later.
     pub fn with(tokens: u32, now: i64) -> Self {
-        let end = |number: u32| now + (100 + i64::from(number % 200)) * 86_400;
-        Self { tokens: (1..=tokens).map(|number| (number, end(number))).collect(), ..Self::default() }
+        let expiry = |number: u32| now + (100 + i64::from(number % 200)) * 86_400;
+        Self { tokens: (1..=tokens).map(|number| (number, expiry(number))).collect(), ..Self::default() }
     }
 
-    /// The same, with names that tell one list from another.
+    /// Adds the number of the list to the names.
     pub fn numbered(self) -> Self {
         Self { is_numbered: true, ..self }
     }
@@ -66,16 +63,14 @@ impl Org {
 
 type Orgs = Arc<Mutex<BTreeMap<String, Org>>>;
 
-/// The provider. It answers until it is dropped.
-pub struct Stub {
+/// The provider. Runs until it is dropped.
+pub struct StubProvider {
     orgs: Orgs,
-    /// Where it answers.
     pub url: String,
     server: JoinHandle<()>,
 }
 
-impl Stub {
-    /// Starts it with these organisations.
+impl StubProvider {
     pub async fn start(orgs: impl IntoIterator<Item = (&str, Org)>) -> Self {
         let orgs: BTreeMap<_, _> = orgs.into_iter().map(|(name, org)| (name.to_owned(), org)).collect();
         let orgs: Orgs = Arc::new(Mutex::new(orgs));
@@ -87,12 +82,12 @@ impl Stub {
         Self { orgs, url, server }
     }
 
-    /// An organisation, to look at or to change.
+    /// Reads or changes an organisation.
     pub fn org<T>(&self, name: &str, with: impl FnOnce(&mut Org) -> T) -> T {
         with(lock(&self.orgs).get_mut(name).unwrap())
     }
 
-    /// A source of the configuration, as an item of `sources`. The credential stands in the file `key`.
+    /// An item of `sources` in the configuration. The credential is in the file `key`.
     pub fn source(&self, org: &str, interval: &str) -> String {
         format!(
             "{{name: {org}, provider: atlassian-cloud, org_id: {org}, url: '{}', listings: [api-tokens], interval: \
@@ -102,7 +97,7 @@ impl Stub {
     }
 }
 
-impl Drop for Stub {
+impl Drop for StubProvider {
     fn drop(&mut self) {
         self.server.abort();
     }
@@ -113,27 +108,29 @@ fn lock(orgs: &Orgs) -> MutexGuard<'_, BTreeMap<String, Org>> {
 }
 
 #[derive(Deserialize)]
-struct At {
+struct Cursor {
     cursor: Option<String>,
 }
 
-async fn list(State(orgs): State<Orgs>, Path(name): Path<String>, Query(at): Query<At>) -> Response {
-    let (answer, trouble) = {
+async fn list(State(orgs): State<Orgs>, Path(name): Path<String>, Query(query): Query<Cursor>) -> Response {
+    let (page, fault) = {
         let mut orgs = lock(&orgs);
         let Some(org) = orgs.get_mut(&name) else { return StatusCode::NOT_FOUND.into_response() };
         org.requests += 1;
-        (page(org, at.cursor.as_deref()), org.trouble)
+        (next_page(org, query.cursor.as_deref()), org.fault)
     };
-    match trouble {
-        None => json(answer),
-        Some(Trouble::Half) if at.cursor.is_none() => json(answer.replace("\"next\":null", "\"next\":\"refused:0\"")),
-        Some(Trouble::Half) => StatusCode::FORBIDDEN.into_response(),
-        Some(Trouble::Status(status)) => StatusCode::from_u16(status).unwrap().into_response(),
-        Some(Trouble::Html) => Html("<html><form action=/login></form></html>").into_response(),
-        Some(Trouble::Silence) => std::future::pending().await,
-        Some(Trouble::Cut) => {
-            let half = Ok(answer.as_bytes()[..answer.len() / 2].to_vec());
-            let chunks = stream::iter([half, Err(std::io::Error::other("cut"))]);
+    match fault {
+        None => json(page),
+        Some(ProviderFault::Half) if query.cursor.is_none() => {
+            json(page.replace("\"next\":null", "\"next\":\"rejected:0\""))
+        }
+        Some(ProviderFault::Half) => StatusCode::FORBIDDEN.into_response(),
+        Some(ProviderFault::Status(status)) => StatusCode::from_u16(status).unwrap().into_response(),
+        Some(ProviderFault::Html) => Html("<html><form action=/login></form></html>").into_response(),
+        Some(ProviderFault::Silence) => std::future::pending().await,
+        Some(ProviderFault::Truncate) => {
+            let half = Ok(page.as_bytes()[..page.len() / 2].to_vec());
+            let chunks = stream::iter([half, Err(std::io::Error::other("truncated"))]);
             ([(header::CONTENT_TYPE, "application/json")], Body::from_stream(chunks)).into_response()
         }
     }
@@ -143,15 +140,15 @@ fn json(text: String) -> Response {
     ([(header::CONTENT_TYPE, "application/json")], text).into_response()
 }
 
-/// A page of a list, or the first of a new one.
-fn page(org: &mut Org, cursor: Option<&str>) -> String {
-    let place = cursor.and_then(|cursor| cursor.split_once(':'));
-    let place = place.and_then(|(list, from)| Some((list.parse().ok()?, from.parse().ok()?)));
-    let (list, from): (u64, usize) = place.unwrap_or_else(|| {
+/// The page at a cursor, or the first page of a new list.
+fn next_page(org: &mut Org, cursor: Option<&str>) -> String {
+    let position = cursor.and_then(|cursor| cursor.split_once(':'));
+    let position = position.and_then(|(list, from)| Some((list.parse().ok()?, from.parse().ok()?)));
+    let (list, from): (u64, usize) = position.unwrap_or_else(|| {
         org.lists += 1;
         let rows = org.tokens.iter().map(|(number, end)| (*number, *end)).collect();
         org.open.insert(org.lists, Arc::new(rows));
-        // Lists that were given up.
+        // Lists that were abandoned.
         while org.open.len() > 4 {
             org.open.pop_first();
         }
@@ -167,12 +164,12 @@ fn page(org: &mut Org, cursor: Option<&str>) -> String {
     let mut text = String::from("{\"data\":[");
     for (index, (number, end)) in rows[from.min(to)..to].iter().enumerate() {
         let comma = if index == 0 { "" } else { "," };
-        let (made, end) = (instant(end - LIFE), instant(*end));
+        let (created, expires) = (timestamp(end - LIFETIME), timestamp(*end));
         let person = number % 500;
         let _ = write!(
             text,
-            "{comma}{{\"id\":\"t{number}\",\"label\":\"token-{number}{names}\",\"status\":\"ALLOWED\",\"createdAt\":\"{made}\",\
-             \"expiresAt\":\"{end}\",\"user\":{{\"id\":\"712020:{person}\",\"name\":\"Person {person}\",\
+            "{comma}{{\"id\":\"t{number}\",\"label\":\"token-{number}{names}\",\"status\":\"ALLOWED\",\"createdAt\":\"{created}\",\
+             \"expiresAt\":\"{expires}\",\"user\":{{\"id\":\"712020:{person}\",\"name\":\"Person {person}\",\
              \"email\":\"person-{person}@example.com\"}},\"scopes\":[\"read:jira-work\"]}}"
         );
     }
@@ -180,6 +177,6 @@ fn page(org: &mut Org, cursor: Option<&str>) -> String {
     text
 }
 
-fn instant(seconds: i64) -> String {
+fn timestamp(seconds: i64) -> String {
     DateTime::from_timestamp(seconds, 0).unwrap().format("%Y-%m-%dT%H:%M:%S.000Z").to_string()
 }
