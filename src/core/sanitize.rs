@@ -3,8 +3,8 @@
 /// The most combining marks on one letter. Living scripts need two or three; dozens of them cover the lines above and below.
 const MAX_MARKS: usize = 4;
 
-/// The length, in characters, to which a part of a message is truncated.
-const MAX_MESSAGE_LEN: usize = 200;
+/// The longest text that is shown, in characters: a label value, a part of a message.
+pub(crate) const MAX_TEXT_LEN: usize = 200;
 
 /// Control characters, the line breaks of Unicode, and direction marks: with these, a token's name could make the rest of
 /// a mail read as something else.
@@ -35,7 +35,7 @@ pub(crate) fn replace_unsafe(text: &str, keep: &[char]) -> String {
 
 /// Truncates a part of a message to 200 characters.
 pub(crate) fn truncate(text: &str) -> String {
-    match text.char_indices().nth(MAX_MESSAGE_LEN) {
+    match text.char_indices().nth(MAX_TEXT_LEN) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),
     }

@@ -122,7 +122,7 @@ impl Catalogue {
             None => {
                 let known = self.providers().flat_map(|info| [&info.name].into_iter().chain(&info.aliases));
                 let hint = suggest(provider.0, known.map(String::as_str));
-                let message = format!("{}: unknown provider `{}`{hint}", spec.name, provider.0);
+                let message = format!("{}: unknown provider `{}`{hint}", spec.path_of("provider"), provider.0);
                 Err(spec.text.error(provider.1, message).into())
             }
         }

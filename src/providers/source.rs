@@ -28,6 +28,13 @@ pub struct SourceSpec {
     pub credential_at: Option<Span>,
 }
 
+impl SourceSpec {
+    /// The path of a key of the source for messages.
+    pub fn path_of(&self, key: &str) -> String {
+        format!("sources.{}.{key}", self.name)
+    }
+}
+
 /// One configured account at a provider.
 pub trait Source: Send + Sync {
     /// The names of the listings that run, in the definition's order.

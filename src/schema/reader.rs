@@ -2,10 +2,7 @@
 
 use super::diagnostic::{Diagnostics, SourceText, Span, one_of, suggest};
 use super::yaml::{Kind, Node};
-use crate::core::sanitize::is_displayable;
-
-/// The longest text on one line, in characters.
-const MAX_LINE: usize = 200;
+use crate::core::sanitize::{MAX_TEXT_LEN, is_displayable};
 
 /// The longest name that takes the place of a number in a path.
 const MAX_NAME_IN_PATH: usize = 63;
@@ -85,8 +82,8 @@ impl Reader {
     pub fn is_displayable(&mut self, node: &Node, path: &str, text: &str) -> bool {
         let problem = if !is_displayable(text) {
             "contains a line break or a character that cannot be displayed; write it on one line".to_owned()
-        } else if text.chars().count() > MAX_LINE {
-            format!("is longer than {MAX_LINE} characters")
+        } else if text.chars().count() > MAX_TEXT_LEN {
+            format!("is longer than {MAX_TEXT_LEN} characters")
         } else {
             return true;
         };

@@ -4,6 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use serde_json::{Value, json};
 use token_expiry_exporter::config;
 use token_expiry_exporter::providers::language::compile::compile;
 use token_expiry_exporter::providers::language::definition::{definition_schema, key_tables};
@@ -173,4 +174,45 @@ fn schema_accepts_what_the_reader_accepts() {
         let json = yaml::parse(&SourceText::new(name, content)).expect("YAML").to_json();
         assert!(!schema.is_valid(&json), "the schema accepts {name}.yaml");
     }
+    // Wrong keys are errors to the schema; what expressions and templates mean is left to the compiler.
+    for case in CASES.iter().filter(|(name, ..)| *name != "yaml-broken") {
+        let json = yaml::parse(&edited(case)).expect("YAML").to_json();
+        let is_wrong_key = ["next-key", "shape", "unknown-key"].contains(&case.0);
+        assert_eq!(schema.is_valid(&json), !is_wrong_key, "{}", case.0);
+    }
+}
+
+/// Replaces each value of a valid definition by values of every type.
+#[test]
+fn schema_refuses_only_what_the_reader_refuses() {
+    let schema = jsonschema::validator_for(&definition_schema()).expect("a JSON Schema");
+    let text = fs::read_to_string(golden("base/gitlab.yaml")).expect("the definition");
+    let original = yaml::parse(&SourceText::new("gitlab.yaml", text)).expect("YAML").to_json();
+    let values = [json!(null), json!(true), json!(7), json!("x"), json!("15m"), json!(["x"]), json!({"x": "y"})];
+    let mut refused = 0;
+    for pointer in pointers(&original, String::new()) {
+        for value in &values {
+            let mut changed = original.clone();
+            *changed.pointer_mut(&pointer).expect("the value") = value.clone();
+            // JSON is YAML.
+            let text = SourceText::new("gitlab.yaml", changed.to_string());
+            if !schema.is_valid(&changed) {
+                refused += 1;
+                assert!(compile(&text, &config::source_keys()).is_err(), "only the schema refuses {pointer}: {value}");
+            }
+        }
+    }
+    assert!(refused > 500, "the schema refuses too little: {refused}");
+}
+
+/// The JSON pointers of all values within this one.
+fn pointers(value: &Value, path: String) -> Vec<String> {
+    let within: Vec<String> = match value {
+        Value::Object(map) => map.iter().flat_map(|(key, value)| pointers(value, format!("{path}/{key}"))).collect(),
+        Value::Array(list) => {
+            list.iter().enumerate().flat_map(|(at, value)| pointers(value, format!("{path}/{at}"))).collect()
+        }
+        _ => Vec::new(),
+    };
+    [path].into_iter().filter(|path| !path.is_empty()).chain(within).collect()
 }

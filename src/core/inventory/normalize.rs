@@ -4,13 +4,11 @@ use std::collections::BTreeMap;
 
 use super::source::{Adjustment, zeros};
 use crate::core::address;
-use crate::core::sanitize::{is_displayable, sanitize};
+use crate::core::sanitize::{MAX_TEXT_LEN, is_displayable, sanitize};
 use crate::core::token::{Owner, Token};
 use crate::core::web_url::web_url;
 
-/// Limits in characters.
-const MAX_LEN: usize = 200;
-/// Identifiers must stay unique, and some vendors' are long.
+/// In characters. Identifiers must stay unique, and some vendors' are long.
 const MAX_ID_LEN: usize = 500;
 /// A longer link is omitted: a truncated one would lead elsewhere.
 const MAX_LINK_LEN: usize = 2000;
@@ -50,7 +48,7 @@ impl Normalizer {
     }
 
     fn text(&mut self, text: &mut String) {
-        self.limit(text, MAX_LEN, |_| "…".to_owned());
+        self.limit(text, MAX_TEXT_LEN, |_| "…".to_owned());
     }
 
     /// Truncates a text that is too long and appends a suffix to it.

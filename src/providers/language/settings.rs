@@ -125,8 +125,8 @@ struct SettingsResolver<'a> {
 }
 
 impl SettingsResolver<'_> {
-    fn error(&mut self, at: Span, message: &str) {
-        self.reader.error(at, format!("{}: {message}", self.spec.name));
+    fn error(&mut self, at: Span, key: &str, message: &str) {
+        self.reader.error(at, format!("{}: {message}", self.spec.path_of(key)));
     }
 
     fn given(&self, setting: &Setting) -> Option<&(Key, Node)> {
@@ -137,7 +137,7 @@ impl SettingsResolver<'_> {
         let mut settings = Map::new();
         for setting in &self.provider.settings {
             let given = self.given(setting).map(|(_, node)| node.clone());
-            let path = format!("{}: `{}`", self.spec.name, setting.name);
+            let path = self.spec.path_of(&setting.name);
             let given = given.and_then(|node| value(&mut self.reader, &node, setting.setting_type, &path));
             let value = given.filter(|value| !value.is_null()).or_else(|| setting.default.clone());
             if value.is_none() {
@@ -156,7 +156,8 @@ impl SettingsResolver<'_> {
             Some((key, _)) => key.at,
             None => self.spec.at,
         };
-        self.error(at, &format!("`{}` is missing{why}: {}", setting.name, setting.help));
+        self.reader
+            .error(at, format!("sources.{}: `{}` is missing{why}: {}", self.spec.name, setting.name, setting.help));
     }
 
     fn check_unknown(&mut self) {
@@ -171,7 +172,7 @@ impl SettingsResolver<'_> {
                 }
                 None => String::new(),
             };
-            let message = format!("{}: unknown key `{}`{hint}", self.spec.name, key.name);
+            let message = format!("unknown key `{}`{hint}", self.spec.path_of(&key.name));
             let error = self.spec.text.error(key.at, message);
             // The line of an unknown key may contain a secret.
             let is_known = meant.is_some_and(|meant| known.contains(&meant));
@@ -213,7 +214,7 @@ impl SettingsResolver<'_> {
             true => format!("; `{}` has only one, without a name: omit `{key}`", self.provider.name),
             false => suggest(name, known),
         };
-        self.error(at, &format!("{key}: unknown name `{name}`{hint}"));
+        self.error(at, key, &format!("unknown name `{name}`{hint}"));
     }
 
     /// Checks that the parts of the credential that the scheme uses are configured, and no others.
@@ -222,25 +223,26 @@ impl SettingsResolver<'_> {
         let given = self.spec.credentials.parts();
         let at = self.spec.credential_at.unwrap_or(self.spec.at);
         let is_single = needed.iter().any(String::is_empty);
+        const SINGLE: &str = "`credential: {file: PATH}` or `{env: NAME}`";
         for part in needed.iter().filter(|part| !given.contains(part)) {
             let message = match part.as_str() {
-                "" if given.is_empty() => {
-                    "the credential is missing: `credential: {file: PATH}` or `{env: NAME}`".into()
+                "" if given.is_empty() => format!("missing; write {SINGLE}"),
+                "" => format!("has no parts here; write {SINGLE}"),
+                part => {
+                    format!(
+                        "the part `{part}` is missing; write `credential: {{{part}: {{file: PATH}}}}` or `{{env: NAME}}`"
+                    )
                 }
-                "" => "the credential has no parts here: `credential: {file: PATH}` or `{env: NAME}`".into(),
-                part => format!(
-                    "the part `{part}` of the credential is missing: `credential: {{{part}: {{file: PATH}}}}` or `{{env: NAME}}`"
-                ),
             };
-            self.error(at, &message);
+            self.error(at, "credential", &message);
         }
         for part in given.iter().filter(|part| !is_single && !needed.contains(part)) {
             match part.as_str() {
-                "" if needed.is_empty() => self.error(at, "a credential is not used here"),
+                "" if needed.is_empty() => self.error(at, "credential", "has no effect with this provider; remove it"),
                 "" => {}
                 part => {
                     let hint = did_you_mean(part, needed.iter().map(String::as_str));
-                    self.error(at, &format!("the credential has no part `{part}`{hint}"));
+                    self.error(at, "credential", &format!("unknown part `{part}`{hint}"));
                 }
             }
         }

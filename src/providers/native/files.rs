@@ -51,13 +51,15 @@ struct Files {
 pub(super) fn connect(mut spec: SourceSpec) -> Result<Box<dyn Source>, Diagnostics> {
     let mut reader = Reader::new(spec.text.clone());
     let settings = Node { at: spec.at, kind: Kind::Map(std::mem::take(&mut spec.settings)) };
-    let settings = reader.read(&settings, "", &SETTINGS);
+    let settings = reader.read(&settings, &format!("sources.{}", spec.name), &SETTINGS);
     let mut patterns = Vec::new();
     for (pattern, at) in settings.texts("paths").into_iter().flatten() {
         let pattern = relative_to(&spec.text, &pattern).to_string_lossy().into_owned();
         match glob::Pattern::new(&pattern) {
             Ok(_) => patterns.push(pattern),
-            Err(error) => reader.error(at, format!("paths: invalid glob pattern: {}", error.msg)),
+            Err(error) => {
+                reader.error(at, format!("{}: invalid glob pattern: {}", settings.path_of("paths"), error.msg))
+            }
         }
     }
     reject_extra_keys(&mut reader, &spec, LISTING);

@@ -89,13 +89,13 @@ pub(super) fn info(
 /// Reports the keys of a source that a native provider does not use.
 pub(super) fn reject_extra_keys(reader: &mut Reader, spec: &SourceSpec, listing: &str) {
     if let Some((_, at)) = &spec.auth {
-        reader.error(*at, "`auth` has no effect: this provider needs no authentication; remove it");
+        reader.error(*at, format!("{}: has no effect with this provider; remove it", spec.path_of("auth")));
     }
     if let Some(at) = spec.credential_at {
-        reader.error(at, "`credential` has no effect: this provider needs none; remove it");
+        reader.error(at, format!("{}: has no effect with this provider; remove it", spec.path_of("credential")));
     }
     for (name, at) in spec.listings.iter().flatten().filter(|(name, _)| name != listing) {
-        reader.error(*at, format!("unknown listing `{name}`; this provider has `{listing}`"));
+        reader.error(*at, format!("{}: unknown listing `{name}`; expected `{listing}`", spec.path_of("listings")));
     }
 }
 

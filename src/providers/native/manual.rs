@@ -58,12 +58,13 @@ struct Manual {
 pub(super) fn connect(mut spec: SourceSpec) -> Result<Box<dyn Source>, Diagnostics> {
     let mut reader = Reader::new(spec.text.clone());
     let settings = Node { at: spec.at, kind: Kind::Map(std::mem::take(&mut spec.settings)) };
-    let settings = reader.read(&settings, "", &SETTINGS);
+    let settings = reader.read(&settings, &format!("sources.{}", spec.name), &SETTINGS);
     if !settings.is_given("tokens") && !settings.is_given("file") && !settings.has_unknown {
-        reader.error(spec.at, "`tokens` or `file` is missing");
+        reader.error(spec.at, format!("{}: `tokens` or `file` is missing", settings.path));
     }
     reject_extra_keys(&mut reader, &spec, LISTING);
-    let tokens = settings.node("tokens").into_iter().flat_map(|node| element_paths(node, "tokens", |_| false));
+    let tokens_path = settings.path_of("tokens");
+    let tokens = settings.node("tokens").into_iter().flat_map(|node| element_paths(node, &tokens_path, |_| false));
     let manual = Manual {
         tokens: tokens.filter_map(|(path, node)| entry::token(&mut reader, node, &path).ok()).collect(),
         file: settings.text("file").map(|file| relative_to(&spec.text, &file)),

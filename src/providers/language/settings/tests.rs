@@ -93,35 +93,35 @@ fn resolve_reports_every_error_at_once() {
     let source =
         "name: mine\nurl: widgets.example\nteam: [a]\ndays: many\nadmin: 'yes'\nauth: oauht\nlistings: [teams, x]\n";
     insta::assert_snapshot!(resolve(source, &[""]).expect_err("errors"), @"
-    config.yaml:1:7: mine: `teams` is missing: the teams
+    config.yaml:1:7: sources.mine: `teams` is missing: the teams
     1 | name: mine
       |       ^^^^
 
-    config.yaml:2:6: mine: `url`: expected an http or https URL, such as `https://api.example.com`
+    config.yaml:2:6: sources.mine.url: expected an http or https URL, such as `https://api.example.com`
     2 | url: widgets.example
       |      ^^^^^^^^^^^^^^^
 
-    config.yaml:3:1: mine: unknown key `team`; did you mean `teams`?
+    config.yaml:3:1: unknown key `sources.mine.team`; did you mean `teams`?
     3 | team: [a]
       | ^^^^
 
-    config.yaml:4:7: mine: `days`: expected a whole number, found a string
+    config.yaml:4:7: sources.mine.days: expected a whole number, found a string
     4 | days: many
       |       ^^^^
 
-    config.yaml:5:8: mine: `admin`: expected `true` or `false`, found a string
+    config.yaml:5:8: sources.mine.admin: expected `true` or `false`, found a string
     5 | admin: 'yes'
       |        ^^^^^
 
-    config.yaml:6:7: mine: auth: unknown name `oauht`; did you mean `oauth`?
+    config.yaml:6:7: sources.mine.auth: unknown name `oauht`; did you mean `oauth`?
     6 | auth: oauht
       |       ^^^^^
 
-    config.yaml:7:12: mine: listings: unknown name `teams`; did you mean `team`?
+    config.yaml:7:12: sources.mine.listings: unknown name `teams`; did you mean `team`?
     7 | listings: [teams, x]
       |            ^^^^^
 
-    config.yaml:7:19: mine: listings: unknown name `x`; expected `team`, `org` or `all`
+    config.yaml:7:19: sources.mine.listings: unknown name `x`; expected `team`, `org` or `all`
     7 | listings: [teams, x]
       |                   ^
     ");
@@ -131,32 +131,32 @@ fn resolve_reports_every_error_at_once() {
 fn resolve_requires_what_is_certainly_needed() {
     let cases: &[(&str, &[&str], &[&str])] = &[
         ("teams: []\n", &[""], &[]),
-        ("teams: []\n", &[], &["mine: the credential is missing: `credential: {file: PATH}` or `{env: NAME}`"]),
+        ("teams: []\n", &[], &["sources.mine.credential: missing; write `credential: {file: PATH}` or `{env: NAME}`"]),
         (
             "teams: []\n",
             &["secret"],
-            &["mine: the credential has no parts here: `credential: {file: PATH}` or `{env: NAME}`"],
+            &["sources.mine.credential: has no parts here; write `credential: {file: PATH}` or `{env: NAME}`"],
         ),
         (
             "teams: []\nauth: oauth\n",
             &["secret"],
-            &["mine: `client_id` is missing, which `auth: oauth` needs: the client, if auth is oauth"],
+            &["sources.mine: `client_id` is missing, which `auth: oauth` needs: the client, if auth is oauth"],
         ),
         (
             "teams: []\nauth: oauth\nclient_id: me\n",
             &["secrt"],
             &[
-                "mine: the part `secret` of the credential is missing: `credential: {secret: {file: PATH}}` or `{env: NAME}`",
-                "mine: the credential has no part `secrt`; did you mean `secret`?",
+                "sources.mine.credential: the part `secret` is missing; write `credential: {secret: {file: PATH}}` or `{env: NAME}`",
+                "sources.mine.credential: unknown part `secrt`; did you mean `secret`?",
             ],
         ),
         (
             "teams: []\nlistings: [org]\n",
             &[""],
-            &["mine: `org` is missing, which the listing `org` needs: the organization"],
+            &["sources.mine: `org` is missing, which the listing `org` needs: the organization"],
         ),
         ("teams: []\nlistings: [all]\n", &[""], &[]),
-        ("teams:\n", &[""], &["mine: `teams` is missing: the teams"]),
+        ("teams:\n", &[""], &["sources.mine: `teams` is missing: the teams"]),
     ];
     for (source, parts, expected) in cases {
         let errors = resolve(&format!("name: mine\n{source}"), parts).err().unwrap_or_default();
@@ -177,8 +177,8 @@ fn resolve_hides_lines_that_may_hold_a_secret() {
         "name: mine\nteams: []\napi_token: s3cret\ncredentail: s3cret\nurl: https://me:s3cret@widgets.example\n";
     let errors = resolve(source, &[""]).expect_err("errors");
     assert!(!errors.contains("s3cret"), "{errors}");
-    assert!(errors.contains("unknown key `api_token`; secrets are not allowed here"), "{errors}");
-    assert!(errors.contains("unknown key `credentail`; did you mean `credential`?"), "{errors}");
+    assert!(errors.contains("unknown key `sources.mine.api_token`; secrets are not allowed here"), "{errors}");
+    assert!(errors.contains("unknown key `sources.mine.credentail`; did you mean `credential`?"), "{errors}");
     assert!(errors.contains("expected an http or https URL without user and password"), "{errors}");
 }
 

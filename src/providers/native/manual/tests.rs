@@ -65,23 +65,23 @@ fn connect_reports_each_error_with_its_position() {
 fil: x",
     );
     insta::assert_snapshot!(errors.err().unwrap(), @"
-    config.yaml:2:24: tokens.a.expires: invalid time; expected a date such as 2027-01-31, a timestamp such as 2027-01-31T12:00:00Z, or never
+    config.yaml:2:24: sources.hand.tokens.a.expires: invalid time; expected a date such as 2027-01-31, a timestamp such as 2027-01-31T12:00:00Z, or never
     2 |   - {name: a, expires: soon}
       |                        ^^^^
 
-    config.yaml:3:15: unknown key `tokens.b.expire`; did you mean `expires`?
+    config.yaml:3:15: unknown key `sources.hand.tokens.b.expire`; did you mean `expires`?
     3 |   - {name: b, expire: 2027-01-31}
       |               ^^^^^^
 
-    config.yaml:4:6: tokens[2]: `name` is missing
+    config.yaml:4:6: sources.hand.tokens[2]: `name` is missing
     4 |   - {expires: 2027-01-31, manage_url: 'javascript:x'}
       |      ^^^^^^^
 
-    config.yaml:4:39: tokens[2].manage_url: invalid URL; expected https:// or http://, without credentials
+    config.yaml:4:39: sources.hand.tokens[2].manage_url: invalid URL; expected https:// or http://, without credentials
     4 |   - {expires: 2027-01-31, manage_url: 'javascript:x'}
       |                                       ^^^^^^^^^^^^^^
 
-    config.yaml:5:1: unknown key `fil`; did you mean `file`?
+    config.yaml:5:1: unknown key `sources.hand.fil`; did you mean `file`?
     5 | fil: x
       | ^^^
     ");
