@@ -82,7 +82,7 @@ pub(super) async fn run(
         let result = match reloader.load().await {
             Ok(setup) => {
                 runtime.apply(setup).await;
-                // A client that is told "reloaded" must not find the previous sources.
+                // A client that gets the response "reloaded" must not find the previous sources.
                 super::render(Arc::clone(&runtime.page)).await;
                 info!("configuration reloaded");
                 Ok(())

@@ -54,7 +54,7 @@ pub(super) enum Pem {
     Inline(Secret),
 }
 
-/// What is asked of clients: Go's names, since the format is Go's.
+/// Whether clients must present a certificate. The names are Go's, because the format is Go's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ClientAuth {
     None,
