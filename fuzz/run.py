@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Runs every fuzzer for so many seconds, at low priority, and writes the table of docs/security.md: `fuzz/run.py [SECONDS]`.
+"""Runs every fuzz target, at low priority, and writes the table of docs/security.md: `fuzz/run.py [SECONDS_PER_TARGET]`.
 
-Works with stable Rust: what libFuzzer needs of the compiler is switched on by RUSTC_BOOTSTRAP. What a fuzzer finds stands
-under fuzz/artifacts; once mended, the input belongs into fuzz/corpus.
+RUSTC_BOOTSTRAP enables the compiler flags that libFuzzer needs on stable Rust. Findings are in fuzz/artifacts; add the input
+to fuzz/corpus when the bug is fixed.
 """
 
 import os
@@ -18,7 +18,7 @@ ENVIRONMENT = {**os.environ, "RUSTC_BOOTSTRAP": "1"}
 
 
 def cargo_fuzz(command, *arguments):
-    # Without a sanitizer: there is no `unsafe` here for it to look into, and each run is three times as fast.
+    # Without a sanitizer: the crate has no `unsafe` code, and runs are three times as fast.
     fuzz = [TOP / ".tools/bin/cargo-fuzz", "fuzz", command, "--sanitizer=none", f"--target-dir={TARGET_DIR}"]
     return ["nice", "-n", "10", *map(str, fuzz), *arguments]
 
@@ -29,22 +29,22 @@ def number(pattern, text):
 
 
 def run(name, seconds):
-    """One row: inputs tried, places of the code reached, kinds of input told apart, findings."""
+    """One row: inputs tried, code locations reached, features, findings."""
     corpus, found = TOP / "fuzz/corpus" / name, TOP / "fuzz/found" / name
     found.mkdir(parents=True, exist_ok=True)
-    # New inputs go to `found`, which is not kept; the kept corpus is small, and chosen.
+    # New inputs are written to `found`, which is not committed. The committed corpus is small and selected.
     limits = [f"-max_total_time={seconds}", "-max_len=8192", "-rss_limit_mb=2048", "-timeout=10", "-print_final_stats=1"]
     command = cargo_fuzz("run", name, str(found), str(corpus), "--", *limits)
     done = subprocess.run(command, cwd=TOP, env=ENVIRONMENT, capture_output=True, text=True)
-    said = done.stderr
+    output = done.stderr
     artifacts = TOP / "fuzz/artifacts" / name
     findings = len(list(artifacts.iterdir())) if artifacts.exists() else 0
     if done.returncode and not findings:
-        sys.exit(f"{name} does not run:\n{said[-3000:]}")
-    row = (number(r"stat::number_of_executed_units:\s*(\d+)", said), number(r"cov: (\d+)", said), number(r"ft: (\d+)", said))
+        sys.exit(f"{name} failed:\n{output[-3000:]}")
+    row = (number(r"stat::number_of_executed_units:\s*(\d+)", output), number(r"cov: (\d+)", output), number(r"ft: (\d+)", output))
     print(f"{name}: {row[0]:,} inputs, {row[1]:,} places, {row[2]:,} features, {findings} findings", flush=True)
     if findings:
-        print(said[-3000:])
+        print(output[-3000:])
     return name, seconds, *row, findings
 
 

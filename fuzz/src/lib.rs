@@ -146,12 +146,12 @@ pub fn link(input: &[u8]) {
 
 /// Rate-limit headers: no wait exceeds the configured maximum.
 pub fn rate_limit(input: &[u8]) {
-    let (headers, longest) = (headers(input), Duration::from_secs(60));
+    let (headers, max) = (headers(input), Duration::from_secs(60));
     quota::rate_limit(&headers);
     let now = quota::server_time(&headers).unwrap_or_else(now);
     for reason in [Reason::RateLimited, Reason::ServerError] {
-        let told = quota::requested_delay(reason, &headers, now);
-        assert!(retry::delay(3, told, longest, 1.0) <= longest);
+        let requested = quota::requested_delay(reason, &headers, now);
+        assert!(retry::delay(3, requested, max, 1.0) <= max);
     }
 }
 
@@ -188,12 +188,12 @@ pub fn time(input: &[u8]) {
     parse_duration(&text);
     let values = [json!(text), serde_json::from_slice(input).unwrap_or_default()];
     for unit in [Unit::None, Unit::EpochSeconds, Unit::EpochMilliseconds, Unit::SecondsFromNow] {
-        let reading = TimeFormat { unit, rfc_2822: true, end_of_day: true, ..TimeFormat::default() };
+        let format = TimeFormat { unit, rfc_2822: true, end_of_day: true, ..TimeFormat::default() };
         for value in &values {
-            if let Expiry::At(at) = reading.expiry(value, now()) {
+            if let Expiry::At(at) = format.expiry(value, now()) {
                 assert!((31_536_000..253_402_387_200).contains(&at.timestamp()), "{value} is {at}");
             }
-            let _ = reading.timestamp(value, now());
+            let _ = format.timestamp(value, now());
         }
     }
 }

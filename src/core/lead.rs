@@ -117,8 +117,8 @@ impl Bands {
 pub(crate) fn lifetime(token: &Token, expires: Expiry) -> Option<TimeDelta> {
     let positive = |lifetime: &TimeDelta| *lifetime > TimeDelta::zero();
     let granted = token.lifetime.filter(positive).filter(|_| matches!(expires, Expiry::At(_)));
-    let end = expires.timestamp()?;
-    granted.or_else(|| token.created_at.map(|created| end - created).filter(positive))
+    let expiry = expires.timestamp()?;
+    granted.or_else(|| token.created_at.map(|created| expiry - created).filter(positive))
 }
 
 #[cfg(test)]

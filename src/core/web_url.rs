@@ -2,8 +2,8 @@
 
 use url::Url;
 
-/// The URL if it is one of the web and names nothing but host and path: `javascript:` must not become a link, and credentials must
-/// not be shown.
+/// The URL if it is absolute, http or https, and without credentials: `javascript:` must not become a link, and credentials
+/// must not be shown.
 pub fn web_url(text: &str) -> Option<Url> {
     let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"))?;
     let has_credentials = !url.username().is_empty() || url.password().is_some();

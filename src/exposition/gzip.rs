@@ -1,10 +1,10 @@
-//! Gzip in parts: what was compressed once is put together with what is new, as one valid stream.
+//! Gzip in parts: parts that were compressed before and new ones are joined to one valid stream.
 //!
-//! A deflate stream (RFC 1951) is a row of blocks, of which the last is marked. A *sync flush* ends a block, adds an empty
-//! one, and with it reaches a byte boundary, so that the blocks of another compressor can follow as they are; each of
-//! ours starts with an empty window, so none refers to bytes of a part before it. What remains is the mark of the end
-//! (an empty last block), and gzip's trailer (RFC 1952): the length, and the CRC-32, which can be computed from the CRCs
-//! of the parts. One member, because not every reader goes on after the first.
+//! A deflate stream (RFC 1951) is a sequence of blocks, of which the last is marked. A *sync flush* completes a block and adds
+//! an empty one, which ends at a byte boundary, so that the blocks of another compressor can follow unchanged. Each
+//! compressor starts with an empty window, so no block refers to an earlier part. Then follow an empty last block and gzip's
+//! trailer (RFC 1952): the length, and the CRC-32, which is computed from the CRCs of the parts. The result is one gzip
+//! member, as not every reader continues after the first.
 
 use std::io;
 
@@ -17,13 +17,13 @@ const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];
 /// An empty block with fixed codes, marked as the last.
 const END: [u8; 2] = [0x03, 0x00];
 
-/// What a sync flush ends with: the length of an empty stored block, and its complement.
-const FLUSHED: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
+/// The end of a sync flush: the length of an empty stored block, and its complement.
+const FLUSH_END: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
 
-/// The least room that the compressor is given at a time, in bytes.
-const ROOM: usize = 16 * 1024;
+/// The minimum space that the compressor gets at a time, in bytes.
+const MIN_SPACE: usize = 16 * 1024;
 
-/// A run of bytes as whole deflate blocks, none of them the last.
+/// Bytes as complete deflate blocks, none of which is marked as the last.
 #[derive(Debug)]
 pub(crate) struct GzipPart {
     deflated: Bytes,
@@ -32,14 +32,14 @@ pub(crate) struct GzipPart {
 }
 
 impl GzipPart {
-    /// Compresses what is there as a whole.
+    /// Compresses bytes at once.
     ///
     /// # Errors
     /// None in practice: the compressor writes to memory.
     pub(crate) fn new(bytes: &[u8]) -> io::Result<Self> {
-        let mut packer = GzipPartWriter::new(Compression::default());
-        packer.push(bytes)?;
-        packer.finish()
+        let mut writer = GzipPartWriter::new(Compression::default());
+        writer.push(bytes)?;
+        writer.finish()
     }
 
     /// The size before compression, in bytes.
@@ -48,10 +48,10 @@ impl GzipPart {
     }
 }
 
-/// A part that comes into being piece by piece, so that its uncompressed whole is never held.
+/// Compresses a part chunk by chunk, so that it is never in memory uncompressed.
 ///
-/// `flate2`'s own encoder would be shorter, but its flush asks for a sync flush once, and gives up on it where the output
-/// does not fit into its buffer: the part would end in the middle of a block, and the page would be unreadable.
+/// `flate2`'s encoder would be shorter, but it requests a sync flush only once, and abandons it if the output does not fit into
+/// its buffer: the part would end in the middle of a block, and the page would be unreadable.
 pub(crate) struct GzipPartWriter {
     compress: Compress,
     deflated: Vec<u8>,
@@ -63,7 +63,7 @@ impl GzipPartWriter {
         Self { compress: Compress::new(level, false), deflated: Vec::new(), crc: crc32fast::Hasher::new() }
     }
 
-    /// Compresses the next piece.
+    /// Compresses the next chunk.
     ///
     /// # Errors
     /// None in practice: the compressor writes to memory.
@@ -72,24 +72,24 @@ impl GzipPartWriter {
         self.run(bytes, FlushCompress::None)
     }
 
-    /// Ends at a byte boundary.
+    /// Completes the part at a byte boundary.
     ///
     /// # Errors
     /// None in practice: the compressor writes to memory.
     pub(crate) fn finish(mut self) -> io::Result<GzipPart> {
         self.run(&[], FlushCompress::Sync)?;
-        if !self.deflated.ends_with(&FLUSHED) {
-            return Err(io::Error::other("the compressor did not end its block"));
+        if !self.deflated.ends_with(&FLUSH_END) {
+            return Err(io::Error::other("the compressor did not complete its block"));
         }
         self.deflated.shrink_to_fit();
         Ok(GzipPart { deflated: self.deflated.into(), crc: self.crc, length: self.compress.total_in() })
     }
 
-    /// Until all is read, and the compressor has nothing more to write: it has then left some of its room free.
-    /// <https://zlib.net/manual.html> (`deflate`) demands the same kind of flush at each call until then.
+    /// Runs the compressor until it has read all input and left some of the space free, which means that it has no more output.
+    /// <https://zlib.net/manual.html> (`deflate`) requires the same kind of flush at each call until then.
     fn run(&mut self, mut bytes: &[u8], flush: FlushCompress) -> io::Result<()> {
         loop {
-            self.deflated.reserve(ROOM);
+            self.deflated.reserve(MIN_SPACE);
             let before = self.compress.total_in();
             self.compress.compress_vec(bytes, &mut self.deflated, flush)?;
             let read = usize::try_from(self.compress.total_in() - before).unwrap_or(usize::MAX);
@@ -101,7 +101,7 @@ impl GzipPartWriter {
     }
 }
 
-/// One gzip stream of all parts, in pieces that share the parts' memory: a thousand who read slowly hold one page.
+/// Joins parts to one gzip stream, in chunks that share the memory of the parts: a thousand slow clients need one page.
 pub(crate) fn join(parts: &[&GzipPart]) -> Vec<Bytes> {
     let mut stream = Vec::with_capacity(parts.len() + 2);
     stream.push(Bytes::from_static(&HEADER));
@@ -112,11 +112,11 @@ pub(crate) fn join(parts: &[&GzipPart]) -> Vec<Bytes> {
         crc.combine(&part.crc);
         length += part.length;
     }
-    let mut end = END.to_vec();
-    end.extend(crc.finalize().to_le_bytes());
+    let mut trailer = END.to_vec();
+    trailer.extend(crc.finalize().to_le_bytes());
     // The trailer's length is modulo 2^32.
-    end.extend((length & u64::from(u32::MAX)).to_le_bytes().into_iter().take(4));
-    stream.push(end.into());
+    trailer.extend((length & u64::from(u32::MAX)).to_le_bytes().into_iter().take(4));
+    stream.push(trailer.into());
     stream
 }
 
@@ -138,19 +138,19 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_parts_are_one_member(texts in prop::collection::vec(
+        fn joined_parts_are_one_gzip_member(texts in prop::collection::vec(
             prop_oneof![prop::collection::vec(any::<u8>(), 0..2_000), "(token\\{id=\"[0-9]{1,3}\"\\} [0-9]\n){0,300}".prop_map(String::into_bytes)],
             0..5,
         )) {
             let stream = joined(&texts);
             let mut read = Vec::new();
-            // The decoder of a single member: it would stop short at a second one.
+            // Decodes only one member.
             flate2::read::GzDecoder::new(&stream[..]).read_to_end(&mut read).expect("gzip");
             prop_assert_eq!(read, texts.concat());
         }
     }
 
-    /// What cannot be compressed: the last block of a part is then as large as it gets.
+    /// Incompressible bytes, so that the last block of a part is as large as possible.
     fn noise(length: usize) -> Vec<u8> {
         let mut state = 1_u64;
         let mut next = || {
@@ -161,19 +161,20 @@ mod tests {
     }
 
     #[test]
-    fn a_part_of_any_size_level_and_noise_is_whole_and_another_follows_it() {
-        let whole = noise(400_000);
-        // Also as a page is: of few letters, in lines that are alike.
+    fn part_of_any_size_and_level_is_complete() {
+        let random = noise(400_000);
+        // Also compressible lines, as in a page.
         let lines: String =
             (0..20_000).map(|n: u32| format!("token_info{{id=\"{:x}\"}} 1\n", n.wrapping_mul(2_654_435_761))).collect();
         for level in 0..=9 {
             for (length, piece) in
                 [(1, 1), (31_000, 31_000), (65_536, 65_536), (100_000, 65_536), (400_000, 65_536), (400_000, 400_000)]
             {
-                for text in [&whole[..length], &lines.as_bytes()[..length]] {
-                    let mut packer = GzipPartWriter::new(Compression::new(level));
-                    text.chunks(piece).for_each(|piece| packer.push(piece).expect("compresses"));
-                    let parts = [packer.finish().expect("ends"), GzipPart::new(b"the next\n").expect("compresses")];
+                for text in [&random[..length], &lines.as_bytes()[..length]] {
+                    let mut writer = GzipPartWriter::new(Compression::new(level));
+                    text.chunks(piece).for_each(|piece| writer.push(piece).expect("compresses"));
+                    let parts =
+                        [writer.finish().expect("completes"), GzipPart::new(b"the next\n").expect("compresses")];
                     assert_eq!(parts[0].length(), length as u64);
                     let mut read = Vec::new();
                     let stream = join(&parts.iter().collect::<Vec<_>>()).concat();
@@ -186,10 +187,10 @@ mod tests {
     }
 
     #[test]
-    fn gzip_itself_finds_no_fault() {
+    fn joined_parts_pass_gzip_test() {
         let texts = [vec![b'a'; 200_000], Vec::new(), b"token_info 1\n".to_vec()];
         let mut gzip = Command::new("gzip").arg("-t").stdin(Stdio::piped()).spawn().expect("gzip is installed");
         gzip.stdin.take().expect("a pipe").write_all(&joined(&texts)).expect("gzip reads");
-        assert!(gzip.wait().expect("gzip ends").success());
+        assert!(gzip.wait().expect("gzip exits").success());
     }
 }

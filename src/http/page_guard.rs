@@ -84,7 +84,7 @@ fn links(header: &str) -> impl Iterator<Item = (&str, Parameters<'_>)> {
     })
 }
 
-/// The parameters at the head of `text`, and what follows them. A quoted value is kept with its backslashes.
+/// The parameters at the start of `text`, and the rest. Quoted values keep their backslashes.
 fn parameters(text: &str) -> (Parameters<'_>, &str) {
     let mut found = Vec::new();
     let mut rest = text.trim_start();

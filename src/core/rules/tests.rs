@@ -40,20 +40,20 @@ fn regex(text: &str) -> Option<Regex> {
     Some(Regex::new(text).unwrap())
 }
 
-fn kept(rules: &[Rule], token: &Token) -> Overrides {
+fn overrides(rules: &[Rule], token: &Token) -> Overrides {
     match apply(rules, "gitlab-eu", "gitlab", token) {
-        RuleResult::Kept(changes) => changes,
+        RuleResult::Kept(overrides) => overrides,
         RuleResult::Dropped => panic!("dropped"),
     }
 }
 
 #[test]
-fn a_rule_matches_where_all_that_it_says_holds() {
+fn rule_matches_if_all_conditions_hold() {
     let one = |text: &str| vec!["other".to_owned(), text.to_owned()];
     let on_label = |name: &str, text: &str| BTreeMap::from([(name.to_owned(), Regex::new(text).unwrap())]);
     let nothing = Match::default;
     let cases = [
-        ("nothing said", nothing(), true),
+        ("no condition", nothing(), true),
         ("source", Match { source: one("gitlab-eu"), ..nothing() }, true),
         ("another source", Match { source: one("gitlab"), ..nothing() }, false),
         ("provider", Match { provider: one("gitlab"), ..nothing() }, true),
@@ -70,7 +70,7 @@ fn a_rule_matches_where_all_that_it_says_holds() {
         ("another owner", Match { owner: regex("joe"), ..nothing() }, false),
         ("label", Match { labels: on_label("project", "^acme/"), ..nothing() }, true),
         ("another label", Match { labels: on_label("project", "^other/"), ..nothing() }, false),
-        ("a label that is not there", Match { labels: on_label("team", ".*"), ..nothing() }, false),
+        ("a missing label", Match { labels: on_label("team", ".*"), ..nothing() }, false),
         ("name, but another kind", Match { name: regex("^renovate"), kind: one("session"), ..nothing() }, false),
     ];
     for (case, matches, holds) in cases {
@@ -79,24 +79,24 @@ fn a_rule_matches_where_all_that_it_says_holds() {
     }
     let ownerless = Token { owner: None, ..renovate() };
     let rule = Rule { matches: Match { owner: regex(""), ..nothing() }, drop: true, ..Rule::default() };
-    assert_eq!(kept(&[rule], &ownerless), Overrides::default(), "no owner is no empty owner");
+    assert_eq!(overrides(&[rule], &ownerless), Overrides::default(), "a token without an owner does not match");
 }
 
 #[test]
-fn without_a_rule_a_token_is_as_its_provider_says() {
-    assert_eq!(kept(&[], &renovate()), Overrides::default());
+fn no_overrides_without_a_matching_rule() {
+    assert_eq!(overrides(&[], &renovate()), Overrides::default());
     let other = Rule {
         matches: Match { name: regex("other"), ..Match::default() },
         labels: labels(&[("team", "platform")]),
         ..Rule::default()
     };
-    assert_eq!(kept(&[other], &renovate()), Overrides::default());
+    assert_eq!(overrides(&[other], &renovate()), Overrides::default());
     let nothing_new = Rule { labels: labels(&[("project", "acme/web")]), ..Rule::default() };
-    assert_eq!(kept(&[nothing_new], &renovate()), Overrides::default(), "a label that it has already");
+    assert_eq!(overrides(&[nothing_new], &renovate()), Overrides::default(), "the label is unchanged");
 }
 
 #[test]
-fn all_that_match_apply_and_a_later_one_wins() {
+fn all_matching_rules_apply_and_a_later_one_wins() {
     let days = |days| Some(TimeDelta::days(days));
     let rules = [
         Rule {
@@ -116,41 +116,41 @@ fn all_that_match_apply_and_a_later_one_wins() {
             ..Rule::default()
         },
     ];
-    let changes = kept(&rules, &renovate());
-    assert_eq!(changes.labels, Some(labels(&[("project", "acme/web"), ("team", "platform"), ("tier", "1")])));
-    assert_eq!(changes.lead, LeadChange { warning: days(60), critical: days(2) });
-    assert_eq!(changes.expires(&renovate()), Expiry::Policy("2026-04-01T00:00:00Z".parse().unwrap()));
-    assert_eq!(changes.owner, None);
+    let overrides = overrides(&rules, &renovate());
+    assert_eq!(overrides.labels, Some(labels(&[("project", "acme/web"), ("team", "platform"), ("tier", "1")])));
+    assert_eq!(overrides.lead, LeadChange { warning: days(60), critical: days(2) });
+    assert_eq!(overrides.expires(&renovate()), Expiry::Policy("2026-04-01T00:00:00Z".parse().unwrap()));
+    assert_eq!(overrides.owner, None);
 }
 
 #[test]
-fn an_owner_is_set_field_by_field() {
-    let set = |change: Owner, token: &Token| kept(&[Rule { owner: Some(change), ..Rule::default() }], token);
+fn owner_is_set_field_by_field() {
+    let set = |change: Owner, token: &Token| overrides(&[Rule { owner: Some(change), ..Rule::default() }], token);
     let mailbox = owner("", "", "Platform@Example.com");
     assert_eq!(set(mailbox.clone(), &renovate()).owner, Some(owner("91", "Jane", "platform@example.com")));
     let ownerless = Token { owner: None, ..renovate() };
     assert_eq!(set(mailbox, &ownerless).owner, Some(owner("", "", "platform@example.com")));
     assert_eq!(set(owner("", "Team", ""), &renovate()).owner, Some(owner("91", "Team", "jane@example.com")));
     let refused = set(owner("", "Team", "a@example.com, b@example.com"), &renovate());
-    assert_eq!(refused.owner, Some(owner("91", "Team", "jane@example.com")), "the former address stays");
+    assert_eq!(refused.owner, Some(owner("91", "Team", "jane@example.com")), "the previous address stays");
     assert!(refused.refused_address);
 }
 
 #[test]
-fn a_rule_gives_an_end_only_to_a_token_that_has_none() {
+fn rotate_after_applies_only_to_tokens_that_never_expire() {
     let rule = |days| [Rule { rotate_after: Some(TimeDelta::days(days)), ..Rule::default() }];
     let at = Expiry::At("2027-01-10T08:00:00Z".parse().unwrap());
     let due = Expiry::Policy("2026-01-31T00:00:00Z".parse().unwrap());
     let cases = [
         ("never", Token { expires: Expiry::Never, ..renovate() }, due),
         ("unknown", Token { expires: Expiry::Unknown, ..renovate() }, due),
-        ("an end of its own", Token { expires: at, ..renovate() }, at),
-        ("made nobody knows when", Token { created_at: None, ..renovate() }, Expiry::Never),
+        ("an expiry", Token { expires: at, ..renovate() }, at),
+        ("unknown creation time", Token { created_at: None, ..renovate() }, Expiry::Never),
     ];
     for (case, token, expected) in cases {
-        assert_eq!(kept(&rule(30), &token).expires(&token), expected, "{case}");
+        assert_eq!(overrides(&rule(30), &token).expires(&token), expected, "{case}");
     }
     let token = renovate();
-    let endless = [Rule { rotate_after: Some(TimeDelta::MAX), ..Rule::default() }];
-    assert_eq!(kept(&endless, &token).expires(&token), Expiry::Never);
+    let too_long = [Rule { rotate_after: Some(TimeDelta::MAX), ..Rule::default() }];
+    assert_eq!(overrides(&too_long, &token).expires(&token), Expiry::Never);
 }

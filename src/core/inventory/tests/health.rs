@@ -1,6 +1,6 @@
 use chrono::TimeDelta;
 
-use super::{answer, day, gap, ids, inventory, odd_scope, outcome, policy, record, scope, token};
+use super::{collect, day, gap, ids, inventory, malformed_scope, outcome, policy, record, scope, token};
 use crate::core::failure::{Failure, Reason};
 use crate::core::inventory::{Adjustment, Inventory, Source};
 use crate::core::lead::Band;
@@ -12,7 +12,7 @@ fn main(inventory: &Inventory) -> &Source {
 }
 
 #[test]
-fn every_reason_and_adjustment_is_there_before_the_first_collection() {
+fn every_reason_and_adjustment_is_present_from_the_start() {
     let inventory = inventory(policy());
     let source = main(&inventory);
     assert_eq!(source.up, None);
@@ -25,9 +25,9 @@ fn every_reason_and_adjustment_is_there_before_the_first_collection() {
 }
 
 #[test]
-fn a_complete_collection_is_a_success() {
+fn complete_collection_is_a_success() {
     let mut inventory = inventory(policy());
-    answer(&mut inventory, vec![], day(1));
+    collect(&mut inventory, vec![], day(1));
     let source = main(&inventory);
     assert_eq!(source.up, Some(true));
     assert_eq!(source.last_attempt, Some(day(1) - TimeDelta::seconds(10)));
@@ -36,10 +36,10 @@ fn a_complete_collection_is_a_success() {
 }
 
 #[test]
-fn a_collection_with_a_gap_is_none_and_says_where() {
+fn collection_with_gaps_is_incomplete() {
     let mut inventory = inventory(policy());
-    answer(&mut inventory, vec![], day(1));
-    let step = ScopeResult { is_step: true, ..odd_scope("b", vec![]) };
+    collect(&mut inventory, vec![], day(1));
+    let step = ScopeResult { is_step: true, ..malformed_scope("b", vec![]) };
     let scopes = vec![scope("a/x", vec![]), scope("a/y", vec![]), step];
     record(&mut inventory, outcome(scopes, vec![gap("c", Reason::Forbidden), gap("d", Reason::Forbidden)]), day(2));
     let source = main(&inventory);
@@ -48,27 +48,27 @@ fn a_collection_with_a_gap_is_none_and_says_where() {
     assert_eq!((health.scopes, health.gaps[&Reason::Forbidden], health.gaps.len()), (4, 2, Reason::ALL.len()));
     assert_eq!((source.failures[&Reason::Forbidden], source.failures[&Reason::Mapping]), (2, 1));
 
-    answer(&mut inventory, vec![], day(3));
+    collect(&mut inventory, vec![], day(3));
     let source = main(&inventory);
     assert_eq!(source.listings["tokens"].gaps[&Reason::Forbidden], 0, "gaps are those of the last collection");
     assert_eq!(source.failures[&Reason::Forbidden], 2, "failures are counted since the start");
 }
 
 #[test]
-fn what_was_told_before_stays_until_something_else_is_told() {
+fn previous_values_stay_until_new_ones_are_reported() {
     let mut inventory = inventory(policy());
     let limit = RateLimit { limit: Some(100), remaining: 7 };
-    let telling = Outcome {
+    let reporting = Outcome {
         credential_expiry: CredentialExpiry::Reported(Expiry::At(day(50))),
         rate_limit: Some(limit),
         requests: [(200, 3), (0, 1)].into(),
         ..outcome(vec![], vec![])
     };
-    record(&mut inventory, telling.clone(), day(1));
+    record(&mut inventory, reporting.clone(), day(1));
     record(&mut inventory, Outcome::failed(&policy().listings, &Failure::new(Reason::Connect, "no route")), day(2));
     record(
         &mut inventory,
-        Outcome { credential_expiry: CredentialExpiry::NotReported, rate_limit: None, ..telling },
+        Outcome { credential_expiry: CredentialExpiry::NotReported, rate_limit: None, ..reporting },
         day(3),
     );
     let source = main(&inventory);
@@ -78,14 +78,14 @@ fn what_was_told_before_stays_until_something_else_is_told() {
 }
 
 #[test]
-fn a_clock_that_is_set_back_makes_no_negative_duration() {
+fn duration_is_not_negative_if_the_clock_is_set_back() {
     let mut inventory = inventory(policy());
     inventory.record("main", outcome(vec![], vec![]), day(2), day(1));
     assert_eq!(main(&inventory).last_duration, Some(TimeDelta::zero()));
 }
 
 #[test]
-fn an_answer_for_what_is_no_longer_configured_is_passed_over() {
+fn outcome_of_an_unknown_source_or_listing_is_ignored() {
     let mut inventory = inventory(policy());
     inventory.record("gone", outcome(vec![scope("a", vec![token("1", 100)])], vec![]), day(1), day(1));
     let old = ListingResult { name: "sessions".into(), scopes: vec![scope("", vec![token("2", 100)])], gaps: vec![] };
@@ -96,13 +96,13 @@ fn an_answer_for_what_is_no_longer_configured_is_passed_over() {
 }
 
 #[test]
-fn people_are_told_of_the_end_of_the_own_credential_too() {
+fn own_credential_has_a_band() {
     let mut inventory = inventory(policy());
-    let telling =
+    let reporting =
         |expires| Outcome { credential_expiry: CredentialExpiry::Reported(expires), ..outcome(vec![], vec![]) };
-    record(&mut inventory, telling(Expiry::Never), day(0));
+    record(&mut inventory, reporting(Expiry::Never), day(0));
     assert_eq!((main(&inventory).credential_band(day(0)), inventory.next_change(day(0))), (None, None));
-    record(&mut inventory, telling(Expiry::At(day(50))), day(0));
+    record(&mut inventory, reporting(Expiry::At(day(50))), day(0));
     let cases = [
         (0, None, Some(day(20))),
         (20, Some(Band::Warning), Some(day(43))),

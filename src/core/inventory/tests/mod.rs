@@ -1,15 +1,15 @@
-//! Stories: what collections bring, and what people are shown then.
+//! The inventory after sequences of collections.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-mod adjusted;
+mod adjustments;
 mod health;
 mod missing;
 mod policy;
 mod property;
 mod replaced;
-mod restored;
-mod shown;
+mod restore;
+mod view;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -23,20 +23,20 @@ use crate::core::outcome::{Gap, ListingResult, MalformedRow, Outcome, Path, Scop
 use crate::core::rules::Rule;
 use crate::core::token::{Expiry, LastUse, Owner, State, Token};
 
-/// So many days after the beginning of every story, which is the 1 November 2026.
+/// Midnight, this many days after 1 November 2026, the start of every test.
 fn day(days: i64) -> DateTime<Utc> {
     DateTime::parse_from_rfc3339("2026-11-01T00:00:00Z").unwrap().to_utc() + TimeDelta::days(days)
 }
 
-/// A token that was made a year before the story, used a day before it, and ends on this day of it.
-fn token(id: &str, end: i64) -> Token {
+/// A token that was created a year before the start, used a day before it, and expires on this day.
+fn token(id: &str, expiry: i64) -> Token {
     Token {
         id: id.into(),
         name: format!("token {id}"),
         kind: "api-token".into(),
         owner: Some(Owner { name: Some("Jane".into()), ..Owner::default() }),
         created_at: Some(day(-365)),
-        expires: Expiry::At(day(end)),
+        expires: Expiry::At(day(expiry)),
         last_used: LastUse::At(day(-1)),
         scopes: Vec::new(),
         disabled: false,
@@ -77,18 +77,18 @@ fn rules(rules: Vec<Rule>) -> Arc<[Rule]> {
     rules.into()
 }
 
-/// A path of steps that are written with slashes.
+/// A path from steps separated by slashes.
 fn path(steps: &str) -> Path {
     steps.split('/').filter(|step| !step.is_empty()).fold(Path::root(), |path, step| path.join(step))
 }
 
-/// A complete answer.
+/// A complete scope.
 fn scope(steps: &str, tokens: Vec<Token>) -> ScopeResult {
     ScopeResult { path: path(steps), tokens, malformed: Vec::new(), is_step: false }
 }
 
-/// A complete answer with a row that could not be read.
-fn odd_scope(steps: &str, tokens: Vec<Token>) -> ScopeResult {
+/// A complete scope with a malformed row.
+fn malformed_scope(steps: &str, tokens: Vec<Token>) -> ScopeResult {
     ScopeResult { malformed: vec![MalformedRow { position: 1, id: None, field: "expires_at" }], ..scope(steps, tokens) }
 }
 
@@ -97,17 +97,17 @@ fn gap(steps: &str, reason: Reason) -> Gap {
     Gap { path: path(steps), scope: format!("/{steps}"), failure, required_permission: None }
 }
 
-/// An outcome in which `tokens` brought this, and `keys` nothing at all.
+/// An outcome with these scopes and gaps in the listing `tokens`; `keys` is complete and empty.
 fn outcome(scopes: Vec<ScopeResult>, gaps: Vec<Gap>) -> Outcome {
-    let listed = |name: &str, scopes, gaps| ListingResult { name: name.into(), scopes, gaps };
+    let listing = |name: &str, scopes, gaps| ListingResult { name: name.into(), scopes, gaps };
     Outcome {
-        listings: vec![listed("tokens", scopes, gaps), listed("keys", vec![scope("", Vec::new())], Vec::new())],
+        listings: vec![listing("tokens", scopes, gaps), listing("keys", vec![scope("", Vec::new())], Vec::new())],
         ..Outcome::default()
     }
 }
 
-/// Records that `tokens`, in one scope, was answered with these.
-fn answer(inventory: &mut Inventory, tokens: Vec<Token>, now: DateTime<Utc>) {
+/// Records a complete collection with these tokens in one scope.
+fn collect(inventory: &mut Inventory, tokens: Vec<Token>, now: DateTime<Utc>) {
     record(inventory, outcome(vec![scope("all", tokens)], Vec::new()), now);
 }
 
@@ -123,7 +123,6 @@ fn states(inventory: &Inventory, now: DateTime<Utc>) -> Vec<(&str, State)> {
     inventory.tokens(now).map(|view| (view.token.id.as_str(), view.state)).collect()
 }
 
-/// What people are shown of the one token of this id.
 fn view<'a>(inventory: &'a Inventory, id: &str, now: DateTime<Utc>) -> TokenView<'a> {
     inventory.tokens(now).find(|view| view.token.id == id).expect("the token is there")
 }

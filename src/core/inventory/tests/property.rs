@@ -1,12 +1,12 @@
-//! Whatever collections bring, in whatever order: no token is lost under a gap, none stays that two complete answers in a
-//! row did not name before its end, one is replaced exactly where the rule says so, and nothing panics.
+//! Any sequence of collections: no token is lost to a failed scope, none stays that was missing twice in a row before its expiry,
+//! tokens are replaced exactly by the rule, and nothing panics.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use proptest::prelude::*;
 
-use super::{day, gap, ids, inventory, odd_scope, policy, record, scope, token};
+use super::{day, gap, ids, inventory, malformed_scope, policy, record, scope, token};
 use crate::core::failure::Reason;
 use crate::core::inventory::Inventory;
 use crate::core::outcome::{ListingResult, Outcome, Path, ScopeResult};
@@ -14,21 +14,24 @@ use crate::core::token::{Expiry, State, Token};
 
 const SCOPES: [&str; 4] = ["a/x", "a/y", "b", ""];
 
-/// What a collection brings of one scope.
+/// The result of one scope.
 #[derive(Clone, Debug)]
-enum Brings {
-    Answer(Vec<Token>),
-    Odd(Vec<Token>),
+enum ScopeCase {
+    Complete(Vec<Token>),
+    Malformed(Vec<Token>),
     Gap,
     GapAbove,
     Nothing,
 }
 
 fn any_token() -> impl Strategy<Value = Token> {
-    let expires =
-        prop_oneof![(-5..40_i64).prop_map(|end| Expiry::At(day(end))), Just(Expiry::Never), Just(Expiry::Unknown)];
-    let made = prop::option::of((-50..0_i64).prop_map(day));
-    (0..6_u8, expires, made, any::<bool>(), any::<bool>(), 0..3_u8).prop_map(
+    let expires = prop_oneof![
+        (-5..40_i64).prop_map(|expiry| Expiry::At(day(expiry))),
+        Just(Expiry::Never),
+        Just(Expiry::Unknown)
+    ];
+    let created = prop::option::of((-50..0_i64).prop_map(day));
+    (0..6_u8, expires, created, any::<bool>(), any::<bool>(), 0..3_u8).prop_map(
         |(id, expires, created_at, disabled, approximate, name)| Token {
             expires,
             created_at,
@@ -40,83 +43,84 @@ fn any_token() -> impl Strategy<Value = Token> {
     )
 }
 
-fn any_brings() -> impl Strategy<Value = Brings> {
+fn any_scope() -> impl Strategy<Value = ScopeCase> {
     let tokens = || prop::collection::vec(any_token(), 0..4);
     prop_oneof![
-        4 => tokens().prop_map(Brings::Answer),
-        1 => tokens().prop_map(Brings::Odd),
-        1 => Just(Brings::Gap),
-        1 => Just(Brings::GapAbove),
-        1 => Just(Brings::Nothing),
+        4 => tokens().prop_map(ScopeCase::Complete),
+        1 => tokens().prop_map(ScopeCase::Malformed),
+        1 => Just(ScopeCase::Gap),
+        1 => Just(ScopeCase::GapAbove),
+        1 => Just(ScopeCase::Nothing),
     ]
 }
 
-type Collection = Option<(Vec<Brings>, Vec<Brings>)>;
+type Collection = Option<(Vec<ScopeCase>, Vec<ScopeCase>)>;
 
 fn any_collection() -> impl Strategy<Value = Collection> {
-    let listing = || prop::collection::vec(any_brings(), SCOPES.len());
+    let listing = || prop::collection::vec(any_scope(), SCOPES.len());
     prop::option::weighted(0.9, (listing(), listing()))
 }
 
-fn listed(name: &str, brings: &[Brings]) -> ListingResult {
-    let mut listed = ListingResult { name: name.into(), scopes: Vec::new(), gaps: Vec::new() };
-    for (steps, brings) in SCOPES.into_iter().zip(brings) {
-        match brings {
-            Brings::Answer(tokens) => listed.scopes.push(scope(steps, tokens.clone())),
-            Brings::Odd(tokens) => listed.scopes.push(odd_scope(steps, tokens.clone())),
-            Brings::Gap => listed.gaps.push(gap(steps, Reason::Timeout)),
-            Brings::GapAbove => listed.gaps.push(gap(steps.split('/').next().unwrap(), Reason::Timeout)),
-            Brings::Nothing => {}
+fn listing(name: &str, cases: &[ScopeCase]) -> ListingResult {
+    let mut result = ListingResult { name: name.into(), scopes: Vec::new(), gaps: Vec::new() };
+    for (steps, case) in SCOPES.into_iter().zip(cases) {
+        match case {
+            ScopeCase::Complete(tokens) => result.scopes.push(scope(steps, tokens.clone())),
+            ScopeCase::Malformed(tokens) => result.scopes.push(malformed_scope(steps, tokens.clone())),
+            ScopeCase::Gap => result.gaps.push(gap(steps, Reason::Timeout)),
+            ScopeCase::GapAbove => result.gaps.push(gap(steps.split('/').next().unwrap(), Reason::Timeout)),
+            ScopeCase::Nothing => {}
         }
     }
-    listed
+    result
 }
 
 fn outcome(collection: &Collection) -> Outcome {
     let listings = match collection {
-        Some((tokens, keys)) => vec![listed("tokens", tokens), listed("keys", keys)],
+        Some((tokens, keys)) => vec![listing("tokens", tokens), listing("keys", keys)],
         None => Vec::new(),
     };
     Outcome { listings, ..Outcome::default() }
 }
 
-/// What the rules say of tokens, worked out one token at a time: where it was last named, its end, how often it was missed.
+/// The expected inventory, computed per token: where it was last listed, its expiry, and how often it was missing.
 #[derive(Default)]
 struct Model(BTreeMap<String, (String, Path, Expiry, u32)>);
 
 impl Model {
     fn record(&mut self, outcome: &Outcome, today: i64) {
-        let mut named = BTreeMap::new();
-        for listed in &outcome.listings {
-            for ScopeResult { path, tokens, .. } in &listed.scopes {
+        let mut listed_now = BTreeMap::new();
+        for listing in &outcome.listings {
+            for ScopeResult { path, tokens, .. } in &listing.scopes {
                 for token in tokens {
-                    let known = (listed.name.clone(), path.clone(), token.expires, 0);
-                    named.entry(token.id.clone()).or_insert(known);
+                    let known = (listing.name.clone(), path.clone(), token.expires, 0);
+                    listed_now.entry(token.id.clone()).or_insert(known);
                 }
             }
         }
         for (id, (listing, path, expires, missed)) in std::mem::take(&mut self.0) {
-            if named.contains_key(&id) {
+            if listed_now.contains_key(&id) {
                 continue;
             }
-            let of_listing = outcome.listings.iter().find(|listed| listed.name == listing);
-            let silent = of_listing.is_none_or(|listed| {
-                let odd = listed.scopes.iter().filter(|scope| !scope.malformed.is_empty()).map(|scope| &scope.path);
-                listed.gaps.iter().map(|gap| &gap.path).chain(odd).any(|above| above.covers(&path))
+            let result = outcome.listings.iter().find(|result| result.name == listing);
+            let is_uncovered = result.is_none_or(|result| {
+                let malformed =
+                    result.scopes.iter().filter(|scope| !scope.malformed.is_empty()).map(|scope| &scope.path);
+                result.gaps.iter().map(|gap| &gap.path).chain(malformed).any(|above| above.covers(&path))
             });
-            let over = matches!(expires, Expiry::At(end) if end <= day(today));
+            let has_expired = matches!(expires, Expiry::At(at) if at <= day(today));
             let missed = match missed {
-                _ if silent => missed,
-                _ if over => 2,
+                _ if is_uncovered => missed,
+                _ if has_expired => 2,
                 _ => missed + 1,
             };
-            let forgotten =
-                over && missed == 2 && expires.timestamp().unwrap() + policy().expired_retention <= day(today);
-            if (missed < 2 || over) && !forgotten {
-                named.insert(id, (listing, path, expires, missed));
+            let is_evicted =
+                has_expired && missed == 2 && expires.timestamp().unwrap() + policy().expired_retention <= day(today);
+            if (missed < 2 || has_expired) && !is_evicted {
+                listed_now.insert(id, (listing, path, expires, missed));
             }
         }
-        self.0 = named;
+        self.0 = listed_now;
     }
 }
 
@@ -125,32 +129,32 @@ fn check(inventory: &Inventory, model: &Model, today: i64) -> Result<(), TestCas
     let expected: Vec<&str> = model.0.keys().map(String::as_str).collect();
     prop_assert_eq!(known, expected, "on day {}", today);
     let mut now = day(today);
-    let mut instants = BTreeSet::new();
+    let mut changes = BTreeSet::new();
     while let Some(next) = inventory.next_change(now) {
-        prop_assert!(next > now && instants.insert(next));
+        prop_assert!(next > now && changes.insert(next));
         let _ = inventory.tokens(next).count();
         now = next;
     }
     Ok(())
 }
 
-/// Whether another token of the same kind, owner and name replaces this one, asked of each pair.
+/// Whether another token of the same kind, owner and name replaces this one, computed by pairs.
 fn is_replaced(token: &Token, others: &[Token], now: DateTime<Utc>) -> bool {
-    let end = |token: &Token| match token.expires {
+    let expiry = |token: &Token| match token.expires {
         Expiry::Never => Some(DateTime::<Utc>::MAX_UTC),
         other => other.timestamp(),
     };
     !token.disabled
         && others.iter().any(|other| {
-            let lives = !other.disabled && end(other).is_some_and(|end| end > now);
-            let newer = other.created_at.zip(token.created_at).is_none_or(|(other, own)| other > own);
-            lives && newer && end(other).zip(end(token)).is_some_and(|(other, own)| other > own)
+            let is_active = !other.disabled && expiry(other).is_some_and(|at| at > now);
+            let is_newer = other.created_at.zip(token.created_at).is_none_or(|(other, own)| other > own);
+            is_active && is_newer && expiry(other).zip(expiry(token)).is_some_and(|(other, own)| other > own)
         })
 }
 
 proptest! {
     #[test]
-    fn a_token_is_replaced_exactly_where_another_one_outlives_it(
+    fn token_is_replaced_exactly_by_the_rule(
         tokens in prop::collection::vec(any_token(), 1..24),
         now in -10..45_i64,
     ) {
@@ -168,20 +172,20 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(500))]
 
     #[test]
-    fn what_is_known_follows_from_what_was_answered(story in prop::collection::vec(any_collection(), 1..12)) {
+    fn inventory_matches_the_model(collections in prop::collection::vec(any_collection(), 1..12)) {
         let mut inventory = inventory(policy());
         let mut model = Model::default();
-        for (today, collection) in story.iter().enumerate() {
+        for (today, collection) in collections.iter().enumerate() {
             let today = i64::try_from(today).unwrap();
             let outcome = outcome(collection);
             model.record(&outcome, today);
             record(&mut inventory, outcome, day(today));
             check(&inventory, &model, today)?;
         }
-        let stored = serde_json::to_string(&inventory.snapshot()).unwrap();
+        let encoded = serde_json::to_string(&inventory.snapshot()).unwrap();
         let mut next = super::inventory(policy());
-        next.restore(serde_json::from_str(&stored).unwrap());
-        let today = i64::try_from(story.len()).unwrap();
+        next.restore(serde_json::from_str(&encoded).unwrap());
+        let today = i64::try_from(collections.len()).unwrap();
         prop_assert_eq!(super::states(&next, day(today)), super::states(&inventory, day(today)));
     }
 }

@@ -1,10 +1,10 @@
-use super::{answer, day, inventory, outcome, policy, record, scope, states, token, view};
+use super::{collect, day, inventory, outcome, policy, record, scope, states, token, view};
 use crate::core::inventory::Policy;
 use crate::core::token::{Expiry, Owner, State, Token};
 
-/// Made on one day, ends on another.
-fn made(id: &str, created: i64, end: i64) -> Token {
-    Token { name: "ci".into(), created_at: Some(day(created)), ..token(id, end) }
+/// A token with these days of creation and expiry.
+fn created(id: &str, created: i64, expiry: i64) -> Token {
+    Token { name: "ci".into(), created_at: Some(day(created)), ..token(id, expiry) }
 }
 
 fn owner(id: &str, name: &str) -> Option<Owner> {
@@ -14,28 +14,28 @@ fn owner(id: &str, name: &str) -> Option<Owner> {
 /// The ids of the tokens that are replaced on the first day.
 fn replaced(tokens: Vec<Token>) -> Vec<String> {
     let mut inventory = inventory(policy());
-    answer(&mut inventory, tokens, day(0));
+    collect(&mut inventory, tokens, day(0));
     let replaced = states(&inventory, day(0)).into_iter().filter(|(_, state)| *state == State::Replaced);
     replaced.map(|(id, _)| id.to_owned()).collect()
 }
 
 #[test]
-fn a_newer_token_of_the_same_name_replaces_the_older() {
-    let old = || made("old", -300, 20);
-    let new = || made("new", -10, 300);
+fn newer_token_with_the_same_name_replaces_the_older() {
+    let old = || created("old", -300, 20);
+    let new = || created("new", -10, 300);
     let cases: Vec<(&str, Vec<Token>, &[&str])> = vec![
-        ("newer, ends later", vec![old(), new()], &["old"]),
-        ("never ends: that is latest", vec![old(), Token { expires: Expiry::Never, ..new() }], &["old"]),
-        ("both never end", [old(), new()].map(|token| Token { expires: Expiry::Never, ..token }).into(), &[]),
-        ("the same end", vec![old(), made("new", -10, 20)], &[]),
-        ("newer, but ends sooner", vec![made("old", -300, 300), made("new", -10, 20)], &[]),
-        ("made first, but renewed", vec![made("old", -300, 300), made("new", -10, 300)], &[]),
-        ("ends later, but was made before", vec![made("old", -10, 20), made("new", -300, 300)], &[]),
-        ("made at the same time", vec![made("old", -10, 20), made("new", -10, 300)], &[]),
-        ("made nobody knows when", vec![Token { created_at: None, ..old() }, new()], &["old"]),
-        ("the newer made nobody knows when", vec![old(), Token { created_at: None, ..new() }], &["old"]),
-        ("an unknown end replaces nothing", vec![old(), Token { expires: Expiry::Unknown, ..new() }], &[]),
-        ("an unknown end is not replaced", vec![Token { expires: Expiry::Unknown, ..old() }, new()], &[]),
+        ("newer, expires later", vec![old(), new()], &["old"]),
+        ("never expires: counts as latest", vec![old(), Token { expires: Expiry::Never, ..new() }], &["old"]),
+        ("both never expire", [old(), new()].map(|token| Token { expires: Expiry::Never, ..token }).into(), &[]),
+        ("the same expiry", vec![old(), created("new", -10, 20)], &[]),
+        ("newer, but expires sooner", vec![created("old", -300, 300), created("new", -10, 20)], &[]),
+        ("created first, but renewed", vec![created("old", -300, 300), created("new", -10, 300)], &[]),
+        ("expires later, but was created before", vec![created("old", -10, 20), created("new", -300, 300)], &[]),
+        ("created at the same time", vec![created("old", -10, 20), created("new", -10, 300)], &[]),
+        ("unknown creation time", vec![Token { created_at: None, ..old() }, new()], &["old"]),
+        ("unknown creation time of the newer", vec![old(), Token { created_at: None, ..new() }], &["old"]),
+        ("an unknown expiry replaces nothing", vec![old(), Token { expires: Expiry::Unknown, ..new() }], &[]),
+        ("an unknown expiry is not replaced", vec![Token { expires: Expiry::Unknown, ..old() }, new()], &[]),
         ("another kind", vec![old(), Token { kind: "session".into(), ..new() }], &[]),
         ("another name", vec![old(), Token { name: "cd".into(), ..new() }], &[]),
         ("no names", [old(), new()].map(|token| Token { name: String::new(), ..token }).into(), &[]),
@@ -47,56 +47,64 @@ fn a_newer_token_of_the_same_name_replaces_the_older() {
             &["old"],
         ),
         ("the newer is disabled", vec![old(), Token { disabled: true, ..new() }], &[]),
-        ("the newer has ended too", vec![made("old", -300, -20), made("new", -200, -10)], &[]),
-        ("the older has ended", vec![made("old", -300, -2), new()], &["old"]),
-        ("three in a row", vec![old(), made("mid", -100, 100), new()], &["mid", "old"]),
+        ("the newer has expired too", vec![created("old", -300, -20), created("new", -200, -10)], &[]),
+        ("the older has expired", vec![created("old", -300, -2), new()], &["old"]),
+        ("three in a row", vec![old(), created("mid", -100, 100), new()], &["mid", "old"]),
         (
-            "one in between was made last: the longest does not replace it",
-            vec![made("a", -300, 10), made("b", -5, 100), made("c", -100, 300)],
+            "one in between was created last: the longest does not replace it",
+            vec![created("a", -300, 10), created("b", -5, 100), created("c", -100, 300)],
             &["a"],
         ),
     ];
     for (case, tokens, expected) in cases {
-        let backwards = tokens.iter().rev().cloned().collect();
+        let reversed = tokens.iter().rev().cloned().collect();
         assert_eq!(replaced(tokens), expected, "{case}");
-        assert_eq!(replaced(backwards), expected, "{case}, listed the other way round");
+        assert_eq!(replaced(reversed), expected, "{case}, in reverse order");
     }
 }
 
 #[test]
-fn a_replaced_token_is_in_no_band_and_breaks_no_policy() {
+fn replaced_token_has_no_band_and_no_findings() {
     let mut inventory = inventory(policy());
-    answer(&mut inventory, vec![made("old", -300, 3), made("new", -10, 300)], day(0));
+    collect(&mut inventory, vec![created("old", -300, 3), created("new", -10, 300)], day(0));
     let old = view(&inventory, "old", day(0));
     assert_eq!((old.state, old.band, old.findings.len()), (State::Replaced, None, 0));
-    assert_eq!(view(&inventory, "old", day(5)).state, State::Replaced, "also when it has ended");
+    assert_eq!(view(&inventory, "old", day(5)).state, State::Replaced, "also when it has expired");
 }
 
 #[test]
-fn a_disabled_token_is_disabled_rather_than_replaced() {
+fn disabled_takes_precedence_over_replaced() {
     let mut inventory = inventory(policy());
-    answer(&mut inventory, vec![Token { disabled: true, ..made("old", -300, 3) }, made("new", -10, 300)], day(0));
+    collect(
+        &mut inventory,
+        vec![Token { disabled: true, ..created("old", -300, 3) }, created("new", -10, 300)],
+        day(0),
+    );
     assert_eq!(view(&inventory, "old", day(0)).state, State::Disabled);
     assert_eq!(view(&inventory, "old", day(5)).state, State::Disabled);
 }
 
 #[test]
-fn a_token_is_replaced_only_as_long_as_the_newer_one_lives() {
+fn replacement_ends_when_the_newer_token_expires_or_is_disabled() {
     let mut inventory = inventory(policy());
-    answer(&mut inventory, vec![made("old", -300, 18), made("new", -10, 20)], day(0));
+    collect(&mut inventory, vec![created("old", -300, 18), created("new", -10, 20)], day(0));
     assert_eq!(view(&inventory, "old", day(19)).state, State::Replaced);
     assert_eq!(view(&inventory, "old", day(20)).state, State::Expired);
-    answer(&mut inventory, vec![made("old", -300, 18), Token { disabled: true, ..made("new", -10, 20) }], day(1));
+    collect(
+        &mut inventory,
+        vec![created("old", -300, 18), Token { disabled: true, ..created("new", -10, 20) }],
+        day(1),
+    );
     assert_eq!(view(&inventory, "old", day(1)).state, State::Active);
 }
 
 #[test]
-fn where_live_credentials_share_a_name_none_replaces_another() {
+fn listings_without_replacement_take_no_part() {
     let mut inventory = inventory(Policy { without_replacement: vec!["tokens".into()], ..policy() });
-    let mut both = outcome(vec![scope("a", vec![made("old", -300, 20)])], vec![]);
-    both.listings[1].scopes = vec![scope("", vec![made("new", -10, 300)])];
+    let mut both = outcome(vec![scope("a", vec![created("old", -300, 20)])], vec![]);
+    both.listings[1].scopes = vec![scope("", vec![created("new", -10, 300)])];
     record(&mut inventory, both.clone(), day(0));
     assert_eq!(view(&inventory, "old", day(0)).state, State::Active);
     inventory.set_policy([("main".into(), policy())].into(), super::rules(vec![]));
-    assert_eq!(view(&inventory, "old", day(0)).state, State::Replaced, "over listings it does");
+    assert_eq!(view(&inventory, "old", day(0)).state, State::Replaced, "otherwise also across listings");
 }

@@ -2,15 +2,15 @@ use std::collections::BTreeMap;
 
 use chrono::TimeDelta;
 
-use super::{answer, day, gap, ids, inventory, inventory_with, outcome, policy, record, scope, states, token, view};
+use super::{collect, day, gap, ids, inventory, inventory_with, outcome, policy, record, scope, states, token, view};
 use crate::core::failure::Reason;
 use crate::core::inventory::{Adjustment, Inventory, Policy, Snapshot};
 use crate::core::outcome::{CredentialExpiry, Outcome, RateLimit};
 use crate::core::rules::{Match, Rule};
 use crate::core::token::{Expiry, Owner, State, Token};
 
-/// What the next process knows, under this policy, of what this one knew.
-fn restarted(inventory: &Inventory, policy: Policy, rules: Vec<Rule>) -> Inventory {
+/// The inventory of the next process, with this policy.
+fn restart(inventory: &Inventory, policy: Policy, rules: Vec<Rule>) -> Inventory {
     let file = serde_json::to_string(&inventory.snapshot()).unwrap();
     let mut next = inventory_with(policy, rules);
     next.restore(serde_json::from_str::<Snapshot<'_>>(&file).unwrap());
@@ -30,9 +30,9 @@ fn collected() -> Inventory {
 }
 
 #[test]
-fn after_a_restart_the_same_is_known_and_nothing_is_up() {
+fn restored_inventory_is_the_same_except_counters() {
     let before = collected();
-    let after = restarted(&before, policy(), vec![]);
+    let after = restart(&before, policy(), vec![]);
     let tokens = |inventory: &Inventory| inventory.tokens(day(2)).map(|view| view.token.clone()).collect::<Vec<_>>();
     assert_eq!(tokens(&after), tokens(&before));
     let (old, new) = (before.sources().next().unwrap().1, after.sources().next().unwrap().1);
@@ -40,63 +40,63 @@ fn after_a_restart_the_same_is_known_and_nothing_is_up() {
     assert_eq!((new.last_attempt, new.last_success), (old.last_attempt, old.last_success));
     assert_eq!((new.credential_expiry, new.rate_limit), (old.credential_expiry, old.rate_limit));
     assert_eq!((new.last_duration, &new.listings), (Some(TimeDelta::seconds(10)), &old.listings));
-    assert_eq!((new.requests.len(), new.failures[&Reason::Forbidden]), (0, 0), "counters begin anew");
+    assert_eq!((new.requests.len(), new.failures[&Reason::Forbidden]), (0, 0), "counters start at 0");
     assert_eq!(after.next_change(day(2)), before.next_change(day(2)));
 }
 
 #[test]
-fn what_was_missed_before_a_restart_is_not_missed_for_the_first_time() {
+fn missing_tokens_are_remembered_across_a_restart() {
     let mut before = collected();
     record(&mut before, outcome(vec![scope("a", vec![])], vec![]), day(2));
-    let mut after = restarted(&before, policy(), vec![]);
+    let mut after = restart(&before, policy(), vec![]);
     assert_eq!(states(&after, day(2)), [("1", State::Active), ("2", State::Active)]);
     record(&mut after, outcome(vec![scope("a", vec![])], vec![]), day(3));
     assert_eq!(states(&after, day(3)), [("2", State::Expired)]);
-    let again = restarted(&after, policy(), vec![]);
+    let again = restart(&after, policy(), vec![]);
     assert_eq!(states(&again, day(9)), [("2", State::Expired)]);
-    assert!(ids(&again, day(10)).is_empty(), "an expired one is forgotten when its time is over");
+    assert!(ids(&again, day(10)).is_empty(), "evicted after its retention");
 }
 
 #[test]
-fn the_configuration_of_now_decides_what_is_taken_over() {
+fn restore_applies_the_current_configuration() {
     let before = collected();
     let drop = Rule { drop: true, ..Rule::default() };
     let label = Rule { labels: [("team".into(), "platform".into())].into(), ..Rule::default() };
-    assert!(ids(&restarted(&before, policy(), vec![drop]), day(2)).is_empty());
-    assert_eq!(view(&restarted(&before, policy(), vec![label]), "1", day(2)).labels["team"], "platform");
+    assert!(ids(&restart(&before, policy(), vec![drop]), day(2)).is_empty());
+    assert_eq!(view(&restart(&before, policy(), vec![label]), "1", day(2)).labels["team"], "platform");
     let other = Policy { provider: "other".into(), ..policy() };
-    assert!(ids(&restarted(&before, other, vec![]), day(2)).is_empty());
+    assert!(ids(&restart(&before, other, vec![]), day(2)).is_empty());
     let keys = Policy { listings: vec!["keys".into()], ..policy() };
-    let after = restarted(&before, keys, vec![]);
+    let after = restart(&before, keys, vec![]);
     assert!(ids(&after, day(2)).is_empty());
     assert_eq!(after.sources().next().unwrap().1.listings.len(), 1);
 
-    let mut elsewhere = Inventory::default();
-    elsewhere.set_policy(BTreeMap::from([("other".into(), policy())]), super::rules(vec![]));
-    elsewhere.restore(before.snapshot());
-    assert!(ids(&elsewhere, day(2)).is_empty());
+    let mut other_source = Inventory::default();
+    other_source.set_policy(BTreeMap::from([("other".into(), policy())]), super::rules(vec![]));
+    other_source.restore(before.snapshot());
+    assert!(ids(&other_source, day(2)).is_empty());
 }
 
 #[test]
-fn what_was_collected_since_counts_more_than_what_was_stored() {
+fn restore_ignores_sources_that_were_collected_already() {
     let before = collected();
     let mut after = inventory(policy());
-    answer(&mut after, vec![token("9", 100)], day(3));
+    collect(&mut after, vec![token("9", 100)], day(3));
     after.restore(before.snapshot());
     assert_eq!(ids(&after, day(3)), ["9"]);
 }
 
 #[test]
-fn a_replaced_token_is_replaced_after_a_restart_too() {
+fn restored_token_is_replaced_too() {
     let mut before = inventory(policy());
-    let named = |id, end, made| Token { name: "ci".into(), created_at: Some(day(made)), ..token(id, end) };
-    answer(&mut before, vec![named("1", 20, -300), named("2", 300, -1)], day(1));
-    let after = restarted(&before, policy(), vec![]);
+    let named = |id, expiry, created| Token { name: "ci".into(), created_at: Some(day(created)), ..token(id, expiry) };
+    collect(&mut before, vec![named("1", 20, -300), named("2", 300, -1)], day(1));
+    let after = restart(&before, policy(), vec![]);
     assert_eq!(states(&after, day(1)), [("1", State::Replaced), ("2", State::Active)]);
 }
 
 #[test]
-fn a_file_out_of_order_is_put_in_order() {
+fn restore_accepts_unordered_and_incomplete_content() {
     let mut stored = serde_json::to_value(collected().snapshot()).unwrap();
     let tokens = stored["sources"]["main"]["tokens"].as_array_mut().unwrap();
     tokens.reverse();
@@ -106,12 +106,12 @@ fn a_file_out_of_order_is_put_in_order() {
     after.restore(serde_json::from_value(stored).unwrap());
     assert_eq!(ids(&after, day(2)), ["1", "2"]);
     assert_eq!(after.sources().next().unwrap().1.listings["tokens"].gaps.len(), Reason::ALL.len());
-    answer(&mut after, vec![token("1", 100), token("2", 3)], day(2));
+    collect(&mut after, vec![token("1", 100), token("2", 3)], day(2));
     assert_eq!(ids(&after, day(2)), ["1", "2"]);
 }
 
 #[test]
-fn what_was_left_out_is_still_told_after_a_restart() {
+fn counts_are_restored() {
     let one = Policy { token_limit: 1, ..policy() };
     let mut before = inventory_with(
         one.clone(),
@@ -123,8 +123,8 @@ fn what_was_left_out_is_still_told_after_a_restart() {
     );
     let refused = Owner { email: Some("no address".into()), ..Owner::default() };
     let tokens = vec![Token { owner: Some(refused), ..token("1", 5) }, token("2", 9), token("3", 9), token("1", 5)];
-    answer(&mut before, tokens, day(1));
-    let after = restarted(&before, one, vec![]);
+    collect(&mut before, tokens, day(1));
+    let after = restart(&before, one, vec![]);
     let (old, new) = (before.sources().next().unwrap().1, after.sources().next().unwrap().1);
     assert_eq!((old.dropped, old.filtered, old.adjustments[&Adjustment::DuplicateId]), (1, 1, 1));
     assert_eq!(old.adjustments[&Adjustment::RefusedAddress], 1);
@@ -132,7 +132,7 @@ fn what_was_left_out_is_still_told_after_a_restart() {
 }
 
 #[test]
-fn nothing_known_is_nothing_to_store() {
+fn snapshot_without_tokens_and_collections_is_empty() {
     assert!(inventory(policy()).snapshot().is_empty());
     assert!(Inventory::default().snapshot().is_empty());
     assert!(!collected().snapshot().is_empty());

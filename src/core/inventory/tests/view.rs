@@ -1,15 +1,15 @@
 use chrono::TimeDelta;
 
-use super::{answer, day, inventory, inventory_with, policy, states, token, view};
+use super::{collect, day, inventory, inventory_with, policy, states, token, view};
 use crate::core::inventory::{Finding, Policy};
 use crate::core::lead::{Band, LeadChange};
 use crate::core::rules::{Match, Rule};
 use crate::core::token::{Expiry, LastUse, Owner, State, Token};
 
 #[test]
-fn a_token_passes_from_band_to_band_without_a_collection() {
+fn token_changes_its_band_without_a_collection() {
     let mut inventory = inventory(policy());
-    answer(&mut inventory, vec![token("1", 100)], day(0));
+    collect(&mut inventory, vec![token("1", 100)], day(0));
     let second = TimeDelta::seconds(1);
     let cases = [
         (day(0), State::Active, None, day(70)),
@@ -20,55 +20,55 @@ fn a_token_passes_from_band_to_band_without_a_collection() {
         (day(100), State::Expired, Some(Band::Expired), day(107)),
     ];
     for (now, state, band, next) in cases {
-        let shown = view(&inventory, "1", now);
-        assert_eq!((shown.state, shown.band, inventory.next_change(now)), (state, band, Some(next)), "{now}");
+        let found = view(&inventory, "1", now);
+        assert_eq!((found.state, found.band, inventory.next_change(now)), (state, band, Some(next)), "{now}");
     }
     let later = view(&inventory, "1", day(107));
-    assert_eq!((later.state, later.band), (State::Expired, None), "it is still listed, and nobody is told any more");
+    assert_eq!((later.state, later.band), (State::Expired, None), "still listed, but no longer due");
     assert_eq!(inventory.next_change(day(107)), None);
 }
 
 #[test]
-fn a_short_lived_token_expires_without_a_word() {
+fn short_lived_token_is_never_due() {
     let mut inventory = inventory(policy());
     let short = Token { created_at: Some(day(10) - TimeDelta::hours(1)), ..token("1", 10) };
-    answer(&mut inventory, vec![short], day(9));
+    collect(&mut inventory, vec![short], day(9));
     assert_eq!(inventory.next_change(day(9)), Some(day(10)));
-    let shown = view(&inventory, "1", day(10));
-    assert_eq!((shown.state, shown.band), (State::Expired, None));
+    let found = view(&inventory, "1", day(10));
+    assert_eq!((found.state, found.band), (State::Expired, None));
 }
 
 #[test]
-fn an_active_token_that_breaks_a_policy_is_a_finding() {
+fn active_token_that_violates_a_policy_has_findings() {
     let strict =
         Policy { max_lifetime: Some(TimeDelta::days(400)), unused_after: Some(TimeDelta::days(90)), ..policy() };
     let used = |days| LastUse::At(day(days));
     let fine = || token("1", 30);
     let cases: Vec<(&str, Token, &[Finding])> = vec![
-        ("nothing wrong", fine(), &[]),
+        ("no violation", fine(), &[]),
         ("never expires", Token { expires: Expiry::Never, ..fine() }, &[Finding::NeverExpires]),
         ("unreadable", Token { expires: Expiry::Unknown, ..fine() }, &[Finding::UnreadableExpiry]),
-        ("lives exactly as long as it may", token("1", 35), &[]),
-        ("lives a day longer", token("1", 36), &[Finding::LivesTooLong]),
-        ("renewed for long", Token { lifetime: Some(TimeDelta::days(500)), ..fine() }, &[Finding::LivesTooLong]),
+        ("exactly the maximum lifetime", token("1", 35), &[]),
+        ("a day longer", token("1", 36), &[Finding::LivesTooLong]),
+        ("renewed for a long time", Token { lifetime: Some(TimeDelta::days(500)), ..fine() }, &[Finding::LivesTooLong]),
         (
             "old, but renewed for a month each time",
             Token { lifetime: Some(TimeDelta::days(30)), ..token("1", 300) },
             &[],
         ),
-        ("made nobody knows when", Token { created_at: None, ..token("1", 3000) }, &[]),
-        ("nobody knows whether it is used", Token { last_used: LastUse::NotReported, ..fine() }, &[]),
+        ("unknown creation time", Token { created_at: None, ..token("1", 3000) }, &[]),
+        ("last use not reported", Token { last_used: LastUse::NotReported, ..fine() }, &[]),
         ("used just in time", Token { last_used: used(-89), ..fine() }, &[]),
         ("not used for 90 days", Token { last_used: used(-90), ..fine() }, &[Finding::Unused]),
         ("never used", Token { last_used: LastUse::Never, ..fine() }, &[Finding::Unused]),
         ("never used, and new", Token { last_used: LastUse::Never, created_at: Some(day(-89)), ..fine() }, &[]),
         (
-            "never used, made nobody knows when",
+            "never used, unknown creation time",
             Token { last_used: LastUse::Never, created_at: None, ..fine() },
             &[Finding::Unused],
         ),
         ("no owner", Token { owner: None, ..fine() }, &[Finding::NoOwner]),
-        ("an owner of whom nothing is known", Token { owner: Some(Owner::default()), ..fine() }, &[Finding::NoOwner]),
+        ("an empty owner", Token { owner: Some(Owner::default()), ..fine() }, &[Finding::NoOwner]),
         (
             "several at once",
             Token { expires: Expiry::Never, owner: None, last_used: LastUse::Never, ..fine() },
@@ -79,29 +79,29 @@ fn an_active_token_that_breaks_a_policy_is_a_finding() {
     ];
     for (case, token, findings) in cases {
         let mut inventory = inventory(strict.clone());
-        answer(&mut inventory, vec![token.clone()], day(0));
+        collect(&mut inventory, vec![token.clone()], day(0));
         assert_eq!(view(&inventory, "1", day(0)).findings, findings, "{case}");
     }
 }
 
 #[test]
-fn without_bounds_nothing_lives_too_long_and_nothing_is_unused() {
+fn no_finding_without_limits() {
     let mut inventory = inventory(policy());
-    answer(&mut inventory, vec![Token { last_used: LastUse::Never, ..token("1", 9999) }], day(0));
+    collect(&mut inventory, vec![Token { last_used: LastUse::Never, ..token("1", 9999) }], day(0));
     assert!(view(&inventory, "1", day(0)).findings.is_empty());
 }
 
 #[test]
-fn the_day_on_which_a_token_counts_as_unused_is_known_in_advance() {
+fn unused_token_changes_without_a_collection() {
     let mut inventory = inventory(Policy { unused_after: Some(TimeDelta::days(40)), ..policy() });
-    answer(&mut inventory, vec![token("1", 200)], day(0));
+    collect(&mut inventory, vec![token("1", 200)], day(0));
     assert_eq!(inventory.next_change(day(0)), Some(day(39)));
     assert!(view(&inventory, "1", day(38)).findings.is_empty());
     assert_eq!(view(&inventory, "1", day(39)).findings, [Finding::Unused]);
 }
 
 #[test]
-fn what_a_rule_says_is_shown_and_what_the_provider_said_is_kept() {
+fn view_shows_the_overrides_of_rules() {
     let platform = Owner { id: None, name: None, email: Some("platform@example.com".into()) };
     let rule = Rule {
         matches: Match { id: Some(regex::Regex::new("^1$").unwrap()), ..Match::default() },
@@ -111,29 +111,29 @@ fn what_a_rule_says_is_shown_and_what_the_provider_said_is_kept() {
         ..Rule::default()
     };
     let mut inventory = inventory_with(policy(), vec![rule]);
-    answer(&mut inventory, vec![token("1", 60), token("2", 60)], day(0));
-    let shown = view(&inventory, "1", day(0));
-    assert_eq!(shown.labels["team"], "platform");
-    assert_eq!(shown.band, Some(Band::Warning));
-    let owner = shown.owner.unwrap();
+    collect(&mut inventory, vec![token("1", 60), token("2", 60)], day(0));
+    let found = view(&inventory, "1", day(0));
+    assert_eq!(found.labels["team"], "platform");
+    assert_eq!(found.band, Some(Band::Warning));
+    let owner = found.owner.unwrap();
     assert_eq!((owner.name.as_deref(), owner.email.as_deref()), (Some("Jane"), Some("platform@example.com")));
-    assert!(shown.token.labels.is_empty());
+    assert!(found.token.labels.is_empty());
     let other = view(&inventory, "2", day(0));
     assert_eq!((other.labels.len(), other.band), (0, None));
     assert_eq!((other.source, other.provider, other.listing), ("main", "vendor", "tokens"));
 }
 
 #[test]
-fn a_token_that_a_rule_wants_renewed_is_due_and_gone_when_it_was() {
+fn token_is_due_for_rotation_until_it_is_removed() {
     let rule = Rule { rotate_after: Some(TimeDelta::days(370)), ..Rule::default() };
     let mut inventory = inventory_with(policy(), vec![rule]);
-    let eternal = || Token { expires: Expiry::Never, ..token("1", 0) };
-    answer(&mut inventory, vec![eternal()], day(0));
-    let shown = view(&inventory, "1", day(0));
-    assert_eq!((shown.expires, shown.band), (Expiry::Policy(day(5)), Some(Band::Critical)));
-    assert!(shown.findings.is_empty(), "a rule looks after it");
+    let unlimited = || Token { expires: Expiry::Never, ..token("1", 0) };
+    collect(&mut inventory, vec![unlimited()], day(0));
+    let found = view(&inventory, "1", day(0));
+    assert_eq!((found.expires, found.band), (Expiry::Policy(day(5)), Some(Band::Critical)));
+    assert!(found.findings.is_empty(), "a rule requires its rotation");
     assert_eq!(view(&inventory, "1", day(5)).band, Some(Band::Expired));
-    answer(&mut inventory, vec![], day(6));
-    answer(&mut inventory, vec![], day(7));
-    assert!(states(&inventory, day(7)).is_empty(), "it was renewed, not left to expire");
+    collect(&mut inventory, vec![], day(6));
+    collect(&mut inventory, vec![], day(7));
+    assert!(states(&inventory, day(7)).is_empty(), "it was rotated, not expired");
 }

@@ -1,24 +1,24 @@
-use super::{answer, day, ids, inventory, inventory_with, outcome, policy, record, scope, token};
+use super::{collect, day, ids, inventory, inventory_with, outcome, policy, record, scope, token};
 use crate::core::failure::{Failure, Reason};
 use crate::core::inventory::Inventory;
 use crate::core::outcome::Outcome;
 use crate::core::rules::Rule;
 use crate::core::token::{Owner, Token};
 
-fn adjusted(inventory: &Inventory) -> Vec<(&'static str, u64)> {
+fn adjustments(inventory: &Inventory) -> Vec<(&'static str, u64)> {
     let counts = inventory.sources().next().unwrap().1.adjustments.iter();
     counts.filter(|(_, count)| **count > 0).map(|(adjustment, count)| (adjustment.label(), *count)).collect()
 }
 
-fn recorded(token: Token) -> (Token, Vec<(&'static str, u64)>) {
+fn normalized(token: Token) -> (Token, Vec<(&'static str, u64)>) {
     let mut inventory = inventory(policy());
-    answer(&mut inventory, vec![token], day(0));
-    let shown = inventory.tokens(day(0)).next().unwrap().token.clone();
-    (shown, adjusted(&inventory))
+    collect(&mut inventory, vec![token], day(0));
+    let found = inventory.tokens(day(0)).next().unwrap().token.clone();
+    (found, adjustments(&inventory))
 }
 
 #[test]
-fn of_two_rows_with_one_id_the_first_counts() {
+fn first_row_with_an_id_counts() {
     let mut inventory = inventory(policy());
     let named = |name: &str| Token { name: name.into(), ..token("1", 60) };
     let twice = || vec![scope("a", vec![named("first"), named("second")]), scope("b", vec![named("third")])];
@@ -26,14 +26,14 @@ fn of_two_rows_with_one_id_the_first_counts() {
         record(&mut inventory, outcome(twice(), vec![]), day(today));
         assert_eq!(ids(&inventory, day(today)), ["1"]);
         assert_eq!(inventory.tokens(day(today)).next().unwrap().token.name, "first");
-        assert_eq!(adjusted(&inventory), [("duplicate_id", 2)]);
+        assert_eq!(adjustments(&inventory), [("duplicate_id", 2)]);
     }
-    answer(&mut inventory, vec![named("first")], day(3));
-    assert_eq!(adjusted(&inventory), [], "what is counted is the last collection's");
+    collect(&mut inventory, vec![named("first")], day(3));
+    assert_eq!(adjustments(&inventory), [], "only the last collection counts");
 }
 
 #[test]
-fn what_would_spoil_a_label_or_a_mail_is_taken_out() {
+fn unsafe_characters_are_removed() {
     let cases = [
         ("ci", "ci", 0),
         ("  ci ", "ci", 1),
@@ -46,17 +46,17 @@ fn what_would_spoil_a_label_or_a_mail_is_taken_out() {
         ("Zoë 🔑 日本", "Zoë 🔑 日本", 0),
         ("\n", "", 1),
     ];
-    for (text, shown, count) in cases {
-        let (token, adjusted) = recorded(Token { name: text.into(), ..token("1", 60) });
-        assert_eq!(token.name, shown, "{text:?}");
+    for (text, expected, count) in cases {
+        let (token, adjusted) = normalized(Token { name: text.into(), ..token("1", 60) });
+        assert_eq!(token.name, expected, "{text:?}");
         assert_eq!(adjusted.iter().map(|(_, count)| count).sum::<u64>(), count, "{text:?}");
     }
 }
 
 #[test]
-fn every_text_of_a_token_is_cleaned_and_what_is_empty_then_is_left_out() {
+fn all_texts_are_normalized_and_empty_ones_omitted() {
     let dirty = |text: &str| format!("{text}\u{7}");
-    let (token, adjusted) = recorded(Token {
+    let (token, adjusted) = normalized(Token {
         name: dirty("n"),
         kind: dirty("k"),
         owner: Some(Owner { id: Some(dirty("o")), name: Some("\u{7}".into()), email: Some(" ".into()) }),
@@ -71,21 +71,21 @@ fn every_text_of_a_token_is_cleaned_and_what_is_empty_then_is_left_out() {
     assert_eq!(token.manage_url.as_deref(), Some("https://example.com/"));
     assert_eq!(token.labels, [("l".into(), "v".into())].into());
     assert_eq!(adjusted, [("cleaned_value", 11)]);
-    let (token, _) = recorded(Token { owner: Some(Owner { name: Some(" ".into()), ..Owner::default() }), ..token });
+    let (token, _) = normalized(Token { owner: Some(Owner { name: Some(" ".into()), ..Owner::default() }), ..token });
     assert_eq!(token.owner, None);
 }
 
 #[test]
-fn a_long_text_is_cut_and_a_long_id_stays_unique() {
-    let (whole, adjusted) = recorded(Token { name: "ä".repeat(200), ..token(&"x".repeat(500), 60) });
+fn long_text_is_truncated_and_a_long_id_stays_unique() {
+    let (whole, adjusted) = normalized(Token { name: "ä".repeat(200), ..token(&"x".repeat(500), 60) });
     assert_eq!((whole.name.chars().count(), whole.id.len(), adjusted.len()), (200, 500, 0));
-    let (cut, adjusted) = recorded(Token { name: "ä".repeat(201), ..token("1", 60) });
-    assert_eq!((cut.name, adjusted), (format!("{}…", "ä".repeat(199)), vec![("cut_value", 1)]));
+    let (truncated, adjusted) = normalized(Token { name: "ä".repeat(201), ..token("1", 60) });
+    assert_eq!((truncated.name, adjusted), (format!("{}…", "ä".repeat(199)), vec![("cut_value", 1)]));
 
     let mut inventory = inventory(policy());
-    let long = |end: &str| token(&format!("{}{end}", "x".repeat(600)), 60);
+    let long = |suffix: &str| token(&format!("{}{suffix}", "x".repeat(600)), 60);
     for today in 0..2 {
-        answer(&mut inventory, vec![long("a"), long("b")], day(today));
+        collect(&mut inventory, vec![long("a"), long("b")], day(today));
         let ids = ids(&inventory, day(today));
         assert_eq!(ids.iter().map(|id| id.chars().count()).collect::<Vec<_>>(), [500, 500]);
         assert_ne!(ids[0], ids[1]);
@@ -93,7 +93,7 @@ fn a_long_text_is_cut_and_a_long_id_stays_unique() {
 }
 
 #[test]
-fn a_link_that_a_browser_would_run_is_left_out() {
+fn link_that_is_not_a_web_page_is_omitted() {
     let long = format!("https://example.com/{}", "x".repeat(2000));
     let cases = [
         ("https://example.com/tokens/1", true, None),
@@ -104,43 +104,43 @@ fn a_link_that_a_browser_would_run_is_left_out() {
         ("", false, None),
         (&long, false, Some("cut_value")),
     ];
-    for (url, kept, adjustment) in cases {
-        let (token, adjusted) = recorded(Token { manage_url: Some(url.into()), ..token("1", 60) });
-        assert_eq!(token.manage_url.is_some(), kept, "{url}");
+    for (url, is_kept, adjustment) in cases {
+        let (token, adjusted) = normalized(Token { manage_url: Some(url.into()), ..token("1", 60) });
+        assert_eq!(token.manage_url.is_some(), is_kept, "{url}");
         assert_eq!(adjusted.first().map(|(name, _)| *name), adjustment, "{url}");
     }
 }
 
 #[test]
-fn an_address_is_bare_or_it_is_left_out() {
+fn invalid_address_is_omitted() {
     let with = |email: &str| Token {
         owner: Some(Owner { email: Some(email.into()), name: Some("Jane".into()), id: None }),
         ..token("1", 60)
     };
-    let (kept, adjusted) = recorded(with("JANE@Example.com"));
-    assert_eq!(kept.owner.unwrap().email.as_deref(), Some("jane@example.com"));
+    let (token, adjusted) = normalized(with("JANE@Example.com"));
+    assert_eq!(token.owner.unwrap().email.as_deref(), Some("jane@example.com"));
     assert_eq!(adjusted, []);
-    let (kept, adjusted) = recorded(with("a@example.com, b@example.com"));
-    assert_eq!(kept.owner.unwrap().email, None);
+    let (token, adjusted) = normalized(with("a@example.com, b@example.com"));
+    assert_eq!(token.owner.unwrap().email, None);
     assert_eq!(adjusted, [("refused_address", 1)]);
 }
 
 #[test]
-fn an_address_of_a_rule_is_refused_likewise() {
+fn invalid_address_of_a_rule_is_counted() {
     let owner = Owner { email: Some("Jane <jane@example.com>".into()), ..Owner::default() };
     let mut inventory = inventory_with(policy(), vec![Rule { owner: Some(owner), ..Rule::default() }]);
-    answer(&mut inventory, vec![token("1", 60), token("2", 60)], day(0));
-    assert_eq!(adjusted(&inventory), [("refused_address", 2)]);
+    collect(&mut inventory, vec![token("1", 60), token("2", 60)], day(0));
+    assert_eq!(adjustments(&inventory), [("refused_address", 2)]);
     inventory.set_policy([("main".into(), policy())].into(), super::rules(vec![]));
-    assert_eq!(adjusted(&inventory), []);
+    assert_eq!(adjustments(&inventory), []);
 }
 
 #[test]
-fn fields_that_could_not_be_read_are_counted() {
+fn unreadable_fields_are_counted() {
     let mut inventory = inventory(policy());
     record(&mut inventory, Outcome { unread_fields: 3, ..outcome(vec![scope("a", vec![])], vec![]) }, day(0));
-    assert_eq!(adjusted(&inventory), [("unread_field", 3)]);
+    assert_eq!(adjustments(&inventory), [("unread_field", 3)]);
     let failed = Outcome::failed(&policy().listings, &Failure::new(Reason::Timeout, "no response"));
     record(&mut inventory, failed, day(1));
-    assert_eq!(adjusted(&inventory), [("unread_field", 3)], "a failure says nothing new");
+    assert_eq!(adjustments(&inventory), [("unread_field", 3)], "a failed collection changes no counts");
 }
