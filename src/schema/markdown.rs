@@ -20,7 +20,8 @@ fn section(table: &'static Table, sections: &mut Vec<(&'static str, String)>) {
     let number = sections.len();
     sections.push((table.name, String::new()));
     let shared: Vec<_> = table.includes.iter().map(|table| link(table)).collect();
-    let shared = if shared.is_empty() { String::new() } else { format!("Also has the keys of {}.", shared.join(", ")) };
+    let shared =
+        if shared.is_empty() { String::new() } else { format!("Also has the keys of {}.", shared.join(" and ")) };
     let help = [table.help, &shared].into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join(" ");
     let mut text = format!("### {}\n\n{help}{}", table.title, if help.is_empty() { "" } else { "\n\n" });
     text += "| key | value | default | meaning |\n|---|---|---|---|\n";
@@ -85,7 +86,8 @@ fn words(of: &ValueType) -> String {
 
 /// A link to a table's section. Markdown's anchor of a heading is in lower case, with hyphens for blanks.
 fn link(table: &Table) -> String {
-    let title = table.title.to_lowercase();
-    let anchor: String = title.replace(' ', "-").chars().filter(|c| c.is_alphanumeric() || *c == '-').collect();
-    format!("[{title}](#{anchor})")
+    let anchor = table.title.to_lowercase().replace(' ', "-");
+    let anchor: String = anchor.chars().filter(|c| c.is_alphanumeric() || *c == '-').collect();
+    let (first, rest) = table.title.split_at(1);
+    format!("[{}{rest}](#{anchor})", first.to_lowercase())
 }

@@ -1,4 +1,4 @@
-//! A source's settings, checked against its provider's definition.
+//! The settings of a source, checked against its provider's definition.
 
 mod needs;
 #[cfg(test)]

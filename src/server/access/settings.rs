@@ -1,4 +1,4 @@
-//! The web configuration's file, read and checked.
+//! The web configuration file.
 
 use std::path::PathBuf;
 
@@ -6,7 +6,6 @@ use axum::http::header::{HeaderName, HeaderValue};
 use chrono::TimeDelta;
 use rustls::SupportedProtocolVersion;
 use rustls::version::{TLS12, TLS13};
-use serde_json::json;
 
 use super::users::{Hash, Hashes};
 use crate::core::rate::Rate;
@@ -18,7 +17,6 @@ use crate::schema::table::ValueType::{self, Count, Domain, Flag, List, Map, OneO
 use crate::schema::table::{DomainType, Key, Table};
 use crate::schema::yaml::{self, Kind, Node};
 
-/// What the file says.
 #[derive(Debug)]
 pub struct Settings {
     /// None without `tls_server_config`.
@@ -48,9 +46,9 @@ pub(super) struct Tls {
 /// A certificate or a key.
 #[derive(Debug)]
 pub(super) enum Pem {
-    /// In a file, relative to the configuration's own.
+    /// A path, relative to the directory of the web configuration file.
     File(PathBuf),
-    /// In the configuration itself.
+    /// The PEM text itself.
     Inline(Secret),
 }
 
@@ -120,28 +118,20 @@ const fn key(name: &'static str, value: ValueType) -> Key {
     Key::optional(name, value, "")
 }
 
-static BCRYPT_HASH: DomainType = DomainType {
-    words: "bcrypt hash",
-    json_schema: || json!({"type": "string"}),
-    check: |reader, node, path| {
-        if reader.string(node, path).is_some_and(|text| Hash::parse(&text).is_none()) {
-            let message = format!("{path}: not a bcrypt hash; create one with `htpasswd -nBC 10 \"\" | tr -d ':\\n'`");
-            reader.error(node.at, message);
-        }
-    },
-};
+static BCRYPT_HASH: DomainType = DomainType::undocumented(|reader, node, path| {
+    if reader.string(node, path).is_some_and(|text| Hash::parse(&text).is_none()) {
+        let message = format!("{path}: not a bcrypt hash; create one with `htpasswd -nBC 10 \"\" | tr -d ':\\n'`");
+        reader.error(node.at, message);
+    }
+});
 
-static VERSION: DomainType = DomainType {
-    words: "`TLS12` or `TLS13`",
-    json_schema: || json!({"enum": ["TLS12", "TLS13"]}),
-    check: |reader, node, path| match node.as_text() {
-        Some("TLS10" | "TLS11") => {
-            let message = format!("{path}: TLS 1.0 and 1.1 are insecure and not supported; use `TLS12` or `TLS13`");
-            reader.error(node.at, message);
-        }
-        _ => reader.one_of(node, path, &["TLS12", "TLS13"]),
-    },
-};
+static VERSION: DomainType = DomainType::undocumented(|reader, node, path| match node.as_text() {
+    Some("TLS10" | "TLS11") => {
+        let message = format!("{path}: TLS 1.0 and 1.1 are insecure and not supported; use `TLS12` or `TLS13`");
+        reader.error(node.at, message);
+    }
+    _ => reader.one_of(node, path, &["TLS12", "TLS13"]),
+});
 
 /// The headers that the format knows, and their values if these are restricted.
 const HEADERS: [(&str, &[&str]); 5] = [
@@ -152,33 +142,28 @@ const HEADERS: [(&str, &[&str]); 5] = [
     ("Strict-Transport-Security", &[]),
 ];
 
-static RESPONSE_HEADERS: DomainType = DomainType {
-    words: "map: header → string",
-    json_schema: || json!({"type": "object"}),
-    check: |reader, node, path| {
-        if !matches!(node.kind, Kind::Map(_)) {
-            return reader.wrong_type(node, path, "a map");
+static RESPONSE_HEADERS: DomainType = DomainType::undocumented(|reader, node, path| {
+    if !matches!(node.kind, Kind::Map(_)) {
+        return reader.wrong_type(node, path, "a map");
+    }
+    for (key, value) in node.entries() {
+        let Some((name, allowed)) = HEADERS.into_iter().find(|(known, _)| known.eq_ignore_ascii_case(&key.name)) else {
+            let hint = did_you_mean(&key.name, HEADERS.map(|(name, _)| name));
+            reader.error(key.at, format!("{path}: `{}` cannot be set{hint}", key.name));
+            continue;
+        };
+        let path = join(path, name);
+        let Some(text) = reader.string(value, &path) else { continue };
+        if text.is_empty() {
+            continue;
         }
-        for (key, value) in node.entries() {
-            let Some((name, allowed)) = HEADERS.into_iter().find(|(known, _)| known.eq_ignore_ascii_case(&key.name))
-            else {
-                let hint = did_you_mean(&key.name, HEADERS.map(|(name, _)| name));
-                reader.error(key.at, format!("{path}: `{}` cannot be set{hint}", key.name));
-                continue;
-            };
-            let path = join(path, name);
-            let Some(text) = reader.string(value, &path) else { continue };
-            if text.is_empty() {
-                continue;
-            }
-            if !allowed.is_empty() && !allowed.contains(&text.to_ascii_lowercase().as_str()) {
-                reader.error(value.at, format!("{path}: expected {}", one_of(allowed.iter().copied())));
-            } else if HeaderValue::from_str(&text).is_err() {
-                reader.error(value.at, format!("{path}: contains characters that no header can have"));
-            }
+        if !allowed.is_empty() && !allowed.contains(&text.to_ascii_lowercase().as_str()) {
+            reader.error(value.at, format!("{path}: expected {}", one_of(allowed.iter().copied())));
+        } else if HeaderValue::from_str(&text).is_err() {
+            reader.error(value.at, format!("{path}: contains characters that no header can have"));
         }
-    },
-};
+    }
+});
 
 impl Settings {
     /// Reads the file.

@@ -137,7 +137,7 @@ static ROWS: Table = Table::new(&[
     key("next", WordOr("link", &Record(&NEXT)), "where the next page is; needs `rows`"),
 ])
 .named("rows", "The rows of a response")
-.help("Either `rows` or `row`; otherwise the whole response is the only row.");
+.help("`rows` or `row`; without either, the whole response is the only row.");
 
 static NONE: Table =
     Table::new(&[must("status", Count(200, 599), "its status code"), key("if", JQ, "a condition on its body")])

@@ -1,4 +1,4 @@
-//! What a scheme or a listing cannot do without: only what is certain, since a setting may well be left out.
+//! The settings and parts of a credential without which a scheme or a listing certainly cannot work.
 
 use crate::providers::language::provider::{AuthMethod, AuthScheme, Body, Listing, Login, Request, Step};
 use crate::providers::language::template::Template;
@@ -15,7 +15,7 @@ pub(super) fn parts(scheme: &AuthScheme) -> Vec<String> {
     parts
 }
 
-/// The names without which a scheme sends nothing of use.
+/// The names that a scheme needs.
 pub(super) fn scheme(scheme: &AuthScheme) -> impl Iterator<Item = String> {
     names(templates(scheme))
 }
@@ -50,10 +50,10 @@ fn templates(scheme: &AuthScheme) -> Vec<&Template> {
     templates
 }
 
-/// What a login's request says.
+/// The templates of a login's request.
 fn sent(request: &Request) -> Vec<&Template> {
     let mut templates = vec![&request.path];
-    // A header that is nothing but a setting is left out where that is not set.
+    // A header or parameter that consists only of an unset setting is omitted.
     let is_needed = |value: &&Template| value.only().is_none_or(|name| name.head == "credential");
     templates.extend(request.headers.iter().map(|(_, value)| value).filter(is_needed));
     templates.extend(request.query.iter().map(|(_, value)| value).filter(is_needed));

@@ -1,7 +1,6 @@
 //! One token as a person writes it.
 
 use chrono::DateTime;
-use serde_json::json;
 
 use crate::core::time::{TimeFormat, parse_timestamp};
 use crate::core::token::{Expiry, Owner, Token};
@@ -32,49 +31,33 @@ static OWNER: Table = Table::new(&[
     Key::optional("email", Text, "the e-mail address"),
 ]);
 
-static OWNER_OR_NAME: DomainType = DomainType {
-    words: "a name, or a map",
-    json_schema: || json!({}),
-    check: |reader, node, path| match node.kind {
-        Kind::Map(_) => drop(reader.read(node, path, &OWNER)),
-        _ => drop(reader.string(node, path)),
-    },
-};
+static OWNER_OR_NAME: DomainType = DomainType::undocumented(|reader, node, path| match node.kind {
+    Kind::Map(_) => drop(reader.read(node, path, &OWNER)),
+    _ => drop(reader.string(node, path)),
+});
 
-static EXPIRY: DomainType = DomainType {
-    words: "a date, a timestamp, or `never`",
-    json_schema: || json!({}),
-    check: |reader, node, path| {
-        let written = reader.string(node, path);
-        if written.is_some_and(|written| expiry(&written).is_none()) {
-            let expected = "a date such as 2027-01-31, a timestamp such as 2027-01-31T12:00:00Z, or never";
-            reader.error(node.at, format!("{path}: invalid time; expected {expected}"));
-        }
-    },
-};
+static EXPIRY: DomainType = DomainType::undocumented(|reader, node, path| {
+    let written = reader.string(node, path);
+    if written.is_some_and(|written| expiry(&written).is_none()) {
+        let expected = "a date such as 2027-01-31, a timestamp such as 2027-01-31T12:00:00Z, or never";
+        reader.error(node.at, format!("{path}: invalid time; expected {expected}"));
+    }
+});
 
-static TIMESTAMP: DomainType = DomainType {
-    words: "a date or a timestamp",
-    json_schema: || json!({}),
-    check: |reader, node, path| {
-        let written = reader.string(node, path);
-        if written.is_some_and(|written| parse_timestamp(&written).is_none()) {
-            let expected = "a date such as 2027-01-31, or a timestamp such as 2027-01-31T12:00:00Z";
-            reader.error(node.at, format!("{path}: invalid time; expected {expected}"));
-        }
-    },
-};
+static TIMESTAMP: DomainType = DomainType::undocumented(|reader, node, path| {
+    let written = reader.string(node, path);
+    if written.is_some_and(|written| parse_timestamp(&written).is_none()) {
+        let expected = "a date such as 2027-01-31, or a timestamp such as 2027-01-31T12:00:00Z";
+        reader.error(node.at, format!("{path}: invalid time; expected {expected}"));
+    }
+});
 
-static WEB_URL: DomainType = DomainType {
-    words: "URL",
-    json_schema: || json!({}),
-    check: |reader, node, path| {
-        let written = reader.string(node, path);
-        if written.is_some_and(|written| web_url(&written).is_none()) {
-            reader.error(node.at, format!("{path}: invalid URL; expected https:// or http://, without credentials"));
-        }
-    },
-};
+static WEB_URL: DomainType = DomainType::undocumented(|reader, node, path| {
+    let written = reader.string(node, path);
+    if written.is_some_and(|written| web_url(&written).is_none()) {
+        reader.error(node.at, format!("{path}: invalid URL; expected https:// or http://, without credentials"));
+    }
+});
 
 /// Reads an entry, and reports every error in it.
 ///
