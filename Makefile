@@ -21,7 +21,7 @@ demo: ## run the exporter on a simulated organisation
 	cargo run --release -- demo
 
 .PHONY: check
-check: fast ## formatting, clippy, unit tests and fast tests; needs no root, Docker, network or servers
+check: fast doc ## formatting, clippy, links in comments, unit tests and fast tests; needs no root, Docker, network or servers
 	cargo test --locked --quiet --lib --bins
 	cargo test --locked --quiet --test suite -- $(addprefix --skip ,$(SLOW))
 
@@ -49,9 +49,11 @@ tools: ## install the tools of the tests, pinned, into .tools/
 	tests/tools/install.sh prometheus openbao prism smtp readers deny sbom helm kubernetes-validate lint
 
 .PHONY: lint
-lint: ## formatting, clippy and documentation, without warnings
-	$(MAKE) fast
+lint: fast doc ## formatting, clippy and documentation, without warnings
 	cargo clippy --locked --quiet --test ship -- --deny warnings
+
+.PHONY: doc
+doc: # links in comments
 	RUSTDOCFLAGS='--deny warnings --allow rustdoc::private-intra-doc-links' cargo doc --locked --no-deps --document-private-items --quiet
 
 .PHONY: test

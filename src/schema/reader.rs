@@ -68,7 +68,7 @@ impl Reader {
         written
     }
 
-    /// A [`ValueType::Line`].
+    /// A `ValueType::Line`.
     pub fn line(&mut self, node: &Node, path: &str) -> Option<String> {
         let text = self.string(node, path)?;
         if text.trim().is_empty() {
