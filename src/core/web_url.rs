@@ -1,4 +1,4 @@
-//! Links to web pages.
+//! http and https URLs.
 
 use url::Url;
 
@@ -9,6 +9,11 @@ pub fn web_url(text: &str) -> Option<Url> {
     let has_credentials = !url.username().is_empty() || url.password().is_some();
     let has_slashes = text.get(url.scheme().len()..).is_some_and(|rest| rest.starts_with("://"));
     (has_slashes && !has_credentials).then_some(url)
+}
+
+/// Whether a text starts like an absolute http or https URL.
+pub fn is_http(text: &str) -> bool {
+    text.starts_with("https://") || text.starts_with("http://")
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use url::Url;
 
 use super::build_request::set_query_param;
 use crate::core::failure::{Failure, Reason};
+use crate::core::web_url::is_http;
 use crate::http::client::{Body, Request};
 use crate::http::page_guard;
 use crate::providers::language::expression::{Expression, Val, Variables};
@@ -99,7 +100,7 @@ fn unreadable() -> Failure {
 /// The cursor in a next page's URL. Atlassian's documentation of `links.next` does not say whether it is a cursor or a URL:
 /// <https://developer.atlassian.com/cloud/admin/api-access/rest/intro/>.
 fn cursor_in_url(cursor: Value, parameter: &str) -> Value {
-    let url = cursor.as_str().filter(|text| text.starts_with("http://") || text.starts_with("https://"));
+    let url = cursor.as_str().filter(|text| is_http(text));
     let inner = url.and_then(|url| Url::parse(url).ok()).and_then(|url| {
         url.query_pairs().find(|(name, _)| name == parameter).map(|(_, value)| Value::from(value.into_owned()))
     });

@@ -8,6 +8,7 @@ use crate::core::outcome::MalformedRow;
 use crate::core::sanitize::truncate;
 use crate::core::time::{TimeFormat, Unit, duration};
 use crate::core::token::{Expiry, LastUse, Owner, Token};
+use crate::core::web_url::is_http;
 use crate::providers::language::expression::{Expression, Val, Variables};
 use crate::providers::language::provider::Listing;
 use crate::providers::language::value;
@@ -116,7 +117,7 @@ fn flag(value: &Val) -> Option<bool> {
 
 /// Only the scheme counts here: `core` sanitizes and checks the rest of every link.
 fn url(value: &Val) -> Option<String> {
-    value::text(value).filter(|text| text.starts_with("https://") || text.starts_with("http://"))
+    value::text(value).filter(|text| is_http(text))
 }
 
 /// A list, or a string separated by spaces.
