@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::environment::Surroundings;
+use super::environment::FileEnvironment;
 use super::secrets::{REMEDY, looks_like_secret};
 use super::value_types::ORIGIN;
 use crate::core::failure::{Failure, Reason};
@@ -16,7 +16,7 @@ use crate::schema::yaml::{Key, Kind, Node};
 /// Where the secrets of one source come from.
 pub(super) struct CredentialSource {
     parts: Vec<Part>,
-    surroundings: Surroundings,
+    environment: FileEnvironment,
 }
 
 /// One secret; the name of a single one is empty.
@@ -40,9 +40,9 @@ impl CredentialSource {
     /// Why the secret cannot be read, with the name of the file or variable.
     fn read_part(&self, part: &Part) -> Result<Secret, String> {
         let (name, text) = match &part.origin {
-            Origin::File(path) => (path.display().to_string(), self.surroundings.read_text(path)?),
+            Origin::File(path) => (path.display().to_string(), self.environment.read_text(path)?),
             Origin::Variable(name) => {
-                let text = self.surroundings.env(name).ok_or_else(|| format!("the variable {name} is not set"))?;
+                let text = self.environment.env(name).ok_or_else(|| format!("the variable {name} is not set"))?;
                 (format!("the variable {name}"), text)
             }
         };
@@ -90,22 +90,22 @@ impl fmt::Debug for CredentialSource {
 /// Reads the value of `credential`: one secret, or several by name. Whatever is wrong in it may be the secret itself.
 pub(super) fn read(
     reader: &mut Reader,
-    surroundings: &Surroundings,
+    environment: &FileEnvironment,
     node: &Node,
     path: &str,
 ) -> Option<Arc<CredentialSource>> {
     let entries = node.entries();
     let is_single = |(key, value): &(Key, Node)| is_origin(key) && !matches!(value.kind, Kind::Map(_));
     let parts: Vec<_> = if entries.is_empty() || entries.iter().any(is_single) {
-        vec![part(reader, surroundings, node, path, "")]
+        vec![part(reader, environment, node, path, "")]
     } else if has_secret_as_key(reader, entries, path) {
         return None;
     } else {
-        let part = |(key, value): &(Key, Node)| part(reader, surroundings, value, &join(path, shown(key)), &key.name);
+        let part = |(key, value): &(Key, Node)| part(reader, environment, value, &join(path, shown(key)), &key.name);
         entries.iter().map(part).collect()
     };
     let parts = parts.into_iter().collect::<Option<_>>()?;
-    Some(Arc::new(CredentialSource { parts, surroundings: surroundings.clone() }))
+    Some(Arc::new(CredentialSource { parts, environment: environment.clone() }))
 }
 
 /// The name of a part for a message. One that is not a plain word may be the secret itself, followed by a `:`.
@@ -128,7 +128,7 @@ fn has_secret_as_key(reader: &mut Reader, entries: &[(Key, Node)], path: &str) -
 }
 
 /// Reads one secret's `{file: PATH}` or `{env: NAME}`.
-fn part(reader: &mut Reader, surroundings: &Surroundings, node: &Node, path: &str, name: &str) -> Option<Part> {
+fn part(reader: &mut Reader, environment: &FileEnvironment, node: &Node, path: &str, name: &str) -> Option<Part> {
     let Kind::Map(entries) = &node.kind else {
         let hint = did_you_mean(name, ORIGIN.names());
         reader.secret(node.at, format!("{path}: {EXPECTED}{hint}"));
@@ -140,7 +140,7 @@ fn part(reader: &mut Reader, surroundings: &Surroundings, node: &Node, path: &st
     match &entries[..] {
         [(key, value)] if is_origin(key) => {
             let path = join(path, &key.name);
-            let origin = origin(reader, surroundings, &key.name, value, &path)?;
+            let origin = origin(reader, environment, &key.name, value, &path)?;
             return Some(Part { name: name.to_owned(), path, at: value.at, origin });
         }
         [] => reader.error(node.at, format!("{path}: expected `file` or `env`")),
@@ -157,7 +157,7 @@ fn part(reader: &mut Reader, surroundings: &Surroundings, node: &Node, path: &st
     None
 }
 
-fn origin(reader: &mut Reader, surroundings: &Surroundings, key: &str, node: &Node, path: &str) -> Option<Origin> {
+fn origin(reader: &mut Reader, environment: &FileEnvironment, key: &str, node: &Node, path: &str) -> Option<Origin> {
     let text = node.as_text().map(str::trim).unwrap_or_default();
     let is_variable = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
         && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
@@ -165,7 +165,7 @@ fn origin(reader: &mut Reader, surroundings: &Surroundings, key: &str, node: &No
         _ if text.is_empty() && key == "file" => format!("expected a path, found {}", node.describe()),
         _ if text.is_empty() => format!("expected a variable name, found {}", node.describe()),
         _ if text.contains('\n') || looks_like_secret(text) => format!("this looks like the secret itself; {REMEDY}"),
-        "file" => return Some(Origin::File(surroundings.path(text))),
+        "file" => return Some(Origin::File(environment.path(text))),
         _ if is_variable => return Some(Origin::Variable(text.to_owned())),
         _ => "a variable name has only letters, digits and `_`, such as VAULT_TOKEN".to_owned(),
     };

@@ -37,14 +37,14 @@ impl Environment for SystemEnvironment {
     }
 }
 
-/// The environment of one configuration file.
+/// The environment, and the directory to which the paths of one configuration file are relative.
 #[derive(Clone)]
-pub(super) struct Surroundings {
+pub(super) struct FileEnvironment {
     environment: Arc<dyn Environment>,
     directory: PathBuf,
 }
 
-impl Surroundings {
+impl FileEnvironment {
     /// Relative paths are relative to the directory of the configuration file, of which this is the path.
     pub(super) fn new(config: &str, environment: Arc<dyn Environment>) -> Self {
         Self { environment, directory: Path::new(config).parent().map(Path::to_owned).unwrap_or_default() }

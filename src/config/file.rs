@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::environment::{Environment, Surroundings};
+use super::environment::{Environment, FileEnvironment};
 use super::table::FILE;
 use super::{Config, OwnerLabels, SharedSettings, lead, redaction, rule, secrets, source};
 use crate::schema::diagnostic::{Diagnostic, Diagnostics, SourceText};
@@ -22,20 +22,20 @@ pub(super) fn read(text: SourceText, environment: Arc<dyn Environment>) -> (Opti
         let message = "the file is empty; it needs at least one source under `sources`";
         return (None, Diagnostic::in_file(text.name(), message).into());
     }
-    let surroundings = Surroundings::new(text.name(), environment);
+    let environment = FileEnvironment::new(text.name(), environment);
     let mut reader = Reader::new(text);
     secrets::report(&mut reader, &root);
     let values = reader.read(&root, "", &FILE);
-    let config = config(&mut reader, &surroundings, &values);
+    let config = config(&mut reader, &environment, &values);
     (Some(config), reader.finish(is_hidden).err().unwrap_or_default())
 }
 
 /// The content of the file. An invalid value, which is reported, has its default.
-fn config(reader: &mut Reader, surroundings: &Surroundings, values: &Record<'_>) -> Config {
+fn config(reader: &mut Reader, environment: &FileEnvironment, values: &Record<'_>) -> Config {
     let defaults = SharedSettings::read(values, SharedSettings::default());
     lead::check(reader, values, defaults.alert_lead, "the default");
     let (sources, credentials): (Vec<_>, Vec<_>) =
-        source::read(reader, surroundings, values, defaults).into_iter().unzip();
+        source::read(reader, environment, values, defaults).into_iter().unzip();
     let (rules, rule_providers) = rule::read(reader, values, &sources);
     let mut label_names: Vec<_> = rules.iter().flat_map(|rule| rule.labels.keys().cloned()).collect();
     label_names.sort();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::credential::{self, CredentialSource};
-use super::environment::Surroundings;
+use super::environment::FileEnvironment;
 use super::{SharedSettings, SourceConfig, lead, tls};
 use crate::core::secret::{NoCredential, SharedCredentials};
 use crate::schema::reader::Reader;
@@ -12,13 +12,13 @@ use crate::schema::record::Record;
 /// Reads the sources. A name that occurs twice is an error.
 pub(super) fn read(
     reader: &mut Reader,
-    surroundings: &Surroundings,
+    environment: &FileEnvironment,
     file: &Record<'_>,
     defaults: SharedSettings,
 ) -> Vec<(SourceConfig, Option<Arc<CredentialSource>>)> {
     let mut sources: Vec<(SourceConfig, _)> = Vec::new();
     for values in file.records("sources") {
-        let Some(source) = source(reader, surroundings, values, defaults) else { continue };
+        let Some(source) = source(reader, environment, values, defaults) else { continue };
         let (name, at) = &source.0.name;
         if let Some((first, _)) = sources.iter().find(|(other, _)| other.name.0 == *name) {
             let line = reader.text.line_number(first.name.1.start);
@@ -32,14 +32,13 @@ pub(super) fn read(
 /// Reads one source. None if it has no valid name or provider.
 fn source(
     reader: &mut Reader,
-    surroundings: &Surroundings,
+    environment: &FileEnvironment,
     values: &Record<'_>,
     defaults: SharedSettings,
 ) -> Option<(SourceConfig, Option<Arc<CredentialSource>>)> {
     let credential = values.node("credential");
-    let origin =
-        credential.and_then(|node| credential::read(reader, surroundings, node, &values.path_of("credential")));
-    let certificates = tls::read(reader, surroundings, values);
+    let origin = credential.and_then(|node| credential::read(reader, environment, node, &values.path_of("credential")));
+    let certificates = tls::read(reader, environment, values);
     let settings = SharedSettings::read(values, defaults);
     if values.is_given("alert_lead") {
         lead::check(reader, values, settings.alert_lead, "from the top of the file");

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::environment::Surroundings;
+use super::environment::FileEnvironment;
 use crate::core::certificates::{Certificates, SharedCertificates, TlsMaterial};
 use crate::core::failure::{Failure, Reason};
 use crate::core::secret::Secret;
@@ -18,12 +18,12 @@ struct TlsFiles {
     ca: Option<PathBuf>,
     certificate: Option<PathBuf>,
     key: Option<PathBuf>,
-    surroundings: Surroundings,
+    environment: FileEnvironment,
 }
 
 impl TlsFiles {
     fn read_file(&self, key: &str, path: Option<&Path>) -> Result<Option<String>, Failure> {
-        let read = path.map(|path| self.surroundings.read_text(path)).transpose();
+        let read = path.map(|path| self.environment.read_text(path)).transpose();
         read.map_err(|problem| Failure::new(Reason::Tls, format!("tls.{key}: {problem}")))
     }
 }
@@ -42,13 +42,13 @@ impl Certificates for TlsFiles {
 }
 
 /// Reads a source's `tls`, and checks the present content of the files.
-pub(super) fn read(reader: &mut Reader, surroundings: &Surroundings, values: &Record<'_>) -> SharedCertificates {
+pub(super) fn read(reader: &mut Reader, environment: &FileEnvironment, values: &Record<'_>) -> SharedCertificates {
     let mut report = |key: &str, problem: &str| {
         reader.error(values.value_at(key), format!("{}: {problem}", values.path_of(key)));
     };
-    let path = |key: &str| values.text(key).map(|written| surroundings.path(&written));
+    let path = |key: &str| values.text(key).map(|written| environment.path(&written));
     let mut content = |key: &str, mark: &str, expected: &str| {
-        let content = surroundings.read_text(&path(key)?);
+        let content = environment.read_text(&path(key)?);
         match &content {
             Err(problem) => report(key, &format!("{problem}; expected a PEM file that the exporter's user can read")),
             Ok(content) if !content.contains(mark) => report(key, &format!("the file has no {expected} in PEM form")),
@@ -73,6 +73,6 @@ pub(super) fn read(reader: &mut Reader, surroundings: &Surroundings, values: &Re
         ca: path("tls.ca_file"),
         certificate: path("tls.cert_file"),
         key: path("tls.key_file"),
-        surroundings: surroundings.clone(),
+        environment: environment.clone(),
     })
 }
