@@ -1,24 +1,24 @@
-//! Whatever a provider, or what lies between, does: no token is lost, the right reason is counted, no credential goes
-//! elsewhere, and the next good answer heals it.
+//! Faults of providers, networks and proxies: no token is lost, the right reason is counted, no credential is sent to another
+//! origin, and the next complete response clears the failure.
 //!
-//! Every fault is a row of a matrix, which `docs/reliability.md` shows as this run has found it.
+//! Every fault is a row of a matrix; `docs/reliability.md` shows its results.
 
-mod bao;
-mod bombs;
+mod cases;
 mod certificates;
-mod door;
 mod fault;
+mod foreign_origin;
+mod host_names;
 mod http2;
-mod inside;
-mod names;
+mod in_process;
+mod openbao;
 mod provider;
 mod proxy;
-mod rows;
+mod report;
 mod scrape;
-mod stage;
-mod subject;
-mod table;
-mod trap;
+mod server;
+mod source;
+mod testbed;
+mod unbounded;
 
 use std::path::Path;
 use std::process::Command;
@@ -27,18 +27,18 @@ use std::time::{Duration, Instant};
 
 use chrono::Utc;
 use provider::CREDENTIAL;
-use stage::Stage;
-use subject::{Subject, write_files};
+use source::{SourceUnderTest, write_files};
+use testbed::Testbed;
 
 use crate::equipment::{Server, free_port, metrics};
 
-/// For everything to go wrong, and to be well again.
+/// The time limit of all faults of one exporter.
 const LONG: Duration = Duration::from_secs(90);
 
-/// `FAULT='two scopes' cargo test --test suite faults::` tries only the rows that hold this text.
+/// `FAULT='HTTP/2' cargo test --test suite -- faults::` tests only rows that contain this text.
 const ONLY: &str = "FAULT";
 
-/// The exporter as its user starts it, with a proxy of the environment that nothing may reach.
+/// The exporter as users start it; environment variables for proxies do not apply.
 async fn exporter(dir: &Path, config: &str, name: &'static str) -> Server {
     let port = free_port();
     std::fs::write(dir.join("config.yaml"), config).unwrap();
@@ -54,110 +54,110 @@ async fn exporter(dir: &Path, config: &str, name: &'static str) -> Server {
     Server::start(name, command, dir, port, "/-/healthy").await
 }
 
-/// What was seen of a number of sources, and what was wrong.
-type Found = (Vec<Subject>, Vec<String>);
+/// The sources and the problems.
+type Found = (Vec<SourceUnderTest>, Vec<String>);
 
-/// Puts one exporter under these faults until each has struck and is over.
-async fn play(
+/// Runs one exporter with these faults until all sources have recovered.
+async fn run(
     name: &'static str,
-    rows: impl FnOnce(&mut Stage),
+    cases: impl FnOnce(&mut Testbed),
     check: impl FnOnce(&Server, &mut Vec<String>),
 ) -> Found {
-    let mut stage = stage(rows).await;
-    if stage.subjects.is_empty() {
+    let mut testbed = testbed(cases).await;
+    if testbed.sources.is_empty() {
         return Found::default();
     }
-    let dir = stage.dir.path().to_owned();
-    write_files(&dir, &stage.authority.pem);
-    let exporter = exporter(&dir, &stage.config(), name).await;
-    stage.names.are_in(dir.join("config.yaml"), stage.config(), &exporter.url);
+    let dir = testbed.dir.path().to_owned();
+    write_files(&dir, &testbed.ca.pem);
+    let exporter = exporter(&dir, &testbed.config(), name).await;
+    testbed.host_names.set_config(dir.join("config.yaml"), testbed.config(), &exporter.url);
     let begun = Instant::now();
-    scrape::look(&mut stage.subjects, LONG, || scrape::scrape(&exporter)).await;
-    eprintln!("{name}: {} sources in {:?}", stage.subjects.len(), begun.elapsed());
+    scrape::observe(&mut testbed.sources, LONG, || scrape::scrape(&exporter)).await;
+    eprintln!("{name}: {} sources in {:?}", testbed.sources.len(), begun.elapsed());
 
-    let mut complaints = stage.complaints();
-    for (what, text) in [("log", exporter.log()), ("metrics", metrics(&exporter).await)] {
+    let mut problems = testbed.problems();
+    for (output, text) in [("log", exporter.log()), ("metrics", metrics(&exporter).await)] {
         if text.contains(CREDENTIAL) {
-            complaints.push(format!("the credential is in the {what}"));
+            problems.push(format!("the credential is in the {output}"));
         }
     }
-    check(&exporter, &mut complaints);
-    complaints.iter().for_each(|complaint| eprintln!("{complaint}"));
-    (stage.subjects, complaints)
+    check(&exporter, &mut problems);
+    problems.iter().for_each(|problem| eprintln!("{problem}"));
+    (testbed.sources, problems)
 }
 
-/// A stage with these rows, or those of them that are asked for.
-async fn stage(rows: impl FnOnce(&mut Stage)) -> Stage {
-    let mut stage = Stage::new().await;
-    rows(&mut stage);
+/// A testbed with those of these cases that `FAULT` selects.
+async fn testbed(cases: impl FnOnce(&mut Testbed)) -> Testbed {
+    let mut testbed = Testbed::new().await;
+    cases(&mut testbed);
     let only = std::env::var(ONLY).unwrap_or_default();
-    stage.subjects.retain(|subject| subject.row.contains(&only));
-    stage
+    testbed.sources.retain(|source| source.row.contains(&only));
+    testbed
 }
 
-/// What only a client, or a clock, of the test can show.
-async fn play_inside() -> Found {
+/// Faults that need a client or a clock of the test.
+async fn run_in_process() -> Found {
     let mut found = Found::default();
-    let mut limits = stage(inside::absurd_limits).await;
-    if !limits.subjects.is_empty() {
-        inside::play_impatiently(&mut limits).await;
+    let mut limits = testbed(in_process::absurd_limits).await;
+    if !limits.sources.is_empty() {
+        in_process::run_with_max_wait(&mut limits).await;
     }
-    let mut many = stage(rows::one_of_many).await;
-    if !many.subjects.is_empty() {
-        inside::play(&mut many, Arc::new(Utc::now)).await;
+    let mut many = testbed(cases::one_of_many).await;
+    if !many.sources.is_empty() {
+        in_process::run(&mut many, Arc::new(Utc::now)).await;
     }
-    let mut stages = vec![limits, many];
-    for (row, by) in [("the clock jumps a day ahead", 86_400), ("the clock jumps a day back", -86_400)] {
+    let mut testbeds = vec![limits, many];
+    for (row, by) in [("clock jumps a day ahead", 86_400), ("clock jumps a day back", -86_400)] {
         let mut clock = None;
-        let mut stage = stage(|stage| clock = Some(inside::clock(stage, row, by))).await;
-        if !stage.subjects.is_empty() {
-            inside::play(&mut stage, clock.unwrap()).await;
+        let mut testbed = testbed(|testbed| clock = Some(in_process::clock(testbed, row, by))).await;
+        if !testbed.sources.is_empty() {
+            in_process::run(&mut testbed, clock.unwrap()).await;
         }
-        stages.push(stage);
+        testbeds.push(testbed);
     }
-    for stage in stages {
-        found.1.extend(stage.complaints());
-        found.0.extend(stage.subjects);
+    for testbed in testbeds {
+        found.1.extend(testbed.problems());
+        found.0.extend(testbed.sources);
     }
     found
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_fault_costs_a_token() {
-    // One after the other: hundreds of sources at once would measure this machine, and not the exporter.
+async fn exporter_keeps_all_tokens_during_every_fault() {
+    // Not all at once: hundreds of sources would test the machine instead of the exporter.
     let outside = async {
-        let slow = |stage: &mut Stage| {
-            rows::connections(stage);
-            rows::slow_bodies(stage);
-            rows::passing(stage);
-            rows::limits(stage);
-            rows::proxies(stage);
+        let slow_cases = |testbed: &mut Testbed| {
+            cases::connections(testbed);
+            cases::slow_bodies(testbed);
+            cases::retried_statuses(testbed);
+            cases::rate_limits(testbed);
+            cases::proxies(testbed);
         };
-        let quick = |stage: &mut Stage| {
-            rows::bodies(stage);
-            rows::statuses(stage);
-            rows::pages(stage);
+        let quick_cases = |testbed: &mut Testbed| {
+            cases::bodies(testbed);
+            cases::statuses(testbed);
+            cases::pages(testbed);
         };
         [
-            play("faults on the way", slow, |_, _| {}).await,
-            play("faults of names", rows::unknown_name, |_, _| {}).await,
-            play("faults that are answers", quick, |_, _| {}).await,
-            play("answers without end", bombs::rows, bombs::memory).await,
-            play_inside().await,
+            run("connection-faults", slow_cases, |_, _| {}).await,
+            run("name-faults", cases::unknown_name, |_, _| {}).await,
+            run("response-faults", quick_cases, |_, _| {}).await,
+            run("unbounded-responses", unbounded::cases, unbounded::check_memory).await,
+            run_in_process().await,
         ]
     };
-    let bao = async {
-        let is_left_out = std::env::var(ONLY).is_ok_and(|only| !only.contains("OpenBao"));
-        if is_left_out { Found::default() } else { bao::play().await }
+    let openbao = async {
+        let is_excluded = std::env::var(ONLY).is_ok_and(|only| !only.contains("OpenBao"));
+        if is_excluded { Found::default() } else { openbao::run().await }
     };
-    let (outside, bao) = tokio::join!(outside, bao);
-    let (mut subjects, mut complaints) = Found::default();
-    for (more, further) in outside.into_iter().chain([bao]) {
-        subjects.extend(more);
-        complaints.extend(further);
+    let (outside, openbao) = tokio::join!(outside, openbao);
+    let (mut sources, mut problems) = Found::default();
+    for (found, more_problems) in outside.into_iter().chain([openbao]) {
+        sources.extend(found);
+        problems.extend(more_problems);
     }
-    assert!(complaints.is_empty(), "{}", complaints.join("\n"));
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
     if std::env::var_os(ONLY).is_none() {
-        table::compare(&subjects);
+        report::compare(&sources);
     }
 }

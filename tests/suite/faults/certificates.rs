@@ -1,4 +1,4 @@
-//! Certificates that are good, and those that are not.
+//! Valid and invalid certificates.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -7,42 +7,41 @@ use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, SanType,
 use rustls::ServerConfig;
 use rustls::pki_types::PrivateKeyDer;
 
-/// What is wrong with a certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    Good,
+pub(super) enum CertificateKind {
+    Valid,
     Expired,
-    /// Of an authority that nobody trusts.
+    /// Issued by a CA that is not trusted.
     Untrusted,
-    /// For another name.
+    /// For another host.
     WrongHost,
 }
 
-/// An authority of the test.
-pub(super) struct Authority {
+/// The trusted CA of the tests, and another one.
+pub(super) struct TestCa {
     pub(super) pem: String,
     trusted: Issuer<'static, KeyPair>,
-    stranger: Issuer<'static, KeyPair>,
+    untrusted: Issuer<'static, KeyPair>,
 }
 
-impl Authority {
+impl TestCa {
     pub(super) fn new() -> Self {
         let (pem, trusted) = issuer();
-        Self { pem, trusted, stranger: issuer().1 }
+        Self { pem, trusted, untrusted: issuer().1 }
     }
 
-    /// What a server at this address needs for TLS, with HTTP/2 if it speaks that.
-    pub(super) fn server(&self, address: IpAddr, kind: Kind, http2: bool) -> Arc<ServerConfig> {
+    /// The TLS configuration of a server at this address.
+    pub(super) fn server_config(&self, address: IpAddr, kind: CertificateKind, http2: bool) -> Arc<ServerConfig> {
         let mut params = CertificateParams::default();
         params.subject_alt_names = vec![match kind {
-            Kind::WrongHost => SanType::DnsName("other.example".try_into().unwrap()),
+            CertificateKind::WrongHost => SanType::DnsName("other.example".try_into().unwrap()),
             _ => SanType::IpAddress(address),
         }];
-        if kind == Kind::Expired {
+        if kind == CertificateKind::Expired {
             (params.not_before, params.not_after) = (date_time_ymd(2020, 1, 1), date_time_ymd(2021, 1, 1));
         }
         let key = KeyPair::generate().unwrap();
-        let issuer = if kind == Kind::Untrusted { &self.stranger } else { &self.trusted };
+        let issuer = if kind == CertificateKind::Untrusted { &self.untrusted } else { &self.trusted };
         let certificate = params.signed_by(&key, issuer).unwrap().der().clone();
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let builder = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();

@@ -1,74 +1,73 @@
-//! What goes wrong, where, and what must come of it.
+//! A fault: what goes wrong, for which requests, and the expected result.
 
 use std::sync::Arc;
 
-use super::certificates::Kind;
-use super::provider::{Answer, Paging};
+use super::certificates::CertificateKind;
+use super::provider::{Paging, Response};
 
 /// What goes wrong at a provider.
 #[derive(Clone)]
 pub(super) enum Fault {
-    /// Nobody listens.
+    /// No process listens.
     Refused,
-    /// The machine does not answer: no more connections fit in the queue of those that nobody takes.
-    Full,
+    /// The backlog of the listener is full, so that connecting times out.
+    BacklogFull,
     /// TLS with another certificate.
-    Certificate(Kind),
-    /// No TLS where TLS is due.
+    Certificate(CertificateKind),
+    /// Plain HTTP instead of TLS.
     NoTls,
     /// HTTP/2: the stream is reset.
     StreamReset,
-    /// HTTP/2: the connection is given up.
+    /// HTTP/2: the connection is shut down.
     GoAway,
-    /// The request is read, and the connection reset.
+    /// The connection is reset after the request.
     Reset,
-    /// The request is read, and nothing comes.
+    /// The request is read, but there is no response.
     Silent,
-    /// These bytes, and then the end of the connection.
+    /// These bytes, then the connection is closed.
     Bytes(Vec<u8>),
-    /// These bytes, and then one of these every 50 ms, for ever.
+    /// These bytes, then this one every 50 ms, without end.
     Trickle(Vec<u8>, u8),
-    /// These bytes, and then these again and again, for ever.
+    /// These bytes, then these again and again, without end.
     Endless(Vec<u8>, Vec<u8>),
-    /// An answer, made anew for each request.
-    Answer(Arc<dyn Fn() -> Answer + Send + Sync>),
-    /// Pages that do not hang together.
+    /// A response, built for each request.
+    Response(Arc<dyn Fn() -> Response + Send + Sync>),
+    /// Pages in a wrong sequence.
     Pages(Paging),
 }
 
-/// Which requests it strikes.
+/// The requests that a fault affects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum At {
-    /// Every request.
+pub(super) enum Requests {
     All,
     /// Those for tokens.
     Tokens,
     /// Those for tokens, from the second page on.
-    Further,
-    /// Those for the tokens of one user of many.
+    NextPages,
+    /// Those for the tokens of one of many users.
     OneUser,
-    /// The next request for tokens, and no other.
+    /// Only the next request for tokens.
     Once,
 }
 
-/// What must come of it.
+/// The expected result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Expected {
-    /// The source is down, for this reason and no other.
+    /// The source is down, for this reason only.
     Down(&'static str),
-    /// The source stays up: what happens is no failure.
+    /// The source stays up.
     Up,
 }
 
 impl Fault {
-    /// The same answer, whenever it is asked for.
-    pub(super) fn answer(status: u16, headers: &[(&str, &str)], body: impl Into<Vec<u8>>) -> Self {
-        let answer = Answer::new(status, headers, body);
-        Self::Answer(Arc::new(move || answer.clone()))
+    /// The same response to every request.
+    pub(super) fn response(status: u16, headers: &[(&str, &str)], body: impl Into<Vec<u8>>) -> Self {
+        let response = Response::new(status, headers, body);
+        Self::Response(Arc::new(move || response.clone()))
     }
 
-    /// JSON, or what calls itself so, with 200.
+    /// Status 200 with the content type of JSON.
     pub(super) fn json(body: impl Into<Vec<u8>>) -> Self {
-        Self::answer(200, &[("Content-Type", "application/json")], body)
+        Self::response(200, &[("Content-Type", "application/json")], body)
     }
 }

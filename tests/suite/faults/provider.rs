@@ -1,18 +1,18 @@
-//! Four providers while they are well: pages by `Link`, by a cursor, by a fan-out with offsets, and by a URL in the answer.
+//! Four correct providers: pages by `Link` header, by cursor, by offset within a fan-out, and by a URL in the response.
 
 use serde_json::{Value, json};
 use url::Url;
 
-/// The credential, in all sources. It must show nowhere but at its provider.
+/// The credential of all sources. It must appear only in requests to its provider.
 pub(super) const CREDENTIAL: &str = "DO-NOT-LEAK-THE-CREDENTIAL";
 
-/// A provider whose pages are named by URLs in the answers, which none of the program's own has.
+/// A provider with the URL of the next page in the response: no built-in definition has that.
 pub(super) const PLAIN: &str = "
 format: 1
 provider: plain
 title: Plain
 docs: https://plain.example/docs
-expiry: an instant
+expiry: a timestamp
 permission: any
 settings: {url: {type: url, help: the address}}
 auth: bearer
@@ -33,40 +33,37 @@ pub(super) enum Provider {
     Plain,
 }
 
-/// What of a source's tokens a request asks for.
+/// The part of a listing that a request is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Part {
-    /// Something beside the list of tokens.
-    Beside,
-    /// The first page of a list of tokens.
-    First,
-    /// A further page of it.
-    Further,
+    /// Not the list of tokens.
+    Other,
+    FirstPage,
+    NextPage,
 }
 
-/// How the pages of a list of tokens hang together.
+/// The sequence of the pages of a list of tokens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Paging {
-    Well,
-    /// The page after the second is the second.
-    Circle,
-    /// After each page there is another, with other tokens.
+    Correct,
+    /// The second page is followed by itself.
+    Loop,
+    /// Each page is followed by another, with other tokens.
     Endless,
-    /// A token of the first page goes while the list is read, so that one falls between the pages.
-    Shrinks,
-    /// The second page is at another origin, which stands here.
-    Elsewhere(String),
+    /// A token of the first page is removed while the list is read, so that one is on neither page.
+    Shrinking,
+    /// The second page is at this origin.
+    ForeignOrigin(String),
 }
 
-/// An answer.
 #[derive(Clone, Debug)]
-pub(super) struct Answer {
+pub(super) struct Response {
     pub(super) status: u16,
     pub(super) headers: Vec<(String, String)>,
     pub(super) body: Vec<u8>,
 }
 
-impl Answer {
+impl Response {
     pub(super) fn new(status: u16, headers: &[(&str, &str)], body: impl Into<Vec<u8>>) -> Self {
         let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         Self { status, headers, body: body.into() }
@@ -77,11 +74,11 @@ impl Answer {
     }
 }
 
-/// Tokens on the first page of each list, and on the second.
+/// The number of tokens on the first and on the second page of each list.
 const PAGES: [u64; 2] = [4, 2];
 
 impl Provider {
-    /// Those that every fault of an answer is tried on.
+    /// The providers that faults are tested with.
     pub(super) const ALL: [Self; 3] = [Self::Gitlab, Self::Atlassian, Self::Bitbucket];
 
     pub(super) fn name(self) -> &'static str {
@@ -93,7 +90,7 @@ impl Provider {
         }
     }
 
-    /// Its settings in the configuration.
+    /// Settings of the source.
     pub(super) fn settings(self) -> &'static str {
         match self {
             Self::Gitlab => "admin: true, listings: [instance]",
@@ -103,7 +100,6 @@ impl Provider {
         }
     }
 
-    /// How many tokens it has.
     pub(super) fn tokens(self, users: u64) -> u64 {
         match self {
             Self::Bitbucket => PAGES[0] + PAGES[1] + users - 1,
@@ -130,70 +126,70 @@ impl Provider {
             Self::Plain => "/tokens",
         };
         if !target.starts_with(list) {
-            Part::Beside
+            Part::Other
         } else if page(target) > 1 {
-            Part::Further
+            Part::NextPage
         } else {
-            Part::First
+            Part::FirstPage
         }
     }
 
-    /// Its answer to `GET target`; `origin` is its own, and it has so many `users`.
-    pub(super) fn answer(self, target: &str, origin: &str, paging: &Paging, users: u64) -> Answer {
+    /// The response to `GET target` at `origin`.
+    pub(super) fn respond(self, target: &str, origin: &str, paging: &Paging, users: u64) -> Response {
         match (self, self.part(target)) {
-            (Self::Bitbucket, Part::Beside) => {
+            (Self::Bitbucket, Part::Other) => {
                 let users: Vec<_> = (1..=users).map(|user| json!({"slug": format!("u{user}"), "name": "x"})).collect();
-                Answer::json(&json!({"isLastPage": true, "values": users}))
+                Response::json(&json!({"isLastPage": true, "values": users}))
             }
-            (Self::Gitlab, Part::Beside) if target.contains("/users") => {
-                Answer::json(&json!([{"id": 1, "username": "ada"}]))
+            (Self::Gitlab, Part::Other) if target.contains("/users") => {
+                Response::json(&json!([{"id": 1, "username": "ada"}]))
             }
-            (Self::Gitlab, Part::Beside) if target.ends_with("/self") => {
-                Answer::json(&json!({"expires_at": "2099-01-01"}))
+            (Self::Gitlab, Part::Other) if target.ends_with("/self") => {
+                Response::json(&json!({"expires_at": "2099-01-01"}))
             }
-            (_, Part::Beside) => Answer::json(&json!([])),
+            (_, Part::Other) => Response::json(&json!([])),
             (Self::Bitbucket, _) if !target.contains("/users/u1?") => {
                 let id = target.split(['/', '?']).find(|part| part.starts_with('u') && *part != "users");
-                Answer::json(&json!({"isLastPage": true, "values": [{"id": id, "name": "one"}]}))
+                Response::json(&json!({"isLastPage": true, "values": [{"id": id, "name": "one"}]}))
             }
             _ => self.list(page(target), origin, paging),
         }
     }
 
-    /// A page of the list that has pages.
-    fn list(self, page: u64, origin: &str, paging: &Paging) -> Answer {
-        let skipped = u64::from(*paging == Paging::Shrinks && page == 2);
+    /// A page of the list of tokens.
+    fn list(self, page: u64, origin: &str, paging: &Paging) -> Response {
+        let skipped = u64::from(*paging == Paging::Shrinking && page == 2);
         let ids = match page {
             1 => 1..=PAGES[0],
             2 => PAGES[0] + 1 + skipped..=PAGES[0] + PAGES[1],
-            further => further * 10..=further * 10 + 1,
+            page => page * 10..=page * 10 + 1,
         };
         let next = match paging {
-            Paging::Circle => Some(2),
+            Paging::Loop => Some(2),
             Paging::Endless => Some(page + 1),
             _ => (page == 1).then_some(2),
         };
         let origin = match paging {
-            Paging::Elsewhere(other) => other,
+            Paging::ForeignOrigin(other) => other,
             _ => origin,
         };
         let rows: Vec<_> = ids.map(|id| self.row(id)).collect();
         match self {
             Self::Gitlab => {
-                let mut answer = Answer::json(&json!(rows));
+                let mut response = Response::json(&json!(rows));
                 let link = |next| format!("<{origin}/api/v4/personal_access_tokens?page={next}>; rel=\"next\"");
-                answer.headers.extend(next.map(|next| ("Link".to_owned(), link(next))));
-                answer
+                response.headers.extend(next.map(|next| ("Link".to_owned(), link(next))));
+                response
             }
             Self::Atlassian => {
-                Answer::json(&json!({"data": rows, "links": {"next": next.map(|next| format!("c{next}"))}}))
+                Response::json(&json!({"data": rows, "links": {"next": next.map(|next| format!("c{next}"))}}))
             }
             Self::Bitbucket => {
-                Answer::json(&json!({"isLastPage": next.is_none(), "nextPageStart": next, "values": rows}))
+                Response::json(&json!({"isLastPage": next.is_none(), "nextPageStart": next, "values": rows}))
             }
             Self::Plain => {
                 let next = next.map(|next| format!("{origin}/tokens?page={next}"));
-                Answer::json(&json!({"tokens": rows, "next": next}))
+                Response::json(&json!({"tokens": rows, "next": next}))
             }
         }
     }
@@ -209,10 +205,10 @@ impl Provider {
     }
 }
 
-/// The number of the page that a target asks for.
+/// The page number of a request.
 fn page(target: &str) -> u64 {
     let url = Url::parse("http://h").unwrap().join(target).unwrap();
     let value = |name: &str| url.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned());
-    let told = value("page").or_else(|| value("start")).or_else(|| value("cursor"));
-    told.map_or(1, |told| told.trim_start_matches('c').parse().unwrap())
+    let page = value("page").or_else(|| value("start")).or_else(|| value("cursor"));
+    page.map_or(1, |page| page.trim_start_matches('c').parse().unwrap())
 }

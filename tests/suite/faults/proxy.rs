@@ -1,4 +1,4 @@
-//! A proxy in between, which works until it is told otherwise.
+//! A proxy. It works until its fault is turned on.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,42 +8,36 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, copy};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-use super::door::{head, own_address};
+use super::server::{own_address, read_head};
 
-/// How a proxy fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Failing {
-    /// It works on.
-    Not,
-    /// Nobody listens.
-    Refuses,
-    /// It wants a password.
-    Asks,
-    /// It may not go there.
-    Forbids,
-    /// It cannot go there.
-    Unable,
-    /// It dies when it has read the request.
-    Dies,
+pub(super) enum ProxyFault {
+    None,
+    RefusesConnections,
+    RequiresAuthentication,
+    DeniesAccess,
+    CannotConnect,
+    /// After it has read the request.
+    ClosesConnection,
 }
 
 pub(super) struct Proxy {
     pub(super) address: SocketAddr,
-    failing: Failing,
+    fault: ProxyFault,
     faulty: watch::Sender<bool>,
-    struck: AtomicU64,
-    /// What went through tunnels, as it was seen here, and what came after a fault had struck.
-    seen: Mutex<Vec<u8>>,
+    hits: AtomicU64,
+    /// The bytes of tunnels and the heads of CONNECT requests.
+    received: Mutex<Vec<u8>>,
 }
 
 impl Proxy {
-    pub(super) fn start(failing: Failing) -> Arc<Self> {
+    pub(super) fn start(fault: ProxyFault) -> Arc<Self> {
         let proxy = Arc::new(Self {
             address: own_address(),
-            failing,
+            fault,
             faulty: watch::channel(false).0,
-            struck: AtomicU64::new(0),
-            seen: Mutex::default(),
+            hits: AtomicU64::new(0),
+            received: Mutex::default(),
         });
         tokio::spawn(Arc::clone(&proxy).listen());
         proxy
@@ -53,15 +47,15 @@ impl Proxy {
         self.faulty.send_replace(faulty);
     }
 
-    pub(super) fn struck(&self) -> u64 {
-        self.struck.load(Ordering::SeqCst)
+    pub(super) fn hits(&self) -> u64 {
+        self.hits.load(Ordering::SeqCst)
     }
 
-    /// Whether it could read this in what was to be hidden from it.
-    pub(super) fn has_seen(&self, secret: &str) -> bool {
-        let seen = self.seen.lock().unwrap();
-        assert!(!seen.is_empty(), "nothing went through the proxy");
-        seen.windows(secret.len()).any(|window| window == secret.as_bytes())
+    /// Whether a secret was readable in a tunnel.
+    pub(super) fn has_received(&self, secret: &str) -> bool {
+        let received = self.received.lock().unwrap();
+        assert!(!received.is_empty(), "nothing went through the proxy");
+        received.windows(secret.len()).any(|window| window == secret.as_bytes())
     }
 
     async fn listen(self: Arc<Self>) {
@@ -69,9 +63,9 @@ impl Proxy {
         loop {
             let is_faulty = *faulty.borrow_and_update();
             if is_faulty {
-                self.struck.fetch_add(1, Ordering::SeqCst);
+                self.hits.fetch_add(1, Ordering::SeqCst);
             }
-            if is_faulty && self.failing == Failing::Refuses {
+            if is_faulty && self.fault == ProxyFault::RefusesConnections {
                 faulty.changed().await.unwrap();
                 continue;
             }
@@ -96,51 +90,53 @@ impl Proxy {
 
     /// One connection: a tunnel, or one request.
     async fn connection(&self, mut stream: TcpStream, is_faulty: bool) -> Option<()> {
-        let head = head(&mut stream).await?;
+        let head = read_head(&mut stream).await?;
         let mut words = head.split(' ');
         let (method, target) = (words.next()?, words.next()?);
-        let refusal = match self.failing {
+        let error = match self.fault {
             _ if !is_faulty => None,
-            Failing::Not | Failing::Refuses => None,
-            Failing::Asks => Some("407 Proxy Authentication Required\r\nProxy-Authenticate: Basic"),
-            Failing::Forbids => Some("403 Forbidden"),
-            Failing::Unable => Some("502 Bad Gateway"),
-            Failing::Dies => return None,
+            ProxyFault::None | ProxyFault::RefusesConnections => None,
+            ProxyFault::RequiresAuthentication => {
+                Some("407 Proxy Authentication Required\r\nProxy-Authenticate: Basic")
+            }
+            ProxyFault::DeniesAccess => Some("403 Forbidden"),
+            ProxyFault::CannotConnect => Some("502 Bad Gateway"),
+            ProxyFault::ClosesConnection => return None,
         };
         if method == "CONNECT" {
-            self.seen.lock().unwrap().extend(head.bytes());
+            self.received.lock().unwrap().extend(head.bytes());
         }
-        if let Some(refusal) = refusal {
-            let answer = format!("HTTP/1.1 {refusal}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
-            stream.write_all(answer.as_bytes()).await.ok()?;
+        if let Some(error) = error {
+            let response = format!("HTTP/1.1 {error}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+            stream.write_all(response.as_bytes()).await.ok()?;
             return None;
         }
         if method == "CONNECT" {
-            let far = TcpStream::connect(target).await.ok()?;
+            let upstream = TcpStream::connect(target).await.ok()?;
             stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.ok()?;
-            self.tunnel(stream, far).await
+            self.tunnel(stream, upstream).await
         } else {
             let (host, path) = target.strip_prefix("http://")?.split_once('/')?;
-            let mut far = TcpStream::connect(host).await.ok()?;
+            let mut upstream = TcpStream::connect(host).await.ok()?;
             let head = head.replacen(target, &format!("/{path}"), 1).replacen("\r\n", "\r\nConnection: close\r\n", 1);
-            far.write_all(head.as_bytes()).await.ok()?;
-            copy(&mut far, &mut stream).await.ok()?;
+            upstream.write_all(head.as_bytes()).await.ok()?;
+            copy(&mut upstream, &mut stream).await.ok()?;
             None
         }
     }
 
-    async fn tunnel(&self, stream: TcpStream, far: TcpStream) -> Option<()> {
-        let (mut from_near, mut to_near) = stream.into_split();
-        let (mut from_far, mut to_far) = far.into_split();
-        let out = async {
+    async fn tunnel(&self, stream: TcpStream, upstream: TcpStream) -> Option<()> {
+        let (mut from_client, mut to_client) = stream.into_split();
+        let (mut from_upstream, mut to_upstream) = upstream.into_split();
+        let send = async {
             let mut bytes = vec![0; 16 << 10];
             loop {
-                let count = from_near.read(&mut bytes).await.ok().filter(|count| *count > 0)?;
-                self.seen.lock().unwrap().extend(&bytes[..count]);
-                to_far.write_all(&bytes[..count]).await.ok()?;
+                let count = from_client.read(&mut bytes).await.ok().filter(|count| *count > 0)?;
+                self.received.lock().unwrap().extend(&bytes[..count]);
+                to_upstream.write_all(&bytes[..count]).await.ok()?;
             }
         };
-        let back = async { copy(&mut from_far, &mut to_near).await.ok().map(drop) };
-        tokio::select! { end = out => end, end = back => end }
+        let receive = async { copy(&mut from_upstream, &mut to_client).await.ok().map(drop) };
+        tokio::select! { result = send => result, result = receive => result }
     }
 }

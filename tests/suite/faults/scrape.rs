@@ -1,32 +1,32 @@
-//! Looks at an exporter again and again until every source under a fault is through with it.
+//! Scrapes an exporter until every source has recovered from its fault.
 
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::time::{Duration, Instant};
 
-use super::subject::{Seen, Subject};
+use super::source::{Observation, SourceUnderTest};
 use crate::equipment::{Server, metrics, samples};
 
-/// Looks until all are done, or for so long.
-pub(super) async fn look<F: Future<Output = BTreeMap<String, Seen>>>(
-    subjects: &mut [Subject],
+/// Observes the sources until all have recovered, or for `within`.
+pub(super) async fn observe<F: Future<Output = BTreeMap<String, Observation>>>(
+    sources: &mut [SourceUnderTest],
     within: Duration,
-    sources: impl Fn() -> F,
+    scrape: impl Fn() -> F,
 ) {
     let begun = Instant::now();
-    while !subjects.iter().all(Subject::is_done) && begun.elapsed() < within {
-        let mut seen = sources().await;
-        for subject in subjects.iter_mut() {
-            subject.look(seen.remove(&subject.name).unwrap_or_default());
+    while !sources.iter().all(SourceUnderTest::is_done) && begun.elapsed() < within {
+        let mut seen = scrape().await;
+        for source in sources.iter_mut() {
+            source.observe(seen.remove(&source.name).unwrap_or_default());
         }
         tokio::time::sleep(Duration::from_millis(400)).await;
     }
 }
 
-/// What an exporter's metrics say of each source.
-pub(super) async fn scrape(exporter: &Server) -> BTreeMap<String, Seen> {
+/// What an exporter's metrics show of each source.
+pub(super) async fn scrape(exporter: &Server) -> BTreeMap<String, Observation> {
     let exposition = metrics(exporter).await;
-    let mut all: BTreeMap<String, Seen> = BTreeMap::new();
+    let mut all: BTreeMap<String, Observation> = BTreeMap::new();
     let lines: Vec<&str> = exposition.lines().collect();
     let of = |metric: &str| {
         // Only the lines of the metric: there are tens of thousands of others.

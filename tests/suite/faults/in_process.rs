@@ -1,5 +1,5 @@
-//! What cannot be waited for or set from outside: a rate limit of ages, and the clock; and a thousand scopes, which would
-//! measure the switching between processes. The same collector and the same client, within the test.
+//! Faults that cannot be tested from outside: rate limits of years, clock jumps, and a thousand scopes, which would measure
+//! context switches. The same collector and client run inside the test.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,97 +22,105 @@ use token_expiry_exporter::providers::{Catalogue, SourceSpec};
 use token_expiry_exporter::schema::diagnostic::SourceText;
 use token_expiry_exporter::schema::yaml::{Kind, parse};
 
-use super::door::{Door, Speaks};
-use super::fault::{At, Expected, Fault};
+use super::fault::{Expected, Fault, Requests};
 use super::provider::{CREDENTIAL, Provider};
 use super::scrape;
-use super::stage::Stage;
-use super::subject::{Seen, Subject, Switch, write_files};
+use super::server::{FaultyServer, Protocol};
+use super::source::{FaultSwitch, Observation, SourceUnderTest, write_files};
+use super::testbed::Testbed;
 
-/// For how long these may take.
+/// The time limit of these tests.
 const LONG: Duration = Duration::from_secs(100);
 
-/// The longest wait that a provider can ask these clients for; the program's own is two minutes.
-const LONGEST_WAIT: Duration = Duration::from_secs(1);
+/// The maximum wait of these clients; the program's is two minutes.
+const MAX_WAIT: Duration = Duration::from_secs(1);
 
-/// 429 with what no clock can mean. None may silence a source for longer than the longest wait.
-pub(super) fn absurd_limits(stage: &mut Stage) {
+/// 429 with absurd times. None may delay a source for longer than the maximum wait.
+pub(super) fn absurd_limits(testbed: &mut Testbed) {
     let page = "come back later ".repeat(500);
     let cases: [(&'static str, &[(&str, &str)]); 9] = [
-        ("429, Retry-After: a date in the year 9999", &[("Retry-After", "Fri, 31 Dec 9999 23:59:59 GMT")]),
+        ("429, Retry-After in the year 9999", &[("Retry-After", "Fri, 31 Dec 9999 23:59:59 GMT")]),
         ("429, X-RateLimit-Reset in the year 9999", &[("X-RateLimit-Reset", "9999-12-31T23:59:59Z")]),
-        ("429, Retry-After: ten years", &[("Retry-After", "315360000")]),
+        ("429, Retry-After: 10 years", &[("Retry-After", "315360000")]),
         ("429, Retry-After: negative", &[("Retry-After", "-86400")]),
         ("429, Retry-After: NaN, reset: infinity", &[("Retry-After", "NaN"), ("RateLimit-Reset", "inf")]),
         ("429, Retry-After: 1e308", &[("Retry-After", "1e308")]),
-        ("429, Retry-After: thirty digits", &[("Retry-After", "999999999999999999999999999999")]),
-        ("429, Retry-After: a page of text", &[("Retry-After", &page), ("X-RateLimit-Reset", &page)]),
-        ("429, Retry-After: no text at all", &[("Retry-After", "\u{ff}\u{fe}"), ("RateLimit", ";;=,=")]),
+        ("429, Retry-After: 30 digits", &[("Retry-After", "999999999999999999999999999999")]),
+        ("429, Retry-After: 8 KB of text", &[("Retry-After", &page), ("X-RateLimit-Reset", &page)]),
+        ("429, Retry-After: not ASCII", &[("Retry-After", "\u{ff}\u{fe}"), ("RateLimit", ";;=,=")]),
     ];
     for (row, headers) in cases {
-        let fault = Fault::answer(429, headers, "{}");
-        stage.source(row, (fault, At::Tokens, Speaks::Http), Expected::Down("rate_limited"), Provider::Gitlab, "");
+        let fault = Fault::response(429, headers, "{}");
+        testbed.source(
+            row,
+            (fault, Requests::Tokens, Protocol::Http),
+            Expected::Down("rate_limited"),
+            Provider::Gitlab,
+            "",
+        );
     }
 }
 
-/// A clock that is set while any source is to see it so, and set back afterwards.
-struct Jump {
+/// A clock that is changed while any source is faulty.
+struct ClockSwitch {
     set: Arc<AtomicI64>,
-    door: Arc<Door>,
+    server: Arc<FaultyServer>,
 }
 
-impl Switch for Jump {
+impl FaultSwitch for ClockSwitch {
     fn set(&self, faulty: bool) {
         self.set.fetch_add(if faulty { 1 } else { -1 }, Ordering::SeqCst);
         if faulty {
-            self.door.note();
+            self.server.count_hit();
         }
     }
 
-    fn struck(&self) -> u64 {
-        self.door.struck()
+    fn hits(&self) -> u64 {
+        self.server.hits()
     }
 
-    fn whole(&self) -> u64 {
-        self.door.whole()
+    fn complete_listings(&self) -> u64 {
+        self.server.complete_listings()
     }
 }
 
-/// Sources under a clock that jumps by so many seconds.
-pub(super) fn clock(stage: &mut Stage, row: &'static str, by: i64) -> Clock {
+/// Sources with a clock that jumps by `by` seconds.
+pub(super) fn clock(testbed: &mut Testbed, row: &'static str, by: i64) -> Clock {
     let set = Arc::<AtomicI64>::default();
     for provider in Provider::ALL {
         let set = Arc::clone(&set);
-        let what = (Fault::Silent, At::Once, Speaks::Http);
-        stage.switched(row, what, Expected::Up, provider, "", |door| Arc::new(Jump { set, door }));
+        let no_fault = (Fault::Silent, Requests::Once, Protocol::Http);
+        testbed.source_with_switch(row, no_fault, Expected::Up, provider, "", |server| {
+            Arc::new(ClockSwitch { set, server })
+        });
     }
     let is_set = move || set.load(Ordering::SeqCst) > 0;
     Arc::new(move || Utc::now() + if is_set() { TimeDelta::seconds(by) } else { TimeDelta::zero() })
 }
 
-/// Collects the sources under this clock until each is through with its fault.
-pub(super) async fn play(stage: &mut Stage, clock: Clock) {
-    let setup = setup(stage, &clock);
-    collect(stage, setup, clock).await;
+/// Collects the sources with this clock until all have recovered.
+pub(super) async fn run(testbed: &mut Testbed, clock: Clock) {
+    let setup = setup(testbed, &clock);
+    collect(testbed, setup, clock).await;
 }
 
-/// The same with clients that wait for a second at most.
-pub(super) async fn play_impatiently(stage: &mut Stage) {
+/// Collects the sources with clients that wait at most [`MAX_WAIT`].
+pub(super) async fn run_with_max_wait(testbed: &mut Testbed) {
     let clock: Clock = Arc::new(Utc::now);
-    let mut setup = setup(stage, &clock);
+    let mut setup = setup(testbed, &clock);
     let catalogue = Catalogue::builtin(&token_expiry_exporter::config::source_keys()).unwrap();
-    let orders = setup.jobs.into_iter().zip(&stage.subjects);
-    setup.jobs = orders.map(|(order, subject)| impatient(order, subject, &catalogue)).collect();
-    collect(stage, setup, clock).await;
+    let jobs = setup.jobs.into_iter().zip(&testbed.sources);
+    setup.jobs = jobs.map(|(job, source)| with_max_wait(job, source, &catalogue)).collect();
+    collect(testbed, setup, clock).await;
 }
 
-fn setup(stage: &Stage, clock: &Clock) -> Setup {
-    let dir = &stage.dir;
-    write_files(dir.path(), &stage.authority.pem);
+fn setup(testbed: &Testbed, clock: &Clock) -> Setup {
+    let dir = &testbed.dir;
+    write_files(dir.path(), &testbed.ca.pem);
     let config = dir.path().join("config.yaml");
-    std::fs::write(&config, stage.config()).unwrap();
-    let places = ConfigPaths { config, providers: None };
-    Setup::load(&places, Shard::WHOLE, clock).unwrap_or_else(|mistakes| panic!("{mistakes}"))
+    std::fs::write(&config, testbed.config()).unwrap();
+    let paths = ConfigPaths { config, providers: None };
+    Setup::load(&paths, Shard::WHOLE, clock).unwrap_or_else(|errors| panic!("{errors}"))
 }
 
 struct Fixed;
@@ -127,16 +135,16 @@ impl Credentials for Fixed {
     }
 }
 
-/// The same order with a client that waits briefly.
-fn impatient(order: SourceJob, subject: &Subject, catalogue: &Catalogue) -> SourceJob {
-    let text = SourceText::new("source.yaml", subject.config.clone());
+/// The job with another client.
+fn with_max_wait(job: SourceJob, source: &SourceUnderTest, catalogue: &Catalogue) -> SourceJob {
+    let text = SourceText::new("source.yaml", source.config.clone());
     let root = parse(&text).unwrap();
     let Kind::Map(entries) = root.kind else { panic!("a source is a map") };
     let settings = entries.into_iter().filter(|(key, _)| ["url", "admin"].contains(&key.name.as_str())).collect();
-    let wanted = SourceSpec {
+    let spec = SourceSpec {
         text,
         at: root.at,
-        name: order.name.clone(),
+        name: job.name.clone(),
         auth: None,
         listings: Some(vec![("instance".to_owned(), root.at)]),
         settings,
@@ -148,29 +156,29 @@ fn impatient(order: SourceJob, subject: &Subject, catalogue: &Catalogue) -> Sour
         request_timeout: Duration::from_secs(20),
         body_limit: 1 << 20,
         retries: 1,
-        max_retry_delay: LONGEST_WAIT,
+        max_retry_delay: MAX_WAIT,
         concurrency: 4,
         rate: None,
         certificates: Arc::new(TlsMaterial::default()),
         proxy: None,
     };
-    let source = catalogue.connect(("gitlab", root.at), wanted, options, Arc::new(Utc::now));
-    SourceJob { source: Arc::from(source.unwrap_or_else(|mistakes| panic!("{mistakes}"))), ..order }
+    let source = catalogue.connect(("gitlab", root.at), spec, options, Arc::new(Utc::now));
+    SourceJob { source: Arc::from(source.unwrap_or_else(|errors| panic!("{errors}"))), ..job }
 }
 
-async fn collect(stage: &mut Stage, setup: Setup, clock: Clock) {
+async fn collect(testbed: &mut Testbed, setup: Setup, clock: Clock) {
     let inventory: SharedInventory = Arc::new(RwLock::new(Inventory::default()));
-    let surroundings = Timing { clock: Arc::clone(&clock), ..Timing::default() };
-    let mut collector = Collector::new(Arc::clone(&inventory), surroundings);
+    let timing = Timing { clock: Arc::clone(&clock), ..Timing::default() };
+    let mut collector = Collector::new(Arc::clone(&inventory), timing);
     collector.apply(setup.jobs, setup.policies, setup.rules).await;
-    scrape::look(&mut stage.subjects, LONG, || async { seen(&inventory, &clock) }).await;
+    scrape::observe(&mut testbed.sources, LONG, || async { scrape_inventory(&inventory, &clock) }).await;
     collector.stop().await;
 }
 
-/// What the metrics would say of each source.
-fn seen(inventory: &SharedInventory, clock: &Clock) -> BTreeMap<String, Seen> {
+/// What the metrics would show of each source.
+fn scrape_inventory(inventory: &SharedInventory, clock: &Clock) -> BTreeMap<String, Observation> {
     let inventory = inventory.read();
-    let mut all: BTreeMap<String, Seen> = BTreeMap::new();
+    let mut all: BTreeMap<String, Observation> = BTreeMap::new();
     for (name, source) in inventory.sources() {
         let seen = all.entry(name.to_owned()).or_default();
         seen.up = source.up.map(|up| f64::from(u8::from(up)));

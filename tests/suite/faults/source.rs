@@ -1,104 +1,103 @@
-//! A source under a fault: what is configured, what makes it faulty, and how it was seen to do.
+//! A source under test: its configuration, its fault, and what the metrics show of it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::door::Door;
 use super::fault::Expected;
 use super::provider::CREDENTIAL;
 use super::proxy::Proxy;
+use super::server::FaultyServer;
 
-/// What makes a source faulty, and well again.
-pub(super) trait Switch: Send + Sync {
+/// Turns a fault on and off.
+pub(super) trait FaultSwitch: Send + Sync {
     fn set(&self, faulty: bool);
-    /// How often the fault has struck, as far as is known.
-    fn struck(&self) -> u64;
-    /// Whole answers since then; of use where the fault is no failure.
-    fn whole(&self) -> u64 {
+    /// The number of requests that the fault affected, as far as known.
+    fn hits(&self) -> u64;
+    /// Complete listings since then; for faults that are not failures.
+    fn complete_listings(&self) -> u64 {
         0
     }
 }
 
-impl Switch for Door {
+impl FaultSwitch for FaultyServer {
     fn set(&self, faulty: bool) {
         Self::set(self, faulty);
     }
 
-    fn struck(&self) -> u64 {
-        Self::struck(self)
+    fn hits(&self) -> u64 {
+        Self::hits(self)
     }
 
-    fn whole(&self) -> u64 {
-        Self::whole(self)
+    fn complete_listings(&self) -> u64 {
+        Self::complete_listings(self)
     }
 }
 
-impl Switch for Proxy {
+impl FaultSwitch for Proxy {
     fn set(&self, faulty: bool) {
         Self::set(self, faulty);
     }
 
-    fn struck(&self) -> u64 {
-        Self::struck(self)
+    fn hits(&self) -> u64 {
+        Self::hits(self)
     }
 
-    fn whole(&self) -> u64 {
-        2 * Self::struck(self)
+    fn complete_listings(&self) -> u64 {
+        2 * Self::hits(self)
     }
 }
 
-/// What a scrape says of one source.
+/// What a scrape shows of one source.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Seen {
+pub(super) struct Observation {
     pub(super) tokens: BTreeSet<String>,
     pub(super) up: Option<f64>,
-    /// Gaps by reason, those of 0 left out.
+    /// Gaps by reason, without those of 0.
     pub(super) gaps: BTreeMap<String, f64>,
     pub(super) failures: BTreeMap<String, f64>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
-    /// Not yet seen with all its tokens.
+    /// Not all tokens have been listed yet.
     Before,
     Faulty,
     Recovering,
     Done,
 }
 
-/// A source under a fault.
-pub(super) struct Subject {
+pub(super) struct SourceUnderTest {
     pub(super) name: String,
     /// Its entry in the configuration.
     pub(super) config: String,
-    /// The fault, as the table has it.
+    /// The fault's name in the table.
     pub(super) row: &'static str,
     pub(super) expected: Expected,
-    /// How many of its scopes the fault concerns; none: it is not looked at.
+    /// The expected number of gaps; `None`: any.
     pub(super) gaps: Option<f64>,
-    pub(super) switch: Arc<dyn Switch>,
+    pub(super) switch: Arc<dyn FaultSwitch>,
     phase: Phase,
     since: Instant,
-    /// How many tokens there must be before anything is made faulty.
-    expects: usize,
-    before: Seen,
-    last: Seen,
-    /// The fewest of its tokens that a scrape has shown since.
-    pub(super) least: usize,
-    /// The reasons that were counted while it was faulty.
+    /// The number of tokens at which the fault is turned on.
+    expected_tokens: usize,
+    before: Observation,
+    last: Observation,
+    /// The lowest number of its tokens in any scrape since then.
+    pub(super) fewest_tokens: usize,
+    /// The reasons of the failures during the fault.
     pub(super) reasons: BTreeSet<String>,
     pub(super) recovered_in: Option<Duration>,
 }
 
-impl Subject {
+impl SourceUnderTest {
     pub(super) fn new(
         row: &'static str,
         name: String,
         config: String,
         expected: Expected,
-        expects: u64,
-        switch: Arc<dyn Switch>,
+        expected_tokens: u64,
+        switch: Arc<dyn FaultSwitch>,
     ) -> Self {
         Self {
             name,
@@ -109,10 +108,10 @@ impl Subject {
             switch,
             phase: Phase::Before,
             since: Instant::now(),
-            expects: usize::try_from(expects).unwrap(),
-            before: Seen::default(),
-            last: Seen::default(),
-            least: usize::MAX,
+            expected_tokens: usize::try_from(expected_tokens).unwrap(),
+            before: Observation::default(),
+            last: Observation::default(),
+            fewest_tokens: usize::MAX,
             reasons: BTreeSet::new(),
             recovered_in: None,
         }
@@ -126,19 +125,19 @@ impl Subject {
         self.phase == Phase::Done
     }
 
-    /// Takes in what a scrape says, and goes on to the next phase when this one is over.
-    pub(super) fn look(&mut self, seen: Seen) {
+    /// Records a scrape, and moves on when the phase is over.
+    pub(super) fn observe(&mut self, seen: Observation) {
         if self.phase != Phase::Before {
             let kept = self.before.tokens.intersection(&seen.tokens).count();
-            self.least = self.least.min(kept);
+            self.fewest_tokens = self.fewest_tokens.min(kept);
         }
         match self.phase {
-            Phase::Before if seen.up == Some(1.0) && seen.tokens.len() == self.expects => {
+            Phase::Before if seen.up == Some(1.0) && seen.tokens.len() == self.expected_tokens => {
                 self.before = seen.clone();
                 self.switch.set(true);
                 self.enter(Phase::Faulty);
             }
-            Phase::Faulty if self.has_come_true(&seen) => {
+            Phase::Faulty if self.shows_fault(&seen) => {
                 if let Expected::Down(reason) = self.expected {
                     self.reasons.insert(reason.to_owned());
                 }
@@ -159,35 +158,34 @@ impl Subject {
         self.since = Instant::now();
     }
 
-    /// Whether the metrics say what must be said of the fault.
-    fn has_come_true(&self, seen: &Seen) -> bool {
+    /// Whether the metrics show the expected result.
+    fn shows_fault(&self, seen: &Observation) -> bool {
         let counted = |reason: &str| seen.failures.get(reason) > self.before.failures.get(reason);
         match self.expected {
-            Expected::Up => self.switch.struck() > 0 && self.switch.whole() >= 2 && seen.up == Some(1.0),
+            Expected::Up => self.switch.hits() > 0 && self.switch.complete_listings() >= 2 && seen.up == Some(1.0),
             Expected::Down(reason) => {
-                let told: Vec<&str> = seen.gaps.keys().map(String::as_str).collect();
-                self.switch.struck() > 0
+                let reasons: Vec<&str> = seen.gaps.keys().map(String::as_str).collect();
+                self.switch.hits() > 0
                     && seen.up == Some(0.0)
-                    && told == [reason]
+                    && reasons == [reason]
                     && counted(reason)
                     && self.gaps.is_none_or(|gaps| seen.gaps[reason] == gaps)
             }
         }
     }
 
-    /// What is wrong with it, if anything is.
-    pub(super) fn complaint(&self) -> Option<String> {
+    pub(super) fn problem(&self) -> Option<String> {
         let Self { name, row, phase, expected, last, .. } = self;
         if *phase != Phase::Done {
             let (up, tokens, gaps) = (last.up, last.tokens.len(), &last.gaps);
-            let (failures, struck) = (counted(&last.failures), self.switch.struck());
+            let (failures, hits) = (counted(&last.failures), self.switch.hits());
             return Some(format!(
-                "{row} ({name}): {phase:?} for {:?}, {expected:?} expected: up {up:?}, {tokens} tokens, gaps {gaps:?}, failures \
-                 {failures:?}, struck {struck}",
+                "{row} ({name}): {phase:?} for {:?}, expected {expected:?}: up {up:?}, {tokens} tokens, gaps {gaps:?}, failures \
+                 {failures:?}, {hits} hits",
                 self.since.elapsed()
             ));
         }
-        let lost = self.tokens_before() - self.least;
+        let lost = self.tokens_before() - self.fewest_tokens;
         (lost > 0).then(|| format!("{row} ({name}): {lost} of {} tokens were lost", self.tokens_before()))
     }
 }
@@ -196,16 +194,14 @@ fn counted(failures: &BTreeMap<String, f64>) -> BTreeMap<&str, f64> {
     failures.iter().filter(|(_, count)| **count > 0.0).map(|(reason, count)| (reason.as_str(), *count)).collect()
 }
 
-/// The entry of a source at a door.
-pub(super) fn config(name: &str, door: &Door, url: &str, further: &str) -> String {
-    let (provider, settings) = (door.provider.name(), door.provider.settings());
+/// The configuration of a source at a server.
+pub(super) fn config(name: &str, server: &FaultyServer, url: &str, extra: &str) -> String {
+    let (provider, settings) = (server.provider.name(), server.provider.settings());
     let tls = if url.starts_with("https") { ", tls: {ca_file: ca.pem}" } else { "" };
-    format!(
-        "{{name: {name}, provider: {provider}, url: '{url}', {settings}, credential: {{file: token}}{tls}{further}}}"
-    )
+    format!("{{name: {name}, provider: {provider}, url: '{url}', {settings}, credential: {{file: token}}{tls}{extra}}}")
 }
 
-/// Writes what the configurations of these tests name.
+/// Writes the files that the configurations name.
 pub(super) fn write_files(dir: &std::path::Path, ca: &str) {
     std::fs::write(dir.join("token"), CREDENTIAL).unwrap();
     std::fs::write(dir.join("ca.pem"), ca).unwrap();
