@@ -123,7 +123,8 @@ pub async fn run(
     let mut reloader = Reloader::new(options.paths, options.shard, Arc::clone(&clock));
     let setup = reloader.load().await?;
     let access = options.web_config.as_ref().map(AccessControl::open).transpose()?;
-    let program = Arc::new(ExporterMetrics::new(BUILD, (options.shard.number, options.shard.count)));
+    let program = ExporterMetrics::new(BUILD, (options.shard.number, options.shard.count));
+    let program = Arc::new(program.map_err(|error| RunError::Internal(error.to_string()))?);
     let inventory = SharedInventory::default();
     let persistence = options.storage.map(|path| Persistence::new(&path, &inventory, &program, &clock));
     let restored = persistence.as_ref().map_or(Ok(false), |persistence| persistence.restore(&setup))?;

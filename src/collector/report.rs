@@ -27,7 +27,25 @@ impl Report {
         Self { source: source.to_owned(), previous: BTreeSet::new() }
     }
 
+    /// Logs the new problems of a collection, and a summary with its duration and the delay of the next one.
     pub(super) fn log(&mut self, outcome: &Outcome, duration: TimeDelta, delay: Duration) {
+        self.log_problems(outcome);
+        let source = self.source.as_str();
+        let scopes = || outcome.listings.iter().flat_map(|listing| &listing.scopes);
+        let tokens: usize = scopes().map(|scope| scope.tokens.len()).sum();
+        let malformed_rows: usize = scopes().map(|scope| scope.malformed.len()).sum();
+        let scopes = scopes().filter(|scope| !scope.is_step).count();
+        let gaps: usize = outcome.listings.iter().map(|listing| listing.gaps.len()).sum();
+        let requests: u64 = outcome.requests.values().sum();
+        let (duration, next) = (seconds(duration.to_std().unwrap_or_default()), seconds(delay));
+        if outcome.is_complete() {
+            info!(source, tokens, scopes, gaps, malformed_rows, requests, duration, next, "collected");
+        } else {
+            warn!(source, tokens, scopes, gaps, malformed_rows, requests, duration, next, "collection incomplete");
+        }
+    }
+
+    fn log_problems(&mut self, outcome: &Outcome) {
         let source = self.source.as_str();
         let mut current = BTreeSet::new();
 
@@ -41,10 +59,9 @@ impl Report {
             warn!(source, more, "more scopes failed");
         }
 
-        let scopes = || {
-            outcome.listings.iter().flat_map(|listing| listing.scopes.iter().map(move |scope| (&listing.name, scope)))
-        };
-        let rows = scopes().flat_map(|(listing, scope)| scope.malformed.iter().map(move |row| (listing, row)));
+        let rows = outcome.listings.iter().flat_map(|listing| {
+            listing.scopes.iter().flat_map(|scope| &scope.malformed).map(move |row| (&listing.name, row))
+        });
         let problems = rows.map(|(listing, row)| {
             ((listing.clone(), row.id.clone().unwrap_or_default(), Reason::Mapping), (listing, row))
         });
@@ -64,18 +81,6 @@ impl Report {
             debug!(source, fields = outcome.unread_fields, "unreadable fields omitted");
         }
         self.previous = current;
-
-        let tokens: usize = scopes().map(|(_, scope)| scope.tokens.len()).sum();
-        let malformed_rows: usize = scopes().map(|(_, scope)| scope.malformed.len()).sum();
-        let scopes = scopes().filter(|(_, scope)| !scope.is_step).count();
-        let gaps: usize = outcome.listings.iter().map(|listing| listing.gaps.len()).sum();
-        let requests: u64 = outcome.requests.values().sum();
-        let (duration, next) = (seconds(duration.to_std().unwrap_or_default()), seconds(delay));
-        if outcome.is_complete() {
-            info!(source, tokens, scopes, gaps, malformed_rows, requests, duration, next, "collected");
-        } else {
-            warn!(source, tokens, scopes, gaps, malformed_rows, requests, duration, next, "collection incomplete");
-        }
     }
 
     /// Logs the problems that the previous collection did not have, up to the limit. Returns how many it did not log.

@@ -74,7 +74,6 @@ impl Owner {
     }
 }
 
-/// When a token expires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Expiry {

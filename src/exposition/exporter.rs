@@ -1,13 +1,11 @@
 //! The exporter's own metrics: counted where the events occur, and written at each scrape.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
-
 use chrono::{DateTime, Utc};
-use parking_lot::Mutex;
+use prometheus::core::Collector;
+use prometheus::proto::{MetricFamily, MetricType};
+use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
 
-use super::families::exporter;
+use super::families::{FAMILIES, Family, exporter};
 use super::process::{process_metrics, started_at};
 use super::text::{Format, Writer};
 
@@ -20,80 +18,93 @@ pub struct Build {
 }
 
 /// Counts a connection as open until it is dropped.
-pub struct ConnectionGauge(#[expect(dead_code, reason = "only counted")] Arc<()>);
+pub struct OpenConnection(IntGauge);
+
+impl Drop for OpenConnection {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
 
 /// The metrics of this process.
 pub struct ExporterMetrics {
-    build: Build,
-    /// The number of this shard, from 1, and the number of shards.
-    shard: (u32, u32),
+    registry: Registry,
     started_at: Option<u64>,
-    last_reload_succeeded: AtomicBool,
-    /// Unix timestamp; 0 before the first load.
-    last_successful_reload: AtomicI64,
-    storage_failures: AtomicU64,
-    /// By status code and path.
-    http_requests: Mutex<BTreeMap<(u16, String), u64>>,
-    /// One reference more than there are open connections.
-    open_connections: Arc<()>,
-    /// By cause.
-    closed_connections: Mutex<BTreeMap<&'static str, u64>>,
-    web_config_is_valid: AtomicBool,
+    reload_successful: IntGauge,
+    reload_success: IntGauge,
+    storage_failures: IntCounter,
+    http_requests: IntCounterVec,
+    http_connections: IntGauge,
+    http_closed: IntCounterVec,
+    web_config_successful: IntGauge,
 }
 
 impl ExporterMetrics {
     /// `shard` is the number of this shard, from 1, and the number of shards.
-    pub fn new(build: Build, shard: (u32, u32)) -> Self {
-        Self {
-            build,
-            shard,
+    ///
+    /// # Errors
+    /// None in practice: if two families have the same name.
+    pub fn new(build: Build, shard: (u32, u32)) -> prometheus::Result<Self> {
+        let registry = Registry::new();
+        let register = Register(&registry);
+        let info = register.add(IntGaugeVec::new(opts(&exporter::BUILD_INFO), exporter::BUILD_INFO.labels)?)?;
+        info.with_label_values(&[build.revision, build.version]).set(1);
+        let shards = register.add(IntGaugeVec::new(opts(&exporter::SHARDS), exporter::SHARDS.labels)?)?;
+        shards.with_label_values(&[&shard.0.to_string()]).set(shard.1.into());
+        let metrics = Self {
             started_at: started_at(),
-            last_reload_succeeded: AtomicBool::default(),
-            last_successful_reload: AtomicI64::default(),
-            storage_failures: AtomicU64::default(),
-            http_requests: Mutex::default(),
-            open_connections: Arc::default(),
-            closed_connections: Mutex::default(),
-            web_config_is_valid: AtomicBool::new(true),
-        }
+            reload_successful: register.gauge(&exporter::RELOAD_SUCCESSFUL)?,
+            reload_success: register.gauge(&exporter::RELOAD_SUCCESS)?,
+            storage_failures: register.add(IntCounter::with_opts(opts(&exporter::STORAGE_FAILURES))?)?,
+            http_requests: register.counters(&exporter::HTTP_REQUESTS)?,
+            http_connections: register.gauge(&exporter::HTTP_CONNECTIONS)?,
+            http_closed: register.counters(&exporter::HTTP_CLOSED)?,
+            web_config_successful: register.gauge(&exporter::WEB_CONFIG_SUCCESSFUL)?,
+            registry,
+        };
+        metrics.web_config_successful.set(1);
+        Ok(metrics)
     }
 
     /// The configuration was loaded, at the start or by a reload.
     pub fn reload_succeeded(&self, now: DateTime<Utc>) {
-        self.last_reload_succeeded.store(true, Ordering::Relaxed);
-        self.last_successful_reload.store(now.timestamp(), Ordering::Relaxed);
+        self.reload_successful.set(1);
+        self.reload_success.set(now.timestamp());
     }
 
     pub fn reload_failed(&self) {
-        self.last_reload_succeeded.store(false, Ordering::Relaxed);
+        self.reload_successful.set(0);
     }
 
     pub fn storage_failed(&self) {
-        self.storage_failures.fetch_add(1, Ordering::Relaxed);
+        self.storage_failures.inc();
     }
 
     /// `path` must be from a closed list.
     pub fn request_served(&self, path: &str, code: u16) {
-        *self.http_requests.lock().entry((code, path.to_owned())).or_default() += 1;
+        self.http_requests.with_label_values(&[&*code.to_string(), path]).inc();
     }
 
-    pub fn connection_opened(&self) -> ConnectionGauge {
-        ConnectionGauge(Arc::clone(&self.open_connections))
+    pub fn connection_opened(&self) -> OpenConnection {
+        self.http_connections.inc();
+        OpenConnection(self.http_connections.clone())
     }
 
     /// Exposes the values of the label `cause` at 0.
     pub fn declare_close_causes(&self, causes: impl IntoIterator<Item = &'static str>) {
-        self.closed_connections.lock().extend(causes.into_iter().map(|cause| (cause, 0)));
+        for cause in causes {
+            self.http_closed.with_label_values(&[cause]);
+        }
     }
 
     /// The server closed a connection because of its client.
     pub fn connection_closed(&self, cause: &'static str) {
-        *self.closed_connections.lock().entry(cause).or_default() += 1;
+        self.http_closed.with_label_values(&[cause]).inc();
     }
 
     /// The web configuration was read.
     pub fn web_config_read(&self, is_valid: bool) {
-        self.web_config_is_valid.store(is_valid, Ordering::Relaxed);
+        self.web_config_successful.set(is_valid.into());
     }
 
     /// The last part of the exposition.
@@ -102,21 +113,48 @@ impl ExporterMetrics {
         for (name, help, kind, value) in process_metrics(self.started_at) {
             to.process_metric(name, kind, help, value);
         }
-        to.sample(&exporter::BUILD_INFO).values([self.build.revision, self.build.version]).value(1);
-        to.sample(&exporter::SHARDS).values([&*self.shard.0.to_string()]).value(u64::from(self.shard.1));
-        to.sample(&exporter::RELOAD_SUCCESSFUL).value(u64::from(self.last_reload_succeeded.load(Ordering::Relaxed)));
-        let reload = self.last_successful_reload.load(Ordering::Relaxed);
-        to.sample(&exporter::RELOAD_SUCCESS).value(DateTime::from_timestamp(reload, 0).unwrap_or_default());
-        to.sample(&exporter::STORAGE_FAILURES).value(self.storage_failures.load(Ordering::Relaxed));
-        for ((code, path), count) in &*self.http_requests.lock() {
-            to.sample(&exporter::HTTP_REQUESTS).values([&*code.to_string(), path]).value(*count);
+        let gathered = self.registry.gather();
+        for family in FAMILIES {
+            if let Some(samples) = gathered.iter().find(|gathered| gathered.name() == family.name) {
+                write(&mut to, family, samples);
+            }
         }
-        to.sample(&exporter::HTTP_CONNECTIONS).value(Arc::strong_count(&self.open_connections) as u64 - 1);
-        for (cause, count) in &*self.closed_connections.lock() {
-            to.sample(&exporter::HTTP_CLOSED).values([*cause]).value(*count);
-        }
-        to.sample(&exporter::WEB_CONFIG_SUCCESSFUL).value(u64::from(self.web_config_is_valid.load(Ordering::Relaxed)));
         to.into_last_text()
+    }
+}
+
+fn opts(family: &Family) -> Opts {
+    Opts::new(family.name, family.help)
+}
+
+struct Register<'a>(&'a Registry);
+
+impl Register<'_> {
+    fn add<C: Collector + Clone + 'static>(&self, collector: C) -> prometheus::Result<C> {
+        self.0.register(Box::new(collector.clone()))?;
+        Ok(collector)
+    }
+
+    fn gauge(&self, family: &Family) -> prometheus::Result<IntGauge> {
+        self.add(IntGauge::with_opts(opts(family))?)
+    }
+
+    fn counters(&self, family: &Family) -> prometheus::Result<IntCounterVec> {
+        self.add(IntCounterVec::new(opts(family), family.labels)?)
+    }
+}
+
+/// Writes the samples of a family; the crate has no encoder for OpenMetrics.
+fn write(to: &mut Writer, family: &'static Family, samples: &MetricFamily) {
+    for metric in samples.get_metric() {
+        let value = match samples.get_field_type() {
+            MetricType::COUNTER => metric.get_counter().get_value(),
+            _ => metric.get_gauge().get_value(),
+        };
+        let labels = family.labels.iter().map(|name| {
+            metric.get_label().iter().find(|label| label.name() == *name).map_or("", |label| label.value())
+        });
+        to.sample(family).values(labels).value(value as u64);
     }
 }
 
@@ -127,7 +165,7 @@ mod tests {
     use super::*;
 
     fn metrics() -> ExporterMetrics {
-        let metrics = ExporterMetrics::new(Build { version: "1.2.3", revision: "" }, (2, 3));
+        let metrics = ExporterMetrics::new(Build { version: "1.2.3", revision: "" }, (2, 3)).unwrap();
         metrics.reload_succeeded(DateTime::from_timestamp(1_760_000_000, 5).unwrap());
         metrics.reload_failed();
         metrics.storage_failed();

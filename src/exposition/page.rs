@@ -44,8 +44,6 @@ struct Rendered {
 }
 
 impl Page {
-    /// Renders the page.
-    ///
     /// # Errors
     /// None in practice: the compressor writes to memory.
     pub fn new(

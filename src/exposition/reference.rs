@@ -20,7 +20,6 @@ series of one token have the same identity, so that they can be joined on `(sour
 `/metrics` serves the text format 0.0.4, or OpenMetrics 1.0.0 if the `Accept` header prefers it.
 ";
 
-/// The whole page.
 pub fn page() -> String {
     let mut page = INTRODUCTION.to_owned();
     let mut previous = "";

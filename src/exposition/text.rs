@@ -15,9 +15,7 @@ use super::gzip::{GzipPart, GzipPartWriter};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
-    /// The text format 0.0.4.
     Text,
-    /// OpenMetrics 1.0.0.
     OpenMetrics,
 }
 

@@ -9,7 +9,6 @@ use super::{quota, redact, retry};
 use crate::core::failure::{Failure, Reason};
 use crate::core::secret::Secret;
 
-/// A request.
 #[derive(Clone)]
 pub struct Request {
     pub method: http::Method,
@@ -117,7 +116,6 @@ impl Body {
         }
     }
 
-    /// The bytes to send.
     pub(super) fn bytes(&self) -> Option<Vec<u8>> {
         match self {
             Self::Empty => None,

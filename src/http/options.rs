@@ -6,7 +6,6 @@ use url::Url;
 
 use crate::core::certificates::SharedCertificates;
 
-/// How a client behaves.
 #[derive(Clone)]
 pub struct Options {
     pub connect_timeout: Duration,
