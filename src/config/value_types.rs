@@ -61,7 +61,7 @@ pub(super) static PATTERN: DomainType = DomainType {
 
 /// Where in a pattern the error is, in characters, and what it is.
 ///
-/// The crate tells the position only in a drawing: the pattern indented by four blanks, with a caret below the error.
+/// The crate reports the position only in a drawing: the pattern indented by four blanks, with a caret below the error.
 fn syntax_error(error: &regex::Error) -> (Option<usize>, String) {
     let regex::Error::Syntax(drawing) = error else { return (None, "it is too large".into()) };
     let problem = drawing.lines().rev().find_map(|line| line.strip_prefix("error: ")).unwrap_or("syntax error");

@@ -68,7 +68,7 @@ fn leading_number(value: &str) -> Option<u64> {
     value[..end].parse().ok()
 }
 
-/// A delay, from a number whose size tells its unit, or from a date. Zero if it is in the past.
+/// A delay, from a number whose size shows its unit, or from a date. Zero if it is in the past.
 fn parse_delay(value: &str, now: DateTime<Utc>) -> Option<Duration> {
     let value = value.trim();
     let until = |at: DateTime<Utc>| (at - now).to_std().unwrap_or_default();

@@ -33,4 +33,5 @@ mod storage;
 #[allow(dead_code)] // the soak has a use for all of it
 mod stub_provider;
 mod web;
+mod wording;
 mod workflows;

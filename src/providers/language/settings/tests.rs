@@ -16,7 +16,7 @@ format: 1
 provider: widgets
 title: Widgets
 docs: https://widgets.example/docs
-expiry: an instant
+expiry: a timestamp
 settings:
   url: {type: url, default: https://api.widgets.example, help: the address}
   teams: {type: list, help: the teams}
