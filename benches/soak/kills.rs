@@ -7,10 +7,10 @@ use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use token_expiry_exporter::storage::decode;
 
-use crate::equipment::{client, free_port, samples};
 use crate::report::Row;
 use crate::restarts::{command, config_dir};
 use crate::stub_provider::{Org, StubProvider};
+use crate::test_servers::{client, free_port, samples};
 
 const TOKENS: u32 = 1_000;
 

@@ -20,9 +20,6 @@
 
 mod burst;
 mod chaos;
-#[path = "../../tests/suite/equipment.rs"]
-#[allow(dead_code, unreachable_pub, clippy::print_stderr)]
-mod equipment;
 mod kills;
 mod report;
 mod restarts;
@@ -30,6 +27,9 @@ mod simulation;
 #[path = "../../tests/suite/stub_provider.rs"]
 #[allow(dead_code, unreachable_pub)]
 mod stub_provider;
+#[path = "../../tests/suite/test_servers.rs"]
+#[allow(dead_code, unreachable_pub, clippy::print_stderr)]
+mod test_servers;
 
 use std::time::Duration;
 

@@ -7,9 +7,9 @@ use chrono::Utc;
 use reqwest::Client;
 use token_expiry_exporter::storage::decode;
 
-use crate::equipment::{Server, free_port, metrics, samples, wait_for};
 use crate::report::Row;
 use crate::stub_provider::{Org, ProviderFault, StubProvider};
+use crate::test_servers::{Server, free_port, metrics, samples, wait_for};
 
 /// The promise, in seconds: from the start of the process to the last byte of a complete scrape.
 const MAX_SECONDS: f64 = 1.0;

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::docker::{Container, IMAGE, docker, field, inspect, try_docker};
-use crate::equipment::{client, free_port, promtool_has_nothing_to_say, wait_for};
+use crate::test_servers::{assert_promtool_accepts, client, free_port, wait_for};
 use crate::{CONFIG, csv, token_names};
 
 const MAX_BYTES: u64 = 20_000_000;
@@ -66,7 +66,7 @@ async fn image_collects_reloads_stops_and_restores_without_privileges() {
 
     let exporter = start();
     let text = wait_for_tokens(&url, &["one"]).await;
-    promtool_has_nothing_to_say(&text);
+    assert_promtool_accepts(&text);
     assert!(text.contains("token_expiry_exporter_storage_failures_total 0\n"), "{text}");
 
     let status = exporter.proc_status();

@@ -11,12 +11,12 @@
 
 mod archive;
 mod docker;
-#[path = "../suite/equipment.rs"]
-#[allow(dead_code)]
-mod equipment;
 mod image;
 mod names;
 mod package;
+#[path = "../suite/test_servers.rs"]
+#[allow(dead_code)]
+mod test_servers;
 mod unit;
 
 /// A configuration with one source, whose file the tests change or remove.
@@ -35,6 +35,6 @@ fn csv(names: &[&str]) -> String {
 
 /// The names of the tokens in an exposition.
 fn token_names(exposition: &str) -> Vec<String> {
-    let samples = equipment::samples(exposition, "token_expiry_timestamp_seconds");
+    let samples = test_servers::samples(exposition, "token_expiry_timestamp_seconds");
     samples.iter().map(|sample| sample.label("token_name").to_owned()).collect()
 }

@@ -10,7 +10,7 @@ use axum_server::tls_rustls::RustlsConfig;
 use rcgen::{CertificateParams, CertifiedIssuer, KeyPair};
 
 use crate::docker::{Container, IMAGE};
-use crate::equipment::{client, samples, wait_for};
+use crate::test_servers::{client, samples, wait_for};
 
 const NAME: &str = "vault.example.test";
 /// Address of the name server, on this machine; the port is always 53.
@@ -58,7 +58,7 @@ async fn image_resolves_names_and_trusts_its_ca_bundle() {
     fs::write(path("config.yaml"), config).unwrap();
     fs::write(path("ca.pem"), ca.pem()).unwrap();
     fs::write(path("resolv.conf"), format!("nameserver {NAME_SERVER}\n")).unwrap();
-    let port = crate::equipment::free_port();
+    let port = crate::test_servers::free_port();
     let _exporter = Container::run(&[
         "--read-only",
         "--network=host",

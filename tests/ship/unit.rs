@@ -6,7 +6,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use crate::docker::{Container, MACHINE, dist_file, docker, field, try_docker};
-use crate::equipment::{client, free_port, promtool_has_nothing_to_say, wait_for};
+use crate::test_servers::{assert_promtool_accepts, client, free_port, wait_for};
 use crate::{csv, token_names};
 
 const UNIT: &str = "token-expiry-exporter";
@@ -105,7 +105,7 @@ async fn unit_runs_the_packaged_program_under_its_hardening() {
     };
     machine.sh("sleep 1; systemctl is-active token-expiry-exporter || { journalctl --no-pager -u token-expiry-exporter; false; }");
     let text = wait_for_tokens(&["one"]).await;
-    promtool_has_nothing_to_say(&text);
+    assert_promtool_accepts(&text);
     assert!(text.contains("\nprocess_start_time_seconds "), "the hardening hides /proc/stat:\n{text}");
     let header =
         headers.recv_timeout(Duration::from_secs(20)).expect("the secret of LoadCredential reaches the provider");

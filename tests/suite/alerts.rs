@@ -18,7 +18,7 @@ use std::process::Command;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::equipment::tool;
+use crate::test_servers::tool;
 
 /// A file of the repository.
 pub(crate) fn file(path: &str) -> PathBuf {

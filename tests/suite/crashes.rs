@@ -7,8 +7,8 @@ use std::time::Duration;
 use chrono::Utc;
 use token_expiry_exporter::storage::decode;
 
-use crate::equipment::{exporter, metrics, samples, wait_for};
 use crate::stub_provider::{Org, StubProvider};
+use crate::test_servers::{exporter, metrics, samples, wait_for};
 
 const KILLS: u64 = 30;
 const TOKENS: usize = 400;

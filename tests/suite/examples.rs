@@ -40,7 +40,7 @@ fn connect(name: &str, content: &str) -> BTreeSet<String> {
     let catalogue =
         Catalogue::builtin(&token_expiry_exporter::config::source_keys()).expect("the built-in definitions");
     let config = config::parse(SourceText::new(name, content), Arc::new(FakeEnvironment));
-    let config = config.unwrap_or_else(|mistakes| panic!("{mistakes}"));
+    let config = config.unwrap_or_else(|diagnostics| panic!("{diagnostics}"));
     let options = Options {
         connect_timeout: Duration::from_secs(1),
         request_timeout: Duration::from_secs(1),
@@ -66,7 +66,7 @@ fn connect(name: &str, content: &str) -> BTreeSet<String> {
         };
         let provider = (source.provider.0.as_str(), source.provider.1);
         let connected = catalogue.connect(provider, spec, options.clone(), Arc::new(|| DateTime::UNIX_EPOCH));
-        let connected = connected.unwrap_or_else(|mistakes| panic!("{mistakes}"));
+        let connected = connected.unwrap_or_else(|diagnostics| panic!("{diagnostics}"));
         assert!(!connected.listings().is_empty(), "{name}: a source of {} has no listings", provider.0);
         used.insert(catalogue.get(provider.0).expect("a provider").name.to_owned());
     }

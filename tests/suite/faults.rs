@@ -1,4 +1,4 @@
-//! Faults of providers, networks and proxies: no token is lost, the right reason is counted, no credential is sent to another
+//! Faults of providers, networks and proxies: no token is lost, the right reason is counted, no credential is sent to a different
 //! origin, and the next complete response clears the failure.
 //!
 //! Every fault is a row of a matrix; `docs/reliability.md` shows its results.
@@ -30,7 +30,7 @@ use provider::CREDENTIAL;
 use source::{SourceUnderTest, write_files};
 use testbed::Testbed;
 
-use crate::equipment::{Server, free_port, metrics};
+use crate::test_servers::{Server, free_port, metrics};
 
 /// The time limit of all faults of one exporter.
 const LONG: Duration = Duration::from_secs(90);

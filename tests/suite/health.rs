@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 use std::process::Command;
 
-use crate::equipment::{exporter, free_port, target};
+use crate::test_servers::{exporter, free_port, target};
 use crate::web::certificates::Authority;
 
 const CONFIG: &str = "sources: [{name: by-hand, provider: manual, tokens: [{name: t, expires: never}]}]\n";

@@ -17,7 +17,7 @@ use std::sync::LazyLock;
 
 use serde_json::Value;
 
-use crate::equipment::tool;
+use crate::test_servers::tool;
 
 /// A file of the repository.
 fn file(path: &str) -> PathBuf {

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::equipment::{Server, client, exporter, metrics, prometheus, query, samples, target, tool, wait_for};
+use crate::test_servers::{Server, client, exporter, metrics, prometheus, query, samples, target, tool, wait_for};
 use cases::{NameCase, cases};
 use provider::{SOURCES, half, link};
 

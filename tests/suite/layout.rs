@@ -61,7 +61,7 @@ fn modules() -> Modules {
     modules
 }
 
-/// Leaves out the items that only tests compile.
+/// Removes the items that only tests compile.
 fn without_tests(code: TokenStream) -> TokenStream {
     let mut left = Vec::new();
     let mut tokens = code.into_iter().peekable();

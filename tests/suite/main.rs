@@ -12,7 +12,6 @@ mod dashboards;
 mod definitions;
 mod demo;
 mod docs;
-mod equipment;
 mod examples;
 mod exposition;
 mod faults;
@@ -32,6 +31,7 @@ mod shards;
 mod storage;
 #[allow(dead_code)] // the soak has a use for all of it
 mod stub_provider;
+mod test_servers;
 mod web;
 mod wording;
 mod workflows;

@@ -14,8 +14,8 @@ use chrono::Utc;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
-use crate::equipment::{Sample, Server, client, exporter, free_port, metrics, samples, wait_for};
 use crate::stub_provider::{Org, ProviderFault, StubProvider};
+use crate::test_servers::{Sample, Server, client, exporter, free_port, metrics, samples, wait_for};
 use crate::web::certificates::Authority;
 
 /// The files are polled every ten seconds.

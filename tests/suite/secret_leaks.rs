@@ -13,7 +13,7 @@ use axum::extract::Request;
 use reqwest::{Certificate, Client};
 use serde_json::{Value, json};
 
-use crate::equipment::{client, wait_for};
+use crate::test_servers::{client, wait_for};
 use crate::web::certificates::Authority;
 use provider::{DEFINITION, FAULTS, SCHEMES};
 use scan::{Output, find};
@@ -136,7 +136,7 @@ impl Fixture {
 
 /// No request may reach another origin.
 async fn unexpected(request: Request) -> &'static str {
-    panic!("request to another origin: {request:?}");
+    panic!("request to a different origin: {request:?}");
 }
 
 /// A source for each authentication scheme and fault, and special ones.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use axum::{Json, Router};
 use serde_json::json;
 
-use crate::equipment::{Server, exporter, metrics, samples, wait_for};
+use crate::test_servers::{Server, exporter, metrics, samples, wait_for};
 
 const SOURCES: [&str; 9] =
     ["atlassian", "jira", "confluence", "bitbucket", "gitlab", "gitlab-com", "github", "vault", "by-hand"];

@@ -10,9 +10,9 @@ use chrono::Utc;
 use token_expiry_exporter::core::inventory::{Inventory, Snapshot};
 use token_expiry_exporter::storage::{decode, encode};
 
-use crate::equipment::{Server, client, exporter, free_port, metrics, samples, wait_for};
 use crate::sample_inventory;
 use crate::stub_provider::{Org, ProviderFault, StubProvider};
+use crate::test_servers::{Server, client, exporter, free_port, metrics, samples, wait_for};
 
 const SOON: Duration = Duration::from_secs(60);
 

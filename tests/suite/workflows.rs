@@ -7,7 +7,7 @@ use std::process::Command;
 
 use regex::Regex;
 
-use crate::equipment::tool;
+use crate::test_servers::tool;
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -203,7 +203,9 @@ fn make_check_needs_no_installed_tools() {
     let slow = variable("SLOW");
     let users: Vec<_> = suite()
         .into_iter()
-        .filter(|(module, code)| *module != "equipment::" && (code.contains("tool(\"") || code.contains("\".tools/")))
+        .filter(|(module, code)| {
+            *module != "test_servers::" && (code.contains("tool(\"") || code.contains("\".tools/"))
+        })
         .filter(|(module, _)| !slow.iter().any(|skipped| module.starts_with(skipped.as_str())))
         .map(|(module, _)| module)
         .collect();

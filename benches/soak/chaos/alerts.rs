@@ -10,9 +10,9 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use super::SOURCES;
-use crate::equipment::{Server, free_port, query, tool};
 use crate::report::Row;
 use crate::stub_provider::Org;
+use crate::test_servers::{Server, free_port, query, tool};
 
 const DAY: i64 = 86_400;
 /// Number of tokens per source with a planned expiry. They are never rotated at random.

@@ -6,9 +6,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::SOURCES;
-use crate::equipment::samples;
 use crate::report::Row;
 use crate::stub_provider::StubProvider;
+use crate::test_servers::samples;
 
 /// After this time a token is persisted too: the exporter saves within ten seconds.
 const PERSISTED_AFTER: Duration = Duration::from_secs(20);

@@ -19,10 +19,10 @@ use reqwest::Client;
 use tokio::time::{Instant, sleep};
 
 use crate::burst;
-use crate::equipment::{Server, client, free_port, samples};
 use crate::report::Row;
 use crate::restarts::{command, config_dir};
 use crate::stub_provider::{Org, ProviderFault, StubProvider};
+use crate::test_servers::{Server, client, free_port, samples};
 use alerts::Alerts;
 use compare::Comparison;
 

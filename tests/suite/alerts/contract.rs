@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::delivery::demo;
 use super::{file, files, read, rules};
-use crate::equipment::{metrics, prometheus, query, target, wait_for};
+use crate::test_servers::{metrics, prometheus, query, target, wait_for};
 
 /// Labels added by Prometheus, an installation, or the rules.
 const EXTERNAL_LABELS: &[&str] = &[

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::sink::{Mail, Mailbox, Webhooks};
 use super::{RULES, assert_golden, file, read};
-use crate::equipment::{self, Server, client, free_port, target, tool, wait_for};
+use crate::test_servers::{self, Server, client, free_port, target, tool, wait_for};
 
 /// Timeout of a notification.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(90);
@@ -143,7 +143,7 @@ async fn prometheus(dir: &Path, replica: &str, exporter: &Server, alertmanager: 
             "alertmanagers": [{"static_configs": [{"targets": [target(alertmanager)]}]}],
         },
     });
-    equipment::prometheus(dir, config).await
+    test_servers::prometheus(dir, config).await
 }
 
 /// Replaces what differs between runs: times, durations and addresses.

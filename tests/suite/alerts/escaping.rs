@@ -5,7 +5,7 @@ use std::process::Command;
 use serde_json::json;
 
 use super::{file, run};
-use crate::equipment::tool;
+use crate::test_servers::tool;
 
 /// Renders a template as Alertmanager does.
 fn render(kind: &str, template: &str) -> String {

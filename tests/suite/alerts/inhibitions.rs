@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{file, yaml};
-use crate::equipment::{Server, client, free_port, tool, wait_for};
+use crate::test_servers::{Server, client, free_port, tool, wait_for};
 
 #[derive(Deserialize)]
 struct Case {

@@ -6,7 +6,7 @@ use std::process::Command;
 use serde_json::Value;
 
 use super::{file, rules, run, yaml};
-use crate::equipment::tool;
+use crate::test_servers::tool;
 
 const CONFIG: &str = "alerts/alertmanager.yaml";
 

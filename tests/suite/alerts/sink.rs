@@ -15,7 +15,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 use super::file;
-use crate::equipment::free_port;
+use crate::test_servers::free_port;
 
 /// A received mail.
 #[derive(Clone, Debug, Deserialize)]

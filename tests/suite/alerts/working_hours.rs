@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::delivery::{TIMEOUT, WorkingHours, alertmanager, configuration};
 use super::sink::{Mailbox, Webhooks};
-use crate::equipment::{client, wait_for};
+use crate::test_servers::{client, wait_for};
 
 /// Receivers that are notified only in working hours.
 const DEFERRED: [&str; 3] = ["team-platform", "exporter-owners", "fallback"];

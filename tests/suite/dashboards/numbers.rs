@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::dashboard::{Dashboard, dashboards};
 use super::scrape::{Demo, Target, View, prometheus, variable_values, wait};
-use crate::equipment::{Sample, Server, exporter, metrics, query_at, samples, wait_for};
+use crate::test_servers::{Sample, Server, exporter, metrics, query_at, samples, wait_for};
 
 const BANDS: [(&str, &str); 3] = [("Expired", "expired"), ("Critical", "critical"), ("Warning", "warning")];
 

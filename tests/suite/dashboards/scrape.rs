@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::dashboard::Dashboard;
-use crate::equipment::{self, Sample, Server, client, free_port, query, query_at, wait_for};
+use crate::test_servers::{self, Sample, Server, client, free_port, query, query_at, wait_for};
 
 /// The simulated organisation and the exporter that collects it.
 pub struct Demo {
@@ -45,7 +45,7 @@ impl Demo {
     pub async fn replica(&self, dir: &Path) -> Server {
         let log = self.exporter.log();
         let file = log.split_whitespace().find(|word| word.ends_with(".yaml;")).unwrap().trim_end_matches(';');
-        equipment::exporter(dir, &std::fs::read_to_string(file).unwrap(), &["--log.level=error"]).await
+        test_servers::exporter(dir, &std::fs::read_to_string(file).unwrap(), &["--log.level=error"]).await
     }
 }
 
@@ -56,10 +56,10 @@ pub struct Target<'a>(pub &'a Server, pub BTreeMap<&'a str, &'a str>);
 pub async fn prometheus(dir: &Path, targets: &[Target<'_>]) -> Server {
     let targets = targets
         .iter()
-        .map(|Target(server, labels)| json!({"targets": [equipment::target(server)], "labels": labels}))
+        .map(|Target(server, labels)| json!({"targets": [test_servers::target(server)], "labels": labels}))
         .collect::<Vec<_>>();
     let scrape = json!({"job_name": "token-expiry-exporter", "static_configs": targets});
-    equipment::prometheus(dir, json!({"scrape_configs": [scrape]})).await
+    test_servers::prometheus(dir, json!({"scrape_configs": [scrape]})).await
 }
 
 /// Waits until a query returns this number of samples.

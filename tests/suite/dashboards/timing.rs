@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::dashboard::dashboards;
 use super::scrape::{Demo, Target, prometheus, wait};
-use crate::equipment::client;
+use crate::test_servers::client;
 
 /// Number of tokens, unless `TOKENS` is set.
 const TOKENS: &str = "10000";

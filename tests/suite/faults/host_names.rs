@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use super::source::FaultSwitch;
-use crate::equipment::client;
+use crate::test_servers::client;
 
 /// Under a domain that never exists: <https://www.rfc-editor.org/rfc/rfc6761#section-6.4>.
 const UNKNOWN: &str = "provider.invalid";

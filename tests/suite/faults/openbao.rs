@@ -13,7 +13,7 @@ use super::fault::Expected;
 use super::scrape;
 use super::source::{FaultSwitch, SourceUnderTest};
 use super::{CREDENTIAL, exporter};
-use crate::equipment::{Server, client, free_port, tool};
+use crate::test_servers::{Server, client, free_port, tool};
 
 const TOKENS: u64 = 20;
 

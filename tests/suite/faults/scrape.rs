@@ -5,7 +5,7 @@ use std::future::Future;
 use std::time::{Duration, Instant};
 
 use super::source::{Observation, SourceUnderTest};
-use crate::equipment::{Server, metrics, samples};
+use crate::test_servers::{Server, metrics, samples};
 
 /// Observes the sources until all have recovered, or for `within`.
 pub(super) async fn observe<F: Future<Output = BTreeMap<String, Observation>>>(

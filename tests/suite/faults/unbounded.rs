@@ -10,7 +10,7 @@ use super::fault::{Expected, Fault, Requests};
 use super::provider::{Provider, Response};
 use super::server::Protocol;
 use super::testbed::{SHORT_TIMEOUT, TIMEOUT, Testbed};
-use crate::equipment::Server;
+use crate::test_servers::Server;
 
 /// In MiB, the maximum under all of these at once.
 const MAX_MEMORY: u64 = 400;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::{RENDERED, manifests, manifests_of, template, value_sets, workload};
-use crate::equipment::{Server, client, free_port, wait_for};
+use crate::test_servers::{Server, client, free_port, wait_for};
 
 /// Writes the files of the ConfigMaps as Kubernetes would mount them, with a credential at every path that the configuration
 /// names, and returns the container's arguments for these paths.

@@ -7,7 +7,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use super::{file, manifest_of, read, yaml};
-use crate::equipment::tool;
+use crate::test_servers::tool;
 
 /// Converts a matcher to the syntax of Alertmanager's configuration file.
 fn matcher(matcher: &Value) -> Value {

@@ -7,7 +7,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use super::{RENDERED, file, manifest_of, manifests_of, read, yaml};
-use crate::equipment::tool;
+use crate::test_servers::tool;
 
 const RULES: &str = "alerts/token-expiry.rules.yaml";
 

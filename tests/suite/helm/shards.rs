@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::program::mount;
 use super::{manifests, template, value_sets, workload};
-use crate::equipment::{client, exporter, metrics, samples, wait_for};
+use crate::test_servers::{client, exporter, metrics, samples, wait_for};
 
 /// Starts all pods, each with its own volume, and returns the sources that each exposes, by pod name.
 async fn sources_by_pod(volumes: &Path, shards: u32, replicas: u32) -> BTreeMap<String, BTreeSet<String>> {

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::{SOON, all_listed, files, numbered, provider, providers, read_back, rules};
 use crate::alerts::delivery::{WorkingHours, alertmanager, configuration};
 use crate::alerts::sink::{Mailbox, Webhooks};
-use crate::equipment::{exporter, prometheus, target, wait_for};
+use crate::test_servers::{exporter, prometheus, target, wait_for};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn hostile_name_is_plain_text_in_a_mail() {

@@ -37,7 +37,7 @@ fn encodings(secret: &str) -> Vec<(&'static str, Vec<u8>)> {
         ("in hexadecimal", hex.clone().into_bytes()),
         ("in large hexadecimal", hex.to_ascii_uppercase().into_bytes()),
     ];
-    // Base64 encodes three bytes as four characters, so the offset matters. Characters that depend on the neighbours are left out.
+    // Base64 encodes three bytes as four characters, so the offset matters. Characters that depend on the neighbours are omitted.
     for offset in 0..3 {
         let padded = [&vec![b'x'; offset][..], secret.as_bytes()].concat();
         for (name, encoded) in [

@@ -1,4 +1,4 @@
-//! Real servers, started for one test and ended with it. `make tools` installs them; a missing one is a failure.
+//! Real servers for one test, which stop with it. `make tools` installs them; a missing one is a failure.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -12,15 +12,15 @@ use std::time::{Duration, Instant};
 use reqwest::Client;
 use serde_json::{Value, json};
 
-/// A tool that `tests/tools/install.sh` has brought. `make newest` looks for them in another folder.
+/// A tool that `tests/tools/install.sh` installed; in another directory for `make newest`.
 pub fn tool(name: &str) -> PathBuf {
-    let folder = std::env::var("TOOLS").unwrap_or_else(|_| ".tools/bin".to_owned());
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder).join(name);
+    let directory = std::env::var("TOOLS").unwrap_or_else(|_| ".tools/bin".to_owned());
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(directory).join(name);
     assert!(path.exists(), "{name} is not installed: run `make tools` first");
     path
 }
 
-/// A port of this machine that nobody listens on.
+/// A port of this machine that is free now.
 pub fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
@@ -31,29 +31,33 @@ pub fn client() -> Client {
     Client::builder().no_proxy().timeout(Duration::from_secs(20)).build().unwrap()
 }
 
-/// Asks again and again until there is an answer: real servers take the time they take.
-pub async fn wait_for<T, F: Future<Output = Option<T>>>(what: &str, within: Duration, mut ask: impl FnMut() -> F) -> T {
-    let begun = Instant::now();
+/// Polls until there is a result, because real servers have no paused clock.
+pub async fn wait_for<T, F: Future<Output = Option<T>>>(
+    what: &str,
+    within: Duration,
+    mut poll: impl FnMut() -> F,
+) -> T {
+    let started = Instant::now();
     loop {
-        if let Some(answer) = ask().await {
-            return answer;
+        if let Some(result) = poll().await {
+            return result;
         }
-        assert!(begun.elapsed() < within, "not within {within:?}: {what}");
+        assert!(started.elapsed() < within, "not within {within:?}: {what}");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
 
-/// A server process; its output goes to a file that a failing test shows.
+/// A server process. A failing test prints its output.
 pub struct Server {
     child: Child,
     name: &'static str,
     log: PathBuf,
-    /// Where it listens.
+    /// The URL of its listener.
     pub url: String,
 }
 
 impl Server {
-    /// Starts it and waits until `ready` under its URL answers with success.
+    /// Starts it and waits until the path `ready` returns success.
     pub async fn start(name: &'static str, mut command: Command, dir: &Path, port: u16, ready: &str) -> Self {
         let log = dir.join(format!("{name}-{port}.log"));
         let output = File::create(&log).unwrap();
@@ -62,15 +66,15 @@ impl Server {
             .stdout(output.try_clone().unwrap())
             .stderr(output)
             .spawn()
-            .unwrap_or_else(|error| panic!("{name} does not start: {error}"));
+            .unwrap_or_else(|error| panic!("cannot start {name}: {error}"));
         let mut server = Self { child, name, log, url: format!("http://127.0.0.1:{port}") };
         let (client, url) = (client(), format!("{}{ready}", server.url));
-        let begun = Instant::now();
-        while !client.get(&url).send().await.is_ok_and(|reply| reply.status().is_success()) {
-            let ended = server.child.try_wait().unwrap();
+        let started = Instant::now();
+        while !client.get(&url).send().await.is_ok_and(|response| response.status().is_success()) {
+            let exited = server.child.try_wait().unwrap();
             assert!(
-                ended.is_none() && begun.elapsed() < Duration::from_secs(60),
-                "{name} does not answer at {url} ({ended:?}):\n{}",
+                exited.is_none() && started.elapsed() < Duration::from_secs(60),
+                "{name} is not ready at {url} ({exited:?}):\n{}",
                 server.log()
             );
             tokio::time::sleep(Duration::from_millis(50)).await;
@@ -78,23 +82,22 @@ impl Server {
         server
     }
 
-    /// Asks it to stop, as service managers do, and waits until it has.
+    /// Sends SIGTERM, as service managers do, and waits until it exits.
     pub fn stop(mut self) {
-        let asked = Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
+        let sent = Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
         assert!(
-            asked.success() && self.child.wait().unwrap().success(),
-            "{} did not stop well:\n{}",
+            sent.success() && self.child.wait().unwrap().success(),
+            "{} did not exit with success:\n{}",
             self.name,
             self.log()
         );
     }
 
-    /// Its process.
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
 
-    /// What it has printed.
+    /// Its output so far.
     pub fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()
     }
@@ -105,12 +108,12 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
         if std::thread::panicking() {
-            eprintln!("--- {} said:\n{}", self.name, self.log());
+            eprintln!("--- output of {}:\n{}", self.name, self.log());
         }
     }
 }
 
-/// The exporter itself, as its user starts it.
+/// The exporter, started as a user starts it.
 pub async fn exporter(dir: &Path, config: &str, arguments: &[&str]) -> Server {
     let port = free_port();
     let file = dir.join(format!("config-{port}.yaml"));
@@ -124,12 +127,12 @@ pub async fn exporter(dir: &Path, config: &str, arguments: &[&str]) -> Server {
     Server::start("token-expiry-exporter", command, dir, port, "/-/healthy").await
 }
 
-/// What a target of Prometheus is called: its address without the scheme.
+/// The server as a target of Prometheus: its address without the scheme.
 pub fn target(server: &Server) -> &str {
     server.url.trim_start_matches("http://")
 }
 
-/// A Prometheus with this configuration; JSON is YAML. It scrapes, and evaluates rules, every second.
+/// A Prometheus with this configuration, which scrapes and evaluates rules every second. JSON is also YAML.
 pub async fn prometheus(dir: &Path, mut config: Value) -> Server {
     config["global"]["scrape_interval"] = json!("1s");
     config["global"]["evaluation_interval"] = json!("1s");
@@ -144,7 +147,6 @@ pub async fn prometheus(dir: &Path, mut config: Value) -> Server {
     Server::start("prometheus", command, dir, port, "/-/ready").await
 }
 
-/// One sample: its labels and its value.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sample {
     pub labels: BTreeMap<String, String>,
@@ -157,20 +159,20 @@ impl Sample {
     }
 }
 
-/// What an instant query yields now.
+/// The result of an instant query now.
 pub async fn query(prometheus: &Server, query: &str) -> Vec<Sample> {
     query_at(prometheus, query, None).await
 }
 
-/// What an instant query yields at this Unix time; none: now.
+/// The result of an instant query at a Unix time, or now.
 pub async fn query_at(prometheus: &Server, query: &str, at: Option<f64>) -> Vec<Sample> {
     let url = format!("{}/api/v1/query", prometheus.url);
     let time = at.map(|at| ("time", at.to_string()));
     let form: Vec<_> = time.into_iter().chain([("query", query.to_owned())]).collect();
-    let reply = client().post(url).form(&form).send().await.unwrap();
-    let answer: Value = serde_json::from_str(&reply.text().await.unwrap()).unwrap();
-    assert_eq!(answer["status"], "success", "{query}: {answer}");
-    let samples = answer["data"]["result"].as_array().unwrap();
+    let response = client().post(url).form(&form).send().await.unwrap();
+    let result: Value = serde_json::from_str(&response.text().await.unwrap()).unwrap();
+    assert_eq!(result["status"], "success", "{query}: {result}");
+    let samples = result["data"]["result"].as_array().unwrap();
     samples
         .iter()
         .map(|sample| Sample {
@@ -182,9 +184,9 @@ pub async fn query_at(prometheus: &Server, query: &str, at: Option<f64>) -> Vec<
 
 /// The exposition of an exporter as text.
 pub async fn metrics(exporter: &Server) -> String {
-    let reply = client().get(format!("{}/metrics", exporter.url)).send().await.unwrap();
-    assert_eq!(reply.status(), 200);
-    reply.text().await.unwrap()
+    let response = client().get(format!("{}/metrics", exporter.url)).send().await.unwrap();
+    assert_eq!(response.status(), 200);
+    response.text().await.unwrap()
 }
 
 /// The samples of one metric in an exposition.
@@ -223,8 +225,8 @@ fn sample(line: &str, metric: &str) -> Option<Sample> {
     Some(Sample { labels, value: value.split(' ').next()?.parse().ok()? })
 }
 
-/// `promtool check metrics` reads an exposition from its standard input.
-pub fn promtool_has_nothing_to_say(exposition: &str) {
+/// `promtool check metrics` reads an exposition from its standard input and prints what is wrong.
+pub fn assert_promtool_accepts(exposition: &str) {
     let mut promtool = Command::new(tool("promtool"))
         .args(["check", "metrics"])
         .stdin(Stdio::piped())
@@ -233,7 +235,7 @@ pub fn promtool_has_nothing_to_say(exposition: &str) {
         .spawn()
         .unwrap();
     promtool.stdin.take().unwrap().write_all(exposition.as_bytes()).unwrap();
-    let said = promtool.wait_with_output().unwrap();
-    let words = format!("{}{}", String::from_utf8_lossy(&said.stdout), String::from_utf8_lossy(&said.stderr));
-    assert!(said.status.success() && words.is_empty(), "promtool: {words}");
+    let output = promtool.wait_with_output().unwrap();
+    let printed = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success() && printed.is_empty(), "promtool: {printed}");
 }
