@@ -44,35 +44,60 @@ pub fn encode<T: Serialize>(content: &T, now: DateTime<Utc>) -> serde_json::Resu
     Ok(bytes)
 }
 
+/// Why a file is not an inventory.
+#[derive(Debug)]
+pub(super) enum ReadError {
+    /// Its bytes are unknown: it may be good.
+    Unreadable(io::Error),
+    /// Its bytes are not those that some version wrote.
+    Damaged(String),
+}
+
+impl From<io::Error> for ReadError {
+    fn from(error: io::Error) -> Self {
+        Self::Unreadable(error)
+    }
+}
+
+impl From<String> for ReadError {
+    fn from(why: String) -> Self {
+        Self::Damaged(why)
+    }
+}
+
 /// Decodes a file of this or an older version.
 ///
 /// # Errors
 /// If the file is invalid.
 pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
-    read(bytes, bytes.len() as u64)
+    read(bytes, bytes.len() as u64).map_err(|error| match error {
+        ReadError::Damaged(why) => why,
+        ReadError::Unreadable(error) => error.to_string(),
+    })
 }
 
 /// Decodes a file of this size. Reads only the first line if it is not an inventory.
-pub(super) fn read<T: DeserializeOwned>(from: impl Read, size: u64) -> Result<T, String> {
-    let unreadable = |error: io::Error| format!("cannot read: {error}");
+pub(super) fn read<T: DeserializeOwned>(from: impl Read, size: u64) -> Result<T, ReadError> {
     let mut from = BufReader::new(from);
     let mut first = Vec::new();
-    from.by_ref().take(MAX_HEADER_LEN).read_until(b'\n', &mut first).map_err(unreadable)?;
+    from.by_ref().take(MAX_HEADER_LEN).read_until(b'\n', &mut first)?;
     let header = header(&first)?;
     let rest = size.saturating_sub(first.len() as u64);
     if header.length != rest {
-        return Err(format!("expected {} bytes, found {rest}", header.length));
+        return Err(format!("expected {} bytes, found {rest}", header.length).into());
     }
     // Growing step by step would copy tens of megabytes several times.
     let mut body = Vec::new();
-    body.try_reserve_exact(usize::try_from(rest).unwrap_or(usize::MAX)).map_err(|error| unreadable(error.into()))?;
-    from.take(rest).read_to_end(&mut body).map_err(unreadable)?;
+    body.try_reserve_exact(usize::try_from(rest).unwrap_or(usize::MAX)).map_err(io::Error::from)?;
+    from.take(rest).read_to_end(&mut body)?;
     if header.crc32 != checksum(&body) {
-        return Err("checksum mismatch".to_owned());
+        return Err("checksum mismatch".to_owned().into());
     }
     // The parser's message could quote the content.
-    serde_json::from_slice(&body)
-        .map_err(|error| format!("invalid content: {:?} error at column {}", error.classify(), error.column()))
+    let invalid = |error: serde_json::Error| {
+        format!("invalid content: {:?} error at column {}", error.classify(), error.column())
+    };
+    Ok(serde_json::from_slice(&body).map_err(invalid)?)
 }
 
 fn header(first: &[u8]) -> Result<Header, String> {

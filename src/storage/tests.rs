@@ -89,10 +89,9 @@ fn non_regular_file_is_renamed_without_blocking() {
     fn pipe(at: &Path) {
         assert!(Command::new("mkfifo").arg(at).status().unwrap().success());
     }
-    let cases: [(_, Create, _); 3] = [
+    let cases: [(_, Create, _); 2] = [
         ("a directory", |at| fs::create_dir(at).unwrap(), "not a regular file"),
         ("a pipe", pipe, "not a regular file"),
-        ("a link to nothing", |at| symlink("/nowhere/at/all", at).unwrap(), "cannot read: No such file"),
     ];
     for (what, create, expected) in cases {
         let (directory, store) = store();
@@ -102,6 +101,46 @@ fn non_regular_file_is_renamed_without_blocking() {
         assert_eq!(to, quarantined(directory.path(), 1));
         store.save(&encode(&["one"], now()).unwrap()).unwrap();
         assert_eq!(store.load().unwrap(), Loaded::Found(vec!["one".to_owned()]), "{what}");
+    }
+}
+
+/// A link to a volume that is not mounted yet: not even root can read it.
+#[test]
+fn unreadable_file_is_neither_renamed_nor_replaced_until_it_is_readable() {
+    let (directory, before) = store();
+    let volume = directory.path().join("volume");
+    symlink(&volume, before.file()).unwrap();
+    let error = before.load::<Vec<String>>().unwrap_err().to_string();
+    assert!(error.starts_with("cannot read ") && error.contains("No such file"), "{error}");
+    assert!(error.ends_with("make it readable and restart, or delete it"), "{error}");
+    let not_replaced = before.save(&encode(&["new"], now()).unwrap()).unwrap_err().to_string();
+    assert!(not_replaced.contains("it could not be read at the start and is not replaced"), "{not_replaced}");
+    assert_eq!(names(directory.path()), ["inventory.json", "inventory.lock"]);
+    drop(before);
+    fs::write(volume, encode(&["old"], now()).unwrap()).unwrap();
+    let after = Store::new(directory.path());
+    assert_eq!(after.load().unwrap(), Loaded::Found(vec!["old".to_owned()]));
+    after.save(&encode(&["new"], now()).unwrap()).unwrap();
+}
+
+#[test]
+fn deleted_unreadable_file_is_replaced() {
+    let (_directory, store) = store();
+    symlink("/nowhere/at/all", store.file()).unwrap();
+    store.load::<Vec<String>>().unwrap_err();
+    fs::remove_file(store.file()).unwrap();
+    store.save(&encode(&["new"], now()).unwrap()).unwrap();
+    assert_eq!(store.load().unwrap(), Loaded::Found(vec!["new".to_owned()]));
+}
+
+/// With a set group ID, and after a change of user in Kubernetes.
+#[test]
+fn file_is_shared_with_a_group_that_may_write_to_the_directory() {
+    for (mode, expected) in [(0o770, 0o640), (0o2775, 0o640), (0o750, 0o600), (0o1777, 0o600), (0o700, 0o600)] {
+        let (directory, store) = store();
+        fs::set_permissions(directory.path(), fs::Permissions::from_mode(mode)).unwrap();
+        store.save(&encode(&["one"], now()).unwrap()).unwrap();
+        assert_eq!(fs::metadata(store.file()).unwrap().permissions().mode() & 0o777, expected, "{mode:o}");
     }
 }
 

@@ -220,42 +220,174 @@ async fn full_disk_is_counted_and_saving_recovers() {
     assert_eq!(logged, 1, "not at every attempt: {log}");
 }
 
-/// As the user `nobody` if the test runs as root, who may write anywhere.
+/// The exporter with the storage path `inventory`. If the test runs as root, who may read and write everything: as this user and
+/// group, from a copy of the program, as other users may have no access to the test's own directory.
+async fn exporter_as(uid: u32, gid: u32, dir: &Path, config: &str) -> Server {
+    let port = free_port();
+    let command = command_as(uid, gid, dir, config, port);
+    Server::start("token-expiry-exporter", command, dir, port, "/-/healthy").await
+}
+
+fn command_as(uid: u32, gid: u32, dir: &Path, config: &str, port: u16) -> Command {
+    let program = dir.join("exporter");
+    if !program.exists() {
+        fs::copy(env!("CARGO_BIN_EXE_token-expiry-exporter"), &program).unwrap();
+    }
+    set_mode(dir, 0o755);
+    set_mode(&dir.join("key"), 0o644);
+    fs::write(dir.join("config.yaml"), config).unwrap();
+    let mut command = Command::new(if is_root() { "setpriv" } else { "env" });
+    if is_root() {
+        command.args([format!("--reuid={uid}"), format!("--regid={gid}"), "--clear-groups".to_owned()]);
+    }
+    command.arg(program).args(["serve", "--config.file=config.yaml", "--storage.path=inventory"]);
+    command.arg(format!("--web.listen-address=127.0.0.1:{port}")).current_dir(dir);
+    command
+}
+
+fn is_root() -> bool {
+    fs::metadata("/proc/self").unwrap().uid() == 0
+}
+
+fn set_mode(path: &Path, mode: u32) {
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+}
+
+/// Creates the storage path with this mode; it belongs to the test's user and to this group if the test runs as root.
+fn storage_path(dir: &tempfile::TempDir, gid: u32, mode: u32) -> PathBuf {
+    let inventory = dir.path().join("inventory");
+    fs::create_dir(&inventory).unwrap();
+    if is_root() {
+        std::os::unix::fs::chown(&inventory, None, Some(gid)).unwrap();
+    }
+    set_mode(&inventory, mode);
+    inventory
+}
+
 #[tokio::test]
 async fn read_only_directory_is_counted_and_saving_recovers() {
     let stub = StubProvider::start([("main", Org::with(5, Utc::now().timestamp()))]).await;
-    let (dir, storage) = directory();
-    let is_root = fs::metadata("/proc/self").unwrap().uid() == 0;
-    let mode = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
-    mode(dir.path(), 0o755);
-    mode(&dir.path().join("key"), 0o644);
-    let inventory = dir.path().join("inventory");
-    fs::create_dir(&inventory).unwrap();
-    // Unreadable.
-    fs::write(file(&dir), "x").unwrap();
-    mode(&file(&dir), 0o000);
-    mode(&inventory, 0o555);
-    // A copy, as other users may have no access to the test's own directory.
-    let program = dir.path().join("exporter");
-    fs::copy(env!("CARGO_BIN_EXE_token-expiry-exporter"), &program).unwrap();
-    fs::write(dir.path().join("config.yaml"), format!("sources: [{}]\n", stub.source("main", "1s"))).unwrap();
-    let port = free_port();
-    let mut command = Command::new(if is_root { "setpriv" } else { "env" });
-    if is_root {
-        command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]);
-    }
-    command.arg(program).args(["serve", "--config.file=config.yaml", &storage]);
-    command.arg(format!("--web.listen-address=127.0.0.1:{port}")).current_dir(dir.path());
-    let exporter = Server::start("token-expiry-exporter", command, dir.path(), port, "/-/healthy").await;
+    let (dir, _) = directory();
+    let inventory = storage_path(&dir, 0, 0o555);
+    let config = format!("sources: [{}]\n", stub.source("main", "1s"));
+    let exporter = exporter_as(65_534, 65_534, dir.path(), &config).await;
     until_listed(&exporter, 5).await;
     let failures = || value(&exporter, "token_expiry_exporter_storage_failures_total");
     wait_for("failures", SOON, || async { failures().await.filter(|failures| *failures >= 3.0) }).await;
     let log = exporter.log();
-    assert!(log.contains("cannot rename") && log.contains("Permission denied"), "{log}");
-    mode(&inventory, 0o777);
+    let owner = fs::metadata(&inventory).unwrap();
+    let expected =
+        format!("the directory inventory belongs to uid {} and gid {} with mode 0555", owner.uid(), owner.gid());
+    assert!(log.contains(&expected), "{log}");
+    set_mode(&inventory, 0o777);
     wait_for("a saved inventory", SOON, || async {
         exporter.log().contains("inventory persistence recovered").then_some(())
     })
     .await;
     assert_eq!(listed(&exporter).await, 5);
+}
+
+/// A volume that belongs to a group, as with `fsGroup` in Kubernetes, after a change of `runAsUser`.
+#[tokio::test]
+async fn another_user_of_the_directorys_group_restores_the_inventory() {
+    let stub = StubProvider::start([("main", Org::with(5, Utc::now().timestamp()))]).await;
+    let (dir, _) = directory();
+    storage_path(&dir, 2_000, 0o2775);
+    let config = format!("sources: [{}]\n", stub.source("main", "1s"));
+    let before = exporter_as(65_534, 2_000, dir.path(), &config).await;
+    until_saved(&file(&dir), 5).await;
+    before.stop();
+
+    stub.org("main", |org| org.fault = Some(ProviderFault::Status(401)));
+    let after = exporter_as(65_533, 2_000, dir.path(), &config).await;
+    assert_eq!(listed(&after).await, 5, "the inventory is restored: {}", after.log());
+    assert_eq!(value(&after, "token_expiry_exporter_storage_failures_total").await, Some(0.0), "{}", after.log());
+    let saved_at = fs::metadata(file(&dir)).unwrap().modified().unwrap();
+    wait_for("a save", SOON, || async {
+        (fs::metadata(file(&dir)).unwrap().modified().unwrap() > saved_at).then_some(())
+    })
+    .await;
+    assert_eq!(saved(&file(&dir)), Some(5));
+}
+
+/// An inventory that this user may not read is neither renamed nor overwritten; a lock file that it may not open is replaced.
+#[tokio::test]
+async fn inventory_of_another_user_stays_until_its_owner_is_changed() {
+    let stub = StubProvider::start([("main", Org::with(5, Utc::now().timestamp()))]).await;
+    let (dir, _) = directory();
+    let inventory = storage_path(&dir, 0, 0o777);
+    let config = format!("sources: [{}]\n", stub.source("main", "1s"));
+    let before = exporter_as(65_534, 65_534, dir.path(), &config).await;
+    until_saved(&file(&dir), 5).await;
+    before.stop();
+    let lock = inventory.join("inventory.lock");
+    if !is_root() {
+        set_mode(&file(&dir), 0o000);
+        set_mode(&lock, 0o000);
+    }
+    let file_before = fs::metadata(file(&dir)).unwrap();
+    let owner_and_mode = |path: &Path| fs::metadata(path).map(|file| (file.uid(), file.mode())).unwrap();
+    let lock_before = owner_and_mode(&lock);
+
+    stub.org("main", |org| org.tokens.retain(|number, _| *number <= 3));
+    let after = exporter_as(65_533, 65_533, dir.path(), &config).await;
+    until_listed(&after, 3).await;
+    let failures = || value(&after, "token_expiry_exporter_storage_failures_total");
+    wait_for("failures", SOON, || async { failures().await.filter(|failures| *failures >= 3.0) }).await;
+    let log = after.log();
+    let owner = format!("inventory.json belongs to uid {} and gid {}", file_before.uid(), file_before.gid());
+    assert!(log.contains(&owner) && log.contains("cannot restore the inventory"), "{log}");
+    assert!(log.contains("change its owner and restart, or delete it"), "{log}");
+    let file_after = fs::metadata(file(&dir)).unwrap();
+    assert_eq!((file_after.ino(), file_after.mtime()), (file_before.ino(), file_before.mtime()), "{log}");
+    assert_ne!(owner_and_mode(&lock), lock_before, "the lock file is replaced");
+    let mut names: Vec<_> = fs::read_dir(&inventory).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    names.sort();
+    assert_eq!(names, ["inventory.json", "inventory.lock"]);
+    after.stop();
+
+    // The remedy in the message.
+    if is_root() {
+        std::os::unix::fs::chown(file(&dir), Some(65_533), Some(65_533)).unwrap();
+    } else {
+        set_mode(&file(&dir), 0o600);
+    }
+    stub.org("main", |org| org.fault = Some(ProviderFault::Silence));
+    let restored = exporter_as(65_533, 65_533, dir.path(), &config).await;
+    assert_eq!(listed(&restored).await, 5, "{}", restored.log());
+    restored.stop();
+    assert_eq!(saved(&file(&dir)), Some(5));
+}
+
+#[tokio::test]
+async fn storage_path_is_locked_against_processes_of_other_users() {
+    let stub = StubProvider::start([("main", Org::with(5, Utc::now().timestamp()))]).await;
+    let (dir, _) = directory();
+    let inventory = storage_path(&dir, 0, 0o777);
+    let config = format!("sources: [{}]\n", stub.source("main", "1s"));
+    let first = exporter_as(65_534, 65_534, dir.path(), &config).await;
+    until_saved(&file(&dir), 5).await;
+    let lock = inventory.join("inventory.lock");
+    // Also if the lock file cannot be opened, and if it was deleted.
+    for damage in ["unreadable", "deleted"] {
+        if damage == "deleted" {
+            fs::remove_file(&lock).unwrap();
+        } else {
+            set_mode(&lock, 0o000);
+        }
+        let port = free_port();
+        let output = command_as(65_533, 65_533, dir.path(), &config, port).output().unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        let in_use = "the storage path inventory is in use by another token-expiry-exporter";
+        assert!(output.status.code() == Some(1) && stderr.contains(in_use), "{damage}: {:?}: {stderr}", output.status);
+    }
+    let saved_at = fs::metadata(file(&dir)).unwrap().modified().unwrap();
+    wait_for("a save of the first process", SOON, || async {
+        (fs::metadata(file(&dir)).unwrap().modified().unwrap() > saved_at).then_some(())
+    })
+    .await;
+    assert!(lock.exists(), "the first process locks again: {}", first.log());
+    drop(first);
+    let next = exporter_as(65_534, 65_534, dir.path(), &config).await;
+    assert_eq!(listed(&next).await, 5);
 }
