@@ -2,15 +2,14 @@
 //! Docker's configuration.
 
 pub mod content;
+mod paths;
 #[cfg(test)]
 mod tests;
-
-use std::path::PathBuf;
 
 use chrono::{DateTime, Utc};
 
 use super::local_source;
-use super::local_source::{LocalReader, LocalSource, io_failure, read_file, reject_extra_keys, relative_to};
+use super::local_source::{LocalReader, LocalSource, read_file, reject_extra_keys, relative_to};
 use crate::core::failure::{Failure, Reason};
 use crate::core::outcome::{Gap, ListingResult, MalformedRow, Path, ScopeResult};
 use crate::core::token::{Owner, Token};
@@ -22,6 +21,7 @@ use crate::schema::table::ValueType::{OneOrList, Text};
 use crate::schema::table::{Key, Table};
 use crate::schema::yaml::{Kind, Node};
 use content::Credential;
+use paths::Matches;
 
 const LISTING: &str = "file";
 
@@ -69,60 +69,72 @@ pub(super) fn connect(mut spec: SourceSpec) -> Result<Box<dyn Source>, Diagnosti
 
 impl LocalReader for Files {
     async fn read(&self, now: DateTime<Utc>, listed: &mut ListingResult) {
-        for pattern in &self.patterns {
-            read_pattern(pattern, now, listed).await;
+        let patterns = self.patterns.clone();
+        let expanded = tokio::task::spawn_blocking(move || paths::expand(patterns)).await;
+        let Ok(expanded) = expanded else {
+            let failure = Failure::new(Reason::Internal, "cannot list the files");
+            return listed.gaps.push(Gap::all(failure));
+        };
+        for (pattern, Matches { files, failures }) in expanded {
+            let parent = Path::root().join(&pattern);
+            for failure in failures {
+                // An unreadable directory is a gap for the whole pattern.
+                listed.gaps.push(Gap::new(parent.clone(), format!("all scopes under {pattern}"), failure));
+            }
+            for file in files {
+                read_credentials(&file, &parent, now, listed).await;
+            }
         }
     }
 }
 
-/// Reads the files of a pattern. Each is a scope; an unreadable directory is a gap for the whole pattern.
-async fn read_pattern(pattern: &str, now: DateTime<Utc>, listed: &mut ListingResult) {
-    let parent = Path::root().join(pattern);
-    let (files, failures) = expand(pattern).await;
-    for failure in failures {
-        let scope = format!("all scopes under {pattern}");
-        listed.gaps.push(Gap::new(parent.clone(), scope, failure));
-    }
-    for file in files {
-        let scope = file.display().to_string();
-        let path = parent.join(&scope);
-        match read_file(&file).await {
-            Ok(bytes) => {
-                let (tokens, malformed) = match content::parse(&bytes, now) {
-                    Ok(found) => (found.into_iter().map(|credential| token(&scope, credential)).collect(), Vec::new()),
-                    Err(field) => (Vec::new(), vec![MalformedRow { position: 1, id: Some(scope), field }]),
-                };
-                listed.scopes.push(ScopeResult { path, tokens, malformed, is_step: false });
-            }
-            Err(failure) => listed.gaps.push(Gap::new(path, scope, failure)),
+/// Reads one file, which is a scope, and the files that it names, each of which is a scope below it.
+async fn read_credentials(file: &std::path::Path, parent: &Path, now: DateTime<Utc>, listed: &mut ListingResult) {
+    let scope = file.display().to_string();
+    let path = parent.join(&scope);
+    let bytes = match read_file(file).await {
+        Ok(bytes) => bytes,
+        Err(failure) => return listed.gaps.push(Gap::new(path, scope, failure)),
+    };
+    let (inline, named): (Vec<_>, Vec<_>) = match content::parse(&bytes, now) {
+        Ok(found) => found.into_iter().partition(|credential| credential.named_file.is_none()),
+        Err(field) => {
+            let malformed = vec![MalformedRow { position: 1, id: Some(scope), field }];
+            return listed.scopes.push(ScopeResult { path, tokens: Vec::new(), malformed, is_step: false });
         }
+    };
+    for credential in named {
+        read_named_file(file, &path, credential, now, listed).await;
     }
+    let tokens = inline.into_iter().map(|credential| token(&scope, credential)).collect();
+    listed.scopes.push(ScopeResult { path, tokens, malformed: Vec::new(), is_step: false });
 }
 
-/// The matching files, in order, and the failures on the way.
-async fn expand(pattern: &str) -> (Vec<PathBuf>, Vec<Failure>) {
-    let pattern = pattern.to_owned();
-    let expanded = tokio::task::spawn_blocking(move || {
-        let (mut files, mut failures) = (Vec::new(), Vec::new());
-        for found in glob::glob(&pattern).into_iter().flatten() {
-            match found {
-                Ok(path) if path.is_dir() => {}
-                Ok(path) => files.push(path),
-                Err(error) => failures.push(io_failure(error.path(), error.error())),
-            }
+/// Reads the file that contains this credential of `file`.
+async fn read_named_file(
+    file: &std::path::Path,
+    parent: &Path,
+    named: Credential,
+    now: DateTime<Utc>,
+    listed: &mut ListingResult,
+) {
+    let Some(name) = &named.named_file else { return };
+    let target = file.parent().unwrap_or(file).join(name);
+    let path = parent.join(named.part.as_deref().unwrap_or_default());
+    let scope = format!("{}, named by {}", target.display(), file.display());
+    let bytes = match read_file(&target).await {
+        Ok(bytes) => bytes,
+        Err(failure) => return listed.gaps.push(Gap::new(path, scope, failure)),
+    };
+    let first = content::parse(&bytes, now).and_then(|found| found.into_iter().next().ok_or("credential"));
+    let (tokens, malformed) = match first {
+        Ok(first) => {
+            let credential = Credential { part: named.part, ..first };
+            (vec![token(&file.display().to_string(), credential)], Vec::new())
         }
-        // A path without wildcards names a file that must exist.
-        if files.is_empty() && failures.is_empty() && !pattern.contains(['*', '?', '[']) {
-            let path = PathBuf::from(&pattern);
-            let failure = match std::fs::metadata(&path) {
-                Ok(_) => Failure::new(Reason::Internal, format!("{pattern}: is a directory; write {pattern}/*")),
-                Err(error) => io_failure(&path, &error),
-            };
-            failures.push(failure);
-        }
-        (files, failures)
-    });
-    expanded.await.unwrap_or_else(|_| (Vec::new(), vec![Failure::new(Reason::Internal, "cannot list the files")]))
+        Err(field) => (Vec::new(), vec![MalformedRow { position: 1, id: Some(scope), field }]),
+    };
+    listed.scopes.push(ScopeResult { path, tokens, malformed, is_step: false });
 }
 
 /// The token of a credential. Its id is the file and the part of it.

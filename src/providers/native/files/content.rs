@@ -15,6 +15,8 @@ pub struct Credential {
     pub kind: &'static str,
     /// Its name within the file, if a file can contain several.
     pub part: Option<String>,
+    /// The file that contains it, if this one only names it; relative to this one's directory.
+    pub(super) named_file: Option<String>,
     pub(super) name: Option<String>,
     pub(super) owner: Option<String>,
     pub(super) issuer: Option<String>,
@@ -24,8 +26,8 @@ pub struct Credential {
 
 impl Credential {
     fn of_kind(kind: &'static str) -> Self {
-        let (part, name, owner, issuer, created_at) = (None, None, None, None, None);
-        Self { kind, part, name, owner, issuer, created_at, expires: Expiry::Unknown }
+        let (part, named_file, name, owner, issuer, created_at) = (None, None, None, None, None, None);
+        Self { kind, part, named_file, name, owner, issuer, created_at, expires: Expiry::Unknown }
     }
 
     fn at(self, part: impl Into<String>) -> Self {
@@ -38,7 +40,7 @@ impl Credential {
 /// # Errors
 /// The name of what is malformed, if nothing looks like a credential.
 pub fn parse(bytes: &[u8], now: DateTime<Utc>) -> Result<Vec<Credential>, &'static str> {
-    let text = std::str::from_utf8(bytes).map_err(|_| "text")?;
+    let text = std::str::from_utf8(bytes).map_err(|_| "text")?.trim_start_matches('\u{feff}');
     if text.contains("-----BEGIN ") {
         return certificate::parse(text);
     }

@@ -117,3 +117,80 @@ async fn each_file_is_a_scope_and_an_unreadable_one_a_gap() {
     assert_eq!(listed.gaps[0].failure.reason, crate::core::failure::Reason::NotFound);
     assert!(listed.gaps[0].path.covers(&Path::root().join(&path("missing.pem")).join("x")));
 }
+
+/// The ids of the tokens that these patterns yield, relative to the directory, and the reasons of the gaps.
+async fn collected(directory: &std::path::Path, patterns: &[&str]) -> (Vec<String>, Vec<Reason>) {
+    let patterns = patterns.iter().map(|pattern| directory.join(pattern).display().to_string()).collect();
+    let mut listed = ListingResult::new("file");
+    Files { patterns }.read(DateTime::UNIX_EPOCH, &mut listed).await;
+    let root = format!("{}/", directory.display());
+    let tokens = listed.scopes.iter().flat_map(|scope| &scope.tokens);
+    let ids = tokens.map(|token| token.id.strip_prefix(&root).unwrap().to_owned()).collect();
+    (ids, listed.gaps.iter().map(|gap| gap.failure.reason).collect())
+}
+
+#[tokio::test]
+async fn file_of_a_mounted_secret_counts_once_and_keeps_its_name() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name);
+    let link = |target: &str, name: &str| std::os::unix::fs::symlink(target, path(name)).unwrap();
+    std::fs::create_dir_all(path("m/..2026_1/sub")).unwrap();
+    for name in ["m/..2026_1/tls.crt", "m/..2026_1/sub/ca.crt"] {
+        std::fs::write(path(name), CERTIFICATE).unwrap();
+    }
+    link("..2026_1", "m/..data");
+    link("..data/tls.crt", "m/tls.crt");
+    link("..data/sub", "m/sub");
+    for patterns in [&["m/**/*"][..], &["**/*.crt"], &["m/*/*", "m/*"], &["m/**/*", "m/*.crt"], &["m/**"]] {
+        let (mut ids, gaps) = collected(directory.path(), patterns).await;
+        ids.sort();
+        assert_eq!((ids, gaps), (vec!["m/sub/ca.crt".to_owned(), "m/tls.crt".to_owned()], Vec::new()), "{patterns:?}");
+    }
+    let (ids, _) = collected(directory.path(), &["m/..data/*.crt"]).await;
+    assert_eq!(ids, ["m/..data/tls.crt"], "as the pattern says");
+}
+
+#[tokio::test]
+async fn file_with_several_names_counts_once_and_loops_end() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name);
+    let link = |target: &str, name: &str| std::os::unix::fs::symlink(target, path(name)).unwrap();
+    std::fs::create_dir_all(path("archive/web")).unwrap();
+    std::fs::write(path("archive/web/cert3.pem"), CERTIFICATE).unwrap();
+    std::fs::create_dir(path("live")).unwrap();
+    link("../archive/web/cert3.pem", "live/web.pem");
+    link("..", "live/up");
+    link(".", "live/same");
+    link("gone", "live/broken.pem");
+    let (ids, gaps) = collected(directory.path(), &["**/*.pem"]).await;
+    assert_eq!((ids, gaps), (vec!["live/web.pem".to_owned()], vec![Reason::NotFound]));
+}
+
+#[tokio::test]
+async fn kubeconfig_has_the_expiry_of_the_files_that_it_names() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name);
+    std::fs::create_dir(path("pki")).unwrap();
+    std::fs::write(path("pki/client.crt"), CERTIFICATE).unwrap();
+    std::fs::write(path("token"), jwt(&json!({"exp": 1_800_000_000}))).unwrap();
+    std::fs::write(path("notes"), "no credential").unwrap();
+    let kubeconfig = format!(
+        "\u{feff}kind: Config\nusers:\n- {{name: admin, user: {{client-certificate: pki/client.crt, client-key: pki/client.key}}}}\n- {{name: sa, user: {{tokenFile: {}}}}}\n- {{name: gone, user: {{client-certificate: pki/gone.crt}}}}\n- {{name: odd, user: {{tokenFile: notes}}}}\n",
+        path("token").display()
+    );
+    std::fs::write(path("kubeconfig"), kubeconfig).unwrap();
+    let files = Files { patterns: vec![path("kubeconfig").display().to_string()] };
+    let mut listed = ListingResult::new("file");
+    files.read(DateTime::UNIX_EPOCH, &mut listed).await;
+
+    let id = |user: &str| format!("{}#{user}", path("kubeconfig").display());
+    let tokens: Vec<_> = listed.scopes.iter().flat_map(|scope| &scope.tokens).collect();
+    let rows: Vec<_> = tokens.iter().map(|token| (token.id.clone(), token.kind.as_str(), token.expires)).collect();
+    let expected =
+        [(id("admin"), "certificate", at("2036-11-21T15:52:45Z")), (id("sa"), "jwt", at("2027-01-15T08:00:00Z"))];
+    assert_eq!(rows, expected);
+    assert_eq!(listed.scopes.iter().map(|scope| scope.malformed.len()).sum::<usize>(), 1);
+    assert_eq!(listed.gaps.len(), 1);
+    assert_eq!(listed.gaps[0].failure.reason, Reason::NotFound);
+    assert!(listed.gaps[0].failure.what.contains("pki/gone.crt"), "{}", listed.gaps[0].failure);
+}

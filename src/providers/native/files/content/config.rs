@@ -18,22 +18,29 @@ pub(super) fn parse(text: &str, now: DateTime<Utc>) -> Option<Vec<Credential>> {
     Some(auths.iter().flat_map(|(registry, auth)| docker_login(registry, auth, now)).collect())
 }
 
-/// A user's client certificate and token, if they are inline.
+/// A user's client certificate and token, each inline or in a file that the kubeconfig names.
 /// <https://kubernetes.io/docs/reference/config-api/kubeconfig.v1/>
 fn kubernetes_user(entry: &Value, now: DateTime<Utc>) -> Vec<Credential> {
     let name = entry.get("name").and_then(Value::as_str).unwrap_or_default();
-    let Some(user) = entry.get("user") else { return Vec::new() };
-    let mut found = Vec::new();
-    if let Some(data) = user.get("client-certificate-data").and_then(Value::as_str) {
-        let pem = BASE64_STANDARD.decode(data.trim()).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-        let first = pem.and_then(|pem| certificate::parse(&pem).ok()).and_then(|found| found.into_iter().next());
-        found.push(first.unwrap_or_else(|| Credential::of_kind("certificate")).at(name));
-    }
-    if let Some(token) = user.get("token").and_then(Value::as_str) {
-        let part = if found.is_empty() { name.to_owned() } else { format!("{name} token") };
-        found.push(secret(token, now).at(part));
-    }
-    found
+    let text = |key: &str| entry.get("user")?.get(key)?.as_str().filter(|text| !text.is_empty());
+    let in_file = |kind, path: &str| Credential { named_file: Some(path.to_owned()), ..Credential::of_kind(kind) };
+    let certificate = match (text("client-certificate-data"), text("client-certificate")) {
+        (Some(data), _) => Some(client_certificate(data)),
+        (None, path) => path.map(|path| in_file("certificate", path)),
+    };
+    let token = match (text("tokenFile"), text("token")) {
+        (Some(path), _) => Some(in_file("opaque-token", path)),
+        (None, token) => token.map(|token| secret(token, now)),
+    };
+    let token_part = if certificate.is_none() { name.to_owned() } else { format!("{name} token") };
+    let certificate = certificate.map(|certificate| certificate.at(name));
+    certificate.into_iter().chain(token.map(|token| token.at(token_part))).collect()
+}
+
+fn client_certificate(data: &str) -> Credential {
+    let pem = BASE64_STANDARD.decode(data.trim()).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+    let first = pem.and_then(|pem| certificate::parse(&pem).ok()).and_then(|found| found.into_iter().next());
+    first.unwrap_or_else(|| Credential::of_kind("certificate"))
 }
 
 /// A registry's login: `user:password` in base64, or a token.
