@@ -46,7 +46,7 @@ complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -f -a "list" -d 'Collect once and print every token'
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -f -a "providers" -d 'List known providers, or describe one'
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -f -a "schema" -d 'Print a JSON Schema of the configuration, for editors'
-complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -f -a "health" -d 'Check that an exporter is running; exit 0 if healthy, 1 if not'
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -f -a "health" -d 'Check that an exporter is running'
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -f -a "demo" -d 'Run against a simulated organisation; needs no account or configuration'
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand serve" -l config.file -d 'Configuration file' -r -F
@@ -132,6 +132,6 @@ complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcomm
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve check list providers schema health demo help" -f -a "list" -d 'Collect once and print every token'
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve check list providers schema health demo help" -f -a "providers" -d 'List known providers, or describe one'
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve check list providers schema health demo help" -f -a "schema" -d 'Print a JSON Schema of the configuration, for editors'
-complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve check list providers schema health demo help" -f -a "health" -d 'Check that an exporter is running; exit 0 if healthy, 1 if not'
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve check list providers schema health demo help" -f -a "health" -d 'Check that an exporter is running'
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve check list providers schema health demo help" -f -a "demo" -d 'Run against a simulated organisation; needs no account or configuration'
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve check list providers schema health demo help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'

@@ -15,7 +15,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -61,6 +61,8 @@ pub struct RunOptions {
     /// Enables `POST /-/reload`.
     pub lifecycle: bool,
     pub shard: Shard,
+    /// Lines that the log could not take. The log writer counts them.
+    pub lost_log_lines: Arc<AtomicU64>,
     /// How often the configuration files are checked for changes.
     pub poll_interval: Duration,
     pub timing: Timing,
@@ -76,6 +78,7 @@ impl RunOptions {
             web_config: None,
             lifecycle: false,
             shard: Shard::WHOLE,
+            lost_log_lines: Arc::default(),
             poll_interval: Duration::from_secs(10),
             timing: Timing::default(),
         }
@@ -123,7 +126,7 @@ pub async fn run(
     let mut reloader = Reloader::new(options.paths, options.shard, Arc::clone(&clock));
     let setup = reloader.load().await?;
     let access = options.web_config.as_ref().map(AccessControl::open).transpose()?;
-    let program = ExporterMetrics::new(BUILD, (options.shard.number, options.shard.count));
+    let program = ExporterMetrics::new(BUILD, (options.shard.number, options.shard.count), options.lost_log_lines);
     let program = Arc::new(program.map_err(|error| RunError::Internal(error.to_string()))?);
     let inventory = SharedInventory::default();
     let persistence = options.storage.map(|path| Persistence::new(&path, &inventory, &program, &clock));

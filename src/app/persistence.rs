@@ -214,7 +214,8 @@ mod tests {
 
     fn persistence(path: &Path) -> Persistence {
         let inventory = Arc::new(RwLock::new(Inventory::default()));
-        let program = Arc::new(ExporterMetrics::new(Build { version: "", revision: "" }, (1, 1)).unwrap());
+        let program =
+            Arc::new(ExporterMetrics::new(Build { version: "", revision: "" }, (1, 1), Arc::default()).unwrap());
         let clock: Clock = Arc::new(Utc::now);
         Persistence::new(path, &inventory, &program, &clock)
     }

@@ -9,6 +9,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use tracing::Level;
 
+use super::exit;
 use crate::app::setup::ConfigPaths;
 use crate::app::{BUILD, Shard};
 use crate::core::time::parse_duration;
@@ -22,7 +23,8 @@ static VERSION: LazyLock<String> = LazyLock::new(|| match BUILD.revision {
 
 /// Prometheus exporter for API token expiry.
 #[derive(Debug, Parser)]
-#[command(name = "token-expiry-exporter", version = VERSION.as_str(), args_conflicts_with_subcommands = true)]
+#[command(name = "token-expiry-exporter", version = VERSION.as_str(), args_conflicts_with_subcommands = true,
+    after_help = exit::help(""))]
 pub(super) struct Cli {
     #[command(subcommand)]
     pub(super) command: Option<Command>,
@@ -35,18 +37,25 @@ pub(super) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Collect in the background and serve metrics, the status page and the calendar (the default)
+    #[command(after_help = exit::help("serve"))]
     Serve(ServeArgs),
     /// Validate the configuration and definitions; with --online, also query each provider
+    #[command(after_help = exit::help("check"))]
     Check(CheckArgs),
     /// Collect once and print every token
+    #[command(after_help = exit::help("list"))]
     List(ListArgs),
     /// List known providers, or describe one
+    #[command(after_help = exit::help("providers"))]
     Providers(ProvidersArgs),
     /// Print a JSON Schema of the configuration, for editors
+    #[command(after_help = exit::help("schema"))]
     Schema(SchemaArgs),
-    /// Check that an exporter is running; exit 0 if healthy, 1 if not
+    /// Check that an exporter is running
+    #[command(after_help = exit::help("health"))]
     Health(HealthArgs),
     /// Run against a simulated organisation; needs no account or configuration
+    #[command(after_help = exit::help("demo"))]
     Demo(DemoArgs),
 }
 

@@ -7,8 +7,9 @@ use futures_util::{StreamExt, stream};
 use tokio::time::Instant;
 
 use super::args::CheckArgs;
+use super::exit::{Exit, Failure};
 use super::print::{self, Progress};
-use crate::app::{self, RunError, Shard};
+use crate::app::{self, Shard};
 use crate::collector::SourceJob;
 use crate::core::clock::Clock;
 use crate::providers::{Probe, ProbeResult};
@@ -16,24 +17,25 @@ use crate::providers::{Probe, ProbeResult};
 /// Sources that are queried concurrently.
 const CONCURRENCY: usize = 16;
 
-pub(super) async fn run(args: CheckArgs) -> Result<u8, RunError> {
+pub(super) async fn run(args: CheckArgs) -> Result<Exit, Failure> {
     let clock: Clock = Arc::new(Utc::now);
     let paths = args.files.into();
     let setup = app::load(&paths, Shard::WHOLE, &clock).await?;
     if !args.online {
         let sources = setup.jobs.len();
         let plural = if sources == 1 { "" } else { "s" };
-        print::output(&format!("{}: valid, {sources} source{plural}\n", paths.config.display()));
-        return Ok(0);
+        print::output(&format!("{}: valid, {sources} source{plural}\n", paths.config.display()))?;
+        return Ok(Exit::Success);
     }
     let probes = query(&setup.jobs, clock()).await;
     let failed = probes.iter().filter(|(_, probe)| probe.result.is_err()).count();
     let rows = probes.iter().map(|(source, probe)| row(source, probe));
-    print::output(&print::table(&["SOURCE", "LISTING", "RESULT", "PERMISSION", "PROVIDER MESSAGE"], rows));
+    print::output(&print::table(&["SOURCE", "LISTING", "RESULT", "PERMISSION", "PROVIDER MESSAGE"], rows))?;
     if failed > 0 {
         print::note(format!("{failed} of {} listings failed", probes.len()));
+        return Ok(Exit::Failed);
     }
-    Ok((failed > 0).into())
+    Ok(Exit::Success)
 }
 
 /// The result of each listing, in the order of the configuration.

@@ -1,14 +1,16 @@
 //! `demo`: the exporter on an invented organisation.
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use super::args::DemoArgs;
+use super::exit::{Exit, Failure};
 use super::print;
 use super::serve::shutdown_requested;
-use crate::app::RunError;
 use crate::demo::{Demo, Options};
 
-pub(super) async fn run(args: DemoArgs) -> Result<u8, RunError> {
+pub(super) async fn run(args: DemoArgs, lost_log_lines: Arc<AtomicU64>) -> Result<Exit, Failure> {
     let mut options = Options {
         listen: args.listen,
         control: args.control,
@@ -22,14 +24,14 @@ pub(super) async fn run(args: DemoArgs) -> Result<u8, RunError> {
     }
     let demo = Demo::prepare(options).await?;
     if args.print_config {
-        print::output(&demo.config);
+        print::output(&demo.config)?;
     } else if args.expect {
-        print::output(&format!("{:#}\n", serde_json::json!(demo.expected())));
+        print::output(&format!("{:#}\n", serde_json::json!(demo.expected())))?;
     } else {
-        print::output(&welcome(&demo));
-        demo.run(shutdown_requested()).await?;
+        print::output(&welcome(&demo))?;
+        demo.run(lost_log_lines, shutdown_requested()).await?;
     }
-    Ok(0)
+    Ok(Exit::Success)
 }
 
 fn welcome(demo: &Demo) -> String {

@@ -12,8 +12,8 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::args::HealthArgs;
+use super::exit::{Exit, Failure};
 use super::print;
-use crate::app::RunError;
 use crate::pages::path::HEALTHY;
 
 /// For the whole request. Below the default timeouts of Docker and Kubernetes probes.
@@ -23,7 +23,7 @@ const TLS_ALERT: &[u8] = &[21, 3];
 /// The length of `HTTP/1.1 200`.
 const STATUS_LENGTH: u64 = 12;
 
-pub(super) async fn run(args: HealthArgs) -> Result<u8, RunError> {
+pub(super) async fn run(args: HealthArgs) -> Result<Exit, Failure> {
     let address = args.address;
     let problem = match timeout(TIMEOUT, request(address)).await {
         Ok(Ok(response)) => problem(&response),
@@ -33,7 +33,7 @@ pub(super) async fn run(args: HealthArgs) -> Result<u8, RunError> {
     if let Some(problem) = &problem {
         print::note(format!("unhealthy: {address}: {problem}"));
     }
-    Ok(problem.is_some().into())
+    Ok(if problem.is_some() { Exit::Failed } else { Exit::Success })
 }
 
 /// The start of the response.

@@ -1,15 +1,9 @@
-//! The command line: reads the flags and runs one subcommand.
-//!
-//! | exit code | meaning |
-//! |---|---|
-//! | 0 | success |
-//! | 1 | `list --fail-within`: a token has expired or expires within the time; `check --online`: a listing failed; `health`: unhealthy; `serve`: failed while running, or the storage path is in use |
-//! | 2 | invalid flags, configuration or definition; `serve` and `check` report the same errors |
-//! | 3 | `list`: incomplete, the output lacks tokens |
+//! The command line: reads the flags and runs one subcommand. [`exit`] has the exit codes.
 
 mod args;
 mod check;
 mod demo;
+mod exit;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod generated_docs;
@@ -21,31 +15,65 @@ mod process;
 mod providers;
 mod schema;
 mod serve;
+mod stream;
 
+use std::io::{self, Write as _};
 use std::process::ExitCode;
+use std::time::Duration;
 
-use clap::Parser;
+use clap::Parser as _;
 
-use crate::app::RunError;
 use args::{Cli, Command};
+use exit::Exit;
+
+/// How long the end of an exporter waits for a log that nobody reads. Other commands wait as long as it takes.
+const LOG_FLUSH: Duration = Duration::from_secs(2);
 
 /// Runs what the command line requests.
 pub async fn main() -> ExitCode {
-    let Cli { command, serve, log } = Cli::parse();
-    log::start(&log);
-    process::protect();
-    let result = match command.unwrap_or(Command::Serve(serve)) {
-        Command::Serve(args) => serve::run(args).await,
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) if error.use_stderr() => error.exit(),
+        Err(help) => return help_or_version(&help).into(),
+    };
+    let log = match log::start(&cli.log) {
+        Ok(log) => log,
+        Err(error) => {
+            print::note(format!("cannot start the log: {error}"));
+            return Exit::Failed.into();
+        }
+    };
+    process::protect(log.clone());
+    process::survive_file_size_limit();
+    let lost_log_lines = log.lost();
+    let command = cli.command.unwrap_or(Command::Serve(cli.serve));
+    let flush = if matches!(command, Command::Serve(_) | Command::Demo(_)) { LOG_FLUSH } else { Duration::MAX };
+    let result = match command {
+        Command::Serve(args) => serve::run(args, lost_log_lines).await,
         Command::Check(args) => check::run(args).await,
         Command::List(args) => list::run(args).await,
         Command::Health(args) => health::run(args).await,
-        Command::Demo(args) => demo::run(args).await,
+        Command::Demo(args) => demo::run(args, lost_log_lines).await,
         Command::Providers(args) => providers::run(&args),
         Command::Schema(args) => schema::run(&args),
     };
-    let code = result.unwrap_or_else(|error| {
-        print::note(&error);
-        if let RunError::Diagnostics(_) = error { 2 } else { 1 }
+    let exit = result.unwrap_or_else(|failure| {
+        // Through the log, whose lines come before it, and which cannot stop the end of the process.
+        log.line(format!("{}\n", print::sanitize_terminal(&failure.to_string())));
+        failure.exit()
     });
-    code.into()
+    log.flush(flush);
+    exit.into()
+}
+
+/// Prints the help or the version, which the parser returns as an error.
+fn help_or_version(text: &clap::Error) -> Exit {
+    let written = print::written(text.print().and_then(|()| io::stdout().flush()));
+    written.map_or_else(
+        |failure| {
+            print::note(&failure);
+            failure.exit()
+        },
+        |()| Exit::Success,
+    )
 }

@@ -2,16 +2,38 @@
 
 use std::cell::Cell;
 use std::fmt::Display;
+use std::fs::File;
 use std::io::{self, IsTerminal, Write};
+use std::os::fd::AsFd as _;
 
 use comfy_table::{Table, presets};
 
+use super::exit::Failure;
+use super::stream::write_all;
 use crate::core::sanitize::replace_unsafe;
 
 /// Writes the requested output. A reader may close the pipe early (`| head`): that is not an error.
-pub(super) fn output(text: &str) {
-    let mut out = io::stdout().lock();
-    drop(out.write_all(sanitize_terminal(text).as_bytes()).and_then(|()| out.flush()));
+///
+/// # Errors
+/// If not everything was written.
+pub(super) fn output(text: &str) -> Result<(), Failure> {
+    written(write_to_stdout(&sanitize_terminal(text)))
+}
+
+/// The result of writing to standard output.
+pub(super) fn written(result: io::Result<()>) -> Result<(), Failure> {
+    match result {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::Output(error)),
+        _ => Ok(()),
+    }
+}
+
+fn write_to_stdout(text: &str) -> io::Result<()> {
+    // Without the buffer of the standard library, in which an error could remain.
+    let mut out = File::from(io::stdout().as_fd().try_clone_to_owned()?);
+    write_all(&mut out, &mut text.as_bytes())?;
+    // Network file systems, and disks with quotas, report that they are full no earlier.
+    if out.metadata()?.is_file() { out.sync_data() } else { Ok(()) }
 }
 
 /// Writes a message to standard error.
@@ -20,7 +42,7 @@ pub(super) fn note(message: impl Display) {
 }
 
 /// A provider's texts must not reach the terminal as commands.
-fn sanitize_terminal(text: &str) -> String {
+pub(super) fn sanitize_terminal(text: &str) -> String {
     replace_unsafe(text, &['\n', '\t'])
 }
 

@@ -2,18 +2,37 @@
 
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::panic::{self, PanicHookInfo};
+use std::time::Duration;
 
-use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
+use rustix::process::{DumpableBehavior, Resource, Rlimit, Signal, set_dumpable_behavior, setrlimit};
+use tokio::signal::unix::{SignalKind, signal};
 use tracing::{error, warn};
 
+use super::log::LogWriter;
+
+/// Limit for writing the message of a panic, after which the process may end.
+const PANIC_FLUSH: Duration = Duration::from_millis(500);
+
 /// Disables core dumps and replaces the panic hook. Call it before credentials are read.
-pub(super) fn protect() {
-    panic::set_hook(Box::new(log_panic));
+pub(super) fn protect(log: LogWriter) {
+    panic::set_hook(Box::new(move |panic| {
+        // A hook that panics aborts the process, so this only queues a line. It works without a log, too.
+        log_panic(panic);
+        log.flush(PANIC_FLUSH);
+    }));
     // The limit does not apply to a program that the kernel pipes the dump to (core(5), core_pattern with `|`). A process that
     // is not dumpable has no dump at all, and others of the same user cannot read its memory and environment.
     let limit = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
     if let Err(error) = limit.and_then(|()| set_dumpable_behavior(DumpableBehavior::NotDumpable)) {
         warn!(%error, "cannot disable core dumps; a crash could write credentials to disk");
+    }
+}
+
+/// Makes a write beyond `ulimit -f` an error like that of a full disk. By default the kernel's signal ends the process.
+pub(super) fn survive_file_size_limit() {
+    // The handler stays when its stream is dropped.
+    if let Err(error) = signal(SignalKind::from_raw(Signal::XFSZ.as_raw())) {
+        warn!(%error, "cannot handle SIGXFSZ; a file at its size limit would end the process");
     }
 }
 
@@ -42,11 +61,11 @@ mod tests {
     #[test]
     #[ignore = "run by the test below, in a process of its own"]
     fn in_a_process_of_its_own() {
-        crate::cli::log::start(&crate::cli::args::LogArgs {
+        let log = crate::cli::log::start(&crate::cli::args::LogArgs {
             level: tracing::Level::DEBUG,
             format: crate::cli::args::LogFormat::Json,
         });
-        super::protect();
+        super::protect(log.unwrap());
         for panics in [
             (|| panic!("invalid: {}", secret())) as fn(),
             || _ = secret().parse::<u64>().map_err(|_| secret()).unwrap(),

@@ -3,24 +3,24 @@
 use std::fmt::Write as _;
 
 use super::args::ProvidersArgs;
+use super::exit::{Exit, Failure, invalid};
 use super::print;
-use crate::app::RunError;
 use crate::app::setup::catalogue;
 use crate::providers::Catalogue;
 use crate::providers::provider_info::{ListingInfo, ProviderInfo, Setting};
-use crate::schema::diagnostic::{Diagnostic, did_you_mean};
+use crate::schema::diagnostic::did_you_mean;
 
-pub(super) fn run(args: &ProvidersArgs) -> Result<u8, RunError> {
+pub(super) fn run(args: &ProvidersArgs) -> Result<Exit, Failure> {
     let catalogue = catalogue(args.providers.as_deref())?;
     let text = match &args.name {
         None => all(&catalogue),
         Some(name) => one(catalogue.get(name).ok_or_else(|| {
             let hint = did_you_mean(name, catalogue.providers().map(|info| info.name.as_str()));
-            RunError::Diagnostics(Diagnostic::in_file("providers", format!("unknown provider `{name}`{hint}")).into())
+            invalid("providers", format!("unknown provider `{name}`{hint}"))
         })?),
     };
-    print::output(&text);
-    Ok(0)
+    print::output(&text)?;
+    Ok(Exit::Success)
 }
 
 fn all(catalogue: &Catalogue) -> String {

@@ -2,6 +2,8 @@
 
 use std::future::pending;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::net::TcpListener;
@@ -9,10 +11,11 @@ use tokio::signal::unix::{SignalKind, signal};
 use tracing::info;
 
 use super::args::ServeArgs;
+use super::exit::{Exit, Failure};
 use crate::app::{self, BUILD, RunError, RunOptions};
 use crate::server::Listeners;
 
-pub(super) async fn run(args: ServeArgs) -> Result<u8, RunError> {
+pub(super) async fn run(args: ServeArgs, lost_log_lines: Arc<AtomicU64>) -> Result<Exit, Failure> {
     raise_open_file_limit();
     let mut listeners = Listeners { main: Vec::new(), probe: None };
     for address in args.web.listen {
@@ -32,9 +35,11 @@ pub(super) async fn run(args: ServeArgs) -> Result<u8, RunError> {
         web_config: args.web.web_config,
         lifecycle: args.web.lifecycle,
         shard: args.shard,
+        lost_log_lines,
         ..RunOptions::new(args.files.into())
     };
-    app::run(options, listeners, shutdown_requested()).await.map(|()| 0)
+    app::run(options, listeners, shutdown_requested()).await?;
+    Ok(Exit::Success)
 }
 
 /// `[::]` is IPv6 and IPv4, or IPv4 alone on a system without IPv6.

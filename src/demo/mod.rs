@@ -20,6 +20,7 @@ use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use chrono::Utc;
@@ -116,11 +117,16 @@ impl Demo {
     ///
     /// # Errors
     /// As [`app::run`].
-    pub async fn run(self, shutdown: impl Future<Output = ()> + Send) -> Result<(), RunError> {
+    pub async fn run(
+        self,
+        lost_log_lines: Arc<AtomicU64>,
+        shutdown: impl Future<Output = ()> + Send,
+    ) -> Result<(), RunError> {
         let paths = ConfigPaths { config: self.config_file(), providers: None };
         let poll_interval = Duration::from_secs(1);
         let mut options = RunOptions { lifecycle: true, poll_interval, ..RunOptions::new(paths) };
         options.timing.spread = Duration::ZERO;
+        options.lost_log_lines = lost_log_lines;
         app::run(options, self.listener, shutdown).await
     }
 }

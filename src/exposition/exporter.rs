@@ -1,5 +1,8 @@
 //! The exporter's own metrics: counted where the events occur, and written at each scrape.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use chrono::{DateTime, Utc};
 use prometheus::core::Collector;
 use prometheus::proto::{MetricFamily, MetricType};
@@ -33,6 +36,8 @@ pub struct ExporterMetrics {
     reload_successful: IntGauge,
     reload_success: IntGauge,
     storage_failures: IntCounter,
+    /// The log counts them: it starts first.
+    lost_log_lines: Arc<AtomicU64>,
     http_requests: IntCounterVec,
     http_connections: IntGauge,
     http_closed: IntCounterVec,
@@ -44,7 +49,7 @@ impl ExporterMetrics {
     ///
     /// # Errors
     /// None in practice: if two families have the same name.
-    pub fn new(build: Build, shard: (u32, u32)) -> prometheus::Result<Self> {
+    pub fn new(build: Build, shard: (u32, u32), lost_log_lines: Arc<AtomicU64>) -> prometheus::Result<Self> {
         let registry = Registry::new();
         let register = Register(&registry);
         let info = register.add(IntGaugeVec::new(opts(&exporter::BUILD_INFO), exporter::BUILD_INFO.labels)?)?;
@@ -56,6 +61,7 @@ impl ExporterMetrics {
             reload_successful: register.gauge(&exporter::RELOAD_SUCCESSFUL)?,
             reload_success: register.gauge(&exporter::RELOAD_SUCCESS)?,
             storage_failures: register.add(IntCounter::with_opts(opts(&exporter::STORAGE_FAILURES))?)?,
+            lost_log_lines,
             http_requests: register.counters(&exporter::HTTP_REQUESTS)?,
             http_connections: register.gauge(&exporter::HTTP_CONNECTIONS)?,
             http_closed: register.counters(&exporter::HTTP_CLOSED)?,
@@ -117,6 +123,8 @@ impl ExporterMetrics {
         for family in FAMILIES {
             if let Some(samples) = gathered.iter().find(|gathered| gathered.name() == family.name) {
                 write(&mut to, family, samples);
+            } else if family.name == exporter::LOG_LINES_LOST.name {
+                to.sample(family).value(self.lost_log_lines.load(Ordering::Relaxed));
             }
         }
         to.into_last_text()
@@ -165,7 +173,9 @@ mod tests {
     use super::*;
 
     fn metrics() -> ExporterMetrics {
-        let metrics = ExporterMetrics::new(Build { version: "1.2.3", revision: "" }, (2, 3)).unwrap();
+        let metrics =
+            ExporterMetrics::new(Build { version: "1.2.3", revision: "" }, (2, 3), Arc::new(AtomicU64::new(7)))
+                .unwrap();
         metrics.reload_succeeded(DateTime::from_timestamp(1_760_000_000, 5).unwrap());
         metrics.reload_failed();
         metrics.storage_failed();
@@ -203,6 +213,9 @@ mod tests {
         # HELP token_expiry_exporter_storage_failures_total Failures to read or write the persisted inventory.
         # TYPE token_expiry_exporter_storage_failures_total counter
         token_expiry_exporter_storage_failures_total 1
+        # HELP token_expiry_exporter_log_lines_lost_total Log lines lost because standard error could not be written, or was not read.
+        # TYPE token_expiry_exporter_log_lines_lost_total counter
+        token_expiry_exporter_log_lines_lost_total 7
         # HELP token_expiry_exporter_http_requests_total HTTP requests served, by path and status code.
         # TYPE token_expiry_exporter_http_requests_total counter
         token_expiry_exporter_http_requests_total{code="200",path="/metrics"} 1

@@ -74,6 +74,7 @@ pub const FAMILIES: &[Family] = &[
     exporter::RELOAD_SUCCESSFUL,
     exporter::RELOAD_SUCCESS,
     exporter::STORAGE_FAILURES,
+    exporter::LOG_LINES_LOST,
     exporter::HTTP_REQUESTS,
     exporter::HTTP_CONNECTIONS,
     exporter::HTTP_CLOSED,

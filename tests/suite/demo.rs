@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -29,7 +30,7 @@ impl RunningDemo {
         let config_file = prepared.config_file();
         let (stop, stopped) = oneshot::channel::<()>();
         let running = tokio::spawn(async move {
-            let result = prepared.run(async { drop(stopped.await) }).await;
+            let result = prepared.run(Arc::default(), async { drop(stopped.await) }).await;
             result.unwrap_or_else(|error| panic!("{error}"));
         });
         Self { exporter, control, config_file, expected, stop: Some(stop), running }

@@ -145,7 +145,7 @@ fn page(clock: Clock) -> (Arc<RwLock<Inventory>>, Arc<Page>) {
 
 fn page_of(inventory: Inventory, clock: Clock) -> (Arc<RwLock<Inventory>>, Arc<Page>) {
     let inventory = Arc::new(RwLock::new(inventory));
-    let exporter = ExporterMetrics::new(Build { version: "1.2.3", revision: "abc" }, (1, 1)).unwrap();
+    let exporter = ExporterMetrics::new(Build { version: "1.2.3", revision: "abc" }, (1, 1), Arc::default()).unwrap();
     let page = Page::new(Arc::clone(&inventory), Labels::default(), Arc::new(exporter), clock).unwrap();
     (inventory, Arc::new(page))
 }

@@ -29,6 +29,7 @@ mod sample_inventory;
 mod secret_leaks;
 mod shards;
 mod storage;
+mod streams;
 #[allow(dead_code)] // the soak has a use for all of it
 mod stub_provider;
 mod test_servers;

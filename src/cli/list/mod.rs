@@ -8,9 +8,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::join_all;
 
 use super::args::{ListArgs, Output};
+use super::exit::{Exit, Failure, invalid};
 use super::print::{self, Progress};
 use crate::app::setup::Setup;
-use crate::app::{self, RunError, Shard};
+use crate::app::{self, Shard};
 use crate::collector::{collect, describe};
 use crate::core::clock::Clock;
 use crate::core::inventory::Inventory;
@@ -19,15 +20,12 @@ use crate::core::token::State;
 use crate::exposition;
 use crate::pages::humanize::relative;
 use crate::pages::tokens::display_name;
-use crate::schema::diagnostic::{Diagnostic, Diagnostics, did_you_mean};
+use crate::schema::diagnostic::did_you_mean;
 
-/// Exit codes.
-const EXPIRING: u8 = 1;
-const INCOMPLETE: u8 = 3;
 /// Problems printed per source; a fan-out may have thousands.
 const MAX_PROBLEMS: usize = 20;
 
-pub(super) async fn run(args: ListArgs) -> Result<u8, RunError> {
+pub(super) async fn run(args: ListArgs) -> Result<Exit, Failure> {
     let clock: Clock = Arc::new(Utc::now);
     let mut setup = app::load(&args.files.into(), Shard::WHOLE, &clock).await?;
     select(&mut setup, &args.sources)?;
@@ -39,21 +37,21 @@ pub(super) async fn run(args: ListArgs) -> Result<u8, RunError> {
         Output::Json => format::json(&inventory, labels, now),
         Output::Csv => format::csv(&inventory, labels, now),
         Output::Prom => exposition::render(&inventory, labels, now),
-    });
+    })?;
     let expiring = args.fail_within.map_or_else(Vec::new, |within| expiring(&inventory, within, now));
     expiring.iter().for_each(print::note);
     Ok(match (expiring.is_empty(), complete) {
-        (false, _) => EXPIRING,
-        (true, false) => INCOMPLETE,
-        (true, true) => 0,
+        (false, _) => Exit::Failed,
+        (true, false) => Exit::Incomplete,
+        (true, true) => Exit::Success,
     })
 }
 
 /// Keeps only the sources with these names; all if there are none.
-fn select(setup: &mut Setup, names: &[String]) -> Result<(), RunError> {
+fn select(setup: &mut Setup, names: &[String]) -> Result<(), Failure> {
     if let Some(name) = names.iter().find(|name| !setup.policies.contains_key(*name)) {
         let hint = did_you_mean(name, setup.policies.keys().map(String::as_str));
-        return Err(Diagnostics::from(Diagnostic::in_file("--source", format!("unknown source `{name}`{hint}"))).into());
+        return Err(invalid("--source", format!("unknown source `{name}`{hint}")));
     }
     if !names.is_empty() {
         setup.jobs.retain(|job| names.contains(&job.name));

@@ -62,6 +62,15 @@ pub const STORAGE_FAILURES: Family = Family {
     )],
 };
 
+pub const LOG_LINES_LOST: Family = Family {
+    name: "token_expiry_exporter_log_lines_lost_total",
+    unit: "lines",
+    labels: &[],
+    help: "Log lines lost because standard error could not be written, or was not read.",
+    about: "A full disk, a log reader that exited or one that hangs. The exporter continues.",
+    queries: &[("Exporters that lose log lines", "increase(token_expiry_exporter_log_lines_lost_total[30m]) > 0")],
+};
+
 pub const HTTP_REQUESTS: Family = Family {
     name: "token_expiry_exporter_http_requests_total",
     unit: "requests",

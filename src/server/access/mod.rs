@@ -194,7 +194,8 @@ mod tests {
         std::fs::write(&path, "").unwrap();
         let access = AccessControl::open(&path).unwrap();
         let watched = Arc::clone(&access);
-        let metrics = Arc::new(ExporterMetrics::new(Build { version: "1", revision: "" }, (1, 1)).unwrap());
+        let metrics =
+            Arc::new(ExporterMetrics::new(Build { version: "1", revision: "" }, (1, 1), Arc::default()).unwrap());
         tokio::spawn(async move { watched.watch(&metrics).await });
         for (content, is_limited) in
             [("rate_limit: {interval: 1s, burst: 1}", true), ("rate_limit: x", true), ("http_server_config:", false)]

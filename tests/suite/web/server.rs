@@ -71,7 +71,9 @@ impl Server {
     pub async fn start_with(access: Option<Arc<AccessControl>>, change: impl FnOnce(&mut AppState)) -> Self {
         install_crypto_provider();
         let inventory = Arc::new(RwLock::new(sample_inventory::inventory()));
-        let metrics = Arc::new(ExporterMetrics::new(Build { version: "1.2.3", revision: "abc" }, (1, 1)).unwrap());
+        let metrics = Arc::new(
+            ExporterMetrics::new(Build { version: "1.2.3", revision: "abc" }, (1, 1), Arc::default()).unwrap(),
+        );
         let clock = Arc::new(sample_inventory::now);
         let page = Page::new(Arc::clone(&inventory), Labels::default(), Arc::clone(&metrics), clock.clone()).unwrap();
         let (reload, reloads) = mpsc::channel(1);

@@ -1,5 +1,7 @@
 //! The log: one message per line on standard error, as logfmt or JSON.
 
+mod writer;
+
 use std::fmt::{self, Write as _};
 use std::io;
 
@@ -17,41 +19,55 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use super::args::{LogArgs, LogFormat};
 use crate::core::sanitize::is_unsafe_char;
 
-/// Installs the logger for the whole process. A second call has no effect.
-pub(super) fn start(args: &LogArgs) {
+pub(super) use writer::LogWriter;
+
+/// Installs the logger for the whole process.
+///
+/// # Errors
+/// If the system allows no further thread.
+pub(super) fn start(args: &LogArgs) -> io::Result<LogWriter> {
+    let writer = LogWriter::start(io::stderr())?;
     // Below a warning, libraries log internals and may quote headers.
     let filter =
         Targets::new().with_default(args.level.min(Level::WARN)).with_target("token_expiry_exporter", args.level);
-    let layer = tracing_subscriber::fmt::layer().with_writer(|| SanitizingWriter(io::stderr()));
+    let line = writer.clone();
+    // Errors in the log cannot be logged: the library would print them, and panic if it cannot.
+    let layer =
+        tracing_subscriber::fmt::layer().log_internal_errors(false).with_writer(move || SanitizingWriter(line.clone()));
     let layer = match args.format {
         LogFormat::Json => layer.json().flatten_event(true).with_target(false).boxed(),
         LogFormat::Logfmt => layer.event_format(Logfmt).boxed(),
     };
     drop(tracing_subscriber::registry().with(layer).with(filter).try_init());
+    Ok(writer)
 }
 
-/// Escapes unsafe characters as JSON does. JSON itself leaves in those that change the direction of a line, and U+009B, which
+/// Queues a message, with unsafe characters escaped as JSON does. JSON itself leaves in those that change the direction of a line, and U+009B, which
 /// some terminals take for the start of a command.
-struct SanitizingWriter<W>(W);
+struct SanitizingWriter(LogWriter);
 
-impl<W: io::Write> io::Write for SanitizingWriter<W> {
+impl io::Write for SanitizingWriter {
     /// `bytes` is a whole message.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let mut line = String::with_capacity(bytes.len());
-        for c in String::from_utf8_lossy(bytes).chars() {
-            if is_unsafe_char(c) && c != '\n' {
-                let _ = write!(line, "\\u{:04x}", u32::from(c));
-            } else {
-                line.push(c);
-            }
-        }
-        self.0.write_all(line.as_bytes())?;
+        self.0.line(escape(&String::from_utf8_lossy(bytes)));
         Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.0.flush()
+        Ok(())
     }
+}
+
+fn escape(message: &str) -> String {
+    let mut line = String::with_capacity(message.len());
+    for c in message.chars() {
+        if is_unsafe_char(c) && c != '\n' {
+            let _ = write!(line, "\\u{:04x}", u32::from(c));
+        } else {
+            line.push(c);
+        }
+    }
+    line
 }
 
 /// `ts=… level=info msg="…" key=value`, as Prometheus logs.
@@ -86,7 +102,10 @@ impl Visit for Fields {
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.record_str(field, &format!("{value:?}"));
+        let mut text = String::new();
+        // Not `format!`, which panics if a value cannot be formatted.
+        let _ = write!(text, "{value:?}");
+        self.record_str(field, &text);
     }
 }
 
@@ -122,10 +141,8 @@ mod tests {
     }
 
     #[test]
-    fn writer_escapes_what_json_does_not() {
-        let mut written = Vec::new();
-        SanitizingWriter(&mut written).write_all("{\"msg\":\"ü\u{202e}\u{9b}2J\"}\n".as_bytes()).unwrap();
-        assert_eq!(String::from_utf8_lossy(&written), "{\"msg\":\"ü\\u202e\\u009b2J\"}\n");
+    fn escape_covers_what_json_does_not() {
+        assert_eq!(escape("{\"msg\":\"ü\u{202e}\u{9b}2J\"}\n"), "{\"msg\":\"ü\\u202e\\u009b2J\"}\n");
     }
 
     #[derive(Clone, Default)]
