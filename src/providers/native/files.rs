@@ -77,19 +77,26 @@ impl LocalReader for Files {
         };
         for (pattern, Matches { files, failures }) in expanded {
             let parent = Path::root().join(&pattern);
+            let has_wildcard = paths::has_wildcard(&pattern);
             for failure in failures {
                 // An unreadable directory is a gap for the whole pattern.
                 listed.gaps.push(Gap::new(parent.clone(), format!("all scopes under {pattern}"), failure));
             }
             for file in files {
-                read_credentials(&file, &parent, now, listed).await;
+                read_credentials(&file, &parent, has_wildcard, now, listed).await;
             }
         }
     }
 }
 
 /// Reads one file, which is a scope, and the files that it names, each of which is a scope below it.
-async fn read_credentials(file: &std::path::Path, parent: &Path, now: DateTime<Utc>, listed: &mut ListingResult) {
+async fn read_credentials(
+    file: &std::path::Path,
+    parent: &Path,
+    has_wildcard: bool,
+    now: DateTime<Utc>,
+    listed: &mut ListingResult,
+) {
     let scope = file.display().to_string();
     let path = parent.join(&scope);
     let bytes = match read_file(file).await {
@@ -99,7 +106,9 @@ async fn read_credentials(file: &std::path::Path, parent: &Path, now: DateTime<U
     let (inline, named): (Vec<_>, Vec<_>) = match content::parse(&bytes, now) {
         Ok(found) => found.into_iter().partition(|credential| credential.named_file.is_none()),
         Err(field) => {
+            let is_expected = has_wildcard && content::is_unrelated(&bytes);
             let malformed = vec![MalformedRow { position: 1, id: Some(scope), field }];
+            let malformed = if is_expected { Vec::new() } else { malformed };
             return listed.scopes.push(ScopeResult { path, tokens: Vec::new(), malformed, is_step: false });
         }
     };

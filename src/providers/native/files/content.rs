@@ -56,6 +56,16 @@ pub fn parse(bytes: &[u8], now: DateTime<Utc>) -> Result<Vec<Credential>, &'stat
     if is_word { Ok(vec![Credential::of_kind("opaque-token")]) } else { Err("credential") }
 }
 
+/// Words of which a configuration file with a credential has at least one.
+const CREDENTIAL_WORDS: [&str; 8] = ["token", "secret", "pass", "key", "cert", "credential", "user", "auth"];
+
+/// Whether this is a YAML or JSON file that mentions no credential. One that a wildcard matches is not a malformed row.
+pub(super) fn is_unrelated(bytes: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(bytes) else { return false };
+    let lower = text.to_ascii_lowercase();
+    !CREDENTIAL_WORDS.iter().any(|word| lower.contains(word)) && config::is_map(text)
+}
+
 /// A secret: a JSON Web Token, or one of unknown expiry.
 fn secret(text: &str, now: DateTime<Utc>) -> Credential {
     jwt::parse(text.trim(), now).unwrap_or_else(|| Credential::of_kind("opaque-token"))

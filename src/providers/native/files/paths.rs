@@ -30,6 +30,11 @@ pub(super) fn expand(patterns: Vec<String>) -> Vec<(String, Matches)> {
     patterns.into_iter().map(expand_one).collect()
 }
 
+/// Whether a pattern may match several files.
+pub(super) fn has_wildcard(pattern: &str) -> bool {
+    pattern.contains(['*', '?', '['])
+}
+
 fn expand_pattern(pattern: &str) -> Matches {
     let mut matches = Matches::default();
     let parts: Vec<&str> = pattern.split('/').collect();
@@ -54,7 +59,7 @@ fn expand_pattern(pattern: &str) -> Matches {
         matches.files.retain(is_listed);
     }
     // A path without wildcards names a file that must exist.
-    if matches.files.is_empty() && matches.failures.is_empty() && !pattern.contains(['*', '?', '[']) {
+    if matches.files.is_empty() && matches.failures.is_empty() && !has_wildcard(pattern) {
         let path = Path::new(pattern);
         matches.failures.push(match std::fs::metadata(path) {
             Ok(_) => Failure::new(Reason::Internal, format!("{pattern}: is a directory; write {pattern}/*")),

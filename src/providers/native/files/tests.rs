@@ -194,3 +194,19 @@ async fn kubeconfig_has_the_expiry_of_the_files_that_it_names() {
     assert_eq!(listed.gaps[0].failure.reason, Reason::NotFound);
     assert!(listed.gaps[0].failure.what.contains("pki/gone.crt"), "{}", listed.gaps[0].failure);
 }
+
+#[tokio::test]
+async fn wildcard_may_match_configuration_that_mentions_no_credential() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name).display().to_string();
+    let cases =
+        [("a.yaml", "server: {port: 80}", 0), ("b.json", r#"{"access_token": "x"}"#, 1), ("c", "words only", 1)];
+    for (name, content, malformed) in cases {
+        std::fs::write(path(name), content).unwrap();
+        for (pattern, malformed) in [(path(name), 1), (format!("{}*", path(name)), malformed)] {
+            let mut listed = ListingResult::new("file");
+            Files { patterns: vec![pattern] }.read(DateTime::UNIX_EPOCH, &mut listed).await;
+            assert_eq!((listed.scopes.len(), listed.scopes[0].malformed.len()), (1, malformed), "{name}");
+        }
+    }
+}

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::{Credential, certificate, secret};
 use crate::schema::diagnostic::SourceText;
+use crate::schema::yaml::Kind;
 
 /// `None` if the file is neither.
 pub(super) fn parse(text: &str, now: DateTime<Utc>) -> Option<Vec<Credential>> {
@@ -16,6 +17,10 @@ pub(super) fn parse(text: &str, now: DateTime<Utc>) -> Option<Vec<Credential>> {
     }
     let auths = root.get("auths").and_then(Value::as_object)?;
     Some(auths.iter().flat_map(|(registry, auth)| docker_login(registry, auth, now)).collect())
+}
+
+pub(super) fn is_map(text: &str) -> bool {
+    crate::schema::yaml::parse(&SourceText::new("", text)).is_ok_and(|root| matches!(root.kind, Kind::Map(_)))
 }
 
 /// A user's client certificate and token, each inline or in a file that the kubeconfig names.
