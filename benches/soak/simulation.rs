@@ -211,6 +211,7 @@ fn policies() -> BTreeMap<String, Policy> {
         min_lifetime: TimeDelta::days(1),
         expired_retention: TimeDelta::days(7),
         token_limit: 100_000,
+        never_expires: true,
         max_lifetime: None,
         unused_after: None,
         without_replacement: Vec::new(),

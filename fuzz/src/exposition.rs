@@ -43,6 +43,7 @@ fn inventory_with(sources: &[&str]) -> Inventory {
         min_lifetime: TimeDelta::days(1),
         expired_retention: TimeDelta::days(7),
         token_limit: 40,
+        never_expires: true,
         max_lifetime: Some(TimeDelta::days(366)),
         unused_after: Some(TimeDelta::days(90)),
         without_replacement: Vec::new(),

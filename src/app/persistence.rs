@@ -78,6 +78,7 @@ impl Persistence {
                 let mut inventory = self.inventory.write();
                 inventory.set_policy(setup.policies.clone(), Arc::clone(&setup.rules));
                 inventory.restore(snapshot);
+                inventory.update_states((self.clock)());
                 info!(%file, "inventory restored");
                 return Ok(true);
             }
@@ -206,6 +207,7 @@ mod tests {
             min_lifetime: TimeDelta::zero(),
             expired_retention: TimeDelta::zero(),
             token_limit: 1,
+            never_expires: true,
             max_lifetime: None,
             unused_after: None,
             without_replacement: Vec::new(),

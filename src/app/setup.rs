@@ -172,6 +172,7 @@ fn policy(source: &SourceConfig, provider: &str, connected: &dyn Source, interva
         min_lifetime: settings.min_lifetime,
         expired_retention: settings.expired_retention,
         token_limit: settings.token_limit,
+        never_expires: settings.never_expires,
         max_lifetime: settings.max_lifetime,
         unused_after: settings.unused_after,
         without_replacement: connected.without_replacement(),

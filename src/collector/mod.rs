@@ -98,7 +98,11 @@ impl Collector {
                 abort_and_wait(running.task).await;
             }
         }
-        self.shared.change(|inventory| inventory.set_policy(policies, rules));
+        let now = (self.shared.timing.clock)();
+        self.shared.change(|inventory| {
+            inventory.set_policy(policies, rules);
+            inventory.update_states(now);
+        });
         for job in jobs {
             if !self.tasks.contains_key(&job.name) {
                 let (name, fingerprint) = (job.name.clone(), job.fingerprint.clone());

@@ -81,6 +81,8 @@ pub struct SharedSettings {
     pub expired_retention: TimeDelta,
     /// Maximum number of tokens.
     pub token_limit: usize,
+    /// Whether a token that never expires is a finding.
+    pub never_expires: bool,
     /// A longer lifetime is a finding; `None` switches the limit off.
     pub max_lifetime: Option<TimeDelta>,
     /// A longer time without use is a finding; `None` switches the limit off.
@@ -96,6 +98,7 @@ impl SharedSettings {
             min_lifetime: values.duration("min_lifetime").unwrap_or(defaults.min_lifetime),
             expired_retention: values.duration("expired_retention").unwrap_or(defaults.expired_retention),
             token_limit: token_limit.unwrap_or(defaults.token_limit),
+            never_expires: values.flag("policy.never_expires").unwrap_or(defaults.never_expires),
             max_lifetime: values.limit("policy.max_lifetime").unwrap_or(defaults.max_lifetime),
             unused_after: values.limit("policy.unused_after").unwrap_or(defaults.unused_after),
         }

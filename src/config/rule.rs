@@ -6,7 +6,7 @@ use super::{SourceConfig, lead};
 use crate::core::address;
 use crate::core::lead::Lead;
 use crate::core::rules::{Match, Rule};
-use crate::core::token::Owner;
+use crate::core::token::{Owner, State};
 use crate::schema::diagnostic::{Span, suggest};
 use crate::schema::reader::Reader;
 use crate::schema::record::Record;
@@ -62,13 +62,18 @@ fn read_match(reader: &mut Reader, values: &Record<'_>, sources: &[SourceConfig]
             reader.error(at, format!("{}: unknown source `{name}`{hint}", values.path_of("match.source")));
         }
     }
-    let texts = |key: &str| values.texts(key).unwrap_or_default().into_iter().map(|(text, _)| text).collect();
+    let texts = |key: &str| -> Vec<String> {
+        values.texts(key).unwrap_or_default().into_iter().map(|(text, _)| text).collect()
+    };
+    let states = texts("match.state");
     let pattern = |key: &str| Regex::new(&values.text(key)?).ok();
     let labels = values.map("match.labels").into_iter();
     Match {
         source: texts("match.source"),
         provider: texts("match.provider"),
         kind: texts("match.kind"),
+        state: State::ALL.into_iter().filter(|state| states.iter().any(|known| known == state.label())).collect(),
+        expiry: texts("match.expiry"),
         id: pattern("match.id"),
         name: pattern("match.name"),
         owner: pattern("match.owner"),

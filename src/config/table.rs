@@ -3,9 +3,10 @@
 use chrono::TimeDelta;
 
 use super::value_types::{ADDRESS, CREDENTIAL, FILE_PATH, LABELS, PATTERN, PROXY, SOURCE_NAME};
+use crate::core::token::{Expiry, State};
 use crate::schema::table::DefaultValue::{self, Described};
 use crate::schema::table::ValueType::{
-    self, Count, Domain, Duration, Flag, Limit, Line, List, Map, OneOrList, Record, Text,
+    self, Count, Domain, Duration, Flag, Limit, Line, List, Map, OneOf, OneOrList, Record, Text,
 };
 use crate::schema::table::{Key, Table};
 
@@ -60,8 +61,9 @@ const fn policy(limits: &'static Table) -> Key {
     Key::optional("policy", Record(limits), "token policy; a violation is a finding")
 }
 
-const fn limits(max_lifetime: DefaultValue, unused_after: DefaultValue) -> [Key; 2] {
+const fn limits(never_expires: DefaultValue, max_lifetime: DefaultValue, unused_after: DefaultValue) -> [Key; 3] {
     [
+        key("never_expires", Flag, never_expires, "whether a token that never expires is a finding"),
         key("max_lifetime", Limit(HOUR, CENTURY), max_lifetime, "maximum token lifetime"),
         key("unused_after", Limit(HOUR, CENTURY), unused_after, "maximum time without use"),
     ]
@@ -77,7 +79,7 @@ pub(super) static FILE: Table = Table::new(&[
     expired_retention(DefaultValue::Value("7d")),
     token_limit(DefaultValue::Value("100000")),
     Key::optional("labels", Record(&OWNER_LABELS), "which owner labels are exposed"),
-    policy(const { &Table::new(const { &limits(DefaultValue::Value("366d"), DefaultValue::Value("90d")) }) }),
+    policy(&FILE_LIMITS),
     Key::required(
         "sources",
         List(1, &Record(&SOURCE)),
@@ -91,6 +93,9 @@ pub(super) static FILE: Table = Table::new(&[
     ),
 ])
 .named("file", "The file");
+
+static FILE_LIMITS: Table =
+    Table::new(const { &limits(DefaultValue::Value("true"), DefaultValue::Value("366d"), DefaultValue::Value("90d")) });
 
 static OWNER_LABELS: Table = Table::new(&[
     Key::or("owner", Flag, "true", "the owner's name, as the label `token_owner`"),
@@ -110,7 +115,7 @@ pub(super) static SOURCE: Table = Table::new(&[
     min_lifetime(FILE_DEFAULT),
     expired_retention(FILE_DEFAULT),
     token_limit(FILE_DEFAULT),
-    policy(const { &Table::new(const { &limits(FILE_DEFAULT, FILE_DEFAULT) }) }),
+    policy(const { &Table::new(const { &limits(FILE_DEFAULT, FILE_DEFAULT, FILE_DEFAULT) }) }),
     Key::optional("tls", Record(&TLS), "certificates, read at each collection"),
     key("proxy", Domain(&PROXY), Described("the environment's"), "an http, https, socks5 or socks5h proxy"),
 ])
@@ -144,10 +149,19 @@ static RULE: Table = Table::new(&[
 .named("rule", "A rule")
 .help("An element of `rules`.");
 
+static STATES: [&str; State::ALL.len()] =
+    [State::Active.label(), State::Expired.label(), State::Replaced.label(), State::Disabled.label()];
+
 static MATCH: Table = Table::new(&[
     Key::optional("source", OneOrList(1, &Line), "one of these sources"),
     Key::optional("provider", OneOrList(1, &Line), "one of these providers"),
     Key::optional("kind", OneOrList(1, &Line), "one of these kinds of token"),
+    Key::optional("state", OneOrList(1, &OneOf(&STATES)), "one of these states, before rules change the expiry"),
+    Key::optional(
+        "expiry",
+        OneOrList(1, &OneOf(&Expiry::LABELS)),
+        "one of these kinds of expiry, after the earlier rules",
+    ),
     Key::optional("id", Domain(&PATTERN), "found in the token's identifier"),
     Key::optional("name", Domain(&PATTERN), "found in the token's name"),
     Key::optional("owner", Domain(&PATTERN), "found in the owner's identifier, name or e-mail address"),

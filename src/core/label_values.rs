@@ -12,7 +12,7 @@ macro_rules! label_values {
         impl $name {
             $visibility const ALL: [Self; [$($label),+].len()] = [$(Self::$variant),+];
 
-            $visibility fn label(self) -> &'static str {
+            $visibility const fn label(self) -> &'static str {
                 match self { $(Self::$variant => $label),+ }
             }
         }

@@ -8,7 +8,7 @@ use regex::Regex;
 
 use super::address;
 use super::lead::LeadChange;
-use super::token::{Expiry, Owner, Token};
+use super::token::{Expiry, Owner, State, Token};
 
 /// A rule. All matching rules apply, in order; each sees the changes of the earlier ones and may override them.
 #[derive(Clone, Debug, Default)]
@@ -32,6 +32,10 @@ pub struct Match {
     pub source: Vec<String>,
     pub provider: Vec<String>,
     pub kind: Vec<String>,
+    /// One of these states, as the provider reports the token: before rules change its expiry.
+    pub state: Vec<State>,
+    /// One of these labels of [`Expiry`], after the earlier rules.
+    pub expiry: Vec<String>,
     /// Matches a part of the identifier; likewise for `name`.
     pub id: Option<Regex>,
     pub name: Option<Regex>,
@@ -67,14 +71,16 @@ impl Overrides {
     }
 }
 
-/// Applies the rules to a token of this source.
-pub fn apply(rules: &[Rule], source: &str, provider: &str, token: &Token) -> RuleResult {
+/// Applies the rules to a token of this source. A condition on the state does not hold while the state is unknown.
+pub fn apply(rules: &[Rule], source: &str, provider: &str, token: &Token, state: Option<State>) -> RuleResult {
     let mut owner = token.owner.as_ref().map(Cow::Borrowed);
     let mut labels = Cow::Borrowed(&token.labels);
     let mut overrides = Overrides::default();
-    let mut rotate_after = None;
     for rule in rules {
-        if !rule.matches.holds(source, provider, token, owner.as_deref(), &labels) {
+        let is_in_state =
+            rule.matches.state.is_empty() || state.is_some_and(|state| rule.matches.state.contains(&state));
+        let expiry = overrides.expires(token).label();
+        if !is_in_state || !rule.matches.holds(source, provider, token, expiry, owner.as_deref(), &labels) {
             continue;
         }
         if rule.drop {
@@ -87,14 +93,14 @@ pub fn apply(rules: &[Rule], source: &str, provider: &str, token: &Token) -> Rul
             overrides.refused_address |= merge(owner.get_or_insert_with(Cow::default).to_mut(), change);
         }
         overrides.lead = overrides.lead.then(rule.alert_lead);
-        rotate_after = rule.rotate_after.or(rotate_after);
+        if let Some(age) = rule.rotate_after
+            && matches!(token.expires, Expiry::Never | Expiry::Unknown)
+        {
+            overrides.rotate_at = token.created_at.and_then(|created| created.checked_add_signed(age));
+        }
     }
     overrides.owner = owner.and_then(owned);
     overrides.labels = owned(labels);
-    if matches!(token.expires, Expiry::Never | Expiry::Unknown) {
-        overrides.rotate_at =
-            rotate_after.zip(token.created_at).and_then(|(age, created)| created.checked_add_signed(age));
-    }
     RuleResult::Kept(overrides)
 }
 
@@ -121,6 +127,7 @@ impl Match {
         source: &str,
         provider: &str,
         token: &Token,
+        expiry: &str,
         owner: Option<&Owner>,
         labels: &BTreeMap<String, String>,
     ) -> bool {
@@ -133,6 +140,7 @@ impl Match {
         one_of(&self.source, source)
             && one_of(&self.provider, provider)
             && one_of(&self.kind, &token.kind)
+            && one_of(&self.expiry, expiry)
             && found(&self.id, &token.id)
             && found(&self.name, &token.name)
             && self.owner.as_ref().is_none_or(found_in_owner)

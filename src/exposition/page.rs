@@ -79,7 +79,9 @@ impl Page {
     /// None in practice: the compressor writes to memory.
     pub fn render(&self) -> io::Result<()> {
         let _guard = self.rendering.lock();
-        let rendered = Rendered::of(&self.inventory, self.labels(), (self.clock)(), Compression::default())?;
+        let now = (self.clock)();
+        self.inventory.write().update_states(now);
+        let rendered = Rendered::of(&self.inventory, self.labels(), now, Compression::default())?;
         *self.rendered.lock() = Arc::new(rendered);
         Ok(())
     }

@@ -188,6 +188,23 @@ fn list_fail_within_exits_with_1_if_a_token_expires() {
 }
 
 #[test]
+fn list_prints_no_finding_or_token_that_policy_and_rules_allow() {
+    let dir = tempfile::tempdir().unwrap();
+    let source = "sources:\n- name: hand\n  provider: manual\n  tokens:\n  - {name: eternal, expires: never, owner: x}\n  \
+                  - {name: old, expires: 2020-01-01, owner: x}\n  - {name: new, expires: 2099-01-01, owner: x}\n";
+    let listed = |rest: &str| {
+        let file = write_config(dir.path(), &format!("{source}{rest}\n"));
+        let (_, prom, _) = run(&["list", "--config.file", &file, "--output", "prom"]);
+        let count = |start: &str| prom.lines().filter(|line| line.starts_with(start)).count();
+        (count("token_info{"), count("token_finding{"))
+    };
+    assert_eq!(listed(""), (3, 1));
+    assert_eq!(listed("policy: {never_expires: false}"), (3, 0));
+    assert_eq!(listed("rules: [{match: {expiry: never}, drop: true}]"), (2, 0));
+    assert_eq!(listed("rules: [{match: {state: expired}, drop: true}]"), (2, 1));
+}
+
+#[test]
 fn list_rejects_an_unknown_source() {
     let dir = tempfile::tempdir().unwrap();
     let file = write_config(dir.path(), BY_HAND);

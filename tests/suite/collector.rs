@@ -119,6 +119,7 @@ fn policy() -> Policy {
         min_lifetime: TimeDelta::days(1),
         expired_retention: TimeDelta::days(7),
         token_limit: 1000,
+        never_expires: true,
         max_lifetime: None,
         unused_after: None,
         without_replacement: Vec::new(),

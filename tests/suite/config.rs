@@ -12,6 +12,7 @@ use token_expiry_exporter::app::config_schema::config_schema;
 use token_expiry_exporter::config::{self, Environment, OwnerLabels, SharedSettings};
 use token_expiry_exporter::core::failure::Reason;
 use token_expiry_exporter::core::lead::Lead;
+use token_expiry_exporter::core::token::State;
 use token_expiry_exporter::providers::Catalogue;
 use token_expiry_exporter::schema::diagnostic::{Diagnostics, SourceText};
 use token_expiry_exporter::schema::yaml;
@@ -120,6 +121,7 @@ fn minimal_configuration_has_every_default() {
         min_lifetime: TimeDelta::days(1),
         expired_retention: TimeDelta::days(7),
         token_limit: 100_000,
+        never_expires: true,
         max_lifetime: Some(TimeDelta::days(366)),
         unused_after: Some(TimeDelta::days(90)),
     };
@@ -144,6 +146,7 @@ fn every_key_is_read() {
         min_lifetime: TimeDelta::zero(),
         expired_retention: TimeDelta::days(14),
         token_limit: 5000,
+        never_expires: false,
         max_lifetime: Some(TimeDelta::days(365)),
         unused_after: None,
     };
@@ -171,6 +174,7 @@ fn every_key_is_read() {
         min_lifetime: TimeDelta::hours(2),
         expired_retention: TimeDelta::zero(),
         token_limit: 10,
+        never_expires: true,
         max_lifetime: None,
         unused_after: Some(TimeDelta::days(30)),
     };
@@ -186,6 +190,8 @@ fn every_key_is_read() {
     assert_eq!(rule.labels["cost_center"], "4711");
     assert_eq!(config.rules[1].rotate_after, Some(TimeDelta::days(90)));
     assert!(config.rules[1].matches.labels["environment"].is_match("prod"));
+    assert_eq!(config.rules[1].matches.expiry, ["never"]);
+    assert_eq!(config.rules[2].matches.state, [State::Replaced, State::Disabled]);
     assert!(config.rules[2].drop);
 }
 

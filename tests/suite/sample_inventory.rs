@@ -32,6 +32,7 @@ pub fn policy(provider: &str, listings: &[&str]) -> Policy {
         min_lifetime: TimeDelta::days(1),
         expired_retention: TimeDelta::days(7),
         token_limit: 1_000,
+        never_expires: true,
         max_lifetime: Some(TimeDelta::days(366)),
         unused_after: Some(TimeDelta::days(90)),
         without_replacement: Vec::new(),

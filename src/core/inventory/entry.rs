@@ -25,6 +25,9 @@ pub(super) struct Entry {
     /// Whether the collection that is being recorded listed it.
     #[serde(skip)]
     pub(super) listed_now: bool,
+    /// The state with which the rules were applied; `None` if unknown.
+    #[serde(skip)]
+    pub(super) rule_state: Option<State>,
     /// What the rules change.
     #[serde(skip)]
     pub(super) overrides: Option<Arc<Overrides>>,
@@ -54,6 +57,7 @@ impl Entry {
             path,
             presence: Presence::Listed,
             listed_now: true,
+            rule_state: None,
             overrides: None,
             replaced_until: None,
         }
@@ -110,7 +114,12 @@ impl Entry {
     }
 
     pub(super) fn state(&self, now: DateTime<Utc>) -> State {
-        match self.expires().timestamp() {
+        self.state_with(self.expires(), now)
+    }
+
+    /// The state with this expiry.
+    pub(super) fn state_with(&self, expires: Expiry, now: DateTime<Utc>) -> State {
+        match expires.timestamp() {
             _ if self.token.disabled => State::Disabled,
             _ if self.replaced_until.is_some_and(|until| now < until) => State::Replaced,
             Some(at) if at <= now => State::Expired,

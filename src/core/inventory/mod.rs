@@ -55,6 +55,14 @@ impl Inventory {
         }
     }
 
+    /// Applies rules that match a state to tokens whose state has changed. Call it after [`Self::set_policy`] and
+    /// [`Self::restore`], and at [`Self::next_change`].
+    pub fn update_states(&mut self, now: DateTime<Utc>) {
+        for (name, state) in &mut self.sources {
+            state.update_states(name, &self.rules, now);
+        }
+    }
+
     /// Records the outcome of a collection: complete scopes replace their tokens, failed ones keep them. Ignores sources and
     /// listings that the configuration no longer contains.
     pub fn record(&mut self, source: &str, outcome: Outcome, started: DateTime<Utc>, now: DateTime<Utc>) {

@@ -40,8 +40,16 @@ impl SourceState {
     pub(super) fn set_entries(&mut self, mut entries: Vec<Entry>, name: &str, rules: &[Rule]) {
         entries.retain(|entry| self.source.listings.contains_key(&*entry.listing));
         self.entries = entries;
-        self.source.filtered += self.apply_rules(name, rules, |_| true);
+        self.source.filtered += self.apply_rules(name, rules, None, |_| true);
         self.update_derived();
+    }
+
+    /// Applies the rules again to tokens whose state has changed since.
+    pub(super) fn update_states(&mut self, name: &str, rules: &[Rule], now: DateTime<Utc>) {
+        if depend_on_state(rules) {
+            self.source.filtered += self.apply_rules(name, rules, Some(now), |_| false);
+            self.update_derived();
+        }
     }
 
     pub(super) fn record(
@@ -66,7 +74,7 @@ impl SourceState {
                     !entry.is_evictable(now, retention)
                 }
         });
-        let filtered = self.apply_rules(name, rules, |entry| entry.listed_now);
+        let filtered = self.apply_rules(name, rules, Some(now), |entry| entry.listed_now);
         let dropped = limit::enforce(&mut self.entries, &self.source.policy, now);
         self.entries.shrink_to_fit();
         if has_scopes {
@@ -106,15 +114,28 @@ impl SourceState {
         adjustments
     }
 
-    /// Applies the rules to these entries. Returns how many it dropped.
-    fn apply_rules(&mut self, name: &str, rules: &[Rule], is_affected: impl Fn(&Entry) -> bool) -> u64 {
+    /// Applies the rules to these entries, and to those whose state has changed. Returns how many it dropped. Without a time the
+    /// states are unknown.
+    fn apply_rules(
+        &mut self,
+        name: &str,
+        rules: &[Rule],
+        now: Option<DateTime<Utc>>,
+        is_affected: impl Fn(&Entry) -> bool,
+    ) -> u64 {
         let before = self.entries.len();
-        let provider = &self.source.policy.provider;
+        let Policy { provider, without_replacement, .. } = &self.source.policy;
+        let now = now.filter(|_| depend_on_state(rules));
+        if now.is_some() {
+            replaced::mark_replaced(&mut self.entries, without_replacement, |entry| entry.token.expires);
+        }
         self.entries.retain_mut(|entry| {
-            if !is_affected(entry) {
+            let state = now.map(|now| entry.state_with(entry.token.expires, now));
+            if !is_affected(entry) && state == entry.rule_state {
                 return true;
             }
-            match rules::apply(rules, name, provider, &entry.token) {
+            entry.rule_state = state;
+            match rules::apply(rules, name, provider, &entry.token, state) {
                 RuleResult::Dropped => false,
                 RuleResult::Kept(overrides) => {
                     entry.overrides =
@@ -141,12 +162,16 @@ impl SourceState {
 
     /// Updates what depends on all tokens of the source.
     fn update_derived(&mut self) {
-        replaced::mark_replaced(&mut self.entries, &self.source.policy.without_replacement);
+        replaced::mark_replaced(&mut self.entries, &self.source.policy.without_replacement, Entry::expires);
         self.overrides.retain(|overrides| Arc::strong_count(overrides) > 1);
         let is_refused = |entry: &&Entry| entry.overrides.as_ref().is_some_and(|overrides| overrides.refused_address);
         let by_rules = self.entries.iter().filter(is_refused).count() as u64;
         self.source.adjustments.insert(Adjustment::RefusedAddress, self.refused_addresses + by_rules);
     }
+}
+
+fn depend_on_state(rules: &[Rule]) -> bool {
+    rules.iter().any(|rule| !rule.matches.state.is_empty())
 }
 
 /// Sorts entries by id and removes duplicates.

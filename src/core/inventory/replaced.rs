@@ -13,14 +13,14 @@ use chrono::{DateTime, Utc};
 use super::entry::Entry;
 use crate::core::token::{Expiry, Owner};
 
-/// Sets `replaced_until` of every entry. Tokens of the listings in `without` neither replace nor are replaced.
-pub(super) fn mark_replaced(entries: &mut [Entry], without: &[String]) {
+/// Sets `replaced_until` of every entry, by these expiries. Tokens of the listings in `without` neither replace nor are replaced.
+pub(super) fn mark_replaced(entries: &mut [Entry], without: &[String], expires: impl Fn(&Entry) -> Expiry) {
     let mut until = vec![None; entries.len()];
     let mut candidates: Vec<Candidate> = entries
         .iter()
         .enumerate()
         .filter(|(_, entry)| !without.iter().any(|listing| **listing == *entry.listing))
-        .filter_map(|(position, entry)| Candidate::of(position, entry))
+        .filter_map(|(position, entry)| Candidate::of(position, entry, expires(entry)))
         .collect();
     candidates.sort_unstable_by_key(|candidate| (candidate.name, Reverse(candidate.expires)));
     for group in candidates.chunk_by(|a, b| a.name == b.name).filter(|group| group.len() > 1) {
@@ -50,9 +50,9 @@ struct Candidate<'a> {
 }
 
 impl<'a> Candidate<'a> {
-    fn of(position: usize, entry: &'a Entry) -> Option<Self> {
+    fn of(position: usize, entry: &'a Entry, expires: Expiry) -> Option<Self> {
         let token = &entry.token;
-        let expires = match entry.expires() {
+        let expires = match expires {
             Expiry::At(at) | Expiry::Policy(at) => at,
             Expiry::Never => DateTime::<Utc>::MAX_UTC,
             Expiry::Unknown => return None,

@@ -26,6 +26,8 @@ pub struct Policy {
     pub expired_retention: TimeDelta,
     /// The maximum number of tokens.
     pub token_limit: usize,
+    /// Whether a token that never expires is a finding.
+    pub never_expires: bool,
     /// A token with a longer lifetime is a finding.
     pub max_lifetime: Option<TimeDelta>,
     /// A token that was not used for this long is a finding.

@@ -86,7 +86,7 @@ impl Entry {
             return Vec::new();
         }
         let violates = |finding: &Finding| match finding {
-            Finding::NeverExpires => self.expires() == Expiry::Never,
+            Finding::NeverExpires => policy.never_expires && self.expires() == Expiry::Never,
             Finding::LivesTooLong => lead::lifetime(&self.token, self.expires())
                 .zip(policy.max_lifetime)
                 .is_some_and(|(life, max)| life > max),

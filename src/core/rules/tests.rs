@@ -7,7 +7,7 @@ use regex::Regex;
 
 use super::{Match, Overrides, Rule, RuleResult, apply};
 use crate::core::lead::LeadChange;
-use crate::core::token::{Expiry, LastUse, Owner, Token};
+use crate::core::token::{Expiry, LastUse, Owner, State, Token};
 
 fn owner(id: &str, name: &str, email: &str) -> Owner {
     let some = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
@@ -41,7 +41,7 @@ fn regex(text: &str) -> Option<Regex> {
 }
 
 fn overrides(rules: &[Rule], token: &Token) -> Overrides {
-    match apply(rules, "gitlab-eu", "gitlab", token) {
+    match apply(rules, "gitlab-eu", "gitlab", token, Some(State::Active)) {
         RuleResult::Kept(overrides) => overrides,
         RuleResult::Dropped => panic!("dropped"),
     }
@@ -71,15 +71,47 @@ fn rule_matches_if_all_conditions_hold() {
         ("label", Match { labels: on_label("project", "^acme/"), ..nothing() }, true),
         ("another label", Match { labels: on_label("project", "^other/"), ..nothing() }, false),
         ("a missing label", Match { labels: on_label("team", ".*"), ..nothing() }, false),
+        ("state", Match { state: vec![State::Disabled, State::Active], ..nothing() }, true),
+        ("another state", Match { state: vec![State::Disabled], ..nothing() }, false),
+        ("expiry", Match { expiry: one("never"), ..nothing() }, true),
+        ("another expiry", Match { expiry: one("at"), ..nothing() }, false),
         ("name, but another kind", Match { name: regex("^renovate"), kind: one("session"), ..nothing() }, false),
     ];
     for (case, matches, holds) in cases {
         let rule = Rule { matches, drop: true, ..Rule::default() };
-        assert_eq!(apply(&[rule], "gitlab-eu", "gitlab", &renovate()) == RuleResult::Dropped, holds, "{case}");
+        assert_eq!(
+            apply(&[rule], "gitlab-eu", "gitlab", &renovate(), Some(State::Active)) == RuleResult::Dropped,
+            holds,
+            "{case}"
+        );
     }
     let ownerless = Token { owner: None, ..renovate() };
     let rule = Rule { matches: Match { owner: regex(""), ..nothing() }, drop: true, ..Rule::default() };
     assert_eq!(overrides(&[rule], &ownerless), Overrides::default(), "a token without an owner does not match");
+}
+
+#[test]
+fn condition_on_an_unknown_state_does_not_hold() {
+    let rule =
+        Rule { matches: Match { state: State::ALL.to_vec(), ..Match::default() }, drop: true, ..Rule::default() };
+    assert_eq!(apply(std::slice::from_ref(&rule), "s", "p", &renovate(), Some(State::Replaced)), RuleResult::Dropped);
+    assert_eq!(apply(&[rule], "s", "p", &renovate(), None), RuleResult::Kept(Overrides::default()));
+}
+
+/// An earlier rule that sets a date makes the expiry `policy`; a rule that adds no date does not.
+#[test]
+fn expiry_is_matched_after_the_earlier_rules() {
+    let label = |expiry: &str| Rule {
+        matches: Match { expiry: vec![expiry.to_owned()], ..Match::default() },
+        labels: labels(&[(expiry, "yes")]),
+        ..Rule::default()
+    };
+    let rotate = Rule { rotate_after: Some(TimeDelta::days(90)), ..Rule::default() };
+    let rules = [label("never"), rotate, label("never"), label("policy"), label("unknown")];
+    let changed = |token: &Token| overrides(&rules, token).labels.unwrap();
+    assert_eq!(changed(&renovate()), labels(&[("project", "acme/web"), ("never", "yes"), ("policy", "yes")]));
+    let undated = Token { created_at: None, ..renovate() };
+    assert_eq!(changed(&undated), labels(&[("project", "acme/web"), ("never", "yes")]));
 }
 
 #[test]

@@ -56,6 +56,7 @@ fn policy() -> Policy {
         min_lifetime: TimeDelta::days(1),
         expired_retention: TimeDelta::days(7),
         token_limit: 100,
+        never_expires: true,
         max_lifetime: None,
         unused_after: None,
         without_replacement: Vec::new(),

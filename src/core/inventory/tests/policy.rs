@@ -9,7 +9,7 @@ use crate::core::inventory::{Inventory, Policy};
 use crate::core::lead::{Band, Lead};
 use crate::core::outcome::Outcome;
 use crate::core::rules::{Match, Rule};
-use crate::core::token::{Expiry, Token};
+use crate::core::token::{Expiry, State, Token};
 
 fn by_id(pattern: &str) -> Match {
     Match { id: Some(Regex::new(pattern).unwrap()), ..Match::default() }
@@ -36,6 +36,91 @@ fn dropped_tokens_are_counted_and_rules_apply_at_once() {
     collect(&mut inventory, vec![token("1", 100), token("2", 100), token("3", 100)], day(1));
     assert_eq!(ids(&inventory, day(1)), ["1", "2", "3"]);
     assert_eq!(inventory.sources().next().unwrap().1.filtered, 0);
+}
+
+/// Drops tokens in this state.
+fn drop_in(state: State) -> Rule {
+    Rule { matches: Match { state: vec![state], ..Match::default() }, drop: true, ..Rule::default() }
+}
+
+#[test]
+fn rule_matches_the_state_that_the_provider_reports() {
+    let named = |id: &str, expiry: i64, created: i64| Token {
+        name: "deploy".into(),
+        created_at: Some(day(created)),
+        ..token(id, expiry)
+    };
+    let tokens = || {
+        vec![
+            token("active", 100),
+            token("expired", -1),
+            Token { disabled: true, ..token("disabled", 100) },
+            named("replaced", 20, -100),
+            named("replacement", 200, -10),
+            Token { expires: Expiry::Never, ..token("rotated", 0) },
+        ]
+    };
+    // Its expiry is set by a rule and is over: that does not make it `expired` for rules.
+    let rotate = Rule { matches: by_id("rotated"), rotate_after: Some(TimeDelta::days(30)), ..Rule::default() };
+    let cases = [
+        (State::Active, vec!["disabled", "expired", "replaced"]),
+        (State::Expired, vec!["active", "disabled", "replaced", "replacement", "rotated"]),
+        (State::Disabled, vec!["active", "expired", "replaced", "replacement", "rotated"]),
+        (State::Replaced, vec!["active", "disabled", "expired", "replacement", "rotated"]),
+    ];
+    for (state, kept) in cases {
+        let mut inventory = inventory_with(policy(), vec![rotate.clone(), drop_in(state)]);
+        collect(&mut inventory, tokens(), day(0));
+        assert_eq!(ids(&inventory, day(0)), kept, "{state:?}");
+        let filtered = tokens().len() - kept.len();
+        assert_eq!(inventory.sources().next().unwrap().1.filtered, filtered as u64, "{state:?}");
+        // The same after a reload, and in a process that restores the tokens.
+        set(&mut inventory, policy(), vec![]);
+        collect(&mut inventory, tokens(), day(0));
+        let stored = serde_json::to_string(&inventory.snapshot()).unwrap();
+        set(&mut inventory, policy(), vec![rotate.clone(), drop_in(state)]);
+        inventory.update_states(day(0));
+        assert_eq!(ids(&inventory, day(0)), kept, "{state:?}");
+        let mut restored = inventory_with(policy(), vec![rotate.clone(), drop_in(state)]);
+        restored.restore(serde_json::from_str(&stored).unwrap());
+        restored.update_states(day(0));
+        assert_eq!(ids(&restored, day(0)), kept, "{state:?}");
+    }
+}
+
+#[test]
+fn rule_applies_when_the_state_changes_without_a_collection() {
+    let label = |state: State| Rule {
+        matches: Match { state: vec![state], ..Match::default() },
+        labels: [("state".to_owned(), state.label().to_owned())].into(),
+        ..Rule::default()
+    };
+    let mut inventory =
+        inventory_with(policy(), vec![label(State::Active), label(State::Expired), label(State::Replaced)]);
+    let named = |id: &str, expiry: i64, created: i64| Token {
+        name: "deploy".into(),
+        created_at: Some(day(created)),
+        ..token(id, expiry)
+    };
+    collect(&mut inventory, vec![named("1", 20, -100), named("2", 10, -10), named("3", 15, -5)], day(0));
+    for (now, states) in [
+        (0, ["active", "replaced", "active"]),
+        (10, ["active", "replaced", "active"]),
+        (15, ["active", "expired", "expired"]),
+        (20, ["expired", "expired", "expired"]),
+    ] {
+        if now > 0 {
+            assert_eq!(inventory.next_change(day(now) - TimeDelta::seconds(1)), Some(day(now)));
+            inventory.update_states(day(now));
+        }
+        let labels: Vec<_> = inventory.tokens(day(now)).map(|view| view.labels["state"].clone()).collect();
+        assert_eq!(labels, states, "day {now}");
+    }
+    // A token of a failed scope, too.
+    let mut dropping = inventory_with(policy(), vec![drop_in(State::Expired)]);
+    collect(&mut dropping, vec![token("1", 5), token("2", 100)], day(0));
+    record(&mut dropping, outcome(vec![], vec![super::gap("all", Reason::Timeout)]), day(5));
+    assert_eq!(ids(&dropping, day(5)), ["2"]);
 }
 
 #[test]

@@ -86,9 +86,11 @@ fn active_token_that_violates_a_policy_has_findings() {
 
 #[test]
 fn no_finding_without_limits() {
-    let mut inventory = inventory(policy());
-    collect(&mut inventory, vec![Token { last_used: LastUse::Never, ..token("1", 9999) }], day(0));
-    assert!(view(&inventory, "1", day(0)).findings.is_empty());
+    let mut inventory = inventory(Policy { never_expires: false, ..policy() });
+    let unused = Token { last_used: LastUse::Never, ..token("1", 9999) };
+    collect(&mut inventory, vec![unused, Token { expires: Expiry::Never, ..token("2", 0) }], day(0));
+    let findings: Vec<_> = inventory.tokens(day(0)).map(|view| view.findings).collect();
+    assert_eq!(findings, [vec![], vec![]]);
 }
 
 #[test]
