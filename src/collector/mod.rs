@@ -105,6 +105,10 @@ impl Collector {
         });
         for job in jobs {
             if !self.tasks.contains_key(&job.name) {
+                if let Some(refusal) = self.shared.inventory.read().source(&job.name).and_then(|source| source.refusal)
+                {
+                    job.source.restore_refusal(refusal);
+                }
                 let (name, fingerprint) = (job.name.clone(), job.fingerprint.clone());
                 let task = AbortOnDrop(tokio::spawn(run(Arc::clone(&self.shared), job)));
                 self.tasks.insert(name, CollectorTask { fingerprint, task });

@@ -10,6 +10,7 @@ pub(crate) mod label_values;
 pub mod lead;
 pub mod outcome;
 pub mod rate;
+pub mod refusal;
 pub mod rules;
 pub(crate) mod sanitize;
 pub mod secret;

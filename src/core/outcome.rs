@@ -8,6 +8,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::failure::{Failure, Reason};
+use super::refusal::Refusal;
 use super::token::{Expiry, Token};
 
 /// Identifies a scope: the values and requests of the listing's fan-out, then the last request.
@@ -68,6 +69,8 @@ pub struct Outcome {
     pub failures: Vec<Failure>,
     /// Fields, other than id and expiry, that were omitted because they are unreadable.
     pub unread_fields: u64,
+    /// The refusal of the source's secret, while nothing is requested on its account.
+    pub refusal: Option<Refusal>,
 }
 
 impl Outcome {

@@ -58,6 +58,9 @@ fn failure_reason(status: u16, headers: &HeaderMap) -> Option<Reason> {
         201..=299 => Reason::Decode,
         300..=399 => Reason::Redirect,
         401 => Reason::Unauthorized,
+        // Jira returns 403 when it does not even read the password:
+        // https://developer.atlassian.com/server/jira/platform/basic-authentication/
+        403 if headers.contains_key("x-authentication-denied-reason") => Reason::Unauthorized,
         // GitHub returns 403 when a credential has no requests left:
         // https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api
         403 if quota::is_exhausted(headers) => Reason::RateLimited,
@@ -158,7 +161,7 @@ mod tests {
 
     #[test]
     fn every_status_but_200_and_206_is_a_failure() {
-        let cases: [(u16, Headers, Option<Reason>); 24] = [
+        let cases: [(u16, Headers, Option<Reason>); 25] = [
             (200, &[], None),
             (206, &[], None),
             (200, &[("retry-after", "1"), ("x-ratelimit-remaining", "0")], None),
@@ -171,6 +174,7 @@ mod tests {
             (401, &[], Some(Reason::Unauthorized)),
             (401, &[("x-ratelimit-remaining", "0")], Some(Reason::Unauthorized)),
             (403, &[], Some(Reason::Forbidden)),
+            (403, &[("x-authentication-denied-reason", "CAPTCHA_CHALLENGE")], Some(Reason::Unauthorized)),
             (403, &[("x-ratelimit-remaining", "12")], Some(Reason::Forbidden)),
             (403, &[("x-ratelimit-remaining", "0")], Some(Reason::RateLimited)),
             (403, &[("retry-after", "60")], Some(Reason::RateLimited)),

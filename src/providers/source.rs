@@ -6,6 +6,7 @@ use tokio::time::Instant;
 
 use crate::core::failure::{Failure, Reason};
 use crate::core::outcome::{Gap, ListingResult, Outcome};
+use crate::core::refusal::Refusal;
 use crate::core::secret::SharedCredentials;
 use crate::schema::diagnostic::{SourceText, Span};
 use crate::schema::yaml;
@@ -45,6 +46,9 @@ pub trait Source: Send + Sync {
 
     /// Runs every listing. What fails, or is not done by the deadline, is a gap of the outcome.
     fn collect(&self, now: DateTime<Utc>, deadline: Instant) -> BoxFuture<'_, Outcome>;
+
+    /// Restores a refusal of the source's secret, recorded before a restart or a reload.
+    fn restore_refusal(&self, _: Refusal) {}
 
     /// Requests the first page of each listing.
     fn probe(&self, now: DateTime<Utc>, deadline: Instant) -> BoxFuture<'_, Vec<Probe>>;

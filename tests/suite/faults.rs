@@ -115,6 +115,16 @@ async fn run_in_process() -> Found {
         }
         testbeds.push(testbed);
     }
+    let mut clock = None;
+    let mut password = testbed(|testbed| clock = Some(in_process::refused_password(testbed))).await;
+    if !password.sources.is_empty() {
+        in_process::run(&mut password, clock.unwrap()).await;
+        let logins: u64 = password.sources.iter().map(|source| source.switch.hits()).sum();
+        if logins != 1 {
+            found.1.push(format!("the refused password was sent {logins} times"));
+        }
+    }
+    testbeds.push(password);
     for testbed in testbeds {
         found.1.extend(testbed.problems());
         found.0.extend(testbed.sources);

@@ -4,6 +4,8 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use chrono::Utc;
@@ -140,6 +142,47 @@ async fn restarted_exporter_serves_all_tokens_while_the_provider_is_down() {
     .await;
     assert_eq!(listed(&after).await, 2_503);
     assert_eq!(samples(&metrics(&after).await, "token_source_last_success_timestamp_seconds"), ages);
+}
+
+/// A Bitbucket Data Center that refuses every password, and the requests that it received.
+async fn refusing_provider() -> (String, Arc<AtomicUsize>) {
+    let (listener, requests) =
+        (tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap(), Arc::<AtomicUsize>::default());
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let count = Arc::clone(&requests);
+    let router = axum::Router::new().fallback(move || {
+        count.fetch_add(1, Ordering::SeqCst);
+        std::future::ready((axum::http::StatusCode::UNAUTHORIZED, "{}"))
+    });
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    (url, requests)
+}
+
+async fn refusals(exporter: &Server) -> f64 {
+    let failures = samples(&metrics(exporter).await, "token_source_failures_total");
+    failures.iter().filter(|sample| sample.label("reason") == "unauthorized").map(|sample| sample.value).sum()
+}
+
+#[tokio::test]
+async fn refused_password_is_not_sent_again_after_a_restart_until_it_changes() {
+    let (url, requests) = refusing_provider().await;
+    let (dir, storage) = directory();
+    let settings = "provider: bitbucket-data-center, username: svc, interval: 1s, credential: {file: key}";
+    let config = format!("sources: [{{name: b, url: '{url}', {settings}}}]\n");
+    for restart in ["before", "after"] {
+        let exporter = exporter(dir.path(), &config, &[&storage]).await;
+        // Three listings fail in each collection.
+        wait_for("three collections", SOON, || async { (refusals(&exporter).await >= 9.0).then_some(()) }).await;
+        assert_eq!(requests.load(Ordering::SeqCst), 1, "{restart} the restart:\n{}", exporter.log());
+        exporter.stop();
+    }
+    let persisted = fs::read_to_string(file(&dir)).unwrap();
+    assert!(persisted.contains("\"refusal\":{\"at\":") && !persisted.contains("a-key"), "{persisted}");
+
+    fs::write(dir.path().join("key"), "another-key").unwrap();
+    let exporter = exporter(dir.path(), &config, &[&storage]).await;
+    wait_for("three collections", SOON, || async { (refusals(&exporter).await >= 9.0).then_some(()) }).await;
+    assert_eq!(requests.load(Ordering::SeqCst), 2, "the changed password is sent once");
 }
 
 #[tokio::test(flavor = "multi_thread")]

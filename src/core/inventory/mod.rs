@@ -76,6 +76,11 @@ impl Inventory {
         self.sources.iter().map(|(name, state)| (name.as_str(), &state.source))
     }
 
+    /// The source with this name.
+    pub fn source(&self, name: &str) -> Option<&Source> {
+        self.sources.get(name).map(|state| &state.source)
+    }
+
     /// All tokens, ordered by source and id.
     pub fn tokens(&self, now: DateTime<Utc>) -> impl Iterator<Item = TokenView<'_>> {
         self.sources.iter().flat_map(move |(name, state)| state.views(name, now))

@@ -10,6 +10,7 @@ use super::entry::Entry;
 use super::record::{SourceState, intern, sort_by_id};
 use super::source::{Adjustment, ListingHealth};
 use crate::core::outcome::RateLimit;
+use crate::core::refusal::Refusal;
 use crate::core::rules::Rule;
 use crate::core::token::Expiry;
 
@@ -38,6 +39,10 @@ struct Stored<'a> {
     filtered: u64,
     #[serde(default)]
     adjustments: BTreeMap<Adjustment, u64>,
+    /// Absent without a refusal, so that versions that do not know it can read the file. A restart must not send a refused
+    /// password once more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    refusal: Option<Refusal>,
     tokens: Cow<'a, [Entry]>,
 }
 
@@ -81,6 +86,7 @@ impl<'a> Stored<'a> {
             dropped: source.dropped,
             filtered: source.filtered,
             adjustments: state.collected_adjustments(),
+            refusal: source.refusal,
             tokens: Cow::Borrowed(&state.entries),
         }
     }
@@ -92,6 +98,7 @@ impl<'a> Stored<'a> {
         source.last_duration = self.last_duration_milliseconds.and_then(TimeDelta::try_milliseconds);
         source.credential_expiry = self.credential;
         source.rate_limit = self.rate_limit;
+        source.refusal = self.refusal;
         for (name, health) in self.listings.into_owned() {
             if let Some(known) = source.listings.get_mut(&name) {
                 *known = health.with_every_reason();

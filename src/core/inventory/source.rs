@@ -9,6 +9,7 @@ use crate::core::failure::Reason;
 use crate::core::label_values::label_values;
 use crate::core::lead::{Band, Bands, Lead};
 use crate::core::outcome::{CredentialExpiry, ListingResult, Outcome, RateLimit};
+use crate::core::refusal::Refusal;
 use crate::core::token::Expiry;
 
 /// The configuration of a source, as far as the inventory needs it.
@@ -69,6 +70,8 @@ pub struct Source {
     pub credential_expiry: Option<Expiry>,
     /// As last reported.
     pub rate_limit: Option<RateLimit>,
+    /// Why nothing is requested: the provider refused the secret.
+    pub refusal: Option<Refusal>,
     /// Tokens over the limit in the last collection in which a scope was complete.
     pub dropped: u64,
     /// Tokens that rules excluded in that collection and since.
@@ -93,6 +96,7 @@ impl Source {
             last_duration: None,
             credential_expiry: None,
             rate_limit: None,
+            refusal: None,
             dropped: 0,
             filtered: 0,
             adjustments: zeros(Adjustment::ALL),
@@ -128,6 +132,10 @@ impl Source {
         self.last_success = if is_complete { Some(now) } else { self.last_success };
         self.last_duration = Some((now - started).max(TimeDelta::zero()));
         self.rate_limit = outcome.rate_limit.or(self.rate_limit);
+        // A collection that sent nothing for another reason, such as a panic, says nothing about the secret.
+        if outcome.refusal.is_some() || !outcome.requests.is_empty() {
+            self.refusal = outcome.refusal;
+        }
         if let CredentialExpiry::Reported(expires) = outcome.credential_expiry {
             self.credential_expiry = Some(expires);
         }

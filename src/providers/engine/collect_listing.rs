@@ -273,7 +273,8 @@ where
     let running = items.into_iter().map(|item| {
         let (run, breaker) = (&run, &breaker);
         async move {
-            if breaker.tripped().is_some() || context.session.is_past_deadline() {
+            let session = &context.session;
+            if breaker.tripped().is_some() || session.refused().is_some() || session.is_past_deadline() {
                 return None;
             }
             let result = run(item).await;
@@ -298,7 +299,7 @@ where
     }
     if skipped_items > 0 {
         let late = || Failure::new(Reason::Timeout, "not collected before the source's timeout");
-        let failure = breaker.tripped().unwrap_or_else(late);
+        let failure = breaker.tripped().or_else(|| context.session.refused()).unwrap_or_else(late);
         gaps.push(Gap::new(Path::root(), format!("{skipped_items} {skipped}"), failure));
     }
     (results, gaps)

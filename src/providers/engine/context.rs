@@ -100,9 +100,10 @@ impl CollectContext<'_> {
         self.now + TimeDelta::try_seconds(elapsed).unwrap_or_default()
     }
 
-    /// A gap. If access was denied, it names the permission that the request needs.
+    /// A gap. A 403 names the permission that the request needs. A 401 does not, as the credential itself is refused, nor a 404,
+    /// as a wrong setting is as likely.
     pub(super) fn gap(&self, listing: &Listing, request: &Request, path: Path, scope: String, failure: Failure) -> Gap {
-        let is_denied = matches!(failure.reason, Reason::Unauthorized | Reason::Forbidden | Reason::NotFound);
+        let is_denied = failure.reason == Reason::Forbidden;
         let Session { account, scheme, .. } = &self.session;
         let permissions =
             [&request.permission, &listing.request.permission, &scheme.permission, &account.provider.permission];

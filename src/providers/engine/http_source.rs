@@ -16,11 +16,13 @@ use super::context::{CollectContext, StepCache};
 use super::lookup::{LookupCache, LookupTables};
 use super::own_credential;
 use super::probe::probe;
+use super::refusal::RefusedSecret;
 use super::scope_cache::ScopeCache;
 use super::session::{Account, Session};
 use crate::core::clock::Clock;
 use crate::core::failure::Failure;
 use crate::core::outcome::{CredentialExpiry, Outcome};
+use crate::core::refusal::Refusal;
 use crate::core::secret::SharedCredentials;
 use crate::http::client::{Client, Options};
 use crate::providers::language::expression::{Expression, Val, Variables};
@@ -78,6 +80,7 @@ pub(crate) fn connect(
             clock,
             credentials,
             login: tokio::sync::Mutex::default(),
+            refused: RefusedSecret::default(),
             provider,
         },
     }))
@@ -102,9 +105,14 @@ impl Source for HttpSource {
             let usage = self.account.client.take_usage();
             outcome.requests = usage.requests;
             outcome.rate_limit = usage.rate_limit;
+            outcome.refusal = self.account.refused.current();
             outcome
         }
         .boxed()
+    }
+
+    fn restore_refusal(&self, refusal: Refusal) {
+        self.account.refused.restore(refusal);
     }
 
     fn probe(&self, now: DateTime<Utc>, deadline: Instant) -> BoxFuture<'_, Vec<Probe>> {
@@ -136,7 +144,7 @@ impl HttpSource {
     async fn context(&self, now: DateTime<Utc>, deadline: Instant) -> Result<CollectContext<'_>, Failure> {
         let provider = &self.account.provider;
         Ok(CollectContext {
-            session: Session::open(&self.account, deadline).await?,
+            session: Session::open(&self.account, now, deadline).await?,
             tables: LookupTables::new(&provider.maps, &self.lookups, now, self.concurrency),
             own: provider.own.as_ref().filter(|_| self.collects_own),
             concurrency: self.concurrency,

@@ -113,7 +113,7 @@ impl<'r> Pages<'r> {
             return Ok(None);
         }
         let failure = |reason, what: String| {
-            let provider_message = decoded.as_ref().and_then(|_| self.session.provider_message(variables));
+            let provider_message = self.session.provider_message(variables, &reply.headers);
             Err(Failure { provider_message, ..Failure::new(reason, what) })
         };
         if let Some(reason) = reply.failure_reason() {

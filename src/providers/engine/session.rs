@@ -7,15 +7,19 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use chrono::{DateTime, TimeDelta, Utc};
+use http::HeaderMap;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use super::build_request::{build_request, fill_headers, join_url};
 use super::github_app;
 use super::messages::{describe, provider_message};
+use super::refusal::{PasswordGate, RefusedSecret, denied_reason, is_password};
 use super::secrets::Secrets;
 use crate::core::clock::Clock;
 use crate::core::failure::{Failure, Reason};
+use crate::core::refusal::Refusal;
 use crate::core::secret::{Credential, Secret, SharedCredentials};
 use crate::http::client::{Body, Client, Request, Response};
 use crate::providers::language::expression::{Val, Variables};
@@ -43,6 +47,7 @@ pub(super) struct Account {
     pub(super) clock: Clock,
     pub(super) credentials: SharedCredentials,
     pub(super) login: tokio::sync::Mutex<CachedLogin>,
+    pub(super) refused: RefusedSecret,
 }
 
 #[derive(Default)]
@@ -64,7 +69,11 @@ pub(super) struct Session<'e> {
     pub(super) account: &'e Account,
     pub(super) scheme: &'e AuthScheme,
     pub(super) secrets: Secrets,
+    /// When the collection started.
+    now: DateTime<Utc>,
+    started: Instant,
     deadline: Instant,
+    gate: PasswordGate,
     /// Whether a rejected login was renewed. Once a collection is enough: some providers send 401 where others send 403.
     renewed: AtomicBool,
     /// Why the login failed; it is not attempted again in this collection.
@@ -75,14 +84,17 @@ impl<'e> Session<'e> {
     /// Reads certificates and credential, and logs in if the scheme requires it.
     ///
     /// # Errors
-    /// Reason `credential` if a file or variable is missing or unreadable, `tls` for certificates; the failures of the login.
-    pub(super) async fn open(account: &'e Account, deadline: Instant) -> Result<Self, Failure> {
+    /// Reason `credential` if a file or variable is missing or unreadable, `tls` for certificates, `unauthorized` if the
+    /// provider has refused this secret in the last hour; the failures of the login.
+    pub(super) async fn open(account: &'e Account, now: DateTime<Utc>, deadline: Instant) -> Result<Self, Failure> {
         let scheme = account.provider.schemes.get(account.scheme);
         let scheme = scheme.ok_or_else(|| Failure::new(Reason::Internal, "the definition has no such scheme"))?;
         account.client.reload_certificates()?;
         let secrets = Secrets::new(account.credentials.read()?);
+        account.refused.check(&account.settings.to_string(), &secrets.credential, now)?;
         let (renewed, failed_login) = (AtomicBool::new(false), Mutex::default());
-        let session = Self { account, scheme, secrets, deadline, renewed, failed_login };
+        let (started, gate) = (Instant::now(), PasswordGate::default());
+        let session = Self { account, scheme, secrets, now, started, deadline, gate, renewed, failed_login };
         session.login().await?;
         Ok(session)
     }
@@ -111,7 +123,36 @@ impl<'e> Session<'e> {
         let login = login.map(|(token, _)| token);
         let credential = self.credential_headers(login);
         self.secrets.remember(login.into_iter().chain(credential.iter().map(|(_, value)| value)));
-        self.account.client.send(&Request { credential, ..request.clone() }, self.deadline).await
+        if !is_password(&credential) {
+            return self.account.client.send(&Request { credential, ..request.clone() }, self.deadline).await;
+        }
+        let _turn = self.gate.enter().await?;
+        let response = self.account.client.send(&Request { credential, ..request.clone() }, self.deadline).await?;
+        if self.gate.is_refused(&response) {
+            self.record_refusal(&response);
+        }
+        Ok(response)
+    }
+
+    /// Notes that the provider refused the password, in this collection and for the next ones.
+    fn record_refusal(&self, response: &Response) {
+        let variables = Variables {
+            settings: self.account.settings.clone(),
+            body: value::decode(&response.body).unwrap_or_default(),
+            status: Val::from(usize::from(response.status)),
+            ..Variables::default()
+        };
+        let message = self.provider_message(&variables, &response.headers);
+        let elapsed = TimeDelta::from_std(self.started.elapsed()).unwrap_or_default();
+        let (account, credential) = (self.account.settings.to_string(), &self.secrets.credential);
+        let refusal = Refusal::new(self.now + elapsed, &account, credential);
+        self.account.refused.record(refusal, credential, message.clone());
+        self.gate.refuse(message);
+    }
+
+    /// The failure of all further requests if the provider refused the password in this collection.
+    pub(super) fn refused(&self) -> Option<Failure> {
+        self.gate.refused()
     }
 
     /// The session token and the number of its login; `None` if the scheme needs no login.
@@ -224,16 +265,24 @@ impl<'e> Session<'e> {
                 (_, reason) => reason.unwrap_or(Reason::Internal),
             };
             let what = format!("login: {}: {}", describe(request), reply.summary());
-            return Err(Failure { provider_message: self.provider_message(&variables), ..Failure::new(reason, what) });
+            // OAuth 2.0 and Vault send 400 for a wrong secret. A signed assertion cannot be guessed, and locks nothing.
+            let is_refused = matches!(reply.status, 400 | 401) && reason == Reason::Unauthorized;
+            if is_refused && !matches!(self.scheme.method, AuthMethod::GithubApp { .. }) {
+                self.record_refusal(&reply);
+            }
+            let provider_message = self.provider_message(&variables, &reply.headers);
+            return Err(Failure { provider_message, ..Failure::new(reason, what) });
         }
         let not_json = || Failure::new(Reason::Decode, format!("login: {}: response is not JSON", describe(request)));
         Ok((body.ok_or_else(not_json)?, variables))
     }
 
-    /// The provider's message, unless it quotes a secret.
-    pub(super) fn provider_message(&self, variables: &Variables) -> Option<String> {
+    /// The provider's message, and why it denies the login, unless they quote a secret.
+    pub(super) fn provider_message(&self, variables: &Variables, headers: &HeaderMap) -> Option<String> {
         let message = provider_message(self.account.provider.error.as_ref(), variables);
-        message.filter(|message| !self.secrets.leak_into(message))
+        let texts = message.into_iter().chain(denied_reason(headers));
+        let texts: Vec<String> = texts.filter(|text| !self.secrets.leak_into(text)).collect();
+        (!texts.is_empty()).then(|| texts.join("; "))
     }
 
     fn credential_headers(&self, login: Option<&Secret>) -> Vec<(String, Secret)> {

@@ -98,6 +98,33 @@ pub(super) fn clock(testbed: &mut Testbed, row: &'static str, by: i64) -> Clock 
     Arc::new(move || Utc::now() + if is_set() { TimeDelta::seconds(by) } else { TimeDelta::zero() })
 }
 
+/// A provider that refuses a password until it is repaired, an hour later.
+struct PasswordSwitch {
+    hours: Arc<AtomicI64>,
+    server: Arc<FaultyServer>,
+}
+
+impl FaultSwitch for PasswordSwitch {
+    fn set(&self, faulty: bool) {
+        self.server.set(faulty);
+        self.hours.fetch_add(i64::from(!faulty), Ordering::SeqCst);
+    }
+
+    fn hits(&self) -> u64 {
+        self.server.hits()
+    }
+}
+
+/// A source with a password that is refused, and then accepted an hour later.
+pub(super) fn refused_password(testbed: &mut Testbed) -> Clock {
+    let hours = Arc::<AtomicI64>::default();
+    let switch = |server| Arc::new(PasswordSwitch { hours: Arc::clone(&hours), server }) as Arc<dyn FaultSwitch>;
+    let fault = (Fault::response(401, &[], "{}"), Requests::All, Protocol::Http);
+    let (row, expected) = ("401 to a password, until an hour later", Expected::Down("unauthorized"));
+    testbed.source_with_switch(row, fault, expected, Provider::Bitbucket, "", switch);
+    Arc::new(move || Utc::now() + TimeDelta::hours(hours.load(Ordering::SeqCst)))
+}
+
 /// Collects the sources with this clock until all have recovered.
 pub(super) async fn run(testbed: &mut Testbed, clock: Clock) {
     let setup = setup(testbed, &clock);

@@ -6,6 +6,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::to_bytes;
 use axum::extract::Request;
+use axum::http::response::Builder;
 use axum::response::Response;
 use chrono::TimeDelta;
 
@@ -36,6 +37,18 @@ impl Requests {
 
 /// A provider on this machine: status and body for each request. Status 0: it never responds.
 async fn serve(respond: impl Fn(&str) -> (u16, String) + Clone + Send + Sync + 'static) -> (String, Requests) {
+    serve_responses(move |request| {
+        let (status, body) = respond(request);
+        let silent = if status == 0 { 999 } else { status };
+        (Response::builder().status(silent).header("content-type", "application/json"), body)
+    })
+    .await
+}
+
+/// The same with headers. Status 999: it never responds.
+async fn serve_responses(
+    respond: impl Fn(&str) -> (Builder, String) + Clone + Send + Sync + 'static,
+) -> (String, Requests) {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let origin = format!("http://{}", listener.local_addr().unwrap());
     let requests = Requests::default();
@@ -50,12 +63,12 @@ async fn serve(respond: impl Fn(&str) -> (u16, String) + Clone + Send + Sync + '
             let line = format!("{} {} {authorization} {body}", head.method, head.uri);
             let line = line.trim_end().to_owned();
             recorded.0.lock().push(line.clone());
-            let (status, body) = respond(&line);
-            if status == 0 {
+            let (response, body) = respond(&line);
+            let response = response.body(axum::body::Body::from(body)).unwrap();
+            if response.status() == 999 {
                 std::future::pending::<()>().await;
             }
-            let response = Response::builder().status(status).header("content-type", "application/json");
-            response.body(axum::body::Body::from(body)).unwrap()
+            response
         }
     });
     tokio::spawn(async move { axum::serve(listener, router).await });
@@ -284,6 +297,146 @@ async fn nothing_is_requested_without_a_credential_or_a_login() {
     credential.set(Err(Failure::new(Reason::Credential, "/run/secrets/x: not found")));
     assert_eq!(gaps(&collect(&*source, noon()).await), ["all: credential", "all: credential"]);
     assert_eq!(requests.take(), Vec::<String>::new());
+}
+
+const PASSWORD: &str = "auth: {basic: {user: ada, password: '{credential}'}}
+error: .message
+listings:
+  - {name: a, kind: key, get: /a, rows: ., token: {id: .id, expires_at: .ends}}
+  - {name: b, kind: key, get: /b, rows: ., token: {id: .id, expires_at: .ends}}
+  - {name: c, kind: key, get: /c, rows: ., token: {id: .id, expires_at: .ends}}
+";
+
+/// The failures of an outcome's gaps: reason, provider message and permission.
+fn refusals(outcome: &Outcome) -> Vec<(Reason, Option<&str>, Option<&str>)> {
+    let gaps = outcome.listings.iter().flat_map(|listed| &listed.gaps);
+    gaps.map(|gap| (gap.failure.reason, gap.failure.provider_message.as_deref(), gap.required_permission.as_deref()))
+        .collect()
+}
+
+#[tokio::test]
+async fn refused_password_is_sent_once_until_it_changes_or_an_hour_has_passed() {
+    let valid = Arc::new(Mutex::new("YWRhOm5ldw=="));
+    let accepted = valid.clone();
+    let (origin, requests) = serve(move |request| match request.ends_with(*accepted.lock()) {
+        true => (200, r#"[{"id": 1, "ends": null}]"#.into()),
+        false => (401, r#"{"message": "no"}"#.into()),
+    })
+    .await;
+    let credential = Changing::new("old");
+    let source = source(PASSWORD, &origin, credential.clone());
+    let first = collect(&*source, noon()).await;
+    assert_eq!(refusals(&first), [(Reason::Unauthorized, Some("no"), None); 3]);
+    assert_eq!(requests.take().len(), 1);
+    let refusal = first.refusal.unwrap();
+
+    let later = collect(&*source, noon() + TimeDelta::minutes(59)).await;
+    assert_eq!(refusals(&later), [(Reason::Unauthorized, Some("no"), None); 3]);
+    assert_eq!((requests.take(), later.requests.len(), later.refusal), (vec![], 0, Some(refusal)));
+    assert_eq!(
+        later.listings[0].gaps[0].failure.what,
+        "no request sent: the provider refused this secret at 2026-11-23T12:00:00Z; replace it, or wait until \
+         2026-11-23T13:00:00Z"
+    );
+    collect(&*source, noon() + TimeDelta::minutes(61)).await;
+    assert_eq!(requests.take().len(), 1, "an hour has passed");
+    collect(&*source, noon() + TimeDelta::minutes(90)).await;
+    assert_eq!(requests.take().len(), 0, "refused again");
+
+    credential.set(Ok("new"));
+    let changed = collect(&*source, noon() + TimeDelta::minutes(91)).await;
+    assert_eq!((ids(&changed).len(), changed.is_complete(), changed.refusal), (3, true, None));
+    assert_eq!(requests.take().len(), 3);
+    // The password is changed at the provider.
+    *valid.lock() = "YWRhOm5ld2Vy";
+    assert!(!collect(&*source, noon() + TimeDelta::minutes(92)).await.is_complete());
+    assert_eq!(requests.take().len(), 1);
+}
+
+#[tokio::test]
+async fn refusal_that_is_restored_stops_requests_until_the_secret_changes() {
+    let (origin, requests) = serve(|_| (401, "{}".into())).await;
+    let refusal = collect(&*source(PASSWORD, &origin, Changing::new("old")), noon()).await.refusal.unwrap();
+    requests.take();
+    let stored = serde_json::from_str(&serde_json::to_string(&refusal).unwrap()).unwrap();
+    for (secret, minutes, sent) in [("old", 59, 0), ("old", 61, 1), ("new", 1, 1)] {
+        let source = source(PASSWORD, &origin, Changing::new(secret));
+        source.restore_refusal(stored);
+        let outcome = collect(&*source, noon() + TimeDelta::minutes(minutes)).await;
+        assert_eq!(gaps(&outcome).len(), 3, "{secret} {minutes}");
+        assert_eq!(requests.take().len(), sent, "{secret} {minutes}");
+    }
+}
+
+#[tokio::test]
+async fn later_401_concerns_its_scope_alone() {
+    let (origin, requests) = serve(|request| match request.split(' ').nth(1).unwrap() {
+        "/b" => (401, r#"{"message": "not your project"}"#.into()),
+        _ => (200, r#"[{"id": 1, "ends": null}]"#.into()),
+    })
+    .await;
+    let source = source(PASSWORD, &origin, Changing::new("right"));
+    for _ in 0..2 {
+        let outcome = collect(&*source, noon()).await;
+        assert_eq!((gaps(&outcome), ids(&outcome).len()), (vec!["/b: unauthorized".to_owned()], 2));
+        assert_eq!((requests.take().len(), outcome.refusal), (3, None));
+    }
+}
+
+#[tokio::test]
+async fn provider_that_is_down_does_not_refuse_the_password() {
+    let (origin, requests) = serve(|_| (503, String::new())).await;
+    let source = source(PASSWORD, &origin, Changing::new("right"));
+    for _ in 0..2 {
+        let outcome = collect(&*source, noon()).await;
+        assert_eq!((gaps(&outcome).len(), requests.take().len(), outcome.refusal), (3, 3, None));
+    }
+}
+
+#[tokio::test]
+async fn denied_login_stops_the_collection_and_its_reason_is_shown() {
+    for status in [401, 403] {
+        let (origin, requests) = serve_responses(move |request| {
+            let denied = Response::builder().status(status).header("content-type", "text/html").header(
+                "x-authentication-denied-reason",
+                "CAPTCHA_CHALLENGE; login-url=https://jira.example.com/login.jsp",
+            );
+            match request.starts_with("GET /a ") {
+                true => (Response::builder(), "[]".to_owned()),
+                false => (denied, "<p>".to_owned()),
+            }
+        })
+        .await;
+        // Also after a login that succeeded: an administrator may lock the account at any time.
+        let outcome = collect(&*source(PASSWORD, &origin, Changing::new("old")), noon()).await;
+        let message = "X-Authentication-Denied-Reason: CAPTCHA_CHALLENGE; login-url=https://jira.example.com/login.jsp";
+        let refused = refusals(&outcome);
+        assert!(refused.contains(&(Reason::Unauthorized, Some(message), None)), "{status}: {refused:?}");
+        assert!(outcome.refusal.is_some() && requests.take().len() >= 2, "{status}");
+    }
+}
+
+#[tokio::test]
+async fn login_with_a_refused_secret_is_not_repeated() {
+    for (status, is_repeated) in [(400, false), (401, false), (403, true), (503, true)] {
+        let (origin, requests) = serve(move |_| (status, "{}".into())).await;
+        let source = source(LOGIN, &origin, Changing::new("c"));
+        collect(&*source, noon()).await;
+        assert_eq!(requests.take().len(), 1, "{status}");
+        assert_eq!(gaps(&collect(&*source, noon()).await).len(), 2, "{status}");
+        assert_eq!(requests.take().len(), usize::from(is_repeated), "{status}");
+    }
+}
+
+#[tokio::test]
+async fn refused_bearer_token_is_sent_again() {
+    let (origin, requests) = serve(|_| (401, "{}".into())).await;
+    let source = source(EACH, &origin, Changing::new("c"));
+    for _ in 0..2 {
+        let outcome = collect(&*source, noon()).await;
+        assert_eq!((refusals(&outcome), outcome.refusal), (vec![(Reason::Unauthorized, None, None)], None));
+        assert_eq!(requests.take().len(), 1);
+    }
 }
 
 const MAPS: &str = "auth: bearer
