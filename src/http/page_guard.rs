@@ -1,4 +1,4 @@
-//! Checks of the next page: it must not repeat, must not exceed the limit, and must have the same origin.
+//! Checks of the next page: it must not repeat, must not exceed the limit, and is requested from the configured origin.
 
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
@@ -6,7 +6,7 @@ use std::hash::{BuildHasher, RandomState};
 use http::header::LINK;
 use url::Url;
 
-use super::origin::{OriginError, resolve_same_origin};
+use super::origin::{OriginError, resolve_at_origin};
 use crate::core::failure::{Failure, Reason};
 
 /// The maximum number of pages of one listing.
@@ -42,7 +42,7 @@ impl SeenPages {
 /// The URL of `rel="next"` in a `Link` header, resolved against the page's own URL.
 ///
 /// By RFC 8288 section 3: several links per header, several relations per link, quoted or not. A link with an `anchor`
-/// refers to another page and is ignored. An invalid URL is returned unchanged, so that [`same_origin`] reports it.
+/// refers to another page and is ignored. An invalid URL is returned unchanged, so that [`next_page_url`] reports it.
 pub fn next_link(headers: &http::HeaderMap, base: &Url) -> Option<String> {
     let next = headers.get_all(LINK).iter().find_map(|value| {
         let value = String::from_utf8_lossy(value.as_bytes());
@@ -51,12 +51,12 @@ pub fn next_link(headers: &http::HeaderMap, base: &Url) -> Option<String> {
     Some(base.join(&next).map_or(next, String::from))
 }
 
-/// The URL of the next page, if it has the origin of the page that links to it.
+/// The URL of the next page at the configured origin. `base` is the configured base URL, `page` the URL that responded.
 ///
 /// # Errors
-/// Reason `redirect` for a different origin, `decode` for an invalid URL.
-pub fn same_origin(base: &Url, next: &str) -> Result<Url, Failure> {
-    resolve_same_origin(base, next).map_err(|error| {
+/// Reason `redirect` for a path at a different origin that is not the configured server's, `decode` for an invalid URL.
+pub fn next_page_url(base: &Url, page: &Url, next: &str) -> Result<Url, Failure> {
+    resolve_at_origin(base, page, next).map_err(|error| {
         let reason = if error == OriginError::Invalid { Reason::Decode } else { Reason::Redirect };
         Failure::new(reason, format!("next page {error}"))
     })
@@ -165,24 +165,27 @@ mod tests {
     }
 
     #[test]
-    fn next_page_must_have_the_same_origin() {
-        let base = Url::parse("https://h.example/v1/a").unwrap();
+    fn next_page_is_refused_if_it_is_not_the_configured_servers() {
+        let (base, page) = (Url::parse("https://h.example/v1").unwrap(), Url::parse("https://h.example/v1/a").unwrap());
         let cases = [
-            ("http://h.example/b", Reason::Redirect, "http://h.example"),
             (
                 "https://evil.example/?token=1",
                 Reason::Redirect,
-                "https://evil.example, a different origin than https://h.example",
+                "next page is at https://evil.example, a different origin than https://h.example, and not under its path \
+                 /v1: not followed",
             ),
-            ("https://a:b@h.example/", Reason::Redirect, "user name or password"),
-            ("https://[", Reason::Decode, "not a valid URL"),
+            (
+                "https://a:b@h.example/v1/a",
+                Reason::Redirect,
+                "next page contains a user name or password: not followed",
+            ),
+            ("https://[", Reason::Decode, "next page is not a valid URL"),
         ];
-        for (next, reason, part) in cases {
-            let failure = same_origin(&base, next).unwrap_err();
-            assert_eq!(failure.reason, reason, "{next}");
-            assert!(failure.what.contains(part), "{}", failure.what);
+        for (next, reason, what) in cases {
+            let failure = next_page_url(&base, &page, next).unwrap_err();
+            assert_eq!((failure.reason, failure.what.as_str()), (reason, what), "{next}");
         }
-        assert_eq!(same_origin(&base, "b?page=2").unwrap().as_str(), "https://h.example/v1/b?page=2");
+        assert_eq!(next_page_url(&base, &page, "a?page=2").unwrap().as_str(), "https://h.example/v1/a?page=2");
     }
 
     #[test]

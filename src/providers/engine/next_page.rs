@@ -14,6 +14,8 @@ use crate::providers::language::value;
 
 /// A page's response, as far as the next request depends on it.
 pub(super) struct PageResponse<'a> {
+    /// The configured base URL of the request.
+    pub(super) base: &'a Url,
     /// The URL that responded, after redirects.
     pub(super) url: &'a Url,
     pub(super) headers: &'a http::HeaderMap,
@@ -44,7 +46,7 @@ impl PageState {
     /// The request for the page after this one, made from the first; `None` after the last.
     ///
     /// # Errors
-    /// Reason `redirect` if it is at a different origin; `decode` if it is unreadable.
+    /// Reason `redirect` if it is not at the configured server; `decode` if it is unreadable.
     pub(super) fn next_request(
         &mut self,
         pagination: Option<&Pagination>,
@@ -64,12 +66,14 @@ impl PageState {
         Ok(match pagination {
             None => None,
             Some(Pagination::Link) => match page_guard::next_link(page.headers, page.url) {
-                Some(url) => Some(Request { url: page_guard::same_origin(page.url, &url)?, ..first.clone() }),
+                Some(url) => {
+                    Some(Request { url: page_guard::next_page_url(page.base, page.url, &url)?, ..first.clone() })
+                }
                 None => None,
             },
             Some(Pagination::Url(url)) => match evaluate(url, page)? {
                 Some(Value::String(url)) => {
-                    let url = page_guard::same_origin(page.url, &url)?;
+                    let url = page_guard::next_page_url(page.base, page.url, &url)?;
                     Some(Request { method: http::Method::GET, url, body: Body::Empty, ..first.clone() })
                 }
                 Some(_) => return Err(unreadable()),

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use tokio::task::yield_now;
+use url::Url;
 
-use super::build_request::build_request;
+use super::build_request::{build_request, join_url};
 use super::messages::{describe, not_json};
 use super::next_page::{PageResponse, PageState, first_request, page_key};
 use super::session::Session;
@@ -41,6 +42,8 @@ pub(super) struct Pages<'r> {
     request: &'r Request,
     /// The variables of every page.
     variables: Variables,
+    /// The configured base URL.
+    base: Url,
     first: client::Request,
     upcoming: Option<Result<client::Request, Failure>>,
     state: PageState,
@@ -66,6 +69,7 @@ impl<'r> Pages<'r> {
         Ok(Self {
             session,
             request,
+            base: join_url(&vars, &request.base, "")?,
             variables: Variables { settings: vars.settings.clone(), maps, names, ..Variables::default() },
             upcoming: Some(Ok(first.clone())),
             first,
@@ -94,6 +98,7 @@ impl<'r> Pages<'r> {
         variables.rows = Val::from(rows.len());
         check_row_limit(self.rows + rows.len() as u64).map_err(described)?;
         let response = PageResponse {
+            base: &self.base,
             url: &reply.url,
             headers: &reply.headers,
             body: &body,

@@ -170,7 +170,7 @@ pub enum Rows {
 pub enum Pagination {
     /// The `Link` header with `rel="next"`.
     Link,
-    /// A URL in the response, at the same origin.
+    /// A URL in the response, requested from the configured origin.
     Url(Expression),
     /// A cursor in the response, added to the request. Null, absent or "" on the last page.
     Cursor { cursor: Expression, parameter: String, at: ParamLocation },

@@ -217,9 +217,17 @@ pub(super) fn pages(testbed: &mut Testbed) {
         testbed.source("list that shrinks while it is read", (shrinking, Once, Http), Up, provider, TIMEOUT);
     }
     for provider in [Provider::Gitlab, Provider::Plain] {
-        let foreign = Fault::Pages(Paging::ForeignOrigin(testbed.foreign_origin.url("")));
-        let row = "next page at a different origin";
-        testbed.source(row, (foreign, Tokens, Http), Down("redirect"), provider, TIMEOUT);
+        let address = testbed.foreign_origin.address;
+        for (row, origin, expected) in [
+            ("next page at a different origin", format!("http://{address}"), Up),
+            ("next page at an https address of a different port", format!("https://{address}"), Up),
+            ("next page under a context path of a different origin", format!("http://{address}/public/context"), Up),
+            ("next page at a URL with a password", format!("http://jane:x@{address}"), Down("redirect")),
+        ] {
+            let foreign = Fault::Pages(Paging::ForeignOrigin(origin));
+            let requests = if expected == Up { Once } else { Tokens };
+            testbed.source(row, (foreign, requests, Http), expected, provider, TIMEOUT);
+        }
     }
 }
 

@@ -52,7 +52,7 @@ pub(super) enum Paging {
     Endless,
     /// A token of the first page is removed while the list is read, so that one is on neither page.
     Shrinking,
-    /// The second page is at this origin.
+    /// The second page has a link under this URL, as from a server behind a reverse proxy.
     ForeignOrigin(String),
 }
 

@@ -185,6 +185,12 @@ impl SourceUnderTest {
                 self.since.elapsed()
             ));
         }
+        let page_failure = ["redirect", "paging"]
+            .iter()
+            .find(|reason| last.failures.get(**reason) > self.before.failures.get(**reason));
+        if let (Expected::Up, Some(reason)) = (expected, page_failure) {
+            return Some(format!("{row} ({name}): expected no failure, but {reason} was counted"));
+        }
         let lost = self.tokens_before() - self.fewest_tokens;
         (lost > 0).then(|| format!("{row} ({name}): {lost} of {} tokens were lost", self.tokens_before()))
     }

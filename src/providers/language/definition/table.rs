@@ -144,7 +144,7 @@ static NONE: Table =
         .named("none", "An empty response");
 
 static NEXT: Table = Table::new(&[
-    key("url", JQ, "a URL in the response, requested with GET; it must have the same origin"),
+    key("url", JQ, "a URL in the response; its path and query are requested with GET from the configured origin"),
     key("cursor", JQ, "a cursor in the response; null, absent and \"\" end the listing"),
     key("param", Text, "with `cursor`: the parameter for it; in a body a dotted path"),
     key("page", Text, "the parameter for the page number"),
