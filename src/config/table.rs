@@ -69,7 +69,6 @@ const fn limits(never_expires: DefaultValue, max_lifetime: DefaultValue, unused_
     ]
 }
 
-/// The file.
 pub(super) static FILE: Table = Table::new(&[
     Key::optional("$schema", Text, "the JSON Schema, for editors"),
     interval(DefaultValue::Value("15m")),

@@ -21,7 +21,6 @@ const fn must(name: &'static str, value: ValueType, help: &'static str) -> Key {
     Key::required(name, value, "", help)
 }
 
-/// The document.
 pub(in crate::providers::language) static DEFINITION: Table = Table::new(&[
     must("format", OneOf(&["1"]), "the version of this format"),
     must("provider", Domain(&NAME), "its name, by which sources choose it; the value of the label `provider`"),
