@@ -96,11 +96,7 @@ fn configuration() -> Map<String, Value> {
     config["properties"][sources].as_object_mut().unwrap().remove("minItems");
     found.insert("config".to_owned(), config);
     for (name, part) in parts.as_object().unwrap() {
-        let part = match name.as_str() {
-            "source" => source(part),
-            "credential" => credential(),
-            _ => part.clone(),
-        };
+        let part = if name == "source" { source(part) } else { part.clone() };
         found.insert(format!("config-{name}"), part);
     }
     found
@@ -121,6 +117,7 @@ fn source(program: &Value) -> Value {
     }
     let with_password = r"^[a-z0-9+]+://[^/@]*:[^/@]*@";
     let reject = |remedy: &str| json!({"if": {"type": "string", "pattern": with_password}, "then": {"const": remedy}});
+    properties["credential"] = credential(&properties["credential"]);
     properties["proxy"] = json!({"allOf": [properties["proxy"], reject(PROXY_REMEDY)]});
     json!({
         "type": "object",
@@ -131,8 +128,9 @@ fn source(program: &Value) -> Value {
 }
 
 /// Like the program's schema, but with a helpful message for the common error: the secret itself.
-fn credential() -> Value {
-    let origin = json!({"$ref": "#/definitions/config-origin"});
+fn credential(program: &Value) -> Value {
+    let origin = &program["anyOf"][0];
+    assert_eq!(origin["type"], "object", "{program}");
     let text = |name: &str| json!({"required": [name], "properties": {name: {"type": "string"}}});
     json!({
         "if": {"type": "object"},
