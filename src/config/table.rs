@@ -128,7 +128,11 @@ pub fn source_keys() -> Vec<&'static str> {
 }
 
 static TLS: Table = Table::new(&[
-    Key::optional("ca_file", Domain(&FILE_PATH), "CA bundle (PEM), in addition to the system's"),
+    Key::optional(
+        "ca_file",
+        Domain(&FILE_PATH),
+        "CA bundle (PEM), in addition to the system's; it may contain the server's own certificate",
+    ),
     Key::optional("cert_file", Domain(&FILE_PATH), "client certificate (PEM)"),
     Key::optional("key_file", Domain(&FILE_PATH), "its private key (PEM); may be in `cert_file` instead"),
 ]);

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::environment::FileEnvironment;
 use crate::core::certificates::{Certificates, SharedCertificates, TlsMaterial};
 use crate::core::failure::{Failure, Reason};
+use crate::core::pem;
 use crate::core::secret::Secret;
 use crate::schema::reader::Reader;
 use crate::schema::record::Record;
@@ -23,7 +24,7 @@ struct TlsFiles {
 
 impl TlsFiles {
     fn read_file(&self, key: &str, path: Option<&Path>) -> Result<Option<String>, Failure> {
-        let read = path.map(|path| self.environment.read_text(path)).transpose();
+        let read = path.map(|path| read_pem(&self.environment, path)).transpose();
         read.map_err(|problem| Failure::new(Reason::Tls, format!("tls.{key}: {problem}")))
     }
 }
@@ -41,6 +42,10 @@ impl Certificates for TlsFiles {
     }
 }
 
+fn read_pem(environment: &FileEnvironment, path: &Path) -> Result<String, String> {
+    environment.read_text(path).map(|text| pem::normalize(&text))
+}
+
 /// Reads a source's `tls`, and checks the present content of the files.
 pub(super) fn read(reader: &mut Reader, environment: &FileEnvironment, values: &Record<'_>) -> SharedCertificates {
     let mut report = |key: &str, problem: &str| {
@@ -48,10 +53,13 @@ pub(super) fn read(reader: &mut Reader, environment: &FileEnvironment, values: &
     };
     let path = |key: &str| values.text(key).map(|written| environment.path(&written));
     let mut content = |key: &str, mark: &str, expected: &str| {
-        let content = environment.read_text(&path(key)?);
+        let content = read_pem(environment, &path(key)?);
         match &content {
             Err(problem) => report(key, &format!("{problem}; expected a PEM file that the exporter's user can read")),
-            Ok(content) if !content.contains(mark) => report(key, &format!("the file has no {expected} in PEM form")),
+            Ok(content) if !content.contains(mark) => {
+                let found = if mark == KEY { format!("; found {}", pem::describe_key(content)) } else { String::new() };
+                report(key, &format!("the file has no {expected} in PEM form{found}"));
+            }
             Ok(_) => {}
         }
         content.ok()

@@ -9,6 +9,7 @@ pub mod inventory;
 pub(crate) mod label_values;
 pub mod lead;
 pub mod outcome;
+pub mod pem;
 pub mod rate;
 pub mod refusal;
 pub mod rules;

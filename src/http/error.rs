@@ -3,6 +3,8 @@
 use std::error::Error;
 use std::io;
 
+use rustls::CertificateError;
+
 use super::redact;
 use crate::core::failure::Reason;
 
@@ -32,8 +34,8 @@ impl From<reqwest::Error> for TransportError {
         let (reason, what) = if error.is_timeout() {
             let what = if error.is_connect() { "connect timeout" } else { "response timeout" };
             return Self::new(Reason::Timeout, what);
-        } else if error_chain(&error).any(|error| error.is::<rustls::Error>()) {
-            (Reason::Tls, "TLS handshake failed")
+        } else if let Some(error) = error_chain(&error).find_map(|error| error.downcast_ref::<rustls::Error>()) {
+            return Self::new(Reason::Tls, format!("TLS handshake failed: {}", describe_tls(error)));
         } else if error.is_builder() {
             (Reason::Internal, "cannot build the request")
         } else if error.is_connect() {
@@ -45,6 +47,22 @@ impl From<reqwest::Error> for TransportError {
         };
         Self::new(reason, format!("{what}: {}", root_cause(&error)))
     }
+}
+
+/// The cause and, if the configuration can help, the remedy.
+fn describe_tls(error: &rustls::Error) -> String {
+    let remedy = match error {
+        rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer) => {
+            "the server's certificate is signed by an unknown CA; add that CA's certificate, or the server's own, to `tls.ca_file`"
+        }
+        rustls::Error::InvalidCertificate(CertificateError::Other(other))
+            if other.to_string().contains("CaUsedAsEndEntity") =>
+        {
+            "the server's certificate is a CA's and not in `tls.ca_file`; add it"
+        }
+        error => return root_cause(error),
+    };
+    remedy.to_owned()
 }
 
 /// The message of the root cause, redacted.

@@ -1,7 +1,7 @@
 //! The HTTP client of the providers.
 //!
 //! `client` sends one `message` and returns one response. It waits for the limits (`limit`), sends the request
-//! (`transport`), follows redirects (`redirect`) within its `origin`, and decides when to retry (`retry`), also by the rate
+//! (`transport`, `tls`), follows redirects (`redirect`) within its `origin`, and decides when to retry (`retry`), also by the rate
 //! limit that the provider reports (`quota`). `page_guard` checks next pages.
 
 pub mod client;
@@ -15,4 +15,5 @@ pub mod quota;
 pub(crate) mod redact;
 mod redirect;
 pub mod retry;
+mod tls;
 mod transport;

@@ -6,6 +6,7 @@ use url::{Host, Url};
 use super::error::{TransportError, root_cause};
 use super::message::{Request, Response};
 use super::options::Options;
+use super::tls;
 use crate::core::certificates::TlsMaterial;
 use crate::core::failure::Reason;
 
@@ -25,15 +26,14 @@ impl Transport {
     pub(super) fn new(options: &Options, certificates: &TlsMaterial) -> Result<Self, String> {
         // An error means that it was installed before.
         let _ = rustls::crypto::ring::default_provider().install_default();
+        let tls = tls::client_config(certificates)?;
+        let builder = || builder(options, tls.clone());
         Ok(match &options.proxy {
             Some(proxy) => {
-                let clients = build(builder(options, certificates)?.proxy(parse_proxy(proxy)?))?;
+                let clients = build(builder().proxy(parse_proxy(proxy)?))?;
                 Self { loopback: clients.clone(), clients }
             }
-            None => Self {
-                loopback: build(builder(options, certificates)?.no_proxy())?,
-                clients: build(builder(options, certificates)?)?,
-            },
+            None => Self { loopback: build(builder().no_proxy())?, clients: build(builder())? },
         })
     }
 
@@ -72,32 +72,19 @@ async fn read_body(mut response: reqwest::Response, limit: usize) -> Result<Vec<
     Ok(body)
 }
 
-fn builder(options: &Options, certificates: &TlsMaterial) -> Result<reqwest::ClientBuilder, String> {
-    let mut builder = reqwest::Client::builder()
+fn builder(options: &Options, tls: rustls::ClientConfig) -> reqwest::ClientBuilder {
+    reqwest::Client::builder()
         .user_agent(USER_AGENT)
         .connect_timeout(options.connect_timeout)
         .redirect(reqwest::redirect::Policy::none())
         // `client` decides on retries and counts them.
         .retry(reqwest::retry::never())
-        .referer(false);
-    if let Some(pem) = &certificates.ca {
-        let bundle = reqwest::Certificate::from_pem_bundle(pem)
-            .map_err(|error| format!("invalid PEM in the CA bundle: {}", root_cause(&error)))?;
-        if bundle.is_empty() {
-            return Err("no certificate in the CA bundle; expected PEM (BEGIN CERTIFICATE)".into());
-        }
-        builder = builder.tls_certs_merge(bundle);
-    }
-    if let Some(pem) = &certificates.identity {
-        let identity = reqwest::Identity::from_pem(pem.expose().as_bytes())
-            .map_err(|error| format!("invalid PEM in the client certificate or its key: {}", root_cause(&error)))?;
-        builder = builder.identity(identity);
-    }
-    Ok(builder)
+        .referer(false)
+        .tls_backend_preconfigured(tls)
 }
 
 fn build(builder: reqwest::ClientBuilder) -> Result<reqwest::Client, String> {
-    builder.build().map_err(|error| format!("cannot configure TLS with these certificates: {}", root_cause(&error)))
+    builder.build().map_err(|error| format!("cannot configure the client: {}", root_cause(&error)))
 }
 
 fn parse_proxy(proxy: &Url) -> Result<reqwest::Proxy, String> {

@@ -5,15 +5,16 @@
 //! and <https://docs.github.com/en/rest/apps/apps#create-an-installation-access-token-for-an-app>.
 
 use base64::Engine as _;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
 use chrono::{DateTime, TimeDelta, Utc};
 use ring::rand::SystemRandom;
 use ring::signature::{RSA_PKCS1_SHA256, RsaKeyPair};
 use rustls::pki_types::PrivateKeyDer;
-use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::pem::PemObject as _;
 use serde_json::json;
 
 use crate::core::failure::{Failure, Reason};
+use crate::core::pem;
 use crate::core::secret::Secret;
 use crate::core::time::parse_timestamp;
 use crate::providers::language::expression::Val;
@@ -76,15 +77,24 @@ pub(super) fn signed_jwt(app_id: &str, key: &str, now: DateTime<Utc>) -> Result<
     Ok(Secret::new(format!("{signed}.{}", encode(&signature))))
 }
 
-/// GitHub issues keys in PKCS#1; tools convert them to PKCS#8.
-fn key_pair(pem: &str) -> Result<RsaKeyPair, Failure> {
-    let invalid =
-        || Failure::new(Reason::Credential, "GitHub App login: invalid private key; expected an RSA key in PEM");
-    match PrivateKeyDer::from_pem_slice(pem.as_bytes()) {
-        Ok(PrivateKeyDer::Pkcs1(key)) => RsaKeyPair::from_der(key.secret_pkcs1_der()).map_err(|_| invalid()),
-        Ok(PrivateKeyDer::Pkcs8(key)) => RsaKeyPair::from_pkcs8(key.secret_pkcs8_der()).map_err(|_| invalid()),
-        _ => Err(invalid()),
-    }
+/// GitHub issues keys in PKCS#1; tools convert them to PKCS#8, and secret stores change their lines.
+fn key_pair(text: &str) -> Result<RsaKeyPair, Failure> {
+    let pem = pem::normalize(text);
+    let key = match PrivateKeyDer::from_pem_slice(pem.as_bytes()).or_else(|_| key_without_marks(&pem)) {
+        Ok(PrivateKeyDer::Pkcs1(key)) => RsaKeyPair::from_der(key.secret_pkcs1_der()).ok(),
+        Ok(PrivateKeyDer::Pkcs8(key)) => RsaKeyPair::from_pkcs8(key.secret_pkcs8_der()).ok(),
+        _ => None,
+    };
+    key.ok_or_else(|| {
+        let what = "GitHub App login: invalid private key; expected an RSA key in PEM, found";
+        Failure::new(Reason::Credential, format!("{what} {}", pem::describe_key(text)))
+    })
+}
+
+/// The base64 of a key's PEM, without the lines that begin and end it.
+fn key_without_marks(text: &str) -> Result<PrivateKeyDer<'static>, &'static str> {
+    let bytes = BASE64_STANDARD.decode(text.split_whitespace().collect::<String>()).map_err(|_| "not base64")?;
+    PrivateKeyDer::try_from(bytes)
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use rustls::server::WebPkiClientVerifier;
 use token_expiry_exporter::core::certificates::TlsMaterial;
 use token_expiry_exporter::core::failure::Reason;
 use token_expiry_exporter::core::secret::Secret;
-use token_expiry_exporter::http::client::Options;
+use token_expiry_exporter::http::client::{Client, Options};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use url::Url;
 
@@ -56,28 +56,33 @@ impl Ca {
     /// Starts a server on loopback whose certificate has this name, and that accepts only clients of `clients`.
     fn serve(&self, name: &str, clients: Option<&Self>) -> Url {
         let (certificate, key) = self.issue(name, ExtendedKeyUsagePurpose::ServerAuth);
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let builder = rustls::ServerConfig::builder_with_provider(Arc::clone(&provider));
-        let builder = builder.with_safe_default_protocol_versions().unwrap();
-        let builder = match clients {
-            None => builder.with_no_client_auth(),
-            Some(clients) => {
-                let mut roots = RootCertStore::empty();
-                roots.add(clients.certificate.der().clone()).unwrap();
-                let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
-                builder.with_client_cert_verifier(verifier.build().unwrap())
-            }
-        };
-        let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
-        let config = builder.with_single_cert(vec![certificate.der().clone()], key).unwrap();
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        listener.set_nonblocking(true).unwrap();
-        let address: SocketAddr = listener.local_addr().unwrap();
-        let server = axum_server::from_tcp_rustls(listener, RustlsConfig::from_config(Arc::new(config))).unwrap();
-        let router = Router::new().route("/a", get(|| async { "[]" }));
-        tokio::spawn(server.serve(router.into_make_service()));
-        Url::parse(&format!("https://{address}/a")).unwrap()
+        serve(&certificate, &key, clients)
     }
+}
+
+/// Starts a server on loopback with this certificate, that accepts only clients of `clients`.
+fn serve(certificate: &rcgen::Certificate, key: &KeyPair, clients: Option<&Ca>) -> Url {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = rustls::ServerConfig::builder_with_provider(Arc::clone(&provider));
+    let builder = builder.with_safe_default_protocol_versions().unwrap();
+    let builder = match clients {
+        None => builder.with_no_client_auth(),
+        Some(clients) => {
+            let mut roots = RootCertStore::empty();
+            roots.add(clients.certificate.der().clone()).unwrap();
+            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+            builder.with_client_cert_verifier(verifier.build().unwrap())
+        }
+    };
+    let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+    let config = builder.with_single_cert(vec![certificate.der().clone()], key).unwrap();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let address: SocketAddr = listener.local_addr().unwrap();
+    let server = axum_server::from_tcp_rustls(listener, RustlsConfig::from_config(Arc::new(config))).unwrap();
+    let router = Router::new().route("/a", get(|| async { "[]" }));
+    tokio::spawn(server.serve(router.into_make_service()));
+    Url::parse(&format!("https://{address}/a")).unwrap()
 }
 
 #[tokio::test]
@@ -87,11 +92,70 @@ async fn certificate_of_a_configured_ca_is_trusted() {
 
     let failure = fetch(&client(options()), url.clone()).await.unwrap_err();
     assert_eq!(failure.reason, Reason::Tls);
-    let error = "TLS handshake failed: invalid peer certificate: UnknownIssuer after 1 attempt";
+    let error = "TLS handshake failed: the server's certificate is signed by an unknown CA; \
+                 add that CA's certificate, or the server's own, to `tls.ca_file` after 1 attempt";
     assert_eq!(failure.what, format!("GET {url}: {error}"));
 
     let trusted = Options { certificates: Arc::new(ca.trust()), ..options() };
     assert_eq!(fetch(&client(trusted), url).await.unwrap().body, b"[]");
+}
+
+/// A client that trusts these certificates.
+fn trusting(pem: &str) -> Client {
+    let trust = TlsMaterial { ca: Some(pem.as_bytes().to_vec()), identity: None };
+    client(Options { certificates: Arc::new(trust), ..options() })
+}
+
+/// A certificate that signs itself.
+fn self_signed(name: &str, change: impl FnOnce(&mut CertificateParams)) -> (rcgen::Certificate, KeyPair) {
+    let mut params = CertificateParams::new([name.to_owned()]).unwrap();
+    change(&mut params);
+    let key = KeyPair::generate().unwrap();
+    (params.self_signed(&key).unwrap(), key)
+}
+
+#[tokio::test]
+async fn server_certificate_in_the_ca_file_is_trusted() {
+    let as_openssl_does = |params: &mut CertificateParams| params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let explicit = |params: &mut CertificateParams| params.is_ca = IsCa::ExplicitNoCa;
+    let ca = Ca::new();
+    let certificates = [
+        self_signed("127.0.0.1", as_openssl_does),
+        self_signed("127.0.0.1", explicit),
+        self_signed("127.0.0.1", |_| {}),
+        ca.issue("127.0.0.1", ExtendedKeyUsagePurpose::ServerAuth),
+    ];
+    for (certificate, key) in certificates {
+        let url = serve(&certificate, &key, None);
+        assert_eq!(fetch(&trusting(&certificate.pem()), url.clone()).await.unwrap().body, b"[]");
+        let others = ca.pem.clone() + &certificate.pem() + &Ca::new().pem;
+        assert_eq!(fetch(&trusting(&others), url.clone()).await.unwrap().body, b"[]");
+        let failure = fetch(&client(options()), url).await.unwrap_err();
+        assert_eq!(failure.reason, Reason::Tls);
+        assert!(failure.what.contains("`tls.ca_file`"), "{failure}");
+    }
+}
+
+#[tokio::test]
+async fn server_certificate_in_the_ca_file_must_be_valid_and_vouches_for_no_other() {
+    let (other_name, key) = self_signed("h.example", |_| {});
+    let failure = fetch(&trusting(&other_name.pem()), serve(&other_name, &key, None)).await.unwrap_err();
+    assert!(failure.reason == Reason::Tls && failure.what.contains("not valid for name"), "{failure}");
+
+    let past = |params: &mut CertificateParams| params.not_after = rcgen::date_time_ymd(2020, 1, 1);
+    let (expired, key) = self_signed("127.0.0.1", past);
+    let failure = fetch(&trusting(&expired.pem()), serve(&expired, &key, None)).await.unwrap_err();
+    assert!(failure.reason == Reason::Tls && failure.what.contains("xpired"), "{failure}");
+
+    let root = Ca::new();
+    let mut params = CertificateParams::new(["127.0.0.1".to_owned()]).unwrap();
+    params.is_ca = IsCa::ExplicitNoCa;
+    let leaf_key = KeyPair::generate().unwrap();
+    let leaf = params.signed_by(&leaf_key, &root.issuer).unwrap();
+    let (minted_key, issuer) = (KeyPair::generate().unwrap(), Issuer::new(params, leaf_key));
+    let minted = CertificateParams::new(["127.0.0.1".to_owned()]).unwrap().signed_by(&minted_key, &issuer).unwrap();
+    let failure = fetch(&trusting(&leaf.pem()), serve(&minted, &minted_key, None)).await.unwrap_err();
+    assert_eq!(failure.reason, Reason::Tls);
 }
 
 #[tokio::test]

@@ -28,6 +28,24 @@ fn jwt_has_the_claims_and_a_valid_signature() {
 }
 
 #[test]
+fn key_is_read_in_every_form_that_secret_stores_make_of_it() {
+    let [key, _] = KEYS;
+    let body: String = key.lines().filter(|line| !line.starts_with("-----")).collect();
+    let forms = [
+        key.replace('\n', "\\n"),
+        format!("\"{}\"", key.replace('\n', "\\n")),
+        key.replace('\n', " "),
+        key.lines().map(|line| format!("  {line}\n")).collect(),
+        BASE64_STANDARD.encode(key),
+        body,
+    ];
+    let expected = key_pair(key).unwrap().public_key().as_ref().to_vec();
+    for form in forms {
+        assert_eq!(key_pair(&form).unwrap().public_key().as_ref(), expected, "{form}");
+    }
+}
+
+#[test]
 fn jwt_is_refused_for_a_key_that_is_not_rsa_without_quoting_it() {
     let ec = "-----BEGIN EC PRIVATE KEY-----\nDO-NOT-LEAK\n-----END EC PRIVATE KEY-----\n";
     for key in ["DO-NOT-LEAK", ec] {

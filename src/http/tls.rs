@@ -1,0 +1,125 @@
+//! The TLS configuration of a source's connections: whom it trusts, and the client certificate.
+
+use std::sync::Arc;
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::verify_server_name;
+use rustls::crypto::ring;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::server::ParsedCertificate;
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
+use rustls_platform_verifier::Verifier;
+use x509_parser::prelude::{ASN1Time, FromDer as _, X509Certificate};
+
+use super::error::root_cause;
+use crate::core::certificates::TlsMaterial;
+
+/// # Errors
+/// If a certificate or key is invalid.
+pub(super) fn client_config(material: &TlsMaterial) -> Result<ClientConfig, String> {
+    let unusable = |error: Error| format!("cannot configure TLS with these certificates: {}", root_cause(&error));
+    let provider = Arc::new(ring::default_provider());
+    let listed = material.ca.as_deref().map(ca_bundle).transpose()?.unwrap_or_default();
+    let cas = listed.iter().filter(|certificate| is_ca(certificate)).cloned();
+    let chains = Verifier::new_with_extra_roots(cas, Arc::clone(&provider)).map_err(unusable)?;
+    let builder = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(unusable)?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(ServerTrust { listed, chains }));
+    let mut config = match &material.identity {
+        None => builder.with_no_client_auth(),
+        Some(pem) => {
+            let pem = pem.expose().as_bytes();
+            let invalid =
+                |error: &dyn std::fmt::Display| format!("invalid PEM in the client certificate or its key: {error}");
+            let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
+            let key = PrivateKeyDer::from_pem_slice(pem).map_err(|error| invalid(&error))?;
+            builder.with_client_auth_cert(chain.map_err(|error| invalid(&error))?, key).map_err(unusable)?
+        }
+    };
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(config)
+}
+
+fn ca_bundle(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
+    let read: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
+    let bundle = read.map_err(|error| format!("invalid PEM in the CA bundle: {error}"))?;
+    if bundle.is_empty() {
+        return Err("no certificate in the CA bundle; expected PEM (BEGIN CERTIFICATE)".into());
+    }
+    match bundle.iter().position(|certificate| X509Certificate::from_der(certificate).is_err()) {
+        Some(at) => Err(format!("invalid PEM in the CA bundle: certificate {} is damaged", at + 1)),
+        None => Ok(bundle),
+    }
+}
+
+/// Whether a certificate may sign others. A server's own must not: its key would then vouch for any name.
+fn is_ca(certificate: &CertificateDer<'_>) -> bool {
+    X509Certificate::from_der(certificate).is_ok_and(|(_, certificate)| match certificate.basic_constraints() {
+        Ok(Some(constraints)) => constraints.value.ca,
+        Ok(None) => certificate.subject() == certificate.issuer(),
+        Err(_) => false,
+    })
+}
+
+/// Trusts chains to the CAs of the system and of the bundle, and any server certificate that the bundle itself contains, as
+/// curl does. The libraries reject the latter if it is a CA's, which is OpenSSL's default, or if another CA signed it.
+#[derive(Debug)]
+struct ServerTrust {
+    /// The certificates of the bundle.
+    listed: Vec<CertificateDer<'static>>,
+    chains: Verifier,
+}
+
+impl ServerCertVerifier for ServerTrust {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        if !self.listed.contains(end_entity) {
+            return self.chains.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
+        }
+        verify_period(end_entity, now)?;
+        verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)?;
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.chains.verify_tls12_signature(message, certificate, signature)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.chains.verify_tls13_signature(message, certificate, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.chains.supported_verify_schemes()
+    }
+}
+
+fn verify_period(certificate: &CertificateDer<'_>, now: UnixTime) -> Result<(), Error> {
+    let (_, certificate) = X509Certificate::from_der(certificate).map_err(|_| CertificateError::BadEncoding)?;
+    let now = i64::try_from(now.as_secs()).ok().and_then(|now| ASN1Time::from_timestamp(now).ok());
+    let now = now.ok_or(CertificateError::BadEncoding)?;
+    let validity = certificate.validity();
+    if now < validity.not_before {
+        return Err(CertificateError::NotValidYet.into());
+    }
+    if now > validity.not_after { Err(CertificateError::Expired.into()) } else { Ok(()) }
+}
