@@ -341,7 +341,7 @@ _token__expiry__exporter() {
             return 0
             ;;
         token__subcmd__expiry__subcmd__exporter__subcmd__list)
-            opts="-h --config.file --providers.dir --source --output --fail-within --log.level --log.format --help"
+            opts="-h --config.file --providers.dir --source --output --fail-within --all --log.level --log.format --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

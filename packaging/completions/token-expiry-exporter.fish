@@ -82,13 +82,14 @@ complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcomm
 json\t'As /api/v1/tokens'
 csv\t'For a spreadsheet'
 prom\t'As /metrics'"
-complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand list" -l fail-within -d 'Exit with 1 if an active token has expired or expires within this duration, such as 7d' -r
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand list" -l fail-within -d 'Exit with 1 if a token in an alert band has expired or expires within this duration, such as 7d' -r
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand list" -l log.level -d 'Minimum log level' -r -f -a "debug\t''
 info\t''
 warn\t''
 error\t''"
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand list" -l log.format -d 'Log format' -r -f -a "logfmt\t'key=value pairs'
 json\t'One JSON object per line'"
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand list" -l all -d 'With --fail-within: also tokens in no alert band, by time alone'
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand list" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand providers" -l providers.dir -d 'Directory of additional provider definitions (*.yaml)' -r -F
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand providers" -l log.level -d 'Minimum log level' -r -f -a "debug\t''

@@ -147,9 +147,12 @@ pub(super) struct ListArgs {
     /// Output format
     #[arg(long, value_name = "FORMAT", default_value = "table")]
     pub(super) output: Output,
-    /// Exit with 1 if an active token has expired or expires within this duration, such as 7d
+    /// Exit with 1 if a token in an alert band has expired or expires within this duration, such as 7d
     #[arg(long = "fail-within", value_name = "TIME", value_parser = duration)]
     pub(super) fail_within: Option<TimeDelta>,
+    /// With --fail-within: also tokens in no alert band, by time alone
+    #[arg(long, requires = "fail_within")]
+    pub(super) all: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

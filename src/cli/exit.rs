@@ -40,7 +40,7 @@ const MEANINGS: &[Meaning] = &[
     Meaning {
         exit: Exit::Failed,
         command: "list",
-        text: "with --fail-within: a token has expired or expires within the duration",
+        text: "with --fail-within: a token in an alert band has expired or expires within the duration",
     },
     Meaning { exit: Exit::Failed, command: "health", text: "no exporter responds, or it is unhealthy" },
     Meaning {

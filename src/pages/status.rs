@@ -12,7 +12,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use super::humanize::{relative, rfc3339};
 use super::path;
 use super::state::AppState;
-use super::tokens::{display_name, expiry_order, manage_url};
+use super::tokens::{DUE_FOR_ROTATION, display_name, expiry_order, manage_url};
 use crate::core::inventory::{Source, TokenView};
 use crate::core::lead::Band;
 use crate::core::token::State as TokenState;
@@ -130,13 +130,15 @@ fn failed_scopes_section(sources: &[(&str, &Source)]) -> Markup {
 fn tokens_section(tokens: &[TokenView<'_>], labels: Labels, now: DateTime<Utc>) -> Markup {
     let rows = tokens.iter().take(MAX_TOKENS).map(|view| {
         let band = view.band.map_or("", Band::label);
+        let is_overdue = view.band == Some(Band::Expired) && view.state == TokenState::Active;
+        let text = if is_overdue { DUE_FOR_ROTATION } else { band };
         html! {
             td { (time(view.expires.timestamp(), now)) }
             td { (display_name(view)) }
             td { (labels.owner_name(view).unwrap_or_default()) }
             td { (view.token.kind) }
             td { (view.source) }
-            td class=(band) { (band) }
+            td class=(band) { (text) }
             td {
                 @if let Some(url) = manage_url(view) { a href=(url) rel="noreferrer" { "renew" } }
             }

@@ -74,6 +74,9 @@ pub(crate) fn expiry_order(view: &TokenView<'_>) -> DateTime<Utc> {
     view.expires.timestamp().unwrap_or(DateTime::<Utc>::MAX_UTC)
 }
 
+/// Shown instead of the band `expired` for a token that still works.
+pub(crate) const DUE_FOR_ROTATION: &str = "due for rotation";
+
 /// The name, or the id of a token without one.
 pub(crate) fn display_name<'a>(view: &TokenView<'a>) -> &'a str {
     let token = view.token;

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use chrono::{TimeDelta, Utc};
 use serde_json::Value;
 use token_expiry_exporter::demo::{Demo, Options};
 
@@ -176,15 +177,91 @@ fn list_prints_json_csv_and_the_exposition_format() {
     );
 }
 
-#[test]
-fn list_fail_within_exits_with_1_if_a_token_expires() {
+/// A manual entry by name, with days from now to its creation and to its expiry; `None`: never.
+fn entry(name: &str, created: f64, expires: Option<f64>) -> String {
+    let time = |days: f64| Utc::now() + TimeDelta::seconds((days * 86_400.0) as i64);
+    let expires = expires.map_or("never".to_owned(), |days| time(days).to_rfc3339());
+    format!("      - {{name: {name}, created: {:?}, expires: {expires:?}}}\n", time(created).to_rfc3339())
+}
+
+/// Exit code and standard error of `list --fail-within 7d`, with these entries, in a file with these rules and defaults.
+fn fail_within(entries: &[String], settings: &str, flags: &[&str]) -> (i32, String) {
     let dir = tempfile::tempdir().unwrap();
-    let file = write_config(dir.path(), BY_HAND);
-    let (code, _, err) = run(&["list", "--config.file", &file, "--fail-within", "7d"]);
-    assert_eq!(code, 1);
-    assert!(err.starts_with("by-hand: license =cmd expired ") && err.lines().count() == 1, "{err}");
-    let file = write_config(dir.path(), &BY_HAND.replace("2020-01-01", "2999-01-01"));
-    assert_eq!(run(&["list", "--config.file", &file, "--fail-within", "7d"]).0, 0);
+    let config = format!("sources:\n  - name: hand\n    provider: manual\n    tokens:\n{}{settings}", entries.concat());
+    let file = write_config(dir.path(), &config);
+    let (code, _, err) = run(&[&["list", "--config.file", &file, "--fail-within", "7d"], flags].concat());
+    (code, err)
+}
+
+#[test]
+fn list_fail_within_counts_tokens_in_an_alert_band() {
+    for (case, entry, settings, expected) in [
+        ("due", entry("a", -365.0, Some(3.5)), "", "hand: manual a expires in 3 days\n"),
+        ("expired", entry("a", -365.0, Some(-3.5)), "", "hand: manual a expired 3 days ago\n"),
+        ("week-long, last day", entry("a", -6.1, Some(0.9)), "", "hand: manual a expires in 21 hours\n"),
+        (
+            "short-lived, included",
+            entry("a", -0.5, Some(0.02)),
+            "min_lifetime: 1h\n",
+            "hand: manual a expires in 28 minutes\n",
+        ),
+    ] {
+        for flags in [&[][..], &["--all"]] {
+            let (code, err) = fail_within(std::slice::from_ref(&entry), settings, flags);
+            assert_eq!((code, err.as_str()), (1, expected), "{case} {flags:?}");
+        }
+    }
+}
+
+#[test]
+fn list_fail_within_counts_no_token_outside_its_bands_unless_all_are_requested() {
+    let lead = "rules:\n  - match: {name: '^a$'}\n    alert_lead: {warning: 2d, critical: 1d}\n";
+    for (case, entry, settings) in [
+        ("session below min_lifetime", entry("a", -0.01, Some(0.03)), ""),
+        ("expired session", entry("a", -0.1, Some(-0.05)), ""),
+        ("week-long, first day", entry("a", -0.5, Some(6.5)), ""),
+        ("outside its lead", entry("a", -365.0, Some(5.0)), lead),
+        ("past its retention", entry("a", -365.0, Some(-9.0)), ""),
+    ] {
+        let (code, err) = fail_within(std::slice::from_ref(&entry), settings, &[]);
+        assert_eq!(code, 0, "{case}: {err}");
+        assert!(
+            err.starts_with("not counted: 1 token that has expired or expires within 7 days, in no alert band"),
+            "{case}: {err}"
+        );
+        let (code, err) = fail_within(&[entry], settings, &["--all"]);
+        assert_eq!(
+            (code, err.starts_with("hand: manual a expire"), err.lines().count()),
+            (1, true, 1),
+            "{case}: {err}"
+        );
+    }
+    for (case, entry) in [("later", entry("a", -365.0, Some(8.0))), ("never", entry("a", -365.0, None))] {
+        for flags in [&[][..], &["--all"]] {
+            assert_eq!(fail_within(std::slice::from_ref(&entry), "", flags), (0, String::new()), "{case} {flags:?}");
+        }
+    }
+}
+
+#[test]
+fn list_reports_a_token_past_its_rotation_as_due_for_rotation() {
+    let dir = tempfile::tempdir().unwrap();
+    let rule = "rules:\n  - match: {name: '^a$'}\n    rotate_after: 90d\n";
+    let overdue = entry("a", -788.5, None);
+    let (code, err) = fail_within(std::slice::from_ref(&overdue), rule, &[]);
+    assert_eq!((code, err.as_str()), (1, "hand: manual a is due for rotation, 698 days overdue\n"));
+    let (code, err) = fail_within(&[entry("a", -85.5, None)], rule, &[]);
+    assert_eq!((code, err.as_str()), (1, "hand: manual a is due for rotation in 4 days\n"));
+    let config = format!("sources:\n  - name: hand\n    provider: manual\n    tokens:\n{overdue}{rule}");
+    let file = write_config(dir.path(), &config);
+    let (_, table, _) = run(&["list", "--config.file", &file]);
+    assert!(table.contains("  698 days overdue  due for rotation\n"), "{table}");
+    let (_, json, _) = run(&["list", "--config.file", &file, "--output", "json"]);
+    let token = &serde_json::from_str::<Value>(&json).unwrap()["tokens"][0];
+    assert_eq!(
+        (&token["state"], &token["expiry"], &token["band"]),
+        (&"active".into(), &"policy".into(), &"expired".into())
+    );
 }
 
 #[test]

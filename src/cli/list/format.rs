@@ -5,10 +5,11 @@ use serde_json::{Value, json};
 
 use crate::cli::print;
 use crate::core::inventory::{Inventory, TokenView};
+use crate::core::lead::Band;
 use crate::core::token::{Expiry, State};
 use crate::exposition::Labels;
-use crate::pages::humanize::{relative, rfc3339};
-use crate::pages::tokens::{expiry_order, to_json};
+use crate::pages::humanize::{duration, relative, rfc3339};
+use crate::pages::tokens::{DUE_FOR_ROTATION, expiry_order, to_json};
 
 fn views(inventory: &Inventory, now: DateTime<Utc>) -> Vec<TokenView<'_>> {
     let mut views: Vec<TokenView<'_>> = inventory.tokens(now).collect();
@@ -20,10 +21,12 @@ pub(super) fn table(inventory: &Inventory, labels: Labels, now: DateTime<Utc>) -
     let rows = views(inventory, now).into_iter().map(|view| {
         let owner = labels.owner_name(&view).or(labels.owner_email(&view)).unwrap_or_default();
         let time_left = match view.expires {
+            Expiry::Policy(at) if at <= now => format!("{} overdue", duration(now - at)),
             Expiry::At(at) | Expiry::Policy(at) => relative(at, now),
             expires => expires.label().to_owned(),
         };
         let state = match (view.state, view.band) {
+            (State::Active, Some(Band::Expired)) => DUE_FOR_ROTATION,
             (State::Active, Some(band)) => band.label(),
             (state, _) => state.label(),
         };

@@ -14,11 +14,11 @@ use crate::app::setup::Setup;
 use crate::app::{self, Shard};
 use crate::collector::{collect, describe};
 use crate::core::clock::Clock;
-use crate::core::inventory::Inventory;
+use crate::core::inventory::{Inventory, TokenView};
 use crate::core::outcome::Outcome;
-use crate::core::token::State;
+use crate::core::token::{Expiry, State};
 use crate::exposition;
-use crate::pages::humanize::relative;
+use crate::pages::humanize::{duration, relative};
 use crate::pages::tokens::display_name;
 use crate::schema::diagnostic::did_you_mean;
 
@@ -38,12 +38,11 @@ pub(super) async fn run(args: ListArgs) -> Result<Exit, Failure> {
         Output::Csv => format::csv(&inventory, labels, now),
         Output::Prom => exposition::render(&inventory, labels, now),
     })?;
-    let expiring = args.fail_within.map_or_else(Vec::new, |within| expiring(&inventory, within, now));
-    expiring.iter().for_each(print::note);
-    Ok(match (expiring.is_empty(), complete) {
-        (false, _) => Exit::Failed,
-        (true, false) => Exit::Incomplete,
-        (true, true) => Exit::Success,
+    let expiring = args.fail_within.is_some_and(|within| report_expiring(&inventory, within, args.all, now));
+    Ok(match (expiring, complete) {
+        (true, _) => Exit::Failed,
+        (false, false) => Exit::Incomplete,
+        (false, true) => Exit::Success,
     })
 }
 
@@ -104,17 +103,37 @@ fn problems(source: &str, outcome: &Outcome) -> Vec<String> {
     lines
 }
 
-/// Active tokens that expire within the duration, and expired ones, one line each.
-fn expiring(inventory: &Inventory, within: TimeDelta, now: DateTime<Utc>) -> Vec<String> {
+/// Prints the tokens that have expired or expire within the duration, one line each. Returns whether there are any.
+///
+/// As the alerts do, it counts only tokens in a band, unless `all` is set.
+fn report_expiring(inventory: &Inventory, within: TimeDelta, all: bool, now: DateTime<Utc>) -> bool {
     let limit = now.checked_add_signed(within).unwrap_or(DateTime::<Utc>::MAX_UTC);
-    let tokens = inventory.tokens(now).filter_map(|view| {
-        let expiry = view.expires.timestamp()?;
-        if !(view.state == State::Expired || view.state == State::Active && expiry <= limit) {
-            return None;
-        }
-        let expires = if expiry <= now { "expired" } else { "expires" };
-        let (kind, name) = (&view.token.kind, display_name(&view));
-        Some(format!("{}: {kind} {name} {expires} {}", view.source, relative(expiry, now)))
-    });
-    tokens.collect()
+    let works_or_expired = |view: &TokenView<'_>| matches!(view.state, State::Active | State::Expired);
+    let in_time = |view: &TokenView<'_>| view.expires.timestamp().is_some_and(|expiry| expiry <= limit);
+    let found = inventory.tokens(now).filter(|view| works_or_expired(view) && in_time(view));
+    let (counted, others): (Vec<_>, Vec<_>) = found.partition(|view| all || view.band.is_some());
+    for view in &counted {
+        print::note(format!("{}: {} {} {}", view.source, view.token.kind, display_name(view), expiry_text(view, now)));
+    }
+    if !others.is_empty() {
+        print::note(format!(
+            "not counted: {} that {} within {}, in no alert band (see alert_lead, min_lifetime, expired_retention); count with --all",
+            if others.len() == 1 { "1 token".to_owned() } else { format!("{} tokens", others.len()) },
+            if others.len() == 1 { "has expired or expires" } else { "have expired or expire" },
+            duration(within),
+        ));
+    }
+    !counted.is_empty()
+}
+
+/// `expires in 3 days`, `expired 2 hours ago`, `is due for rotation in 3 days`.
+fn expiry_text(view: &TokenView<'_>, now: DateTime<Utc>) -> String {
+    match view.expires {
+        Expiry::At(at) if at <= now => format!("expired {}", relative(at, now)),
+        Expiry::At(at) => format!("expires {}", relative(at, now)),
+        Expiry::Policy(at) if at <= now => format!("is due for rotation, {} overdue", duration(now - at)),
+        Expiry::Policy(at) => format!("is due for rotation {}", relative(at, now)),
+        Expiry::Never => "never expires".to_owned(),
+        Expiry::Unknown => "has an unknown expiry".to_owned(),
+    }
 }

@@ -119,10 +119,11 @@ impl Entry {
 
     /// The state with this expiry.
     pub(super) fn state_with(&self, expires: Expiry, now: DateTime<Utc>) -> State {
-        match expires.timestamp() {
+        match expires {
             _ if self.token.disabled => State::Disabled,
             _ if self.replaced_until.is_some_and(|until| now < until) => State::Replaced,
-            Some(at) if at <= now => State::Expired,
+            Expiry::At(at) if at <= now => State::Expired,
+            // A token that is due for rotation still works.
             _ => State::Active,
         }
     }

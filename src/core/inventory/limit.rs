@@ -14,10 +14,12 @@ pub(super) fn enforce(entries: &mut Vec<Entry>, policy: &Policy, now: DateTime<U
         return 0;
     }
     let rank = |entry: &Entry| match entry.expires() {
-        Expiry::At(at) | Expiry::Policy(at) => {
+        Expiry::At(at) => {
             let is_over = at.checked_add_signed(policy.expired_retention).is_some_and(|over| over <= now);
             (if is_over { 3 } else { 0 }, at)
         }
+        // A token that is due for rotation still works.
+        Expiry::Policy(at) => (0, at),
         Expiry::Unknown => (1, now),
         Expiry::Never => (2, now),
     };

@@ -219,6 +219,15 @@ fn token_limit_keeps_the_soonest_to_expire() {
 }
 
 #[test]
+fn token_limit_keeps_tokens_that_are_due_for_rotation() {
+    let rule = Rule { rotate_after: Some(TimeDelta::days(30)), ..Rule::default() };
+    let mut inventory = inventory_with(Policy { token_limit: 1, ..policy() }, vec![rule]);
+    let unlimited = Token { expires: Expiry::Never, ..token("a-overdue-for-a-year", 0) };
+    collect(&mut inventory, vec![unlimited, token("b-late", 300)], day(0));
+    assert_eq!(ids(&inventory, day(0)), ["a-overdue-for-a-year"]);
+}
+
+#[test]
 fn dropped_and_filtered_counts_survive_a_failure() {
     let mut inventory = inventory_with(Policy { token_limit: 1, ..policy() }, vec![drop("^3")]);
     collect(&mut inventory, vec![token("1", 60), token("2", 61), token("3", 62)], day(0));

@@ -126,7 +126,7 @@ fn view_shows_the_overrides_of_rules() {
 }
 
 #[test]
-fn token_is_due_for_rotation_until_it_is_removed() {
+fn token_is_active_and_due_for_rotation_until_it_is_removed() {
     let rule = Rule { rotate_after: Some(TimeDelta::days(370)), ..Rule::default() };
     let mut inventory = inventory_with(policy(), vec![rule]);
     let unlimited = || Token { expires: Expiry::Never, ..token("1", 0) };
@@ -134,7 +134,10 @@ fn token_is_due_for_rotation_until_it_is_removed() {
     let found = view(&inventory, "1", day(0));
     assert_eq!((found.expires, found.band), (Expiry::Policy(day(5)), Some(Band::Critical)));
     assert!(found.findings.is_empty(), "a rule requires its rotation");
-    assert_eq!(view(&inventory, "1", day(5)).band, Some(Band::Expired));
+    for later in [day(5), day(500)] {
+        let found = view(&inventory, "1", later);
+        assert_eq!((found.state, found.band), (State::Active, Some(Band::Expired)), "it still works");
+    }
     collect(&mut inventory, vec![], day(6));
     collect(&mut inventory, vec![], day(7));
     assert!(states(&inventory, day(7)).is_empty(), "it was rotated, not expired");
