@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_token_expiry_exporter_global_optspecs
-    string join \n config.file= providers.dir= storage.path= web.listen-address= web.probe-listen-address= web.telemetry-path= web.config.file= web.enable-lifecycle shard= log.level= log.format= h/help V/version
+    string join \n config.file= providers.dir= storage.path= web.listen-address= web.probe-listen-address= web.telemetry-path= web.external-url= web.route-prefix= web.config.file= web.enable-lifecycle shard= log.level= log.format= h/help V/version
 end
 
 function __fish_token_expiry_exporter_needs_command
@@ -30,6 +30,8 @@ complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -l web.listen-address -d 'Address to listen on, such as :10984 or 127.0.0.1:10984; repeatable' -r
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -l web.probe-listen-address -d 'Separate address for /-/healthy and /-/ready only, without TLS or authentication' -r
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -l web.telemetry-path -d 'Path of the metrics' -r
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -l web.external-url -d 'URL at which a reverse proxy serves the exporter; its path is the default of --web.route-prefix' -r
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -l web.route-prefix -d 'Prefix of all paths, which also work without it' -r
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -l web.config.file -d 'Web configuration file (exporter-toolkit format): TLS, client certificates, users' -r -F
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -l shard -d 'Collect only shard I of N, such as 1/3; in a StatefulSet POD/N, such as exporter-0/3' -r
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -l log.level -d 'Minimum log level' -r -f -a "debug\t''
@@ -55,6 +57,8 @@ complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcomm
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand serve" -l web.listen-address -d 'Address to listen on, such as :10984 or 127.0.0.1:10984; repeatable' -r
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand serve" -l web.probe-listen-address -d 'Separate address for /-/healthy and /-/ready only, without TLS or authentication' -r
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand serve" -l web.telemetry-path -d 'Path of the metrics' -r
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand serve" -l web.external-url -d 'URL at which a reverse proxy serves the exporter; its path is the default of --web.route-prefix' -r
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand serve" -l web.route-prefix -d 'Prefix of all paths, which also work without it' -r
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand serve" -l web.config.file -d 'Web configuration file (exporter-toolkit format): TLS, client certificates, users' -r -F
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand serve" -l shard -d 'Collect only shard I of N, such as 1/3; in a StatefulSet POD/N, such as exporter-0/3' -r
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand serve" -l log.level -d 'Minimum log level' -r -f -a "debug\t''

@@ -28,7 +28,7 @@ use crate::core::clock::Clock;
 use crate::core::inventory::SharedInventory;
 use crate::exposition::exporter::{Build, ExporterMetrics};
 use crate::exposition::page::Page;
-use crate::pages::path::TelemetryPath;
+use crate::pages::path::{RoutePrefix, TelemetryPath};
 use crate::pages::render_limit::RenderLimit;
 use crate::pages::{self, AppState};
 use crate::schema::diagnostic::Diagnostics;
@@ -56,6 +56,8 @@ pub struct RunOptions {
     /// Directory of the persisted inventory; `None`: not persisted.
     pub storage: Option<PathBuf>,
     pub telemetry_path: TelemetryPath,
+    /// A prefix of all paths, not ambiguous with `telemetry_path`.
+    pub route_prefix: RoutePrefix,
     /// File with TLS, client certificates and users.
     pub web_config: Option<PathBuf>,
     /// Enables `POST /-/reload`.
@@ -75,6 +77,7 @@ impl RunOptions {
             paths,
             storage: None,
             telemetry_path: TelemetryPath::default(),
+            route_prefix: RoutePrefix::default(),
             web_config: None,
             lifecycle: false,
             shard: Shard::WHOLE,
@@ -155,6 +158,7 @@ pub async fn run(
         render_limit: RenderLimit::default(),
         reload: options.lifecycle.then_some(request_reload),
         telemetry_path: options.telemetry_path,
+        route_prefix: options.route_prefix,
     });
     let site = Site {
         main: pages::router(Arc::clone(&state)),

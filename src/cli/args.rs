@@ -13,7 +13,7 @@ use super::exit;
 use crate::app::setup::ConfigPaths;
 use crate::app::{BUILD, Shard};
 use crate::core::time::parse_duration;
-use crate::pages::path::TelemetryPath;
+use crate::pages::path::{RoutePrefix, TelemetryPath};
 
 /// With the commit, if the builder set it.
 static VERSION: LazyLock<String> = LazyLock::new(|| match BUILD.revision {
@@ -120,6 +120,12 @@ pub(super) struct WebArgs {
     /// Path of the metrics
     #[arg(long = "web.telemetry-path", value_name = "PATH", default_value = "/metrics")]
     pub(super) telemetry_path: TelemetryPath,
+    /// URL at which a reverse proxy serves the exporter; its path is the default of --web.route-prefix
+    #[arg(long = "web.external-url", value_name = "URL", value_parser = RoutePrefix::of_external_url)]
+    pub(super) external_url: Option<RoutePrefix>,
+    /// Prefix of all paths, which also work without it
+    #[arg(long = "web.route-prefix", value_name = "PATH")]
+    pub(super) route_prefix: Option<RoutePrefix>,
     /// Web configuration file (exporter-toolkit format): TLS, client certificates, users
     #[arg(long = "web.config.file", value_name = "FILE")]
     pub(super) web_config: Option<PathBuf>,

@@ -11,11 +11,18 @@ use tokio::signal::unix::{SignalKind, signal};
 use tracing::info;
 
 use super::args::ServeArgs;
-use super::exit::{Exit, Failure};
+use super::exit::{Exit, Failure, invalid};
 use crate::app::{self, BUILD, RunError, RunOptions};
 use crate::server::Listeners;
 
 pub(super) async fn run(args: ServeArgs, lost_log_lines: Arc<AtomicU64>) -> Result<Exit, Failure> {
+    let (prefix, metrics) =
+        (args.web.route_prefix.or(args.web.external_url).unwrap_or_default(), args.web.telemetry_path);
+    if prefix.is_ambiguous_with(&metrics) {
+        let problem =
+            format!("`{prefix}` makes the path of the metrics, `{metrics}`, ambiguous; choose another prefix");
+        return Err(invalid("--web.route-prefix", problem));
+    }
     raise_open_file_limit();
     let mut listeners = Listeners { main: Vec::new(), probe: None };
     for address in args.web.listen {
@@ -31,7 +38,8 @@ pub(super) async fn run(args: ServeArgs, lost_log_lines: Arc<AtomicU64>) -> Resu
     }
     let options = RunOptions {
         storage: args.storage,
-        telemetry_path: args.web.telemetry_path,
+        telemetry_path: metrics,
+        route_prefix: prefix,
         web_config: args.web.web_config,
         lifecycle: args.web.lifecycle,
         shard: args.shard,

@@ -18,33 +18,47 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::State;
 use axum::http::{Method, StatusCode, Uri};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::{IntoResponse as _, Redirect, Response};
 use axum::routing::{get, post};
+
+use path::RoutePrefix;
 
 pub use security_headers::security_headers;
 pub use state::{AppState, Reload};
 
-/// Every path, for the main listeners.
+/// Every path, for the main listeners: with and without the prefix, as a proxy may remove it.
 pub fn router(state: Arc<AppState>) -> Router {
+    let mut router = routes(&state, &RoutePrefix::default());
+    let prefix = &state.route_prefix;
+    if !prefix.is_empty() {
+        let relative = prefix.with_slash();
+        let redirect = async move || Redirect::temporary(&relative);
+        router = router.merge(routes(&state, prefix)).route(&prefix.to_string(), get(redirect));
+    }
+    router.fallback(unknown_path).method_not_allowed_fallback(unknown_method).with_state(state)
+}
+
+fn routes(state: &AppState, prefix: &RoutePrefix) -> Router<Arc<AppState>> {
     Router::new()
-        .route(path::STATUS, get(status::get))
-        .route(&state.telemetry_path.to_string(), get(metrics::get))
-        .route(path::TOKENS, get(tokens::get))
-        .route(path::CALENDAR, get(calendar::get))
-        .route(path::RELOAD, post(lifecycle::reload).put(lifecycle::reload))
-        .merge(probes())
-        .fallback(unknown_path)
-        .method_not_allowed_fallback(unknown_method)
-        .with_state(state)
+        .route(&prefix.with(path::STATUS), get(status::get))
+        .route(&prefix.with(&state.telemetry_path.to_string()), get(metrics::get))
+        .route(&prefix.with(path::TOKENS), get(tokens::get))
+        .route(&prefix.with(path::CALENDAR), get(calendar::get))
+        .route(&prefix.with(path::RELOAD), post(lifecycle::reload).put(lifecycle::reload))
+        .merge(probes(prefix))
 }
 
 /// `/-/healthy` and `/-/ready` only, for the listener without access control.
 pub fn probe_router(state: Arc<AppState>) -> Router {
-    probes().fallback(unknown_probe).method_not_allowed_fallback(unknown_method).with_state(state)
+    probes(&RoutePrefix::default())
+        .fallback(unknown_probe)
+        .method_not_allowed_fallback(unknown_method)
+        .with_state(state)
 }
 
-fn probes() -> Router<Arc<AppState>> {
-    Router::new().route(path::HEALTHY, get(lifecycle::healthy)).route(path::READY, get(lifecycle::ready))
+fn probes(prefix: &RoutePrefix) -> Router<Arc<AppState>> {
+    let (healthy, ready) = (prefix.with(path::HEALTHY), prefix.with(path::READY));
+    Router::new().route(&healthy, get(lifecycle::healthy)).route(&ready, get(lifecycle::ready))
 }
 
 async fn unknown_path(State(state): State<Arc<AppState>>, uri: Uri) -> (StatusCode, String) {

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::core::web_url::web_url;
+
 /// The status page.
 pub const STATUS: &str = "/";
 /// The list of tokens.
@@ -42,16 +44,75 @@ impl FromStr for TelemetryPath {
         if FIXED.contains(&path) {
             return Err(format!("`{path}` is in use; choose another path, such as `/metrics`"));
         }
-        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-_.~".contains(&byte);
-        if !path.starts_with('/') || !path.bytes().all(is_plain) {
-            return Err("expected `/`, followed by letters, digits and `/ - _ . ~`".to_owned());
+        plain(path).map(Self)
+    }
+}
+
+fn plain(path: &str) -> Result<String, String> {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-_.~".contains(&byte);
+    if !path.starts_with('/') || !path.bytes().all(is_plain) {
+        return Err("expected `/`, followed by letters, digits and `/ - _ . ~`".to_owned());
+    }
+    Ok(path.to_owned())
+}
+
+/// A prefix of every path, as a reverse proxy sends it: `--web.route-prefix`. It has no slash at the end.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RoutePrefix(String);
+
+impl RoutePrefix {
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// This path with the prefix.
+    pub(super) fn with(&self, path: &str) -> String {
+        format!("{}{path}", self.0)
+    }
+
+    /// The prefix with a slash, as a link that is relative to the prefix without one.
+    pub(super) fn with_slash(&self) -> String {
+        format!("{}/", self.0.rsplit('/').next().unwrap_or_default())
+    }
+
+    /// The path of the URL at which a proxy serves the exporter.
+    ///
+    /// # Errors
+    /// If it is not an absolute http(s) URL, or has more than a path.
+    pub fn of_external_url(url: &str) -> Result<Self, String> {
+        let expected = || "expected a URL such as `https://example.com/tokens/`".to_owned();
+        let url = web_url(url).filter(|url| url.query().is_none() && url.fragment().is_none()).ok_or_else(expected)?;
+        url.path().parse()
+    }
+
+    /// Whether a path with the prefix is the path of the metrics.
+    pub fn is_ambiguous_with(&self, TelemetryPath(metrics): &TelemetryPath) -> bool {
+        !self.is_empty() && (self.0 == *metrics || FIXED.iter().any(|path| self.with(path) == *metrics))
+    }
+}
+
+impl fmt::Display for RoutePrefix {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        to.write_str(&self.0)
+    }
+}
+
+impl FromStr for RoutePrefix {
+    type Err = String;
+
+    fn from_str(prefix: &str) -> Result<Self, String> {
+        let prefix = prefix.trim_end_matches('/');
+        if FIXED.contains(&prefix) {
+            return Err(format!("`{prefix}` is in use; choose another prefix, such as `/tokens`"));
         }
-        Ok(Self(path.to_owned()))
+        if prefix.is_empty() { Ok(Self::default()) } else { plain(prefix).map(Self) }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
 
     #[test]
@@ -67,6 +128,55 @@ mod tests {
             ("/a b", false),
         ] {
             assert_eq!(path.parse::<TelemetryPath>().is_ok(), is_valid, "{path}");
+        }
+    }
+
+    #[test]
+    fn route_prefix_is_plain_and_has_no_slash_at_the_end() {
+        for (prefix, expected) in [
+            ("/", Ok("")),
+            ("", Ok("")),
+            ("/tokens", Ok("/tokens")),
+            ("/tokens/", Ok("/tokens")),
+            ("/a/b-c_d.e~//", Ok("/a/b-c_d.e~")),
+            ("tokens", Err("expected `/`, followed by letters, digits and `/ - _ . ~`")),
+            ("/{x}", Err("expected `/`, followed by letters, digits and `/ - _ . ~`")),
+            ("/calendar.ics/", Err("`/calendar.ics` is in use; choose another prefix, such as `/tokens`")),
+        ] {
+            let parsed = prefix.parse::<RoutePrefix>().map(|prefix| prefix.to_string());
+            assert_eq!(parsed, expected.map(str::to_owned).map_err(str::to_owned), "{prefix}");
+        }
+    }
+
+    #[test]
+    fn external_url_gives_the_prefix() {
+        for (url, expected) in [
+            ("https://example.com/tokens/", Some("/tokens")),
+            ("http://example.com:8080/a/b", Some("/a/b")),
+            ("https://example.com", Some("")),
+            ("https://example.com/?x=1", None),
+            ("https://example.com/#x", None),
+            ("https://example.com/a%20b", None),
+            ("ftp://example.com/tokens", None),
+            ("/tokens", None),
+        ] {
+            let prefix = RoutePrefix::of_external_url(url).ok().map(|prefix| prefix.to_string());
+            assert_eq!(prefix.as_deref(), expected, "{url}");
+        }
+    }
+
+    #[test]
+    fn prefix_is_ambiguous_if_a_path_would_be_in_use_twice() {
+        for (prefix, metrics, expected) in [
+            ("/tokens", "/metrics", false),
+            ("/tokens", "/tokens/metrics", false),
+            ("/", "/metrics", false),
+            ("/metrics", "/metrics", true),
+            ("/tokens", "/tokens/calendar.ics", true),
+            ("/tokens", "/tokens/", true),
+        ] {
+            let prefix: RoutePrefix = prefix.parse().unwrap();
+            assert_eq!(prefix.is_ambiguous_with(&metrics.parse().unwrap()), expected, "{prefix} {metrics}");
         }
     }
 }

@@ -9,7 +9,7 @@ use axum::response::Response;
 use parking_lot::RwLock;
 use tokio::sync::{mpsc, oneshot};
 
-use super::path::TelemetryPath;
+use super::path::{RoutePrefix, TelemetryPath};
 use super::render_limit::RenderLimit;
 use crate::core::clock::Clock;
 use crate::core::inventory::Inventory;
@@ -38,6 +38,8 @@ pub struct AppState {
     pub reload: Option<mpsc::Sender<Reload>>,
     /// The path of the metrics.
     pub telemetry_path: TelemetryPath,
+    /// The prefix of all paths, which also exist without it.
+    pub route_prefix: RoutePrefix,
 }
 
 impl AppState {

@@ -59,10 +59,11 @@ fn page(state: &AppState) -> Markup {
             body {
                 h1 { "Token expiry" }
                 p.soft { "token-expiry-exporter " (state.version) " · " (rfc3339(now)) }
+                // Relative: a proxy may serve the page below any path.
                 nav {
-                    a href=(state.telemetry_path) { "Metrics" }
-                    a href=(path::TOKENS) { "Tokens as JSON" }
-                    a href=(path::CALENDAR) { "Calendar" }
+                    a href={ "." (state.telemetry_path) } { "Metrics" }
+                    a href={ "." (path::TOKENS) } { "Tokens as JSON" }
+                    a href={ "." (path::CALENDAR) } { "Calendar" }
                 }
                 (sources_section(&sources, &counts, now))
                 (failed_scopes_section(&sources))

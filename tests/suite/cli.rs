@@ -66,6 +66,8 @@ fn help_has_every_flag_and_subcommand() {
         "--web.listen-address",
         "--web.probe-listen-address",
         "--web.telemetry-path",
+        "--web.external-url",
+        "--web.route-prefix",
         "--web.config.file",
         "--web.enable-lifecycle",
         "--log.level",
@@ -82,9 +84,14 @@ fn help_has_every_flag_and_subcommand() {
 
 #[test]
 fn invalid_flag_exits_with_2() {
-    for args in
-        [&["--shard", "4/3"][..], &["list", "--fail-within", "soon"], &["--web.telemetry-path", "/-/ready"], &["fly"]]
-    {
+    for args in [
+        &["--shard", "4/3"][..],
+        &["--web.external-url", "tokens"],
+        &["--web.route-prefix", "/metrics"],
+        &["list", "--fail-within", "soon"],
+        &["--web.telemetry-path", "/-/ready"],
+        &["fly"],
+    ] {
         let (code, out, err) = run(args);
         assert_eq!((code, out.as_str()), (2, ""), "{args:?}: {err}");
     }

@@ -18,6 +18,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::Value;
 use server::Server;
 use token_expiry_exporter::exposition::Labels;
+use url::Url;
 
 #[tokio::test]
 async fn metrics_follow_accept_and_accept_encoding() {
@@ -58,6 +59,53 @@ async fn status_page_shows_sources_failed_scopes_and_tokens_without_scripts() {
     }
     assert!(!page.text.contains("<script") && !page.text.contains("javascript:"));
     assert!(!page.text.contains("<td>disabled</td>"), "disabled tokens are not listed");
+}
+
+/// The targets of the links of a page, relative to its address.
+fn link_targets(page: &str, address: &str) -> Vec<String> {
+    let page_address = Url::parse(address).unwrap();
+    let links = page.split("href=\"").skip(1).map(|rest| rest.split_once('"').unwrap().0);
+    links.map(|link| page_address.join(link).unwrap().to_string()).filter(|link| link.contains("//proxy/")).collect()
+}
+
+#[tokio::test]
+async fn links_of_the_status_page_stay_below_the_path_of_a_proxy() {
+    let server = Server::start_with(None, |state| state.telemetry_path = "/my/metrics".parse().unwrap()).await;
+    let page = server.get("/").await.text;
+    let pages = ["my/metrics", "api/v1/tokens", "calendar.ics"];
+    for below in ["http://proxy/", "http://proxy/tokens/", "http://proxy/a/b/"] {
+        let expected = pages.map(|page| format!("{below}{page}"));
+        assert_eq!(link_targets(&page, below), expected, "{below}");
+    }
+    for page in pages {
+        assert_eq!(server.get(&format!("/{page}")).await.status, StatusCode::OK, "{page}");
+    }
+}
+
+#[tokio::test]
+async fn every_path_is_served_with_and_without_the_route_prefix() {
+    let server = Server::start_with(None, |state| state.route_prefix = "/a/tokens/".parse().unwrap()).await;
+    server.state.ready.store(true, Ordering::Release);
+    for path in ["/", "/metrics", "/api/v1/tokens?limit=1", "/calendar.ics", "/-/healthy", "/-/ready"] {
+        let (plain, prefixed) = (server.get(path).await, server.get(&format!("/a/tokens{path}")).await);
+        assert_eq!((plain.status, prefixed.status), (StatusCode::OK, StatusCode::OK), "{path}");
+        assert_eq!(prefixed.header("content-type"), plain.header("content-type"), "{path}");
+    }
+    let page = server.get("/a/tokens").await;
+    assert!(page.text.contains("<h1>Token expiry</h1>"), "the redirect to the prefix with a slash is followed");
+    let page = server.get("/a/tokens/").await;
+    for link in link_targets(&page.text, "http://proxy/a/tokens/") {
+        let path = link.strip_prefix("http://proxy").unwrap();
+        assert_eq!(server.get(path).await.status, StatusCode::OK, "{link}");
+    }
+    for path in ["/a/", "/tokens/metrics", "/a/tokens/nowhere"] {
+        assert_eq!(server.get(path).await.status, StatusCode::NOT_FOUND, "{path}");
+    }
+    let rejected = server.request(Method::DELETE, "/a/tokens/metrics", &[]).await;
+    assert_eq!(rejected.status, StatusCode::METHOD_NOT_ALLOWED);
+    let metrics = server.get("/a/tokens/metrics").await.text;
+    let counted = "token_expiry_exporter_http_requests_total{code=\"200\",path=\"/a/tokens/calendar.ics\"} 2\n";
+    assert!(metrics.contains(counted), "{metrics}");
 }
 
 #[tokio::test]

@@ -110,6 +110,13 @@ resources:
 - --web.listen-address=:{{ .Values.web.port }}
 - --web.probe-listen-address=:{{ .Values.probes.port }}
 - --web.telemetry-path={{ .Values.web.telemetryPath }}
+{{- with .Values.ingress }}
+{{- /* The path of one page is no prefix. Other characters are a pattern, for a controller that rewrites the path. */}}
+{{- $pages := list "" "/api/v1/tokens" "/calendar.ics" "/-/healthy" "/-/ready" "/-/reload" $.Values.web.telemetryPath }}
+{{- if and .enabled (not (has (trimSuffix "/" .path) $pages)) (regexMatch "^/[A-Za-z0-9/_.~-]*$" .path) }}
+- --web.route-prefix={{ .path }}
+{{- end }}
+{{- end }}
 {{- if or (include "tee.web" .) .Values.web.existingSecret.name }}
 - --web.config.file=/etc/token-expiry-exporter/web/{{ ternary .Values.web.existingSecret.key "web.yaml" (ne .Values.web.existingSecret.name "") }}
 {{- end }}

@@ -57,6 +57,26 @@ fn validator_rejects_invalid_manifests() {
 }
 
 #[test]
+fn exporter_serves_the_path_of_the_ingress() {
+    let set = &value_sets("good")["ingress"];
+    for (path, prefix) in [
+        ("/tokens", Some("--web.route-prefix=/tokens")),
+        ("/a/tokens/", Some("--web.route-prefix=/a/tokens/")),
+        ("/", None),
+        ("/calendar.ics", None),
+        ("/metrics", None),
+        ("/tokens(/|$)(.*)", None),
+    ] {
+        let rendered = manifests(&template(set, &[&format!("--set-string=ingress.path={path}")]).unwrap());
+        let container = &workload(&rendered)["spec"]["template"]["spec"]["containers"][0];
+        let args: Vec<_> = container["args"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+        let found = args.iter().copied().find(|arg| arg.starts_with("--web.route-prefix"));
+        assert_eq!(found, prefix, "{path}: {args:?}");
+        assert!(args.contains(&"--web.telemetry-path=/metrics"), "{args:?}");
+    }
+}
+
+#[test]
 fn helm_lint_reports_no_warning() {
     helm(&["lint", "--strict", CHART]).unwrap_or_else(|error| panic!("{error}"));
     for (name, path) in value_sets("good") {

@@ -12,7 +12,7 @@ use serde_json::Value;
 use token_expiry_exporter::exposition::Labels;
 use token_expiry_exporter::exposition::exporter::{Build, ExporterMetrics};
 use token_expiry_exporter::exposition::page::Page;
-use token_expiry_exporter::pages::path::TelemetryPath;
+use token_expiry_exporter::pages::path::{RoutePrefix, TelemetryPath};
 use token_expiry_exporter::pages::render_limit::RenderLimit;
 use token_expiry_exporter::pages::{self, AppState, Reload};
 use token_expiry_exporter::server::access::AccessControl;
@@ -85,6 +85,7 @@ impl Server {
             ready: Arc::new(AtomicBool::new(false)),
             reload: Some(reload),
             telemetry_path: TelemetryPath::default(),
+            route_prefix: RoutePrefix::default(),
             stopping: Arc::new(AtomicBool::new(false)),
             render_limit: RenderLimit::default(),
         };
