@@ -116,7 +116,12 @@ pub(super) static SOURCE: Table = Table::new(&[
     token_limit(FILE_DEFAULT),
     policy(const { &Table::new(const { &limits(FILE_DEFAULT, FILE_DEFAULT, FILE_DEFAULT) }) }),
     Key::optional("tls", Record(&TLS), "certificates, read at each collection"),
-    key("proxy", Domain(&PROXY), Described("the environment's"), "an http, https, socks5 or socks5h proxy"),
+    key(
+        "proxy",
+        Domain(&PROXY),
+        Described("the environment's"),
+        "an http, https, socks5 or socks5h proxy; without it HTTPS_PROXY, HTTP_PROXY and NO_PROXY count",
+    ),
 ])
 .named("source", "A source")
 .help("An element of `sources`. Its provider may have further settings.")

@@ -24,6 +24,10 @@ impl TransportError {
         Self { reason, what: what.into(), sent: true }
     }
 
+    pub(super) fn too_large(limit: usize) -> Self {
+        Self::new(Reason::TooLarge, format!("response exceeds {limit} bytes"))
+    }
+
     pub(super) fn before_send(reason: Reason, what: impl Into<String>) -> Self {
         Self { reason, what: what.into(), sent: false }
     }
@@ -40,8 +44,6 @@ impl From<reqwest::Error> for TransportError {
             (Reason::Internal, "cannot build the request")
         } else if error.is_connect() {
             (Reason::Connect, "connection failed")
-        } else if error_chain(&error).any(is_corrupt) {
-            (Reason::Decode, "cannot decompress the response")
         } else {
             (Reason::Connect, "connection closed before the response was complete")
         };
@@ -69,13 +71,6 @@ fn describe_tls(error: &rustls::Error) -> String {
 pub(super) fn root_cause(error: &(dyn Error + 'static)) -> String {
     let text = error_chain(error).last().map(ToString::to_string).unwrap_or_default();
     redact::message(text.split(" (os error").next().unwrap_or_default())
-}
-
-/// Whether the data is not in the format that the headers declare. A truncated body has another error kind.
-fn is_corrupt(error: &(dyn Error + 'static)) -> bool {
-    error
-        .downcast_ref::<io::Error>()
-        .is_some_and(|error| matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput))
 }
 
 /// An error and its causes. The `source` of an `io::Error` skips the error that it wraps.

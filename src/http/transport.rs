@@ -1,23 +1,24 @@
 //! Connections, with their certificates and proxy, and one request over them.
 
-use http::header::HeaderMap;
+use http::header::{ACCEPT_ENCODING, HeaderMap, HeaderValue};
 use url::{Host, Url};
 
 use super::error::{TransportError, root_cause};
 use super::message::{Request, Response};
+use super::no_proxy::NoProxy;
 use super::options::Options;
-use super::tls;
+use super::{content_coding, tls};
 use crate::core::certificates::TlsMaterial;
-use crate::core::failure::Reason;
 
 const USER_AGENT: &str = concat!("token-expiry-exporter/", env!("CARGO_PKG_VERSION"));
 
 /// The connections of one client.
 pub(super) struct Transport {
     clients: reqwest::Client,
-    /// For loopback addresses, which the environment's proxy cannot reach; as in Go's `net/http`, and so in every other
-    /// exporter. A configured proxy is always used.
-    loopback: reqwest::Client,
+    /// Without the environment's proxy, for `NO_PROXY` and for loopback addresses, which the proxy cannot reach; as in Go's
+    /// `net/http`, and so in every other exporter. A configured proxy is always used.
+    direct: reqwest::Client,
+    no_proxy: NoProxy,
 }
 
 impl Transport {
@@ -31,9 +32,11 @@ impl Transport {
         Ok(match &options.proxy {
             Some(proxy) => {
                 let clients = build(builder().proxy(parse_proxy(proxy)?))?;
-                Self { loopback: clients.clone(), clients }
+                Self { direct: clients.clone(), clients, no_proxy: NoProxy::default() }
             }
-            None => Self { loopback: build(builder().no_proxy())?, clients: build(builder())? },
+            None => {
+                Self { direct: build(builder().no_proxy())?, clients: build(builder())?, no_proxy: NoProxy::from_env() }
+            }
         })
     }
 
@@ -45,27 +48,31 @@ impl Transport {
         headers: &HeaderMap,
         limit: usize,
     ) -> Result<Response, TransportError> {
-        let client = if is_loopback(url) { &self.loopback } else { &self.clients };
+        let is_direct = is_loopback(url) || self.no_proxy.matches(url);
+        let client = if is_direct { &self.direct } else { &self.clients };
         let mut builder = client.request(request.method.clone(), url.clone()).headers(headers.clone());
         if let Some(body) = request.body.bytes() {
             builder = builder.body(body);
         }
         let response = builder.send().await?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        Ok(Response { status, headers, body: read_body(response, limit).await?, attempts: 0, url: url.clone() })
+        let body = match content_coding::decode(&headers, read_body(response, limit).await?, limit) {
+            // The status says more than a body that is unreadable.
+            Err(_) if status >= 300 => Vec::new(),
+            body => body?,
+        };
+        Ok(Response { status, headers, body, attempts: 0, url: url.clone() })
     }
 }
 
-/// The limit applies after decompression, so that a small response cannot become a large one.
 async fn read_body(mut response: reqwest::Response, limit: usize) -> Result<Vec<u8>, TransportError> {
-    let too_large = || TransportError::new(Reason::TooLarge, format!("response exceeds {limit} bytes"));
     if response.content_length().is_some_and(|length| length > limit as u64) {
-        return Err(too_large());
+        return Err(TransportError::too_large(limit));
     }
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await? {
         if chunk.len() > limit - body.len() {
-            return Err(too_large());
+            return Err(TransportError::too_large(limit));
         }
         body.extend_from_slice(&chunk);
     }
@@ -75,6 +82,7 @@ async fn read_body(mut response: reqwest::Response, limit: usize) -> Result<Vec<
 fn builder(options: &Options, tls: rustls::ClientConfig) -> reqwest::ClientBuilder {
     reqwest::Client::builder()
         .user_agent(USER_AGENT)
+        .default_headers(HeaderMap::from_iter([(ACCEPT_ENCODING, HeaderValue::from_static(content_coding::ACCEPTED))]))
         .connect_timeout(options.connect_timeout)
         .redirect(reqwest::redirect::Policy::none())
         // `client` decides on retries and counts them.

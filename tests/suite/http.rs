@@ -275,6 +275,20 @@ async fn decompressed_body_is_limited() {
 }
 
 #[tokio::test]
+async fn codings_of_the_response_are_undone_and_do_not_hide_its_status() {
+    let members = [gzip(b"[1,"), gzip(b"2]")].concat();
+    for (coding, body) in
+        [("x-gzip", members.clone()), ("identity, gzip", members.clone()), ("gzip, gzip", gzip(&members))]
+    {
+        let server = Server::start(vec![respond(200, &[&format!("Content-Encoding: {coding}")], &body)]).await;
+        assert_eq!(fetch(&client(options()), server.url("/a")).await.unwrap().body, b"[1,2]", "{coding}");
+    }
+    let server = Server::start(vec![respond(401, &["Content-Encoding: br"], b"not readable")]).await;
+    let response = fetch(&client(options()), server.url("/a")).await.unwrap();
+    assert_eq!((response.failure_reason(), response.body.as_slice()), (Some(Reason::Unauthorized), &b""[..]));
+}
+
+#[tokio::test]
 async fn redirect_to_the_same_origin_is_followed_with_the_credential() {
     let server = Server::start(vec![respond(302, &["Location: /b?c=d"], b""), respond(200, &[], b"[]")]).await;
     let client = client(options());
@@ -401,6 +415,32 @@ async fn proxy_of_the_environment_is_not_used_for_loopback() {
     let output = tokio::task::spawn_blocking(move || child.output().unwrap()).await.unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
     assert_eq!(proxy.lines(), ["GET http://h.example/remote HTTP/1.1"]);
+}
+
+/// Set for the process that runs `host_of_no_proxy` with a proxy in its environment: the port of a server on this machine.
+const DIRECT_PORT: &str = "HOST_OF_NO_PROXY_PORT";
+
+#[tokio::test]
+async fn host_of_no_proxy() {
+    let Ok(port) = std::env::var(DIRECT_PORT) else { return };
+    // On Linux a connection to this address reaches loopback, but the address is not one of loopback's.
+    let url = Url::parse(&format!("http://0.0.0.0:{port}/direct")).unwrap();
+    assert_eq!(fetch(&client(options()), url).await.unwrap().body, b"[\"direct\"]");
+}
+
+#[tokio::test]
+async fn host_of_no_proxy_is_reached_without_the_proxy() {
+    let proxy = Server::start(vec![respond(200, &[], b"[\"proxy\"]")]).await;
+    let direct = Server::start(vec![respond(200, &[], b"[\"direct\"]")]).await;
+    let port = direct.url("/").port().unwrap();
+    for list in [format!("h.example, 0.0.0.0:{port}"), "0.0.0.0/8".to_owned(), "*".to_owned()] {
+        let mut child = std::process::Command::new(std::env::current_exe().unwrap());
+        child.args(["--exact", "http::host_of_no_proxy"]).env(DIRECT_PORT, port.to_string());
+        child.env("http_proxy", proxy.url("/").as_str()).env("NO_PROXY", &list).env_remove("no_proxy");
+        let output = tokio::task::spawn_blocking(move || child.output().unwrap()).await.unwrap();
+        assert!(output.status.success(), "{list}: {}", String::from_utf8_lossy(&output.stdout));
+    }
+    assert_eq!((proxy.lines().len(), direct.lines().len()), (0, 3));
 }
 
 #[tokio::test]

@@ -97,6 +97,8 @@ pub(crate) fn has_too_many(body: &[u8]) -> bool {
 ///
 /// Invalid Unicode is replaced, not rejected: otherwise a user who can name one token could hide the whole listing.
 pub fn decode(body: &[u8]) -> Option<Val> {
+    // RFC 8259, section 8.1: a parser may ignore a byte order mark.
+    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
     if has_too_many(body) {
         return None;
     }
@@ -163,6 +165,7 @@ mod tests {
         assert_eq!(read("18446744073709551615"), "18446744073709551615");
         assert_eq!(read("-1"), "-1");
         assert_eq!(read("5.0"), "5");
+        assert_eq!(decode("\u{feff}[1]".as_bytes()), decode(b"[1]"), "RFC 8259, section 8.1");
         assert_eq!(to_json(&decode(b"18446744073709551615").unwrap()).as_u64(), Some(u64::MAX));
     }
 

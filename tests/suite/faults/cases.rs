@@ -100,6 +100,9 @@ pub(super) fn bodies(testbed: &mut Testbed) {
         TIMEOUT,
     );
     testbed.response_fault("HTML with the content type of JSON", &Fault::json(HTML), "decode", TIMEOUT);
+    let coded = |coding: &str| Fault::response(200, &[("Content-Encoding", coding)], r#"[{"id": 1}]"#);
+    testbed.response_fault("content coding br, not requested", &coded("br"), "decode", TIMEOUT);
+    testbed.response_fault("damaged gzip", &coded("gzip"), "decode", TIMEOUT);
     testbed.response_fault("empty body with 200", &Fault::json(""), "decode", TIMEOUT);
     testbed.response_fault("`null`", &Fault::json("null"), "decode", TIMEOUT);
     testbed.response_fault("error object with 200", &Fault::json(r#"{"error": "try later"}"#), "decode", TIMEOUT);
