@@ -2,7 +2,8 @@
 //!
 //! In reading order; each module uses only those above it:
 //!
-//! 1. `build_request` fills a request's templates; `next_page` derives the next page's request from a response.
+//! 1. `build_request` fills a request's templates; `more_pages` finds signs of more
+//!    pages, and `next_page` derives the next page's request from a response.
 //! 2. `messages` names requests in errors and picks the provider's message out of a response.
 //! 3. `github_app` signs; `secrets` keeps secrets out of messages; `refusal` stops after a wrong password; `session` logs in and
 //!    sends.
@@ -21,6 +22,7 @@ mod github_app;
 pub mod http_source;
 mod lookup;
 mod messages;
+mod more_pages;
 mod next_page;
 mod own_credential;
 mod pages;

@@ -1,15 +1,16 @@
-//! The request for the next page, from the response to the current one.
+//! The request for the next page, from the response to the current one; and whether a list without one is complete.
 
 use serde_json::Value;
 use url::Url;
 
 use super::build_request::set_query_param;
+use super::more_pages::{MorePages, more_pages, numbered_page_after};
 use crate::core::failure::{Failure, Reason};
 use crate::core::web_url::is_http;
 use crate::http::client::{Body, Request};
 use crate::http::page_guard;
 use crate::providers::language::expression::{Expression, Val, Variables};
-use crate::providers::language::provider::{Pagination, ParamLocation};
+use crate::providers::language::provider::{Pagination, ParamLocation, Request as Listed, Rows};
 use crate::providers::language::value;
 
 /// A page's response, as far as the next request depends on it.
@@ -26,10 +27,23 @@ pub(super) struct PageResponse<'a> {
 }
 
 /// The position in a sequence of pages.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct PageState {
     pages: u64,
     rows: u64,
+    /// The rows of the first page.
+    first_rows: u64,
+    /// The URL of the previous page.
+    previous: Option<Url>,
+    /// The lowest number of rows that a page counted for the whole list.
+    total: Option<u64>,
+}
+
+/// A further page.
+pub(super) struct NextPage {
+    pub(super) request: Request,
+    /// Whether it is only requested in case that the list does not end here.
+    pub(super) is_probe: bool,
 }
 
 /// The first page's request: page numbers and offsets are sent from the start.
@@ -43,25 +57,51 @@ pub(super) fn first_request(pagination: Option<&Pagination>, mut request: Reques
 }
 
 impl PageState {
-    /// The request for the page after this one, made from the first; `None` after the last.
+    /// The page after this one; `None` after the last.
     ///
     /// # Errors
-    /// Reason `redirect` if it is not at the configured server; `decode` if it is unreadable.
-    pub(super) fn next_request(
+    /// Reason `redirect` if it is not at the configured server; `decode` if it is unreadable; `paging` if the response shows that
+    /// there are more rows, but not where.
+    pub(super) fn next_page(
         &mut self,
+        listed: &Listed,
+        first: &Request,
+        page: &PageResponse<'_>,
+    ) -> Result<Option<NextPage>, Failure> {
+        self.pages += 1;
+        self.rows += page.rows;
+        if self.pages == 1 {
+            self.first_rows = page.rows;
+        }
+        let total = listed.total.as_ref().and_then(|total| number(total, page));
+        self.total = self.total.into_iter().chain(total).min();
+        let more = more(listed, page);
+        let request = self.next_request(listed.next.as_ref(), first, page, more.as_ref())?;
+        let next = match request {
+            Some(request) => Some(NextPage { request, is_probe: false }),
+            None => self.check_end(listed, first, page, more.as_ref())?,
+        };
+        self.previous = Some(page.url.clone());
+        Ok(next)
+    }
+
+    /// The next request by the definition's `next`.
+    fn next_request(
+        &self,
         pagination: Option<&Pagination>,
         first: &Request,
         page: &PageResponse<'_>,
+        more: Option<&MorePages>,
     ) -> Result<Option<Request>, Failure> {
-        self.pages += 1;
-        self.rows += page.rows;
         let with = |at: &ParamLocation, parameter: &str, value: Value| {
             let mut request = first.clone();
             set_param(&mut request, *at, parameter, value);
             Some(request)
         };
+        // A page can be empty in the middle of a list, if its rows are filtered.
         let is_last = |last: &Option<Expression>| {
-            page.rows == 0 || last.as_ref().is_some_and(|last| last.truth(page.variables, page.body.clone()))
+            (page.rows == 0 && more.is_none())
+                || last.as_ref().is_some_and(|last| last.truth(page.variables, page.body.clone()))
         };
         Ok(match pagination {
             None => None,
@@ -69,7 +109,9 @@ impl PageState {
                 Some(url) => {
                     Some(Request { url: page_guard::next_page_url(page.base, page.url, &url)?, ..first.clone() })
                 }
-                None => None,
+                None => more
+                    .and_then(|more| more.page)
+                    .and_then(|number| with(&ParamLocation::Query, "page", number.into())),
             },
             Some(Pagination::Url(url)) => match evaluate(url, page)? {
                 Some(Value::String(url)) => {
@@ -88,6 +130,68 @@ impl PageState {
             Some(Pagination::Offset { parameter, at, .. }) => with(at, parameter, self.rows.into()),
         })
     }
+
+    /// The end of the list: nothing contradicts it, or one more page is requested to be sure.
+    fn check_end(
+        &self,
+        listed: &Listed,
+        first: &Request,
+        page: &PageResponse<'_>,
+        more: Option<&MorePages>,
+    ) -> Result<Option<NextPage>, Failure> {
+        if let Some(more) = more {
+            return Err(Failure::new(Reason::Paging, more.to_string()));
+        }
+        match self.total {
+            // The lowest count of all pages, because rows can be added behind a cursor, and removed before it. By numbers or
+            // offsets the rows up to the last page are always as many as that page counts.
+            Some(total) if self.rows < total => {
+                let what = format!("the provider counts {total} rows, but {} were read", self.rows);
+                Err(Failure::new(Reason::Paging, what))
+            }
+            Some(_) => Ok(None),
+            None => Ok(self.probe(listed, first, page)),
+        }
+    }
+
+    /// The page after a full one whose `Link` header may be lost.
+    fn probe(&self, listed: &Listed, first: &Request, page: &PageResponse<'_>) -> Option<NextPage> {
+        let says_it_is_last = ["link", "x-next-page"].iter().any(|name| page.headers.contains_key(*name));
+        if !matches!(listed.next, Some(Pagination::Link)) || says_it_is_last || listed.more.is_some() {
+            return None;
+        }
+        let size = match self.previous {
+            Some(_) => self.first_rows,
+            None => page.url.query_pairs().find(|(name, _)| name == "per_page")?.1.parse().ok()?,
+        };
+        if page.rows == 0 || page.rows < size {
+            return None;
+        }
+        let (parameter, number) = numbered_page_after(self.previous.as_ref(), page.url)?;
+        let mut request = Request { url: page.url.clone(), ..first.clone() };
+        set_param(&mut request, ParamLocation::Query, &parameter, number.into());
+        Some(NextPage { request, is_probe: true })
+    }
+}
+
+/// The sign of more pages in a list: by the definition, or a usual one.
+fn more(listed: &Listed, page: &PageResponse<'_>) -> Option<MorePages> {
+    match (&listed.rows, &listed.more) {
+        (Rows::List(_), None) => {
+            let follows_links = matches!(listed.next, Some(Pagination::Link));
+            more_pages(page.headers, page.body, page.url, follows_links)
+        }
+        (Rows::List(_), Some(more)) if more.truth(page.variables, page.body.clone()) => {
+            Some(MorePages::by_definition())
+        }
+        _ => None,
+    }
+}
+
+/// A number, also as a string: a header. `None` if the response has none, as GitLab above 10,000 rows.
+fn number(expression: &Expression, page: &PageResponse<'_>) -> Option<u64> {
+    let value = expression.first(page.variables, page.body.clone()).ok()??;
+    value::text(&value)?.trim().parse().ok()
 }
 
 /// The next page by this expression; `None` if there is none. An error is a failure: half of a listing must not count as all

@@ -1,5 +1,6 @@
 //! One request with all its pages: each response is checked, decoded and split into rows.
 
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
 use tokio::task::yield_now;
@@ -7,7 +8,7 @@ use url::Url;
 
 use super::build_request::{build_request, join_url};
 use super::messages::{describe, not_json};
-use super::next_page::{PageResponse, PageState, first_request, page_key};
+use super::next_page::{NextPage, PageResponse, PageState, first_request, page_key};
 use super::session::Session;
 use crate::core::failure::{Failure, Reason};
 use crate::core::outcome::MalformedRow;
@@ -45,9 +46,10 @@ pub(super) struct Pages<'r> {
     /// The configured base URL.
     base: Url,
     first: client::Request,
-    upcoming: Option<Result<client::Request, Failure>>,
+    upcoming: Option<Result<NextPage, Failure>>,
     state: PageState,
     seen: SeenPages,
+    repetition: Repetition,
     /// Rows on the pages so far.
     rows: u64,
 }
@@ -71,10 +73,11 @@ impl<'r> Pages<'r> {
             request,
             base: join_url(&vars, &request.base, "")?,
             variables: Variables { settings: vars.settings.clone(), maps, names, ..Variables::default() },
-            upcoming: Some(Ok(first.clone())),
+            upcoming: Some(Ok(NextPage { request: first.clone(), is_probe: false })),
             first,
             state: PageState::default(),
             seen: SeenPages::default(),
+            repetition: Repetition::default(),
             rows: 0,
         })
     }
@@ -84,12 +87,16 @@ impl<'r> Pages<'r> {
     /// # Errors
     /// If there is no response, it is unreadable, or the pages exceed a limit.
     pub(super) async fn next(&mut self) -> Result<Option<Page>, Failure> {
-        let Some(request) = self.upcoming.take().transpose()? else { return Ok(None) };
+        let Some(NextPage { request, is_probe }) = self.upcoming.take().transpose()? else { return Ok(None) };
         let described =
             |failure: Failure| Failure { what: format!("{}: {}", describe(&request), failure.what), ..failure };
         let pagination = self.request.next.as_ref();
         self.seen.visit(&page_key(&request, pagination)).map_err(described)?;
         let reply = self.session.send(&request).await?;
+        // Beyond the last page some servers return an error, others the last page once more.
+        if is_probe && matches!(reply.status, 400 | 404 | 416 | 422) {
+            return Ok(None);
+        }
         let mut variables = self.variables.clone();
         variables.headers = headers(&reply.headers);
         variables.status = Val::from(usize::from(reply.status));
@@ -97,6 +104,10 @@ impl<'r> Pages<'r> {
         let rows = rows(&self.request.rows, &variables, &body).map_err(described)?;
         variables.rows = Val::from(rows.len());
         check_row_limit(self.rows + rows.len() as u64).map_err(described)?;
+        match self.repetition.check(&rows) {
+            Err(_) if is_probe => return Ok(None),
+            result => result.map_err(described)?,
+        }
         let response = PageResponse {
             base: &self.base,
             url: &reply.url,
@@ -105,7 +116,7 @@ impl<'r> Pages<'r> {
             variables: &variables,
             rows: rows.len() as u64,
         };
-        self.upcoming = self.state.next_request(pagination, &self.first, &response).map_err(described).transpose();
+        self.upcoming = self.state.next_page(self.request, &self.first, &response).map_err(described).transpose();
         let (items, malformed) = self.map_rows(rows, &variables).await;
         Ok(Some(Page { body, variables, items, malformed }))
     }
@@ -153,6 +164,43 @@ impl<'r> Pages<'r> {
     }
 }
 
+/// Recognizes a page that was read before: its request differs, but the server ignores what distinguishes it.
+#[derive(Default)]
+struct Repetition {
+    hasher: RandomState,
+    pages: u64,
+    /// The hashes of the rows of the first and of the previous page: the rows may be large.
+    first: Vec<u64>,
+    previous: Vec<u64>,
+}
+
+impl Repetition {
+    /// Adds a page.
+    ///
+    /// # Errors
+    /// Reason `paging`, if most of its rows are those of the first or of the previous page, at the same positions. Not all of
+    /// them: the requests themselves can change a field of a row, such as the time of its last use.
+    fn check(&mut self, rows: &[Val]) -> Result<(), Failure> {
+        let hashes: Vec<u64> = rows.iter().map(|row| self.hasher.hash_one(row)).collect();
+        self.pages += 1;
+        for (number, earlier) in [(1, &self.first), (self.pages.saturating_sub(1), &self.previous)] {
+            let same = hashes.iter().zip(earlier).filter(|(one, other)| one == other).count();
+            if same * 2 > hashes.len().max(earlier.len()) {
+                let what = format!(
+                    "page {} repeats the rows of page {number}: the server ignores the paging parameter; correct `next`",
+                    self.pages
+                );
+                return Err(Failure::new(Reason::Paging, what));
+            }
+        }
+        if self.pages == 1 {
+            self.first.clone_from(&hashes);
+        }
+        self.previous = hashes;
+        Ok(())
+    }
+}
+
 fn check_row_limit(rows: u64) -> Result<(), Failure> {
     if rows <= MAX_ROWS {
         return Ok(());
@@ -192,5 +240,34 @@ mod tests {
         assert_eq!(check_row_limit(MAX_ROWS), Ok(()));
         let failure = check_row_limit(MAX_ROWS + 1).unwrap_err();
         assert_eq!((failure.reason, failure.what.as_str()), (Reason::TooLarge, "listing exceeds 1000000 rows"));
+    }
+
+    #[test]
+    fn repeated_rows_are_a_failure() {
+        let rows = |numbers: &[i64]| numbers.iter().map(|number| Val::from(*number as isize)).collect::<Vec<_>>();
+        // The pages, and whether the last of them repeats one.
+        let cases: [(&[&[i64]], bool); 12] = [
+            (&[&[1, 2]], false),
+            (&[&[1, 2], &[3, 4]], false),
+            (&[&[1, 2], &[1, 2]], true),
+            (&[&[1], &[1]], true),
+            (&[&[], &[]], false),
+            (&[&[1, 2, 3], &[1, 2, 9]], true),
+            (&[&[1, 2, 3], &[4, 5, 6], &[1, 2, 3]], true),
+            (&[&[1, 2, 3], &[4, 5, 6], &[4, 5, 6]], true),
+            // A row was added or removed while the list was read.
+            (&[&[1, 2, 3], &[3, 4, 5]], false),
+            (&[&[1, 2, 3], &[5, 6, 7]], false),
+            // Each page begins with the same row.
+            (&[&[1, 2], &[1, 3]], false),
+            (&[&[1, 2], &[1]], false),
+        ];
+        for (pages, expected) in cases {
+            let mut repetition = Repetition::default();
+            let (last, before) = pages.split_last().unwrap();
+            before.iter().for_each(|page| repetition.check(&rows(page)).unwrap());
+            let failure = repetition.check(&rows(last)).err();
+            assert_eq!(failure.map(|failure| failure.reason), expected.then_some(Reason::Paging), "{pages:?}");
+        }
     }
 }

@@ -109,6 +109,10 @@ pub struct Request {
     /// Maps a row to zero, one or several rows.
     pub take: Option<Expression>,
     pub next: Option<Pagination>,
+    /// Whether there are more pages, in place of the usual signs.
+    pub more: Option<Expression>,
+    /// The number of rows on all pages.
+    pub total: Option<Expression>,
     /// Responses that mean: complete, and empty.
     pub none: Vec<EmptyResponse>,
     /// A 2xx response that matches this is a failure.

@@ -219,6 +219,18 @@ pub(super) fn pages(testbed: &mut Testbed) {
         let shrinking = Fault::Pages(Paging::Shrinking);
         testbed.source("list that shrinks while it is read", (shrinking, Once, Http), Up, provider, TIMEOUT);
     }
+    for provider in [Provider::Gitlab, Provider::Bitbucket, Provider::Plain] {
+        let cut_off = Fault::Pages(Paging::CutOff);
+        testbed.source(
+            "list with more rows, but no next page",
+            (cut_off, Tokens, Http),
+            Down("paging"),
+            provider,
+            TIMEOUT,
+        );
+        let ignored = Fault::Pages(Paging::Ignored);
+        testbed.source("the same page again", (ignored, Tokens, Http), Down("paging"), provider, TIMEOUT);
+    }
     for provider in [Provider::Gitlab, Provider::Plain] {
         let address = testbed.foreign_origin.address;
         for (row, origin, expected) in [

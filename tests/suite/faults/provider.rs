@@ -50,6 +50,10 @@ pub(super) enum Paging {
     Loop,
     /// Each page is followed by another, with other tokens.
     Endless,
+    /// The first page says that there is more, but not where.
+    CutOff,
+    /// Each page has the tokens of the first one.
+    Ignored,
     /// A token of the first page is removed while the list is read, so that one is on neither page.
     Shrinking,
     /// The second page has a link under this URL, as from a server behind a reverse proxy.
@@ -160,13 +164,15 @@ impl Provider {
     fn list(self, page: u64, origin: &str, paging: &Paging) -> Response {
         let skipped = u64::from(*paging == Paging::Shrinking && page == 2);
         let ids = match page {
+            _ if *paging == Paging::Ignored => 1..=PAGES[0],
             1 => 1..=PAGES[0],
             2 => PAGES[0] + 1 + skipped..=PAGES[0] + PAGES[1],
             page => page * 10..=page * 10 + 1,
         };
         let next = match paging {
             Paging::Loop => Some(2),
-            Paging::Endless => Some(page + 1),
+            Paging::Endless | Paging::Ignored => Some(page + 1),
+            Paging::CutOff => None,
             _ => (page == 1).then_some(2),
         };
         let origin = match paging {
@@ -179,17 +185,22 @@ impl Provider {
                 let mut response = Response::json(&json!(rows));
                 let link = |next| format!("<{origin}/api/v4/personal_access_tokens?page={next}>; rel=\"next\"");
                 response.headers.extend(next.map(|next| ("Link".to_owned(), link(next))));
+                let total = (*paging == Paging::CutOff).then(|| (PAGES[0] + PAGES[1]).to_string());
+                response.headers.extend(total.map(|total| ("X-Total".to_owned(), total)));
                 response
             }
             Self::Atlassian => {
                 Response::json(&json!({"data": rows, "links": {"next": next.map(|next| format!("c{next}"))}}))
             }
             Self::Bitbucket => {
-                Response::json(&json!({"isLastPage": next.is_none(), "nextPageStart": next, "values": rows}))
+                let is_last = next.is_none() && *paging != Paging::CutOff;
+                Response::json(&json!({"isLastPage": is_last, "nextPageStart": next, "values": rows}))
             }
             Self::Plain => {
                 let next = next.map(|next| format!("{origin}/tokens?page={next}"));
-                Response::json(&json!({"tokens": rows, "next": next}))
+                Response::json(
+                    &json!({"tokens": rows, "next": next, "has_more": next.is_some() || *paging == Paging::CutOff}),
+                )
             }
         }
     }

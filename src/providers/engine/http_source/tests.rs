@@ -22,6 +22,8 @@ use crate::providers::{ProbeResult, SourceSpec, catalogue};
 use crate::schema::diagnostic::SourceText;
 use crate::schema::yaml::{Key, Kind, Node, parse};
 
+mod paging;
+
 /// The requests so far, as `GET /path?query`, with the value of `Authorization` and the body if there are any.
 #[derive(Clone, Default)]
 struct Requests(Arc<Mutex<Vec<String>>>);

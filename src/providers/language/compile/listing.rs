@@ -54,7 +54,8 @@ impl Compiler {
     fn step(&mut self, record: &Record<'_>, scope: &mut Scope, defaults: &Defaults) -> Step {
         let name = self.step_name(record, scope);
         let step = if record.is_given("in") {
-            let request = ["get", "post", "query", "headers", "body", "rows", "row", "take", "next", "none"];
+            let request =
+                ["get", "post", "query", "headers", "body", "rows", "row", "take", "next", "more", "total", "none"];
             self.refuse(record, &request, "is not allowed with `in`");
             Step::Values { list: self.required_jq(record, "in", scope), name: name.clone() }
         } else {
@@ -103,7 +104,7 @@ impl Compiler {
         let scope = if record.is_given("for") { Scope::special(&["key"]) } else { none.clone() };
         let fill = match self.exactly_one(record, &["key", "for"]) {
             Some("for") => {
-                self.refuse(record, &["rows", "next", "take"], "is not allowed with `for`");
+                self.refuse(record, &["rows", "next", "more", "total", "take"], "is not allowed with `for`");
                 let keep = self.or_default(record.period("keep"));
                 LookupFill::PerKey { key: self.required_jq(record, "for", &none), keep }
             }

@@ -2,6 +2,7 @@
 
 use super::{Compiler, Scope, times};
 use crate::core::time::TimeFormat;
+use crate::providers::language::expression::Expression;
 use crate::providers::language::provider::{Body, EmptyResponse, JsonTemplate, Method, Request, Rows};
 use crate::providers::language::template::Template;
 use crate::providers::provider_info::SettingType;
@@ -34,12 +35,22 @@ impl Compiler {
             rows: self.rows(record, scope),
             take: self.jq(record, "take", scope),
             next: self.next(record, scope, method),
+            more: self.list_expression(record, "more", scope),
+            total: self.list_expression(record, "total", scope),
             none: record.records("none").iter().map(|none| self.empty_response(none, scope)).collect(),
             failed: self.jq(record, "failed", scope).or_else(|| self.failed.clone()),
             permission: record.text("permission").or_else(|| defaults.permission.clone()),
             times: times(record, &defaults.times),
             expressions: self.expressions[first_expression..].to_vec(),
         }
+    }
+
+    /// An expression on a list of rows.
+    fn list_expression(&mut self, record: &Record<'_>, key: &str, scope: &Scope) -> Option<Expression> {
+        if record.is_given(key) && !record.is_given("rows") {
+            self.error(record.key_at(key), format!("{}: `{key}` needs `rows`", record.path));
+        }
+        self.jq(record, key, scope)
     }
 
     fn empty_response(&mut self, record: &Record<'_>, scope: &Scope) -> EmptyResponse {

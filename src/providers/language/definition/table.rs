@@ -134,6 +134,8 @@ static ROWS: Table = Table::new(&[
     key("row", JQ, "the one object in the response"),
     key("take", JQ, "maps a row to zero, one or several rows"),
     key("next", WordOr("link", &Record(&NEXT)), "where the next page is; needs `rows`"),
+    key("more", JQ, "whether there are more pages, in place of the usual signs; needs `rows`"),
+    key("total", JQ, "the number of rows on all pages, if the vendor returns it: fewer are a failure; needs `rows`"),
 ])
 .named("rows", "The rows of a response")
 .help("`rows` or `row`; without either, the whole response is the only row.");
