@@ -21,6 +21,7 @@ use crate::schema::reader::{Reader, element_paths};
 use crate::schema::table::ValueType::{Any, List, Text};
 use crate::schema::table::{Key, Table};
 use crate::schema::yaml::{Kind, Node, parse};
+use table::RefusedRow;
 
 const LISTING: &str = "token";
 
@@ -99,12 +100,22 @@ impl LocalReader for Manual {
 async fn read_tokens(file: &std::path::Path) -> Result<(Vec<Token>, Vec<MalformedRow>), Failure> {
     let name = file.display().to_string();
     let content = String::from_utf8(read_file(file).await?)
-        .map_err(|_| Failure::new(Reason::Decode, format!("{name}: is not valid UTF-8")))?;
+        .map_err(|_| Failure::new(Reason::Decode, format!("{name}: is not valid UTF-8; save it as UTF-8")))?;
     let text = SourceText::new(name, content);
     let is_csv = file.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv"));
-    let entries = if is_csv { table::rows(&text)? } else { entries(&text)? };
+    let entries = if is_csv { table::rows(&text)? } else { entries(&text)?.into_iter().map(Ok).collect() };
     let (mut tokens, mut malformed) = (Vec::new(), Vec::new());
-    for (position, node) in (1..).zip(&entries) {
+    for (position, entry) in (1..).zip(&entries) {
+        let node = match entry {
+            Ok(node) => node,
+            Err(RefusedRow { line, columns, expected }) => {
+                if malformed.len() < MAX_LOGGED {
+                    tracing::warn!(file = text.name(), line, columns, expected, "malformed entry skipped");
+                }
+                malformed.push(MalformedRow { position, id: Some(format!("line {line}")), field: "columns" });
+                continue;
+            }
+        };
         let mut reader = Reader::new(text.clone());
         match entry::token(&mut reader, node, &format!("entry {position}")) {
             Ok(token) => tokens.push(token),
