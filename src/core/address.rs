@@ -3,6 +3,8 @@
 //! Alertmanager copies it into the `to` of a mail. There, `a@x, b@y` would mail two people, a display name would make the
 //! notification fail for good, and `JANE@` and `jane@` would be two mails.
 
+use std::borrow::Cow;
+
 /// The longest address that can receive mail (RFC 5321, 4.5.3.1.3, without the angle brackets).
 const MAX_LEN: usize = 254;
 
@@ -33,9 +35,53 @@ fn is_domain(domain: &str) -> bool {
         && domain.split('.').all(label)
 }
 
+/// The text with only the part before the `@` of each address in it. Any `x@y.z` counts as one, so that more than the valid
+/// addresses stay private.
+pub fn without_domains(text: &str) -> Cow<'_, str> {
+    let is_delimiter = |c: char| c.is_whitespace() || "<>()[]{},;:\"|".contains(c);
+    let mut parts = text.split('@');
+    let mut shown = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (domain, rest) = part.split_at(part.find(is_delimiter).unwrap_or(part.len()));
+        let has_local = shown.chars().next_back().is_some_and(|c| !c.is_whitespace() && !"<([{,;:|".contains(c));
+        if has_local && domain.trim_end_matches('.').contains('.') {
+            shown.push_str(rest);
+        } else {
+            shown.push('@');
+            shown.push_str(part);
+        }
+    }
+    if shown.len() == text.len() { Cow::Borrowed(text) } else { Cow::Owned(shown) }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::normalize;
+    use super::{normalize, without_domains};
+
+    #[test]
+    fn without_domains_keeps_the_part_before_the_at_sign() {
+        for (text, expected) in [
+            ("jane.doe@corp.example", "jane.doe"),
+            ("JANE@CORP.EXAMPLE", "JANE"),
+            ("Jane Doe <jane@corp.example>", "Jane Doe <jane>"),
+            ("a@x.example, b@y.example;c@z.example", "a, b;c"),
+            ("user:jane@corp.example (Jane)", "user:jane (Jane)"),
+            ("jané@exämple.com", "jané"),
+            ("a@b.c@d.e", "a"),
+            ("ask jane@corp.example.", "ask jane"),
+            ("root@10.0.0.1", "root"),
+            ("jane", "jane"),
+            ("", ""),
+            ("@jane", "@jane"),
+            ("@acme.team", "@acme.team"),
+            ("svc@REALM", "svc@REALM"),
+            ("a @ b.c", "a @ b.c"),
+            ("1+bot[bot]@users.example.com", "1+bot[bot]"),
+            ("\"jane doe\"@corp.example", "\"jane doe\""),
+        ] {
+            assert_eq!(without_domains(text), expected, "{text}");
+        }
+    }
 
     #[test]
     fn normalize_returns_a_single_address_in_lower_case() {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::address::without_domains;
 use super::label_values::label_values;
 
 /// One credential as its provider last reported it: an API token, a key, a client secret, a robot account.
@@ -71,6 +72,11 @@ impl Owner {
     /// The label `token_owner`: the name, or else the identifier, never the address.
     pub fn label(&self) -> Option<&str> {
         self.name.as_deref().or(self.id.as_deref())
+    }
+
+    /// Whether the label contains an address.
+    pub(super) fn has_address_in_label(&self) -> bool {
+        self.label().is_some_and(|label| *without_domains(label) != *label)
     }
 }
 

@@ -88,7 +88,11 @@ pub const LABELS: &[(&str, &str)] = &[
     ("token_id", "the provider's own identifier, unique within the source"),
     ("token_kind", "the type of credential, such as `api-token`"),
     ("token_name", "the token's name; not unique"),
-    ("token_owner", "the owner's name, or else its identifier; omitted with `labels: {owner: false}`"),
+    (
+        "token_owner",
+        "the owner's name, or else its identifier; omitted with `labels: {owner: false}`. Of an address in it only the part \
+         before the `@`, unless `labels: {owner_email: true}`",
+    ),
     ("band", "`warning`: within the warning lead, `critical`: within the critical lead, `expired`: expired"),
     (
         "expiry",
@@ -114,7 +118,8 @@ pub const LABELS: &[(&str, &str)] = &[
     ),
     (
         "adjustment",
-        "`duplicate_id`, `cleaned_value` (control characters), `cut_value` (too long), `unread_field`, `refused_address`",
+        "`duplicate_id`, `cleaned_value` (control characters), `cut_value` (too long), `unread_field`, \
+         `refused_address`, `hidden_address` (in an owner's name, without `labels: {owner_email: true}`)",
     ),
     ("code", "response status code; `none` without a response"),
     ("version", "the version of the exporter"),

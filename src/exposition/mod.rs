@@ -14,9 +14,12 @@ mod sources;
 pub mod text;
 mod tokens;
 
+use std::borrow::Cow;
+
 use chrono::{DateTime, Utc};
 
-use crate::core::inventory::{Inventory, Source, TokenView};
+use crate::core::address;
+use crate::core::inventory::{Adjustment, Inventory, Source, TokenView};
 use crate::core::token::Owner;
 use text::{Format, Writer};
 
@@ -35,8 +38,19 @@ impl Default for Labels {
 
 impl Labels {
     /// The owner's name, or else its id, if it is exposed.
-    pub fn owner_name<'a>(self, view: &TokenView<'a>) -> Option<&'a str> {
-        view.owner.and_then(Owner::label).filter(|_| self.owner)
+    pub fn owner_name<'a>(self, view: &TokenView<'a>) -> Option<Cow<'a, str>> {
+        self.owner_text(view.owner.and_then(Owner::label))
+    }
+
+    /// A name or id of an owner, if it is exposed; without the domains of addresses, if these are not.
+    pub fn owner_text(self, text: Option<&str>) -> Option<Cow<'_, str>> {
+        let text = text.filter(|_| self.owner)?;
+        Some(if self.owner_email { Cow::Borrowed(text) } else { address::without_domains(text) })
+    }
+
+    /// Whether an adjustment applies: addresses are hidden in names only if names are exposed and addresses are not.
+    pub(super) fn applies(self, adjustment: Adjustment) -> bool {
+        adjustment != Adjustment::HiddenAddress || self.owner && !self.owner_email
     }
 
     /// The owner's address, if it is exposed.
@@ -68,7 +82,7 @@ impl<'a> Contents<'a> {
     /// The families that are the same in both formats: nearly everything.
     fn write_gauges(&self, writer: &mut Writer, labels: Labels, now: DateTime<Utc>) {
         tokens::write(writer, &self.tokens, labels);
-        sources::write_gauges(writer, &self.sources, &self.tokens, now);
+        sources::write_gauges(writer, &self.sources, &self.tokens, labels, now);
     }
 
     /// The families whose header differs between the formats.

@@ -17,6 +17,11 @@ The identity of a token is its labels `source`, `provider`, `token_id`, `token_k
 followed by the labels that the configuration and the provider's definition add to it, in alphabetical order. The
 series of one token have the same identity, so that they can be joined on `(source, token_id)`. Empty labels are omitted.
 
+A label value has at most 200 characters; `token_id` has 500, `token_manage_url` 2,000. A longer value is truncated and counted
+in `token_source_adjustments{adjustment=\"cut_value\"}`; a `token_id` then ends with a checksum of the whole, so that two tokens
+do not become one series, and a link is omitted. Prometheus' `label_value_length_limit` counts bytes, and rejects the whole scrape
+if one value is longer: set it to 2000 or more, or leave it unset.
+
 `/metrics` serves the text format 0.0.4, or OpenMetrics 1.0.0 if the `Accept` header prefers it.
 ";
 

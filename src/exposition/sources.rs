@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
+use super::Labels;
 use super::families::{Family, source};
 use super::text::{Sample, Value, Writer};
 use crate::core::inventory::{Source, TokenView};
@@ -31,7 +32,13 @@ fn write<V: Into<Value>>(
     }
 }
 
-pub(super) fn write_gauges(to: &mut Writer, sources: &Sources<'_>, tokens: &[TokenView<'_>], now: DateTime<Utc>) {
+pub(super) fn write_gauges(
+    to: &mut Writer,
+    sources: &Sources<'_>,
+    tokens: &[TokenView<'_>],
+    labels: Labels,
+    now: DateTime<Utc>,
+) {
     write(to, &source::UP, sources, |source| source.up.map(u64::from));
     let listings = || sources.iter().flat_map(|source| source.1.listings.iter().map(|listing| (*source, listing)));
     for (source, (listing, health)) in listings() {
@@ -61,7 +68,8 @@ pub(super) fn write_gauges(to: &mut Writer, sources: &Sources<'_>, tokens: &[Tok
     write(to, &source::FILTERED_TOKENS, sources, |source| Some(source.filtered));
     for source in sources {
         for (adjustment, count) in &source.1.adjustments {
-            sample(to, &source::ADJUSTMENTS, *source).values([adjustment.label()]).value(*count);
+            let count = if labels.applies(*adjustment) { *count } else { 0 };
+            sample(to, &source::ADJUSTMENTS, *source).values([adjustment.label()]).value(count);
         }
     }
 }

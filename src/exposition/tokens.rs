@@ -47,9 +47,8 @@ fn short_identity<'w>(to: &'w mut Writer, family: &'static Family, view: &TokenV
 }
 
 fn identity<'w>(to: &'w mut Writer, family: &'static Family, view: &TokenView<'_>, labels: Labels) -> Sample<'w> {
-    let owner = labels.owner_name(view);
-    let mut sample =
-        short_identity(to, family, view).values([&*view.token.kind, &*view.token.name, owner.unwrap_or_default()]);
+    let owner = labels.owner_name(view).unwrap_or_default();
+    let mut sample = short_identity(to, family, view).values([&*view.token.kind, &*view.token.name, &*owner]);
     for (name, value) in view.labels {
         if label::is_allowed(name) {
             sample = sample.label(name, value);

@@ -62,7 +62,7 @@ fn event(view: &TokenView<'_>, labels: Labels, now: DateTime<Utc>) -> Option<Eve
     let verb = if matches!(view.expires, Expiry::Policy(_)) { "is due for rotation" } else { "expires" };
     let mut lines = vec![
         format!("{} {} at {} ({})", token.kind, token.id, view.source, view.provider),
-        format!("Owner: {}", labels.owner_name(view).unwrap_or("unknown")),
+        format!("Owner: {}", labels.owner_name(view).as_deref().unwrap_or("unknown")),
     ];
     let mut event = Event::new();
     if let Some(link) = manage_url(view) {

@@ -2,6 +2,8 @@
 //!
 //! A repeated parameter matches any of its values; different parameters must all match.
 
+use std::borrow::Cow;
+
 use crate::core::inventory::{Finding, TokenView};
 use crate::core::lead::Band;
 use crate::core::token::State;
@@ -74,9 +76,9 @@ fn any<T>(wanted: &[T], matches: impl Fn(&T) -> bool) -> bool {
 fn is_owner(view: &TokenView<'_>, wanted: &str, labels: Labels) -> bool {
     let Some(owner) = view.owner else { return false };
     let exposed = [
-        owner.name.as_deref().filter(|_| labels.owner),
-        owner.id.as_deref().filter(|_| labels.owner),
-        labels.owner_email(view),
+        labels.owner_text(owner.name.as_deref()),
+        labels.owner_text(owner.id.as_deref()),
+        labels.owner_email(view).map(Cow::Borrowed),
     ];
     exposed.into_iter().flatten().any(|name| name.to_lowercase() == wanted)
 }

@@ -119,8 +119,8 @@ pub(crate) fn to_json(view: &TokenView<'_>, labels: Labels) -> Value {
 fn owner(owner: &Owner, labels: Labels) -> Value {
     let mut exposed = serde_json::Map::new();
     if labels.owner {
-        exposed.insert("id".to_owned(), owner.id.clone().into());
-        exposed.insert("name".to_owned(), owner.name.clone().into());
+        exposed.insert("id".to_owned(), labels.owner_text(owner.id.as_deref()).into());
+        exposed.insert("name".to_owned(), labels.owner_text(owner.name.as_deref()).into());
     }
     if labels.owner_email {
         exposed.insert("email".to_owned(), owner.email.clone().into());

@@ -289,6 +289,30 @@ fn list_prints_no_finding_or_token_that_policy_and_rules_allow() {
 }
 
 #[test]
+fn list_shows_an_address_in_the_name_of_an_owner_only_if_addresses_are_exposed() {
+    let dir = tempfile::tempdir().unwrap();
+    let sources = "sources:\n- name: hand\n  provider: manual\n  tokens:\n  \
+                   - {name: laptop, expires: 2099-03-01, owner: jane.doe@corp.example}\n  \
+                   - {name: server, expires: 2099-03-01, owner: {id: jane.doe@corp.example, name: 'Jane <JANE.DOE@corp.example>'}}\n";
+    for (labels, shows_owner, shows_address) in
+        [("", true, false), ("labels: {owner_email: true}", true, true), ("labels: {owner: false}", false, false)]
+    {
+        let file = write_config(dir.path(), &format!("{sources}{labels}\n"));
+        for output in ["table", "json", "csv", "prom"] {
+            let (code, out, _) = run(&["list", "--config.file", &file, "--output", output]);
+            assert!(code == 0 && out.contains("laptop"), "{output}: {out}");
+            assert_eq!(out.contains("jane.doe"), shows_owner, "{labels} {output}: {out}");
+            assert_eq!(out.contains("JANE.DOE"), shows_owner, "{labels} {output}: {out}");
+            assert_eq!(out.to_lowercase().contains("@corp.example"), shows_address, "{labels} {output}: {out}");
+        }
+        let (_, prom, _) = run(&["list", "--config.file", &file, "--output", "prom"]);
+        let hidden = if shows_owner && !shows_address { 2 } else { 0 };
+        let counted = format!("source=\"hand\",provider=\"manual\",adjustment=\"hidden_address\"}} {hidden}\n");
+        assert!(prom.contains(&counted), "{labels}: {prom}");
+    }
+}
+
+#[test]
 fn list_rejects_an_unknown_source() {
     let dir = tempfile::tempdir().unwrap();
     let file = write_config(dir.path(), BY_HAND);

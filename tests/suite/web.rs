@@ -17,8 +17,12 @@ use std::sync::atomic::Ordering;
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
 use server::Server;
+use token_expiry_exporter::core::rules::Rule;
+use token_expiry_exporter::core::token::Owner;
 use token_expiry_exporter::exposition::Labels;
 use url::Url;
+
+use crate::sample_inventory;
 
 #[tokio::test]
 async fn metrics_follow_accept_and_accept_encoding() {
@@ -198,6 +202,28 @@ async fn owner_address_is_exposed_only_if_configured() {
         server.json("/api/v1/tokens?owner=JANE@example.com&source=vault").await["tokens"][0]["owner"]["email"],
         "jane@example.com"
     );
+}
+
+#[tokio::test]
+async fn address_in_the_name_of_an_owner_is_exposed_only_if_configured() {
+    let server = Server::start_with(None, |state| {
+        let (sources, rules) = sample_inventory::configuration();
+        let owner = Owner { name: Some("Sam.Lee@example.com".to_owned()), ..Owner::default() };
+        let named = Rule { owner: Some(owner), ..Rule::default() };
+        state.inventory.write().set_policy(sources, rules.iter().cloned().chain([named]).collect());
+        state.page.render().unwrap();
+    })
+    .await;
+    for path in ["/", "/metrics", "/api/v1/tokens", "/calendar.ics"] {
+        let text = server.get(path).await.text;
+        assert!(text.contains("Sam.Lee") && !text.contains("Sam.Lee@"), "{path}: {text}");
+    }
+    let total =
+        async |owner: &str| server.json(&format!("/api/v1/tokens?owner={owner}&limit=1")).await["total"].clone();
+    assert_eq!(total("sam.lee@example.com").await, 0, "nor can it be guessed");
+    assert_ne!(total("sam.lee").await, 0);
+    server.state.page.set_labels(Labels { owner: true, owner_email: true });
+    assert_ne!(total("sam.lee@example.com").await, 0);
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! The output formats of `list`. Tokens are sorted by expiry, soonest first.
 
+use std::borrow::Cow;
+
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
@@ -19,7 +21,7 @@ fn views(inventory: &Inventory, now: DateTime<Utc>) -> Vec<TokenView<'_>> {
 
 pub(super) fn table(inventory: &Inventory, labels: Labels, now: DateTime<Utc>) -> String {
     let rows = views(inventory, now).into_iter().map(|view| {
-        let owner = labels.owner_name(&view).or(labels.owner_email(&view)).unwrap_or_default();
+        let owner = labels.owner_name(&view).or(labels.owner_email(&view).map(Cow::Borrowed)).unwrap_or_default();
         let time_left = match view.expires {
             Expiry::Policy(at) if at <= now => format!("{} overdue", duration(now - at)),
             Expiry::At(at) | Expiry::Policy(at) => relative(at, now),
@@ -33,7 +35,7 @@ pub(super) fn table(inventory: &Inventory, labels: Labels, now: DateTime<Utc>) -
         vec![
             view.token.name.clone(),
             view.token.kind.clone(),
-            owner.to_owned(),
+            owner.into_owned(),
             view.source.to_owned(),
             view.expires.timestamp().map(rfc3339).unwrap_or_default(),
             time_left,
@@ -60,7 +62,7 @@ pub(super) fn csv(inventory: &Inventory, labels: Labels, now: DateTime<Utc>) -> 
     for view in views(inventory, now) {
         let fields = to_json(&view, labels);
         let cell = |column| match (column, &fields[column]) {
-            ("owner", _) => labels.owner_name(&view).unwrap_or_default().to_owned(),
+            ("owner", _) => labels.owner_name(&view).unwrap_or_default().into_owned(),
             ("owner_email", _) => labels.owner_email(&view).unwrap_or_default().to_owned(),
             (_, Value::Array(texts)) => texts.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" "),
             (_, field) => field.as_str().unwrap_or_default().to_owned(),

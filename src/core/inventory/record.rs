@@ -11,6 +11,7 @@ use super::source::{Adjustment, Policy, Source};
 use super::{limit, replaced};
 use crate::core::outcome::{Outcome, Path};
 use crate::core::rules::{self, Overrides, Rule, RuleResult};
+use crate::core::token::Owner;
 
 /// A source and its tokens.
 #[derive(Debug)]
@@ -147,10 +148,11 @@ impl SourceState {
         (before - self.entries.len()) as u64
     }
 
-    /// The adjustments of the last collection, without those that rules caused.
+    /// The adjustments of the last collection, without those that depend on rules.
     pub(super) fn collected_adjustments(&self) -> BTreeMap<Adjustment, u64> {
         let mut adjustments = self.source.adjustments.clone();
         adjustments.insert(Adjustment::RefusedAddress, self.refused_addresses);
+        adjustments.remove(&Adjustment::HiddenAddress);
         adjustments
     }
 
@@ -167,6 +169,8 @@ impl SourceState {
         let is_refused = |entry: &&Entry| entry.overrides.as_ref().is_some_and(|overrides| overrides.refused_address);
         let by_rules = self.entries.iter().filter(is_refused).count() as u64;
         self.source.adjustments.insert(Adjustment::RefusedAddress, self.refused_addresses + by_rules);
+        let hidden = self.entries.iter().filter(|entry| entry.owner().is_some_and(Owner::has_address_in_label)).count();
+        self.source.adjustments.insert(Adjustment::HiddenAddress, hidden as u64);
     }
 }
 

@@ -52,6 +52,8 @@ label_values! {
         UnreadField = "unread_field",
         /// An owner's address was not exactly one valid address.
         RefusedAddress = "refused_address",
+        /// An owner's name or identifier contains an address, of which only the part before the `@` is shown.
+        HiddenAddress = "hidden_address",
     }
 }
 

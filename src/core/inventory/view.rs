@@ -71,7 +71,7 @@ impl SourceState {
 }
 
 impl Entry {
-    fn owner(&self) -> Option<&Owner> {
+    pub(super) fn owner(&self) -> Option<&Owner> {
         let overridden = self.overrides.as_ref().and_then(|overrides| overrides.owner.as_ref());
         overridden.or(self.token.owner.as_ref())
     }

@@ -83,12 +83,16 @@ fn long_text_is_truncated_and_a_long_id_stays_unique() {
     assert_eq!((truncated.name, adjusted), (format!("{}…", "ä".repeat(199)), vec![("cut_value", 1)]));
 
     let mut inventory = inventory(policy());
-    let long = |suffix: &str| token(&format!("{}{suffix}", "x".repeat(600)), 60);
-    for today in 0..2 {
-        collect(&mut inventory, vec![long("a"), long("b")], day(today));
-        let ids = ids(&inventory, day(today));
-        assert_eq!(ids.iter().map(|id| id.chars().count()).collect::<Vec<_>>(), [500, 500]);
-        assert_ne!(ids[0], ids[1]);
+    for (length, shown, adjusted) in [(200, 201, vec![]), (499, 500, vec![]), (600, 500, vec![("cut_value", 2)])] {
+        let long =
+            |suffix: &str| Token { name: suffix.into(), ..token(&format!("{}{suffix}", "ä".repeat(length)), 60) };
+        for today in 0..2 {
+            collect(&mut inventory, vec![long("a"), long("b")], day(today));
+            let found = inventory.tokens(day(today)).map(|view| &view.token.id);
+            let ids: Vec<_> = found.filter(|id| id.chars().count() == shown).collect();
+            assert!(ids.len() == 2 && ids[0] != ids[1], "{length}: {ids:?}");
+            assert_eq!(adjustments(&inventory), adjusted, "{length}");
+        }
     }
 }
 
@@ -133,6 +137,24 @@ fn invalid_address_of_a_rule_is_counted() {
     assert_eq!(adjustments(&inventory), [("refused_address", 2)]);
     inventory.set_policy([("main".into(), policy())].into(), super::rules(vec![]));
     assert_eq!(adjustments(&inventory), []);
+}
+
+#[test]
+fn address_in_the_label_of_an_owner_is_counted() {
+    let owned = |id: &str, owner: Owner| Token { owner: Some(owner), ..token(id, 60) };
+    let address = || Some("jane@corp.example".to_owned());
+    let tokens = vec![
+        owned("name", Owner { name: address(), ..Owner::default() }),
+        owned("id", Owner { id: address(), ..Owner::default() }),
+        owned("hidden id", Owner { id: address(), name: Some("Jane".into()), email: None }),
+        owned("address", Owner { email: address(), ..Owner::default() }),
+    ];
+    let mut inventory = inventory(policy());
+    collect(&mut inventory, tokens, day(0));
+    assert_eq!(adjustments(&inventory), [("hidden_address", 2)]);
+    let named = Rule { owner: Some(Owner { name: Some("Jane".into()), ..Owner::default() }), ..Rule::default() };
+    inventory.set_policy([("main".into(), policy())].into(), super::rules(vec![named]));
+    assert_eq!(adjustments(&inventory), [], "a rule names them");
 }
 
 #[test]
