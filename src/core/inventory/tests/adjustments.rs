@@ -82,10 +82,10 @@ fn long_text_is_truncated_and_a_long_id_stays_unique() {
     let (truncated, adjusted) = normalized(Token { name: "ä".repeat(201), ..token("1", 60) });
     assert_eq!((truncated.name, adjusted), (format!("{}…", "ä".repeat(199)), vec![("cut_value", 1)]));
 
-    let mut inventory = inventory(policy());
     for (length, shown, adjusted) in [(200, 201, vec![]), (499, 500, vec![]), (600, 500, vec![("cut_value", 2)])] {
         let long =
             |suffix: &str| Token { name: suffix.into(), ..token(&format!("{}{suffix}", "ä".repeat(length)), 60) };
+        let mut inventory = inventory(policy());
         for today in 0..2 {
             collect(&mut inventory, vec![long("a"), long("b")], day(today));
             let found = inventory.tokens(day(today)).map(|view| &view.token.id);
