@@ -18,7 +18,7 @@ use token_expiry_exporter::core::inventory::{Inventory, Policy, SharedInventory,
 use token_expiry_exporter::core::lead::{Band, Lead};
 use token_expiry_exporter::core::outcome::{Gap, ListingResult, Outcome, Path, ScopeResult};
 use token_expiry_exporter::core::token::{Expiry, LastUse, Token};
-use token_expiry_exporter::providers::{Probe, Source};
+use token_expiry_exporter::providers::Source;
 use token_expiry_exporter::storage::{decode, encode};
 use tokio::time::{Instant, sleep};
 
@@ -173,10 +173,6 @@ impl Source for Provider {
         }
         .boxed()
     }
-
-    fn probe(&self, _: DateTime<Utc>, _: Instant) -> BoxFuture<'_, Vec<Probe>> {
-        async { Vec::new() }.boxed()
-    }
 }
 
 impl Provider {
@@ -197,7 +193,8 @@ impl Provider {
             failure: Failure::new(reason, SIMULATED),
             required_permission: None,
         });
-        let listed = ListingResult { name: self.listings[0].clone(), scopes: scopes_listed, gaps: gaps.collect() };
+        let listed =
+            ListingResult { scopes: scopes_listed, gaps: gaps.collect(), ..ListingResult::new(&self.listings[0]) };
         Outcome { listings: vec![listed], requests: BTreeMap::from([(200, 1)]), ..Outcome::default() }
     }
 }

@@ -21,7 +21,7 @@ pub fn round_trip(input: &[u8]) {
         input.split(|byte| *byte == 0xFF).map(|piece| String::from_utf8_lossy(piece).into_owned()).collect();
     let tokens = pieces.chunks(10).take(50).map(token).collect();
     let scope = ScopeResult { path: Path::root(), tokens, malformed: Vec::new(), is_step: false };
-    let listed = ListingResult { name: "tokens".to_owned(), scopes: vec![scope], gaps: Vec::new() };
+    let listed = ListingResult { scopes: vec![scope], ..ListingResult::new("tokens") };
     let mut inventory = inventory_with(&["fuzzed"]);
     inventory.record("fuzzed", Outcome { listings: vec![listed], ..Outcome::default() }, now(), now());
     check(&inventory);

@@ -77,7 +77,7 @@ warn\t''
 error\t''"
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand check" -l log.format -d 'Log format' -r -f -a "logfmt\t'key=value pairs'
 json\t'One JSON object per line'"
-complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand check" -l online -d 'Query the first page of each listing and report missing permissions'
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand check" -l online -d 'Collect a sample of each listing: report what its definition did, and missing permissions'
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand check" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand list" -l config.file -d 'Configuration file' -r -F
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand list" -l providers.dir -d 'Directory of additional provider definitions (*.yaml)' -r -F

@@ -38,6 +38,8 @@ pub struct Setup {
     pub rules: Arc<[Rule]>,
     /// Which owner labels are exposed.
     pub labels: Labels,
+    /// What is probably an error.
+    pub warnings: Vec<Diagnostic>,
 }
 
 impl Setup {
@@ -94,8 +96,9 @@ impl Setup {
         }
         errors.collect(config.check_credentials());
         errors.into_result()?;
+        let warnings = config.credential_hints();
         let labels = Labels { owner: config.labels.owner, owner_email: config.labels.owner_email };
-        Ok(Self { jobs, policies, rules: config.rules, labels })
+        Ok(Self { jobs, policies, rules: config.rules, labels, warnings })
     }
 }
 

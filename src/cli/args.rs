@@ -138,7 +138,7 @@ pub(super) struct WebArgs {
 pub(super) struct CheckArgs {
     #[command(flatten)]
     pub(super) files: Files,
-    /// Query the first page of each listing and report missing permissions
+    /// Collect a sample of each listing: report what its definition did, and missing permissions
     #[arg(long)]
     pub(super) online: bool,
 }

@@ -13,6 +13,7 @@ mod log;
 mod print;
 mod process;
 mod providers;
+mod report;
 mod schema;
 mod serve;
 mod stream;

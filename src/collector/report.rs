@@ -177,8 +177,11 @@ mod tests {
             required_permission: Some("Owner of the group\n".into()),
         };
         let scope = ScopeResult { path: Path::root(), tokens: Vec::new(), malformed, is_step: false };
-        let listed =
-            ListingResult { name: "group".into(), scopes: vec![scope], gaps: scopes.iter().map(gap).collect() };
+        let listed = ListingResult {
+            scopes: vec![scope],
+            gaps: scopes.iter().map(gap).collect(),
+            ..ListingResult::new("group")
+        };
         Outcome { listings: vec![listed], requests: [(200, 2), (403, 1)].into(), ..Outcome::default() }
     }
 

@@ -74,10 +74,7 @@ mod tests {
                 required_permission: None,
             })
             .collect();
-        Outcome {
-            listings: vec![ListingResult { name: "tokens".into(), scopes: Vec::new(), gaps }],
-            ..Outcome::default()
-        }
+        Outcome { listings: vec![ListingResult { gaps, ..ListingResult::new("tokens") }], ..Outcome::default() }
     }
 
     #[test]

@@ -51,6 +51,14 @@ impl CredentialSource {
         if secret.expose().trim().is_empty() { Err(format!("{name} is empty")) } else { Ok(secret) }
     }
 
+    /// Signs that a secret is not alone in its file or variable: the position and the message.
+    pub(super) fn hints(&self) -> impl Iterator<Item = (Span, String)> {
+        self.parts.iter().filter_map(|part| {
+            let hint = self.read_part(part).ok()?.hint()?;
+            Some((part.at, format!("{}: warning: the secret {hint}", part.path)))
+        })
+    }
+
     /// What cannot be read now: the position and the message.
     pub(super) fn problems(&self) -> impl Iterator<Item = (Span, String)> {
         self.parts.iter().filter_map(|part| {

@@ -63,6 +63,6 @@ impl FileEnvironment {
     pub(super) fn read_text(&self, path: &Path) -> Result<String, String> {
         let shown = path.display();
         let content = self.environment.read_file(path).map_err(|error| format!("cannot read {shown}: {error}"))?;
-        String::from_utf8(content).map_err(|_| format!("{shown} is not valid UTF-8"))
+        String::from_utf8(content).map_err(|_| format!("{shown} is not valid UTF-8 (binary data, or UTF-16)"))
     }
 }

@@ -195,6 +195,13 @@ impl Config {
         errors.into_result()
     }
 
+    /// Signs that a secret was written with something that does not belong to it, such as quotes or `Bearer `. None of it is
+    /// shown.
+    pub fn credential_hints(&self) -> Vec<Diagnostic> {
+        let hints = self.credentials.iter().flat_map(|credential| credential.hints());
+        hints.map(|(at, hint)| self.text.error(at, hint)).collect()
+    }
+
     /// Replaces aliases in the rules' `match.provider` by the names that tokens carry. Call it once, when the providers are
     /// known. `name_of` returns the name of a provider by its name or alias.
     ///

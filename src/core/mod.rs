@@ -8,6 +8,7 @@ pub mod failure;
 pub mod inventory;
 pub(crate) mod label_values;
 pub mod lead;
+pub mod listing_report;
 pub mod outcome;
 pub mod pem;
 pub mod rate;

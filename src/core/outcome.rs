@@ -110,11 +110,62 @@ pub struct ListingResult {
     pub scopes: Vec<ScopeResult>,
     /// Failed scopes, and failed fan-out steps.
     pub gaps: Vec<Gap>,
+    /// What a definition made of the rows; `None` for a source without a definition.
+    pub rows: Option<RowCounts>,
+}
+
+/// What a definition made of the rows of a listing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RowCounts {
+    /// Rows in the responses.
+    pub read: u64,
+    /// Rows after `take`.
+    pub taken: u64,
+    /// The fields that the definition maps, in the tokens.
+    pub fields: BTreeMap<&'static str, FieldCounts>,
+    /// Whether there are more pages or scopes, which are not in the sample.
+    pub is_sample: bool,
+    /// The page size of a request whose only page is full, although no next page was found.
+    pub single_full_page: Option<u64>,
+    /// The length of the longest other list in a response without rows.
+    pub unused_list: Option<u64>,
+}
+
+/// One field of the tokens of a listing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FieldCounts {
+    /// Tokens with a value.
+    pub values: u64,
+    /// Tokens whose value is unreadable.
+    pub unreadable: u64,
+}
+
+impl RowCounts {
+    /// Counts a field that the definition maps.
+    pub fn count_field(&mut self, name: &'static str, has_value: bool, is_unreadable: bool) {
+        let field = self.fields.entry(name).or_default();
+        field.values += u64::from(has_value);
+        field.unreadable += u64::from(is_unreadable);
+    }
+
+    /// Adds the counts of another scope.
+    pub fn add(&mut self, other: &Self) {
+        self.read += other.read;
+        self.taken += other.taken;
+        for (name, counts) in &other.fields {
+            let field = self.fields.entry(name).or_default();
+            field.values += counts.values;
+            field.unreadable += counts.unreadable;
+        }
+        self.is_sample |= other.is_sample;
+        self.single_full_page = self.single_full_page.max(other.single_full_page);
+        self.unused_list = self.unused_list.max(other.unused_list);
+    }
 }
 
 impl ListingResult {
     pub fn new(name: &str) -> Self {
-        Self { name: name.to_owned(), scopes: Vec::new(), gaps: Vec::new() }
+        Self { name: name.to_owned(), scopes: Vec::new(), gaps: Vec::new(), rows: None }
     }
 }
 
@@ -228,9 +279,9 @@ mod tests {
             is_step: false,
         };
         let listed = ListingResult {
-            name: "tokens".into(),
             scopes: vec![scope],
             gaps: vec![gap(Reason::Forbidden), gap(Reason::Forbidden), gap(Reason::Timeout)],
+            ..ListingResult::new("tokens")
         };
         let outcome = Outcome {
             listings: vec![listed],

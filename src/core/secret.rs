@@ -32,6 +32,46 @@ impl Secret {
         let len = secret.len().min(MIN_LEAK_LEN);
         len > 0 && secret.windows(len).any(|part| text.contains(&part.iter().collect::<String>()))
     }
+
+    /// A sign that more or less than the secret was written, with the remedy. It shows nothing of the secret.
+    pub fn hint(&self) -> Option<&'static str> {
+        let text = self.0.as_str();
+        let begins_with =
+            |prefix: &str| text.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix));
+        let is_quoted = |quote: char| text.len() > 1 && text.starts_with(quote) && text.ends_with(quote);
+        // The form of keys and of service accounts.
+        let is_document = text.contains("-----BEGIN") || text.trim_start().starts_with(['{', '[']);
+        let is_control = |c: char| c.is_control() && !c.is_whitespace() || c == char::REPLACEMENT_CHARACTER;
+        Some(if text.contains(is_control) {
+            "contains binary data; write the secret as text"
+        } else if ["bearer ", "basic ", "token "].iter().any(|scheme| begins_with(scheme)) {
+            "begins with `Bearer `, `Basic ` or `Token `; the definition adds it, so write only what follows"
+        } else if ['"', '\'', '`'].into_iter().any(is_quoted) {
+            "is in quotes; remove them"
+        } else if is_document {
+            return None;
+        } else if text.trim().contains('\n') {
+            "has more than one line; write the secret alone"
+        } else if is_assignment(text) {
+            "begins with `NAME=`; write only what follows"
+        } else if text.contains(char::is_whitespace) {
+            "contains blanks; remove them, unless they belong to it"
+        } else {
+            return None;
+        })
+    }
+}
+
+/// Whether a text is a line of a shell or of an environment file. Base64 may end with `=`, but has nothing after it.
+fn is_assignment(text: &str) -> bool {
+    let text = text.trim_start();
+    let Some((name, value)) = text.strip_prefix("export ").unwrap_or(text).split_once('=') else { return false };
+    let is_name = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    // A password may contain `=`; the name of a variable is in capitals.
+    let is_variable = name.len() > 1 && name.len() <= 40 && !name.contains(|c: char| c.is_ascii_lowercase());
+    let is_secret_name = ["token", "password", "secret", "key", "apikey", "api_key", "api_token"].contains(&name);
+    is_name && (is_variable || is_secret_name) && !value.trim_start_matches('=').is_empty()
 }
 
 impl fmt::Debug for Secret {
@@ -51,6 +91,14 @@ impl Credential {
 
     pub fn part(&self, name: &str) -> Option<&Secret> {
         self.0.get(name)
+    }
+
+    /// The first of its parts' [hints](Secret::hint), as a sentence.
+    pub fn hint(&self) -> Option<String> {
+        self.0.iter().find_map(|(name, secret)| {
+            let part = if name.is_empty() { String::new() } else { format!(" `{name}`") };
+            Some(format!("the secret{part} {}", secret.hint()?))
+        })
     }
 }
 
@@ -83,6 +131,36 @@ pub type SharedCredentials = Arc<dyn Credentials>;
 #[cfg(test)]
 mod tests {
     use super::Secret;
+
+    #[test]
+    fn hint_names_what_does_not_belong_to_a_secret() {
+        for (secret, hint) in [
+            ("glpat-0123456789", None),
+            ("bXkgc2VjcmV0Cg==", None),
+            ("p=ssw0rd=x", None),
+            ("-----BEGIN RSA PRIVATE KEY-----\nMII\n-----END RSA PRIVATE KEY-----\n", None),
+            ("{\n  \"type\": \"service_account\"\n}", None),
+            ("Bearer glpat-0123456789", Some("begins with `Bearer `")),
+            ("bearer x", Some("begins with `Bearer `")),
+            ("Basic YTpi", Some("begins with `Bearer `, `Basic `")),
+            ("\"glpat-0123456789\"", Some("is in quotes")),
+            ("'x y'", Some("is in quotes")),
+            ("GITLAB_TOKEN=glpat-0123456789", Some("begins with `NAME=`")),
+            ("export GITLAB_TOKEN=glpat-0123456789", Some("begins with `NAME=`")),
+            ("token=x", Some("begins with `NAME=`")),
+            ("glpat-0123456789 ", Some("contains blanks")),
+            (" glpat", Some("contains blanks")),
+            ("glpat\u{a0}0123", Some("contains blanks")),
+            ("user\r\nglpat-0123456789\n", Some("has more than one line")),
+            ("\u{0}\u{1}glpat", Some("contains binary data")),
+            ("gl\u{1b}[0mpat", Some("contains binary data")),
+        ] {
+            let found = Secret::new(secret).hint();
+            assert_eq!(found.is_some(), hint.is_some(), "{secret:?}: {found:?}");
+            assert!(found.unwrap_or_default().starts_with(hint.unwrap_or_default()), "{secret:?}: {found:?}");
+            assert!(!found.unwrap_or_default().contains("glpat"));
+        }
+    }
 
     #[test]
     fn secret_leaks_into_a_text_with_12_of_its_characters() {

@@ -130,6 +130,8 @@ impl Client {
                 let now = quota::server_time(&response.headers).unwrap_or_else(|| (self.clock)());
                 (reason, quota::requested_delay(reason, &response.headers, now))
             }
+            // One retry, as during a restart: `check` and `list` then report it within a second.
+            Err(error) if error.refused && sent > 1 => return None,
             Err(error) if error.sent => (error.reason, None),
             Err(_) => return None,
         };

@@ -16,12 +16,14 @@ pub(super) struct TransportError {
     pub(super) what: String,
     /// Whether the request was sent.
     pub(super) sent: bool,
+    /// Whether no process listens. Unlike other failures this one is known at once, and lasts for longer than a retry.
+    pub(super) refused: bool,
 }
 
 impl TransportError {
     /// A failure of a request that was sent.
     pub(super) fn new(reason: Reason, what: impl Into<String>) -> Self {
-        Self { reason, what: what.into(), sent: true }
+        Self { reason, what: what.into(), sent: true, refused: false }
     }
 
     pub(super) fn too_large(limit: usize) -> Self {
@@ -29,7 +31,7 @@ impl TransportError {
     }
 
     pub(super) fn before_send(reason: Reason, what: impl Into<String>) -> Self {
-        Self { reason, what: what.into(), sent: false }
+        Self { reason, what: what.into(), sent: false, refused: false }
     }
 }
 
@@ -47,7 +49,8 @@ impl From<reqwest::Error> for TransportError {
         } else {
             (Reason::Connect, "connection closed before the response was complete")
         };
-        Self::new(reason, format!("{what}: {}", root_cause(&error)))
+        let refused = error.is_connect() && error_chain(&error).any(is_refused);
+        Self { refused, ..Self::new(reason, format!("{what}: {}", root_cause(&error))) }
     }
 }
 
@@ -71,6 +74,10 @@ fn describe_tls(error: &rustls::Error) -> String {
 pub(super) fn root_cause(error: &(dyn Error + 'static)) -> String {
     let text = error_chain(error).last().map(ToString::to_string).unwrap_or_default();
     redact::message(text.split(" (os error").next().unwrap_or_default())
+}
+
+fn is_refused(error: &(dyn Error + 'static)) -> bool {
+    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
 }
 
 /// An error and its causes. The `source` of an `io::Error` skips the error that it wraps.

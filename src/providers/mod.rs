@@ -14,4 +14,4 @@ mod source;
 mod tests;
 
 pub use catalogue::Catalogue;
-pub use source::{Probe, ProbeResult, Source, SourceSpec};
+pub use source::{Source, SourceSpec};

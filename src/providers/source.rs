@@ -4,8 +4,7 @@ use chrono::{DateTime, Utc};
 use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 
-use crate::core::failure::{Failure, Reason};
-use crate::core::outcome::{Gap, ListingResult, Outcome};
+use crate::core::outcome::Outcome;
 use crate::core::refusal::Refusal;
 use crate::core::secret::SharedCredentials;
 use crate::schema::diagnostic::{SourceText, Span};
@@ -50,50 +49,8 @@ pub trait Source: Send + Sync {
     /// Restores a refusal of the source's secret, recorded before a restart or a reload.
     fn restore_refusal(&self, _: Refusal) {}
 
-    /// Requests the first page of each listing.
-    fn probe(&self, now: DateTime<Utc>, deadline: Instant) -> BoxFuture<'_, Vec<Probe>>;
-}
-
-/// The result of probing one listing.
-pub struct Probe {
-    pub listing: String,
-    pub result: Result<ProbeResult, Gap>,
-}
-
-/// What a successful probe found.
-pub enum ProbeResult {
-    /// The number of tokens on the first page.
-    Rows(u64),
-    /// The listing is empty.
-    Empty,
-}
-
-impl ProbeResult {
-    /// # Errors
-    /// Reason `mapping` with this text if there are rows and all are malformed.
-    pub(super) fn of_counts(
-        tokens: usize,
-        malformed: usize,
-        all_malformed: fn(usize) -> String,
-    ) -> Result<Self, Failure> {
-        match (tokens, malformed) {
-            (0, 0) => Ok(Self::Empty),
-            (0, _) => Err(Failure::new(Reason::Mapping, all_malformed(malformed))),
-            (tokens, _) => Ok(Self::Rows(tokens as u64)),
-        }
-    }
-}
-
-impl From<ListingResult> for Probe {
-    /// The probe of a listing that was collected as a whole.
-    fn from(listed: ListingResult) -> Self {
-        let tokens = listed.scopes.iter().map(|scope| scope.tokens.len()).sum();
-        let malformed = listed.scopes.iter().map(|scope| scope.malformed.len()).sum();
-        let result = match listed.gaps.into_iter().next() {
-            Some(gap) => Err(gap),
-            None => ProbeResult::of_counts(tokens, malformed, |count| format!("all {count} entries are malformed"))
-                .map_err(Gap::all),
-        };
-        Self { listing: listed.name, result }
+    /// The same for a sample of what is large: the first pages and scopes of every listing.
+    fn sample(&self, now: DateTime<Utc>, deadline: Instant) -> BoxFuture<'_, Outcome> {
+        self.collect(now, deadline)
     }
 }

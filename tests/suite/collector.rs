@@ -14,7 +14,7 @@ use token_expiry_exporter::core::inventory::{Inventory, Policy, SharedInventory}
 use token_expiry_exporter::core::lead::Lead;
 use token_expiry_exporter::core::outcome::{ListingResult, Outcome, Path, ScopeResult};
 use token_expiry_exporter::core::token::{Expiry, LastUse, Token};
-use token_expiry_exporter::providers::{Probe, Source};
+use token_expiry_exporter::providers::Source;
 use tokio::time::{Instant, sleep};
 
 const INTERVAL: Duration = Duration::from_secs(900);
@@ -80,10 +80,6 @@ impl Source for ScriptedSource {
         }
         .boxed()
     }
-
-    fn probe(&self, _: DateTime<Utc>, _: Instant) -> BoxFuture<'_, Vec<Probe>> {
-        async { Vec::new() }.boxed()
-    }
 }
 
 fn outcome(id: &str, now: DateTime<Utc>) -> Outcome {
@@ -104,7 +100,7 @@ fn outcome(id: &str, now: DateTime<Utc>) -> Outcome {
     };
     let scope = ScopeResult { path: Path::root(), tokens: vec![token], malformed: Vec::new(), is_step: false };
     Outcome {
-        listings: vec![ListingResult { name: "tokens".into(), scopes: vec![scope], gaps: Vec::new() }],
+        listings: vec![ListingResult { scopes: vec![scope], ..ListingResult::new("tokens") }],
         requests: BTreeMap::from([(200, 1)]),
         ..Outcome::default()
     }

@@ -69,7 +69,7 @@ pub fn expires_in(days: i64) -> Expiry {
 /// The result of a listing with one scope.
 pub fn listing(name: &str, tokens: Vec<Token>) -> ListingResult {
     let scope = ScopeResult { path: Path::root().join("all"), tokens, malformed: Vec::new(), is_step: false };
-    ListingResult { name: name.to_owned(), scopes: vec![scope], gaps: Vec::new() }
+    ListingResult { scopes: vec![scope], ..ListingResult::new(name) }
 }
 
 pub fn inventory() -> Inventory {

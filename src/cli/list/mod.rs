@@ -10,11 +10,13 @@ use futures_util::future::join_all;
 use super::args::{ListArgs, Output};
 use super::exit::{Exit, Failure, invalid};
 use super::print::{self, Progress};
+use super::report;
 use crate::app::setup::Setup;
 use crate::app::{self, Shard};
 use crate::collector::{collect, describe};
 use crate::core::clock::Clock;
 use crate::core::inventory::{Inventory, TokenView};
+use crate::core::listing_report;
 use crate::core::outcome::Outcome;
 use crate::core::token::{Expiry, State};
 use crate::exposition;
@@ -77,7 +79,11 @@ async fn collect_all(setup: Setup, clock: &Clock) -> (Inventory, bool) {
             print::note(problem);
             complete = false;
         }
+        let reports = listing_report::report(&attempt.outcome, attempt.finished);
         inventory.record(source, attempt.outcome, attempt.started, attempt.finished);
+        for report in report::with_inventory(reports, &inventory, source, attempt.finished) {
+            report::notes(source, &report).iter().for_each(print::note);
+        }
     }
     (inventory, complete)
 }

@@ -9,7 +9,7 @@ use tokio::task::yield_now;
 
 use super::build_request::build_request;
 use super::circuit_breaker::{CircuitBreaker, is_provider_wide};
-use super::context::{CollectContext, StepResult};
+use super::context::{CollectContext, SAMPLE_ELEMENTS, StepResult};
 use super::next_page::page_key;
 use super::own_credential::is_own_credential;
 use super::pages::{Page, YIELD_EVERY};
@@ -17,7 +17,7 @@ use super::scope_cache::{CachedScope, ScopeCache};
 use super::token;
 use super::token::ParsedToken;
 use crate::core::failure::{Failure, Reason};
-use crate::core::outcome::{Gap, ListingResult, MalformedRow, Path, ScopeResult};
+use crate::core::outcome::{Gap, ListingResult, MalformedRow, Path, RowCounts, ScopeResult};
 use crate::providers::language::expression::{Expression, Val};
 use crate::providers::language::provider::{Listing, Request, Step};
 use crate::providers::language::template_vars::FanOutVar;
@@ -46,7 +46,7 @@ impl<'p> FanOutPath<'p> {
 
 /// Collects a listing. What fails is a gap.
 pub(super) async fn collect(context: &CollectContext<'_>, active: &ActiveListing<'_>) -> ListingResult {
-    let mut listed = ListingResult::new(&active.listing.name);
+    let mut listed = ListingResult { rows: Some(RowCounts::default()), ..ListingResult::new(&active.listing.name) };
     if let Err(gap) = check_requirement(context, active.listing).await {
         listed.gaps.push(gap);
         return listed;
@@ -60,6 +60,10 @@ pub(super) async fn collect(context: &CollectContext<'_>, active: &ActiveListing
                 fan_out_request(context, active.listing, request, name, paths, &mut listed).await
             }
         };
+        if context.is_sample && paths.len() > SAMPLE_ELEMENTS {
+            paths.truncate(SAMPLE_ELEMENTS);
+            listed.rows.get_or_insert_default().is_sample = true;
+        }
     }
     collect_scopes(context, active, paths, &mut listed).await;
     active.cache.retain(&listed);
@@ -70,7 +74,7 @@ pub(super) async fn collect(context: &CollectContext<'_>, active: &ActiveListing
 ///
 /// # Errors
 /// A gap for the whole listing.
-pub(super) async fn check_requirement(context: &CollectContext<'_>, listing: &Listing) -> Result<(), Gap> {
+async fn check_requirement(context: &CollectContext<'_>, listing: &Listing) -> Result<(), Gap> {
     let Some(require) = &listing.require else { return Ok(()) };
     let failure = match context.first_page(&require.request, &[]).await {
         Ok(Some(page)) if require.that.truth(&page.variables, page.body.clone()) => return Ok(()),
@@ -187,8 +191,8 @@ async fn collect_scopes<'p>(
     let labelled = labelled.filter(|(scope, _)| seen.insert(scope.path.clone())).collect();
     let run = |(scope, label): (FanOutPath<'p>, String)| async move {
         match collect_scope(context, active, &scope).await {
-            Ok(CachedScope { tokens, malformed, .. }) => {
-                Ok((ScopeResult { path: scope.path, tokens, malformed, is_step: false }, label))
+            Ok(CachedScope { tokens, malformed, rows, .. }) => {
+                Ok((ScopeResult { path: scope.path, tokens, malformed, is_step: false }, label, rows))
             }
             Err(failure) => Err(context.gap(active.listing, request, scope.path, label, failure)),
         }
@@ -196,8 +200,9 @@ async fn collect_scopes<'p>(
     let (scopes, gaps) = run_limited(context, labelled, "more scopes", run).await;
     listed.gaps.extend(gaps);
     // A malformed row among others is a problem of that row. If all are malformed, the provider's response has changed.
-    let has_tokens = scopes.iter().any(|(scope, _)| !scope.tokens.is_empty());
-    for (scope, label) in scopes {
+    let has_tokens = scopes.iter().any(|(scope, ..)| !scope.tokens.is_empty());
+    for (scope, label, rows) in scopes {
+        listed.rows.get_or_insert_default().add(&rows);
         match all_malformed(&scope.malformed).filter(|_| !has_tokens) {
             Some(failure) => listed.gaps.push(context.gap(active.listing, request, scope.path, label, failure)),
             None => listed.scopes.push(scope),
@@ -239,8 +244,9 @@ async fn map_page(context: &CollectContext<'_>, active: &ActiveListing<'_>, page
     let variables =
         context.tables.with_lookups(&context.session, &active.listing.maps, page.variables, &page.items).await;
     scope.malformed.extend(page.malformed);
+    scope.rows.add(&page.rows);
     for (number, (position, row)) in page.items.into_iter().enumerate() {
-        match token::parse(active.listing, &variables, &row, position, now) {
+        match token::parse(active.listing, &variables, &row, position, now, &mut scope.rows) {
             Ok(ParsedToken { token, unread_fields }) => {
                 let own = is_own_credential(context, active.listing, &variables, &row).then_some(token.expires);
                 let mut results = context.side_results.lock();
@@ -306,7 +312,7 @@ where
 }
 
 /// The label of a gap at a step.
-pub(super) fn all_under(label: &str) -> String {
+fn all_under(label: &str) -> String {
     format!("all scopes under {label}")
 }
 

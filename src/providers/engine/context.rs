@@ -1,4 +1,4 @@
-//! One collection, or one probe, of a source: what its listings share, and everything that they call.
+//! One collection of a source, or of a sample: what its listings share, and everything that they call.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -20,6 +20,11 @@ use crate::providers::language::provider::{Listing, OwnCredential, Request};
 use crate::providers::language::template_vars::{FanOutVar, TemplateVars};
 use crate::providers::language::value;
 
+/// Enough to see that a page repeats the one before it.
+const SAMPLE_PAGES: u64 = 3;
+/// The first ones may be empty.
+pub(super) const SAMPLE_ELEMENTS: usize = 10;
+
 pub(super) struct CollectContext<'e> {
     pub(super) session: Session<'e>,
     pub(super) tables: LookupTables<'e>,
@@ -32,6 +37,8 @@ pub(super) struct CollectContext<'e> {
     /// The fan-out steps that several listings share.
     pub(super) steps: StepCache,
     pub(super) side_results: Mutex<SideResults>,
+    /// Whether only a sample is collected: [`SAMPLE_PAGES`] of each request, [`SAMPLE_ELEMENTS`] of each fan-out step.
+    pub(super) is_sample: bool,
 }
 
 /// What a collection yields in addition to tokens and gaps.
@@ -78,7 +85,8 @@ impl CollectContext<'_> {
     /// # Errors
     /// If no request can be built from these elements.
     pub(super) fn pages<'r>(&'r self, request: &'r Request, elements: &[FanOutVar<'_>]) -> Result<Pages<'r>, Failure> {
-        Pages::new(&self.session, request, self.vars(elements), self.tables.loaded())
+        let pages = Pages::new(&self.session, request, self.vars(elements), self.tables.loaded())?;
+        Ok(if self.is_sample { pages.limited(SAMPLE_PAGES) } else { pages })
     }
 
     /// The only page of a request, or its first; `None` if the response means that there is nothing.

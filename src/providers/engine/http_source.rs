@@ -15,7 +15,6 @@ use super::collect_listing::{ActiveListing, collect};
 use super::context::{CollectContext, StepCache};
 use super::lookup::{LookupCache, LookupTables};
 use super::own_credential;
-use super::probe::probe;
 use super::refusal::RefusedSecret;
 use super::scope_cache::ScopeCache;
 use super::session::{Account, Session};
@@ -25,11 +24,11 @@ use crate::core::outcome::{CredentialExpiry, Outcome};
 use crate::core::refusal::Refusal;
 use crate::core::secret::SharedCredentials;
 use crate::http::client::{Client, Options};
+use crate::providers::Source;
 use crate::providers::language::expression::{Expression, Val, Variables};
 use crate::providers::language::provider::{Listing, OwnCredential, Provider};
 use crate::providers::language::settings::ResolvedSettings;
 use crate::providers::language::value;
-use crate::providers::{Probe, Source};
 
 struct HttpSource {
     account: Account,
@@ -97,40 +96,15 @@ impl Source for HttpSource {
     }
 
     fn collect(&self, now: DateTime<Utc>, deadline: Instant) -> BoxFuture<'_, Outcome> {
-        async move {
-            let mut outcome = match self.context(now, deadline).await {
-                Ok(context) => self.collect_all(context).await,
-                Err(failure) => Outcome::failed(&self.names, &failure),
-            };
-            let usage = self.account.client.take_usage();
-            outcome.requests = usage.requests;
-            outcome.rate_limit = usage.rate_limit;
-            outcome.refusal = self.account.refused.current();
-            outcome
-        }
-        .boxed()
+        self.run(now, deadline, false).boxed()
     }
 
     fn restore_refusal(&self, refusal: Refusal) {
         self.account.refused.restore(refusal);
     }
 
-    fn probe(&self, now: DateTime<Utc>, deadline: Instant) -> BoxFuture<'_, Vec<Probe>> {
-        async move {
-            let context = match self.context(now, deadline).await {
-                Ok(context) => context,
-                Err(failure) => {
-                    return Outcome::failed(&self.names, &failure).listings.into_iter().map(Probe::from).collect();
-                }
-            };
-            let mut probes = Vec::new();
-            for active in self.active() {
-                let result = probe(&context, active.listing).await;
-                probes.push(Probe { listing: active.listing.name.clone(), result });
-            }
-            probes
-        }
-        .boxed()
+    fn sample(&self, now: DateTime<Utc>, deadline: Instant) -> BoxFuture<'_, Outcome> {
+        self.run(now, deadline, true).boxed()
     }
 }
 
@@ -141,7 +115,24 @@ impl HttpSource {
         })
     }
 
-    async fn context(&self, now: DateTime<Utc>, deadline: Instant) -> Result<CollectContext<'_>, Failure> {
+    async fn run(&self, now: DateTime<Utc>, deadline: Instant, is_sample: bool) -> Outcome {
+        let mut outcome = match self.context(now, deadline, is_sample).await {
+            Ok(context) => self.collect_all(context).await,
+            Err(failure) => Outcome::failed(&self.names, &failure),
+        };
+        let usage = self.account.client.take_usage();
+        outcome.requests = usage.requests;
+        outcome.rate_limit = usage.rate_limit;
+        outcome.refusal = self.account.refused.current();
+        outcome
+    }
+
+    async fn context(
+        &self,
+        now: DateTime<Utc>,
+        deadline: Instant,
+        is_sample: bool,
+    ) -> Result<CollectContext<'_>, Failure> {
         let provider = &self.account.provider;
         Ok(CollectContext {
             session: Session::open(&self.account, now, deadline).await?,
@@ -152,6 +143,7 @@ impl HttpSource {
             started: Instant::now(),
             steps: StepCache::default(),
             side_results: Mutex::default(),
+            is_sample,
         })
     }
 

@@ -11,7 +11,7 @@
 //! 5. `circuit_breaker`, `scope_cache` and `token` (a row becomes a token) stand alone.
 //! 6. `lookup` fills the look-up tables behind `$maps`.
 //! 7. `context` is one collection: what its listings share, and all that they call.
-//! 8. `own_credential`, `collect_listing` and `probe` are what a collection does.
+//! 8. `own_credential` and `collect_listing` are what a collection does.
 //! 9. `http_source` is the source that the collector sees.
 
 mod build_request;
@@ -26,7 +26,6 @@ mod more_pages;
 mod next_page;
 mod own_credential;
 mod pages;
-mod probe;
 mod refusal;
 mod scope_cache;
 mod secrets;

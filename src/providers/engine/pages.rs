@@ -11,7 +11,7 @@ use super::messages::{describe, not_json};
 use super::next_page::{NextPage, PageResponse, PageState, first_request, page_key};
 use super::session::Session;
 use crate::core::failure::{Failure, Reason};
-use crate::core::outcome::MalformedRow;
+use crate::core::outcome::{MalformedRow, RowCounts};
 use crate::http::client;
 use crate::http::page_guard::SeenPages;
 use crate::providers::language::expression::{Val, Variables};
@@ -25,6 +25,10 @@ const MAX_ROWS: u64 = 1_000_000;
 /// The number of rows, or of cached scopes, after which a task yields to others.
 pub(super) const YIELD_EVERY: usize = 256;
 
+/// The usual names of the query parameter with the page size.
+const PAGE_SIZES: &str =
+    "limit per_page perPage page_size pageSize pagelen size count max maxResults max_results first top $top";
+
 /// One page.
 pub(super) struct Page {
     /// The whole response.
@@ -35,6 +39,7 @@ pub(super) struct Page {
     pub(super) items: Vec<(u64, Val)>,
     /// Rows on which `take` failed.
     pub(super) malformed: Vec<MalformedRow>,
+    pub(super) rows: RowCounts,
 }
 
 /// The pages of one request, as a stream.
@@ -52,6 +57,8 @@ pub(super) struct Pages<'r> {
     repetition: Repetition,
     /// Rows on the pages so far.
     rows: u64,
+    /// The number of further pages that may be requested.
+    remaining: u64,
 }
 
 impl<'r> Pages<'r> {
@@ -79,7 +86,13 @@ impl<'r> Pages<'r> {
             seen: SeenPages::default(),
             repetition: Repetition::default(),
             rows: 0,
+            remaining: u64::MAX,
         })
+    }
+
+    /// The first pages only.
+    pub(super) fn limited(self, pages: u64) -> Self {
+        Self { remaining: pages, ..self }
     }
 
     /// The next page; `None` after the last, or if a response means that there is nothing.
@@ -117,8 +130,26 @@ impl<'r> Pages<'r> {
             rows: rows.len() as u64,
         };
         self.upcoming = self.state.next_page(self.request, &self.first, &response).map_err(described).transpose();
+        self.remaining -= 1;
+        let mut counts = RowCounts {
+            read: rows.len() as u64,
+            single_full_page: self.single_full_page(&request, rows.len() as u64),
+            unused_list: if self.rows == 0 && rows.is_empty() { longest_list(&body) } else { None },
+            ..RowCounts::default()
+        };
+        if self.remaining == 0 {
+            counts.is_sample = self.upcoming.take().is_some();
+        }
         let (items, malformed) = self.map_rows(rows, &variables).await;
-        Ok(Some(Page { body, variables, items, malformed }))
+        counts.taken = items.len() as u64;
+        Ok(Some(Page { body, variables, items, malformed, rows: counts }))
+    }
+
+    /// The page size that the request states, if this is its only page and has as many rows.
+    fn single_full_page(&self, request: &client::Request, rows: u64) -> Option<u64> {
+        let size = request.url.query_pairs().find(|(name, _)| PAGE_SIZES.split(' ').any(|known| known == name))?.1;
+        let size = size.parse().ok().filter(|size| *size == rows && *size > 1)?;
+        (self.rows == 0 && self.upcoming.is_none()).then_some(size)
     }
 
     /// The body; `None` if the response means that there is nothing.
@@ -130,7 +161,7 @@ impl<'r> Pages<'r> {
         }
         let failure = |reason, what: String| {
             let provider_message = self.session.provider_message(variables, &reply.headers);
-            Err(Failure { provider_message, ..Failure::new(reason, what) })
+            Err(self.session.with_hint(Failure { provider_message, ..Failure::new(reason, what) }))
         };
         if let Some(reason) = reply.failure_reason() {
             return failure(reason, reply.summary());
@@ -209,16 +240,31 @@ fn check_row_limit(rows: u64) -> Result<(), Failure> {
 }
 
 fn rows(rows: &Rows, variables: &Variables, body: &Val) -> Result<Vec<Val>, Failure> {
-    let (expression, expected) = match rows {
+    let (expression, key, expected) = match rows {
         Rows::Whole => return Ok(vec![body.clone()]),
-        Rows::List(list) => (list, "`rows` yields no list"),
-        Rows::One(one) => (one, "`row` yields no object"),
+        Rows::List(list) => (list, "rows", "a list"),
+        Rows::One(one) => (one, "row", "an object"),
     };
-    match (rows, expression.first(variables, body.clone())) {
-        (Rows::List(_), Ok(Some(Val::Arr(list)))) => Ok(Arc::unwrap_or_clone(list)),
-        (Rows::One(_), Ok(Some(object @ Val::Obj(_)))) => Ok(vec![object]),
-        _ => Err(Failure::new(Reason::Decode, format!("the definition's {expected} for this response"))),
+    let found = match (rows, expression.first(variables, body.clone())) {
+        (Rows::List(_), Ok(Some(Val::Arr(list)))) => return Ok(Arc::unwrap_or_clone(list)),
+        (Rows::One(_), Ok(Some(object @ Val::Obj(_)))) => return Ok(vec![object]),
+        (_, Ok(found)) => found.as_ref().map_or("nothing", value::kind),
+        (_, Err(_)) => "an error",
+    };
+    let what = format!("the definition's `{key}` yields {found} for this response; expected {expected}");
+    Err(Failure::new(Reason::Decode, what))
+}
+
+/// The length of the longest list with elements in a response, at most three levels deep.
+fn longest_list(body: &Val) -> Option<u64> {
+    fn visit(value: &Val, depth: u8) -> u64 {
+        match value {
+            Val::Arr(list) => list.len() as u64,
+            Val::Obj(object) if depth > 0 => object.values().map(|value| visit(value, depth - 1)).max().unwrap_or(0),
+            _ => 0,
+        }
     }
+    Some(visit(body, 3)).filter(|length| *length > 0)
 }
 
 /// The response headers as an object; a repeated header becomes one.

@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use parking_lot::Mutex;
 
 use crate::core::cache_ttl::refresh_at;
-use crate::core::outcome::{ListingResult, MalformedRow, Path};
+use crate::core::outcome::{ListingResult, MalformedRow, Path, RowCounts};
 use crate::core::token::{Expiry, Token};
 
 /// A complete scope.
@@ -17,6 +17,7 @@ pub(super) struct CachedScope {
     pub(super) malformed: Vec<MalformedRow>,
     /// The expiries of those tokens that could be the exporter's own credential.
     pub(super) own_expiries: Vec<Expiry>,
+    pub(super) rows: RowCounts,
 }
 
 struct CacheEntry {

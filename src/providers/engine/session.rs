@@ -124,14 +124,27 @@ impl<'e> Session<'e> {
         let credential = self.credential_headers(login);
         self.secrets.remember(login.into_iter().chain(credential.iter().map(|(_, value)| value)));
         if !is_password(&credential) {
-            return self.account.client.send(&Request { credential, ..request.clone() }, self.deadline).await;
+            return self.send_request(&Request { credential, ..request.clone() }).await;
         }
         let _turn = self.gate.enter().await?;
-        let response = self.account.client.send(&Request { credential, ..request.clone() }, self.deadline).await?;
+        let response = self.send_request(&Request { credential, ..request.clone() }).await?;
         if self.gate.is_refused(&response) {
             self.record_refusal(&response);
         }
         Ok(response)
+    }
+
+    async fn send_request(&self, request: &Request) -> Result<Response, Failure> {
+        self.account.client.send(request, self.deadline).await.map_err(|failure| self.with_hint(failure))
+    }
+
+    /// The failure, with a sign of a wrong secret if it was not accepted.
+    pub(super) fn with_hint(&self, failure: Failure) -> Failure {
+        let is_refused = matches!(failure.reason, Reason::Unauthorized | Reason::Credential);
+        match self.secrets.credential.hint().filter(|_| is_refused) {
+            Some(hint) => Failure { what: format!("{}; {hint}", failure.what), ..failure },
+            None => failure,
+        }
     }
 
     /// Notes that the provider refused the password, in this collection and for the next ones.
@@ -271,7 +284,7 @@ impl<'e> Session<'e> {
                 self.record_refusal(&reply);
             }
             let provider_message = self.provider_message(&variables, &reply.headers);
-            return Err(Failure { provider_message, ..Failure::new(reason, what) });
+            return Err(self.with_hint(Failure { provider_message, ..Failure::new(reason, what) }));
         }
         let not_json = || Failure::new(Reason::Decode, format!("login: {}: response is not JSON", describe(request)));
         Ok((body.ok_or_else(not_json)?, variables))

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::core::outcome::MalformedRow;
+use crate::core::outcome::{MalformedRow, RowCounts};
 use crate::core::sanitize::truncate;
 use crate::core::time::{TimeFormat, Unit, duration};
 use crate::core::token::{Expiry, LastUse, Owner, Token};
@@ -20,7 +20,7 @@ pub(super) struct ParsedToken {
     pub(super) unread_fields: u64,
 }
 
-/// Maps a row, or what `take` made of it.
+/// Maps a row, or what `take` made of it, and counts its fields.
 ///
 /// # Errors
 /// A malformed row if its id or expiry is unreadable.
@@ -30,6 +30,7 @@ pub(super) fn parse(
     row: &Val,
     position: u64,
     now: DateTime<Utc>,
+    counts: &mut RowCounts,
 ) -> Result<ParsedToken, MalformedRow> {
     let map = &listing.token;
     let malformed = |field, id: Option<String>| MalformedRow { position, id: id.as_deref().map(truncate), field };
@@ -39,31 +40,32 @@ pub(super) fn parse(
         return Err(malformed("expires_at", Some(id)));
     };
     let expires_at = expires_at.unwrap_or_default();
+    counts.count_field("expires_at", !value::is_blank(&expires_at), false);
     let times = &listing.request.times;
     let expires = times.expiry(&value::to_json(&expires_at), now);
     let is_number = value::text(&expires_at).is_some_and(|text| text.parse::<f64>().is_ok());
     let approximate = times.unit == Unit::SecondsFromNow && is_number && matches!(expires, Expiry::At(_));
 
-    let mut row = Row { variables, row, times, now, unread_fields: 0 };
+    let mut row = Row { variables, row, times, now, unread_fields: 0, counts };
     let token = Token {
         id,
-        name: row.field(map.name.as_ref(), value::text).unwrap_or_default(),
-        kind: row.field(map.kind.as_ref(), value::text).unwrap_or_else(|| listing.kind.clone()),
-        owner: row.field(map.owner.as_ref(), owner).filter(|owner| *owner != Owner::default()),
-        created_at: row.instant(map.created_at.as_ref()),
+        name: row.field("name", map.name.as_ref(), value::text).unwrap_or_default(),
+        kind: row.field("kind", map.kind.as_ref(), value::text).unwrap_or_else(|| listing.kind.clone()),
+        owner: row.field("owner", map.owner.as_ref(), owner).filter(|owner| *owner != Owner::default()),
+        created_at: row.instant("created_at", map.created_at.as_ref()),
         expires,
         last_used: match &map.last_used_at {
             None => LastUse::NotReported,
             Some(last_used) => row.last_use(last_used),
         },
-        scopes: row.field(map.scopes.as_ref(), scopes).unwrap_or_default(),
-        disabled: row.field(map.disabled.as_ref(), flag).unwrap_or_default(),
+        scopes: row.field("scopes", map.scopes.as_ref(), scopes).unwrap_or_default(),
+        disabled: row.field("disabled", map.disabled.as_ref(), flag).unwrap_or_default(),
         // Vault reports 0 for none.
         lifetime: row
-            .field(map.lifetime.as_ref(), |value| duration(&value::to_json(value)))
+            .field("lifetime", map.lifetime.as_ref(), |value| duration(&value::to_json(value)))
             .filter(|lifetime| *lifetime > TimeDelta::zero()),
-        manage_url: row.field(map.manage_url.as_ref(), url),
-        labels: row.field(map.labels.as_ref(), labels).unwrap_or_default(),
+        manage_url: row.field("manage_url", map.manage_url.as_ref(), url),
+        labels: row.field("labels", map.labels.as_ref(), labels).unwrap_or_default(),
         approximate,
     };
     Ok(ParsedToken { token, unread_fields: row.unread_fields })
@@ -76,31 +78,35 @@ struct Row<'a> {
     times: &'a TimeFormat,
     now: DateTime<Utc>,
     unread_fields: u64,
+    counts: &'a mut RowCounts,
 }
 
 impl Row<'_> {
     /// `None` if the field is blank or unreadable.
-    fn field<T>(&mut self, expression: Option<&Expression>, read: impl Fn(&Val) -> Option<T>) -> Option<T> {
-        let found = match expression?.first(self.variables, self.row.clone()) {
-            Ok(value) => {
-                let value = value.filter(|value| !value::is_blank(value))?;
-                read(&value)
-            }
-            Err(_) => None,
-        };
-        self.unread_fields += u64::from(found.is_none());
+    fn field<T>(
+        &mut self,
+        name: &'static str,
+        expression: Option<&Expression>,
+        read: impl Fn(&Val) -> Option<T>,
+    ) -> Option<T> {
+        let value = expression?.first(self.variables, self.row.clone());
+        let is_blank = value.as_ref().is_ok_and(|value| value.as_ref().is_none_or(value::is_blank));
+        let found = value.ok().flatten().filter(|_| !is_blank).as_ref().and_then(read);
+        let is_unreadable = !is_blank && found.is_none();
+        self.counts.count_field(name, found.is_some(), is_unreadable);
+        self.unread_fields += u64::from(is_unreadable);
         found
     }
 
-    fn instant(&mut self, expression: Option<&Expression>) -> Option<DateTime<Utc>> {
+    fn instant(&mut self, name: &'static str, expression: Option<&Expression>) -> Option<DateTime<Utc>> {
         let (times, now) = (self.times, self.now);
-        self.field(expression, |value| times.timestamp(&value::to_json(value), now).ok()).flatten()
+        self.field(name, expression, |value| times.timestamp(&value::to_json(value), now).ok()).flatten()
     }
 
     /// A blank value means: never used.
     fn last_use(&mut self, expression: &Expression) -> LastUse {
         let unread_before = self.unread_fields;
-        match self.instant(Some(expression)) {
+        match self.instant("last_used_at", Some(expression)) {
             Some(at) => LastUse::At(at),
             None if self.unread_fields > unread_before => LastUse::NotReported,
             None => LastUse::Never,

@@ -42,11 +42,15 @@ pub(crate) fn scalar(value: &Val) -> Option<String> {
     }
 }
 
-/// The elements of a list; none for other types.
-pub(crate) fn elements(value: &Val) -> &[Val] {
+/// The type of a value, with its article.
+pub(crate) fn kind(value: &Val) -> &'static str {
     match value {
-        Val::Arr(list) => list,
-        _ => &[],
+        Val::Null => "null",
+        Val::Bool(_) => "a boolean",
+        Val::Num(_) => "a number",
+        Val::TStr(_) | Val::BStr(_) => "a string",
+        Val::Arr(_) => "a list",
+        Val::Obj(_) => "an object",
     }
 }
 

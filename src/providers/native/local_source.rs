@@ -11,7 +11,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::core::failure::{Failure, Reason};
 use crate::core::outcome::{ListingResult, Outcome};
 use crate::providers::provider_info::{ListingInfo, ProviderInfo, Setting};
-use crate::providers::{Probe, Source, SourceSpec};
+use crate::providers::{Source, SourceSpec};
 use crate::schema::diagnostic::SourceText;
 use crate::schema::reader::Reader;
 
@@ -56,10 +56,6 @@ impl<L: LocalReader> Source for LocalSource<L> {
             }
         }
         .boxed()
-    }
-
-    fn probe(&self, now: DateTime<Utc>, deadline: Instant) -> BoxFuture<'_, Vec<Probe>> {
-        self.collect(now, deadline).map(|outcome| outcome.listings.into_iter().map(Probe::from).collect()).boxed()
     }
 }
 

@@ -88,7 +88,7 @@ fn duration_is_not_negative_if_the_clock_is_set_back() {
 fn outcome_of_an_unknown_source_or_listing_is_ignored() {
     let mut inventory = inventory(policy());
     inventory.record("gone", outcome(vec![scope("a", vec![token("1", 100)])], vec![]), day(1), day(1));
-    let old = ListingResult { name: "sessions".into(), scopes: vec![scope("", vec![token("2", 100)])], gaps: vec![] };
+    let old = ListingResult { scopes: vec![scope("", vec![token("2", 100)])], ..ListingResult::new("sessions") };
     record(&mut inventory, Outcome { listings: vec![old], ..Outcome::default() }, day(1));
     assert!(ids(&inventory, day(1)).is_empty());
     assert_eq!(inventory.sources().count(), 1);

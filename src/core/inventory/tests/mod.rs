@@ -100,7 +100,7 @@ fn gap(steps: &str, reason: Reason) -> Gap {
 
 /// An outcome with these scopes and gaps in the listing `tokens`; `keys` is complete and empty.
 fn outcome(scopes: Vec<ScopeResult>, gaps: Vec<Gap>) -> Outcome {
-    let listing = |name: &str, scopes, gaps| ListingResult { name: name.into(), scopes, gaps };
+    let listing = |name: &str, scopes, gaps| ListingResult { scopes, gaps, ..ListingResult::new(name) };
     Outcome {
         listings: vec![listing("tokens", scopes, gaps), listing("keys", vec![scope("", Vec::new())], Vec::new())],
         ..Outcome::default()

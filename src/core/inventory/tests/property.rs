@@ -62,7 +62,7 @@ fn any_collection() -> impl Strategy<Value = Collection> {
 }
 
 fn listing(name: &str, cases: &[ScopeCase]) -> ListingResult {
-    let mut result = ListingResult { name: name.into(), scopes: Vec::new(), gaps: Vec::new() };
+    let mut result = ListingResult::new(name);
     for (steps, case) in SCOPES.into_iter().zip(cases) {
         match case {
             ScopeCase::Complete(tokens) => result.scopes.push(scope(steps, tokens.clone())),

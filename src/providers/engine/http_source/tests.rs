@@ -18,7 +18,7 @@ use crate::core::secret::{Credential, Credentials, Secret};
 use crate::core::time::parse_timestamp;
 use crate::core::token::Expiry;
 use crate::providers::language::compile::compile;
-use crate::providers::{ProbeResult, SourceSpec, catalogue};
+use crate::providers::{SourceSpec, catalogue};
 use crate::schema::diagnostic::SourceText;
 use crate::schema::yaml::{Key, Kind, Node, parse};
 
@@ -493,15 +493,33 @@ async fn failed_map_keeps_its_values_and_is_reported() {
 }
 
 #[tokio::test]
-async fn probe_requests_one_element_and_one_page() {
+async fn sample_is_limited_to_some_scopes_and_pages() {
+    let definition = "auth: bearer
+listings:
+  - name: key
+    kind: key
+    for_each: {get: /groups, rows: ., as: group}
+    get: /keys/{group}
+    next: {page: page}
+    rows: .
+    take: select(.kind == \"key\")
+    token: {id: .id, expires_at: .ends, owner: .owner}
+";
     let (origin, requests) = serve(|request| match request.split(' ').nth(1).unwrap() {
-        "/keys" => (200, r#"["a", "b"]"#.into()),
-        _ => (200, r#"{"id": "a", "ends": null}"#.into()),
+        "/groups" => (200, format!("{:?}", (0..50).map(|number| format!("g{number}")).collect::<Vec<_>>())),
+        path => {
+            let key = |kind: &str| format!(r#"{{"id": "{path} {kind}", "kind": "{kind}", "ends": "2027-01-01"}}"#);
+            (200, format!("[{}, {}]", key("key"), key("other")))
+        }
     })
     .await;
-    let probes = source(EACH, &origin, Changing::new("c")).probe(noon(), Instant::now() + Duration::from_secs(5)).await;
-    assert!(matches!(probes[0].result, Ok(ProbeResult::Rows(1))));
-    assert_eq!(requests.take(), ["GET /keys Bearer c", "GET /keys/a Bearer c"]);
+    let source = source(definition, &origin, Changing::new("c"));
+    let outcome = source.sample(noon(), Instant::now() + Duration::from_secs(5)).await;
+    assert_eq!((requests.take().len(), outcome.is_complete()), (1 + 10 * 3, true));
+    let rows = outcome.listings[0].rows.as_ref().unwrap();
+    assert_eq!((rows.read, rows.taken, rows.is_sample, ids(&outcome).len()), (60, 30, true, 30));
+    let fields = |name| rows.fields.get(name).map(|field| (field.values, field.unreadable));
+    assert_eq!((fields("expires_at"), fields("owner"), fields("name")), (Some((30, 0)), Some((0, 0)), None));
 }
 
 #[tokio::test]

@@ -5,7 +5,6 @@ use super::*;
 use crate::core::secret::NoCredential;
 use crate::core::time::parse_timestamp;
 use crate::core::token::{Expiry, Owner};
-use crate::providers::ProbeResult;
 
 /// The source with this configuration.
 fn source(content: &str) -> Result<Box<dyn Source>, String> {
@@ -157,12 +156,4 @@ async fn collect_reports_an_invalid_file_as_a_gap_with_its_line() {
         assert_eq!(failure.reason, Reason::Decode);
         assert!(failure.what.contains(words) && !failure.what.contains("LEAK"), "{}", failure.what);
     }
-}
-
-#[tokio::test]
-async fn probe_counts_tokens() {
-    let source = source("tokens: [{name: a, expires: never}]").unwrap();
-    let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(5);
-    let probes = source.probe(DateTime::UNIX_EPOCH, deadline).await;
-    assert!(matches!(probes[0].result, Ok(ProbeResult::Rows(1))));
 }
