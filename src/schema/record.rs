@@ -73,7 +73,11 @@ impl Reader {
     }
 
     fn unknown_key(&mut self, key: &Key, path: &str, table: &Table) {
-        let message = format!("unknown key `{}`{}", join(path, &key.name), suggest(&key.name, table.names()));
+        let shown = join(path, &key.name);
+        let message = match table.refusal(&key.name) {
+            Some(why) => format!("{shown}: {why}"),
+            None => format!("unknown key `{shown}`{}", suggest(&key.name, table.names())),
+        };
         self.error(key.at, message);
     }
 

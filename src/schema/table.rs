@@ -23,11 +23,13 @@ pub struct Table {
     pub includes: &'static [&'static Table],
     /// Whether it may have other keys, which the caller reads.
     pub open: bool,
+    /// Keys that are refused for a reason: the message.
+    pub refused: &'static [(&'static str, &'static str)],
 }
 
 impl Table {
     pub const fn new(keys: &'static [Key]) -> Self {
-        Self { name: "", title: "", help: "", keys, includes: &[], open: false }
+        Self { name: "", title: "", help: "", keys, includes: &[], open: false, refused: &[] }
     }
 
     pub const fn named(self, name: &'static str, title: &'static str) -> Self {
@@ -44,6 +46,16 @@ impl Table {
 
     pub const fn open(self) -> Self {
         Self { open: true, ..self }
+    }
+
+    pub const fn refusing(self, refused: &'static [(&'static str, &'static str)]) -> Self {
+        Self { refused, ..self }
+    }
+
+    /// Why a key is refused, here or in an included table.
+    pub(super) fn refusal(&self, name: &str) -> Option<&'static str> {
+        let all = self.refused.iter().chain(self.includes.iter().flat_map(|table| table.refused));
+        all.into_iter().find(|(refused, _)| *refused == name).map(|(_, why)| *why)
     }
 
     /// All its keys, those of the included tables last.

@@ -36,7 +36,7 @@ pub(super) fn build_request(
         credential: Vec::new(),
         body: match &request.body {
             None => client::Body::Empty,
-            Some(Body::Json(template)) => client::Body::Json(fill_json(template, vars)),
+            Some(Body::Json(template)) => client::Body::Json(fill_json(template, vars).unwrap_or_default()),
             Some(Body::Form(fields)) => client::Body::Form(fill_all(fields, vars)),
         },
     })
@@ -70,17 +70,19 @@ fn fill_all<'t>(
     templates.into_iter().filter_map(|(name, template)| Some((name.clone(), vars.fill(template)?))).collect()
 }
 
-/// A template that is a single name keeps the type of its value; without a value it is null.
-fn fill_json(template: &JsonTemplate, vars: &TemplateVars<'_>) -> Value {
-    match template {
+/// A template that is a single name keeps the type of its value; without a value its key or element is omitted.
+fn fill_json(template: &JsonTemplate, vars: &TemplateVars<'_>) -> Option<Value> {
+    Some(match template {
         JsonTemplate::Plain(value) => value.clone(),
         JsonTemplate::Text(template) => match template.only() {
-            Some(name) => vars.value(name).as_ref().map_or(Value::Null, value::to_json),
+            Some(name) => value::to_json(&vars.value(name)?),
             None => vars.fill(template).unwrap_or_default().into(),
         },
-        JsonTemplate::List(list) => list.iter().map(|element| fill_json(element, vars)).collect(),
-        JsonTemplate::Map(map) => map.iter().map(|(key, element)| (key.clone(), fill_json(element, vars))).collect(),
-    }
+        JsonTemplate::List(list) => list.iter().filter_map(|element| fill_json(element, vars)).collect(),
+        JsonTemplate::Map(map) => {
+            map.iter().filter_map(|(key, element)| Some((key.clone(), fill_json(element, vars)?))).collect()
+        }
+    })
 }
 
 fn fill_path(request: &Request, vars: &TemplateVars<'_>) -> Result<String, Failure> {

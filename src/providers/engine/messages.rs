@@ -3,6 +3,7 @@
 use crate::core::sanitize::{is_unsafe_char, truncate};
 use crate::http::client::Request;
 use crate::providers::language::expression::{Expression, Val, Variables};
+use crate::providers::language::value;
 
 /// `GET https://host/path`. Without the query: it can be long, and the definition shows it.
 pub(super) fn describe(request: &Request) -> String {
@@ -13,8 +14,14 @@ pub(super) fn describe(request: &Request) -> String {
 pub(super) fn provider_message(error: Option<&Expression>, variables: &Variables) -> Option<String> {
     let Val::TStr(bytes) = error?.first(variables, variables.body.clone()).ok()?? else { return None };
     let text = String::from_utf8_lossy(&bytes).replace(is_unsafe_char, " ");
-    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let line = without_null(&text.split_whitespace().collect::<Vec<_>>().join(" "));
     Some(truncate(&line)).filter(|line| !line.is_empty())
+}
+
+/// The message without the parts that jq writes for fields that the response does not have: `null: not allowed`.
+fn without_null(line: &str) -> String {
+    let is_null = |part: &str| part.split(|c: char| !c.is_alphanumeric()).all(|word| word.is_empty() || word == "null");
+    line.split(": ").filter(|part| !is_null(part)).collect::<Vec<_>>().join(": ")
 }
 
 /// What a response is that cannot be parsed as JSON, by its `Content-Type`.
@@ -27,4 +34,13 @@ pub(super) fn not_json(headers: &http::HeaderMap) -> String {
         json if json.ends_with("json") => "response contains invalid JSON".to_owned(),
         other => format!("response is {other}, not JSON"),
     }
+}
+
+/// The response headers as an object; a repeated header becomes one.
+pub(super) fn headers_object(headers: &http::HeaderMap) -> Val {
+    value::object(headers.keys().map(|name| {
+        let values: Vec<_> =
+            headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
+        (value::val(name.as_str()), value::val(&values.join(", ")))
+    }))
 }

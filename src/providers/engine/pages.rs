@@ -7,7 +7,7 @@ use tokio::task::yield_now;
 use url::Url;
 
 use super::build_request::{build_request, join_url};
-use super::messages::{describe, not_json};
+use super::messages::{describe, headers_object, not_json};
 use super::next_page::{NextPage, PageResponse, PageState, first_request, page_key};
 use super::session::Session;
 use crate::core::failure::{Failure, Reason};
@@ -111,7 +111,7 @@ impl<'r> Pages<'r> {
             return Ok(None);
         }
         let mut variables = self.variables.clone();
-        variables.headers = headers(&reply.headers);
+        variables.headers = headers_object(&reply.headers);
         variables.status = Val::from(usize::from(reply.status));
         let Some(body) = self.check_response(&reply, &mut variables).map_err(described)? else { return Ok(None) };
         let rows = rows(&self.request.rows, &variables, &body).map_err(described)?;
@@ -265,15 +265,6 @@ fn longest_list(body: &Val) -> Option<u64> {
         }
     }
     Some(visit(body, 3)).filter(|length| *length > 0)
-}
-
-/// The response headers as an object; a repeated header becomes one.
-fn headers(headers: &http::HeaderMap) -> Val {
-    value::object(headers.keys().map(|name| {
-        let values: Vec<_> =
-            headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
-        (value::val(name.as_str()), value::val(&values.join(", ")))
-    }))
 }
 
 #[cfg(test)]

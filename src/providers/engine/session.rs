@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use super::build_request::{build_request, fill_headers, join_url};
 use super::github_app;
-use super::messages::{describe, provider_message};
+use super::messages::{describe, headers_object, provider_message};
 use super::refusal::{PasswordGate, RefusedSecret, denied_reason, is_password};
 use super::secrets::Secrets;
 use crate::core::clock::Clock;
@@ -270,6 +270,7 @@ impl<'e> Session<'e> {
             settings: settings.clone(),
             body: body.clone().unwrap_or_default(),
             status: Val::from(usize::from(reply.status)),
+            headers: headers_object(&reply.headers),
             ..Variables::default()
         };
         if !(200..300).contains(&reply.status) {
@@ -286,8 +287,10 @@ impl<'e> Session<'e> {
             let provider_message = self.provider_message(&variables, &reply.headers);
             return Err(self.with_hint(Failure { provider_message, ..Failure::new(reason, what) }));
         }
+        // A login may return its token in a header, and no body: 204.
+        let is_empty = reply.body.trim_ascii().is_empty();
         let not_json = || Failure::new(Reason::Decode, format!("login: {}: response is not JSON", describe(request)));
-        Ok((body.ok_or_else(not_json)?, variables))
+        Ok((body.or(is_empty.then(Val::default)).ok_or_else(not_json)?, variables))
     }
 
     /// The provider's message, and why it denies the login, unless they quote a secret.

@@ -254,7 +254,8 @@ impl SettingsResolver<'_> {
             "" => String::new(),
             name => format!(", which `auth: {name}` needs"),
         };
-        let mut needed: Vec<(String, String)> = needs::scheme(scheme).map(|name| (name, why.clone())).collect();
+        let mut needed: Vec<(String, String)> =
+            needs::scheme(scheme, self.provider.schemes.len() == 1).map(|name| (name, why.clone())).collect();
         for listing in listings.iter().filter_map(|number| self.provider.listings.get(*number)) {
             let why = format!(", which the listing `{}` needs", listing.name);
             needed.extend(needs::listing(listing).map(|name| (name, why.clone())));

@@ -1,7 +1,8 @@
 //! Plays every scenario of every definition: one source and one collection through the real HTTP client, against a server
 //! that responds as the scenario says and to nothing else.
 //!
-//! A scenario is `tests/providers/PROVIDER/NAME.yaml`. `SCENARIO=gitlab/own cargo test --lib -- providers::tests` plays those
+//! A scenario is `tests/providers/PROVIDER/NAME.yaml`. `tests/definitions` has definitions of no vendor, for parts of the
+//! language that no built-in one needs. `SCENARIO=gitlab/own cargo test --lib -- providers::tests` plays those
 //! whose name contains that text.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
@@ -72,7 +73,8 @@ fn play_all() -> Played {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let only = std::env::var("SCENARIO").unwrap_or_default();
     let mut played = Played::default();
-    for definition in files(&root.join("src/providers/definitions")) {
+    let builtin = files(&root.join("src/providers/definitions"));
+    for definition in builtin.into_iter().chain(files(&root.join("tests/definitions"))) {
         let name = definition.file_stem().unwrap().to_string_lossy().into_owned();
         let text = SourceText::new(file_name(&definition), std::fs::read_to_string(&definition).unwrap());
         let provider = match compile(&text, &[]) {

@@ -14,6 +14,7 @@ static FILE: Table = Table {
     help: "",
     includes: &[&SHARED],
     open: false,
+    refused: &[("color", "is not a key")],
     keys: &[
         TableKey::required("name", ValueType::Line, "shop", "its name"),
         TableKey::or("every", ValueType::Duration(TimeDelta::zero(), TimeDelta::days(1)), "15m", "the interval"),

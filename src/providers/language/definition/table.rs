@@ -99,6 +99,8 @@ static LOGIN: Table = Table::new(&[
 .help("Its templates may use `{credential}`. It is repeated when its token expires or is rejected.")
 .including(&[&REQUEST]);
 
+const ONLY_READS: &str = "is not allowed: the exporter only reads; use `get` or `post`";
+
 /// What is sent.
 static REQUEST: Table = Table::new(&[
     key("get", TEMPLATE, "the path, relative to the setting `url`, or to another one of type `url`: `{login_url}/…`"),
@@ -114,7 +116,13 @@ static REQUEST: Table = Table::new(&[
     key("permission", Text, "the permission that is missing if the request is refused"),
 ])
 .named("request", "A request")
-.help("Either `get` or `post` is required.");
+.help("Either `get` or `post` is required.")
+.refusing(&[
+    ("put", ONLY_READS),
+    ("patch", ONLY_READS),
+    ("delete", ONLY_READS),
+    ("method", "is not a key; write the path as `get: /…` or `post: /…`"),
+]);
 
 /// Which responses are empty, and how times in them are read.
 static RESPONSE: Table = Table::new(&[

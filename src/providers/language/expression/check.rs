@@ -15,7 +15,7 @@ use crate::schema::diagnostic::{did_you_mean, nearest};
 const ALLOWED: [&str; 4] = [
     "abs add all any arrays ascii_downcase ascii_upcase booleans ceil empty explode false first flatten floor \
      from_entries fromdate fromjson gmtime implode iterables jwt_claims keys keys_unsorted last length ltrim max min \
-     mktime not null nulls numbers objects pem_not_after reverse round rtrim scalars sort strings to_entries toboolean \
+     mktime not null nulls numbers objects pem_not_after reverse round rtrim scalars sha256 sort strings to_entries toboolean \
      todate tojson tonumber tostring trim true type unique values @base64 @base64d @json @text @uri @urid",
     "add all any capture contains endswith first flatten group_by has in index indices inside isempty join last ltrimstr \
      map map_values match max_by min_by nth rindex rtrimstr scan select sort_by split splits startswith strftime \

@@ -13,10 +13,11 @@ use x509_parser::pem::Pem;
 
 use super::bounds::{Function, fault};
 
-pub(super) fn functions() -> [Function; 7] {
+pub(super) fn functions() -> [Function; 8] {
     [
         run(("pem_not_after", v(0), |cv| bome(pem_not_after(&cv.1)))),
         run(("jwt_claims", v(0), |cv| bome(jwt_claims(&cv.1)))),
+        run(("sha256", v(0), |cv| bome(sha256(&cv.1)))),
         run(("fromjson", v(0), |cv| bome(from_json(&cv.1)))),
         run(("tonumber", v(0), |cv| bome(to_number(cv.1)))),
         run(("toboolean", v(0), |cv| bome(to_boolean(cv.1)))),
@@ -53,6 +54,12 @@ fn jwt_claims(value: &Val) -> Result<Val, Error<Val>> {
         Ok(claims @ Val::Obj(_)) => Ok(claims),
         _ => Err(no_token()),
     }
+}
+
+/// The SHA-256 of a text in lower-case hexadecimal digits, with which a secret can give an id that does not show it.
+fn sha256(value: &Val) -> Result<Val, Error<Val>> {
+    let digest = ring::digest::digest(&ring::digest::SHA256, bytes(value)?);
+    Ok(text(digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect::<String>()))
 }
 
 /// Parses JSON, at most 128 levels deep; jq's own recurses without limit.
@@ -192,6 +199,14 @@ cMb7AYFJqarOGNkCIQD3S7quuiKN3XDF6GLja3WaPR7AkFe84l18AjAQnYhb7A==\n\
             assert_eq!(shown(pem_not_after(&text(none.to_owned()))), None, "{none}");
         }
         assert_eq!(shown(pem_not_after(&Val::Null)), None);
+    }
+
+    #[test]
+    fn sha256_is_the_digest_of_a_text() {
+        // https://csrc.nist.gov/projects/cryptographic-standards-and-guidelines/example-values
+        let expected = "\"ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad\"";
+        assert_eq!(shown(sha256(&text("abc".to_owned()))).as_deref(), Some(expected));
+        assert_eq!(shown(sha256(&Val::Null)), None);
     }
 
     #[test]

@@ -6,7 +6,8 @@ use crate::providers::language::template::Template;
 /// The parts of the credential that a scheme uses; the single secret's name is empty.
 pub(super) fn parts(scheme: &AuthScheme) -> Vec<String> {
     let mut parts = Vec::new();
-    for name in templates(scheme).into_iter().flat_map(Template::names).filter(|name| name.head == "credential") {
+    for name in templates(scheme, false).into_iter().flat_map(Template::names).filter(|name| name.head == "credential")
+    {
         let part = name.fields.join(".");
         if !parts.contains(&part) {
             parts.push(part);
@@ -15,9 +16,10 @@ pub(super) fn parts(scheme: &AuthScheme) -> Vec<String> {
     parts
 }
 
-/// The names that a scheme needs.
-pub(super) fn scheme(scheme: &AuthScheme) -> impl Iterator<Item = String> {
-    names(templates(scheme))
+/// The names that a scheme needs. Of several schemes each needs the settings that it names, as they cannot be required of all
+/// sources. The only scheme requires a setting by giving it no default.
+pub(super) fn scheme(scheme: &AuthScheme, is_only: bool) -> impl Iterator<Item = String> {
+    names(templates(scheme, is_only))
 }
 
 /// The names without which a listing that certainly runs cannot send its first request.
@@ -36,31 +38,33 @@ fn names(templates: Vec<&Template>) -> impl Iterator<Item = String> {
 }
 
 /// All templates of a scheme whose names must have values.
-fn templates(scheme: &AuthScheme) -> Vec<&Template> {
+fn templates(scheme: &AuthScheme, is_only: bool) -> Vec<&Template> {
+    let is_needed = |value: &&Template| !is_only || is_needed(value);
     let mut templates = match &scheme.method {
         AuthMethod::Bearer(token) => vec![token],
         AuthMethod::Basic { user, password } => vec![user, password],
-        AuthMethod::Headers(headers) => headers.iter().map(|(_, value)| value).collect(),
+        AuthMethod::Headers(headers) => headers.iter().map(|(_, value)| value).filter(is_needed).collect(),
         AuthMethod::GithubApp { app_id, private_key, organization } => vec![app_id, private_key, organization],
     };
     if let Some(Login { request, basic, .. }) = &scheme.login {
         templates.extend(basic.iter().flat_map(|(user, password)| [user, password]));
-        templates.extend(sent(request));
+        templates.extend(sent(request, is_only));
     }
     templates
 }
 
 /// The templates of a login's request.
-fn sent(request: &Request) -> Vec<&Template> {
+fn sent(request: &Request, is_only: bool) -> Vec<&Template> {
     let mut templates = vec![&request.path];
-    // A header or parameter that consists only of an unset setting is omitted.
-    let is_needed = |value: &&Template| value.only().is_none_or(|name| name.head == "credential");
-    templates.extend(request.headers.iter().map(|(_, value)| value).filter(is_needed));
-    templates.extend(request.query.iter().map(|(_, value)| value).filter(is_needed));
-    match &request.body {
-        Some(Body::Form(form)) => templates.extend(form.iter().map(|(_, value)| value)),
-        Some(Body::Json(json)) => templates.extend(json.templates()),
-        None => {}
-    }
+    let form: &[(String, Template)] = if let Some(Body::Form(fields)) = &request.body { fields } else { &[] };
+    let json = if let Some(Body::Json(json)) = &request.body { json.templates() } else { Vec::new() };
+    templates.extend(request.headers.iter().chain(&request.query).map(|(_, value)| value).filter(is_needed));
+    let body = form.iter().map(|(_, value)| value).chain(json);
+    templates.extend(body.filter(|value| !is_only || is_needed(value)));
     templates
+}
+
+/// A header, a parameter or a key of a body that consists only of an unset setting is omitted.
+fn is_needed(value: &&Template) -> bool {
+    value.only().is_none_or(|name| name.head == "credential")
 }
