@@ -11,7 +11,7 @@ use super::source::{Adjustment, Policy, Source};
 use super::{limit, replaced};
 use crate::core::outcome::{Outcome, Path};
 use crate::core::rules::{self, Overrides, Rule, RuleResult};
-use crate::core::token::Owner;
+use crate::core::token::{Expiry, Owner};
 
 /// A source and its tokens.
 #[derive(Debug)]
@@ -87,7 +87,8 @@ impl SourceState {
         self.update_derived();
     }
 
-    /// Inserts or updates every listed token; of rows with the same id the first counts. Returns the adjustments.
+    /// Inserts or updates every listed token. Of rows with the same id the one that expires first counts, so that a duplicate hides no
+    /// alert. Returns the adjustments.
     fn merge(&mut self, outcome: Outcome) -> BTreeMap<Adjustment, u64> {
         let known = self.entries.len();
         let mut normalizer = Normalizer::new();
@@ -100,7 +101,12 @@ impl SourceState {
                 for mut token in scope.tokens {
                     normalizer.normalize(&mut token);
                     match self.entries[..known].binary_search_by(|entry| entry.id().cmp(&token.id)) {
-                        Ok(at) if self.entries[at].listed_now => normalizer.count(Adjustment::DuplicateId),
+                        Ok(at) if self.entries[at].listed_now => {
+                            normalizer.count(Adjustment::DuplicateId);
+                            if urgency(token.expires) < urgency(self.entries[at].token.expires) {
+                                self.entries[at].update(token, listing.clone(), scope.path.clone());
+                            }
+                        }
                         Ok(at) => self.entries[at].update(token, listing.clone(), scope.path.clone()),
                         Err(_) => self.entries.push(Entry::new(token, listing.clone(), scope.path.clone())),
                     }
@@ -178,10 +184,19 @@ fn depend_on_state(rules: &[Rule]) -> bool {
     rules.iter().any(|rule| !rule.matches.state.is_empty())
 }
 
-/// Sorts entries by id and removes duplicates.
+/// Sorts entries by id. Of duplicates it keeps the one that expires first.
 pub(super) fn sort_by_id(entries: &mut Vec<Entry>) {
-    entries.sort_by(|a, b| a.id().cmp(b.id()));
+    entries.sort_by(|a, b| a.id().cmp(b.id()).then_with(|| urgency(a.token.expires).cmp(&urgency(b.token.expires))));
     entries.dedup_by(|later, first| later.id() == first.id());
+}
+
+/// Orders expiries: the soonest, then an unknown one, then never.
+pub(super) fn urgency(expires: Expiry) -> (u8, Option<DateTime<Utc>>) {
+    match expires {
+        Expiry::At(at) | Expiry::Policy(at) => (0, Some(at)),
+        Expiry::Unknown => (1, None),
+        Expiry::Never => (2, None),
+    }
 }
 
 /// The first of all equal values, so that they share memory.

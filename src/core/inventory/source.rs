@@ -42,7 +42,7 @@ label_values! {
     #[derive(Serialize, Deserialize)]
     #[serde(rename_all = "snake_case")]
     pub enum Adjustment {
-        /// Another row of the source had the same id; the first row counts.
+        /// Another row of the source had the same id; the one that expires first counts.
         DuplicateId = "duplicate_id",
         /// Control characters or surrounding blanks were removed, or a link does not lead to a web page.
         CleanedValue = "cleaned_value",

@@ -26,12 +26,19 @@ pub(super) trait LocalReader: Send + Sync {
 
 pub(super) struct LocalSource<L> {
     listings: [String; 1],
+    /// Whether a newer token replaces an older one with the same name.
+    replaces: bool,
     reader: L,
 }
 
 impl<L: LocalReader> LocalSource<L> {
     pub(super) fn new(listing: &str, reader: L) -> Self {
-        Self { listings: [listing.to_owned()], reader }
+        Self { listings: [listing.to_owned()], replaces: true, reader }
+    }
+
+    /// No token replaces another.
+    pub(super) fn without_replacement(self) -> Self {
+        Self { replaces: false, ..self }
     }
 }
 
@@ -41,7 +48,7 @@ impl<L: LocalReader> Source for LocalSource<L> {
     }
 
     fn without_replacement(&self) -> Vec<String> {
-        Vec::new()
+        if self.replaces { Vec::new() } else { self.listings.to_vec() }
     }
 
     fn collect(&self, now: DateTime<Utc>, deadline: Instant) -> BoxFuture<'_, Outcome> {

@@ -1,14 +1,17 @@
 //! `manual`: tokens that no API lists, written in the configuration or in a separate file.
 
 mod entry;
+mod ids;
 mod table;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 
 use chrono::{DateTime, Utc};
 
+use self::ids::NamedToken;
 use super::local_source;
 use super::local_source::{LocalReader, LocalSource, read_file, reject_extra_keys, relative_to};
 use crate::core::failure::{Failure, Reason};
@@ -16,7 +19,7 @@ use crate::core::outcome::{Gap, ListingResult, MalformedRow, Path, ScopeResult};
 use crate::core::token::Token;
 use crate::providers::provider_info::{ListingInfo, ProviderInfo, Setting, SettingType};
 use crate::providers::{Source, SourceSpec};
-use crate::schema::diagnostic::{Diagnostics, SourceText};
+use crate::schema::diagnostic::{Diagnostics, SourceText, Span};
 use crate::schema::reader::{Reader, element_paths};
 use crate::schema::table::ValueType::{Any, List, Text};
 use crate::schema::table::{Key, Table};
@@ -67,11 +70,33 @@ pub(super) fn connect(mut spec: SourceSpec) -> Result<Box<dyn Source>, Diagnosti
     let tokens_path = settings.path_of("tokens");
     let tokens = settings.node("tokens").into_iter().flat_map(|node| element_paths(node, &tokens_path, |_| false));
     let manual = Manual {
-        tokens: tokens.filter_map(|(path, node)| entry::token(&mut reader, node, &path).ok()).collect(),
+        tokens: configured_tokens(&mut reader, tokens),
         file: settings.text("file").map(|file| relative_to(&spec.text, &file)),
     };
     reader.diagnostics.into_result()?;
-    Ok(Box::new(LocalSource::new(LISTING, manual)))
+    // Two entries are two tokens: only their author knows whether one replaces the other.
+    Ok(Box::new(LocalSource::new(LISTING, manual).without_replacement()))
+}
+
+/// The tokens of the configuration.
+fn configured_tokens<'n>(reader: &mut Reader, entries: impl Iterator<Item = (String, &'n Node)>) -> Vec<Token> {
+    let (mut read, mut places) = (Vec::new(), Vec::new());
+    for (path, node) in entries {
+        if let Ok(token) = entry::token(reader, node, &path) {
+            read.push(NamedToken { token, has_id: entry::has_id(node) });
+            places.push((path, node.at));
+        }
+    }
+    for (position, earlier) in ids::distinguish(&mut read, &HashSet::new()) {
+        let line = reader.text.line_number(places[earlier].1.start);
+        let (path, at) = &places[position];
+        reader.error(*at, duplicate(path, line));
+    }
+    read.into_iter().map(|entry| entry.token).collect()
+}
+
+fn duplicate(path: &str, line: usize) -> String {
+    format!("{path}: same id, or same name and expiry, as the entry in line {line}; add an `id` to one of them")
 }
 
 impl LocalReader for Manual {
@@ -88,7 +113,8 @@ impl LocalReader for Manual {
         if let Some(file) = &self.file {
             let scope = file.display().to_string();
             let path = Path::root().join(&scope);
-            match read_tokens(file).await {
+            let taken = self.tokens.iter().map(|token| token.id.clone()).collect();
+            match read_tokens(file, &taken).await {
                 Ok((tokens, malformed)) => listed.scopes.push(ScopeResult { path, tokens, malformed, is_step: false }),
                 Err(failure) => listed.gaps.push(Gap::new(path, scope, failure)),
             }
@@ -97,7 +123,10 @@ impl LocalReader for Manual {
 }
 
 /// The tokens of a file, and its malformed entries.
-async fn read_tokens(file: &std::path::Path) -> Result<(Vec<Token>, Vec<MalformedRow>), Failure> {
+async fn read_tokens(
+    file: &std::path::Path,
+    taken: &HashSet<String>,
+) -> Result<(Vec<Token>, Vec<MalformedRow>), Failure> {
     let name = file.display().to_string();
     let content = String::from_utf8(read_file(file).await?)
         .map_err(|_| Failure::new(Reason::Decode, format!("{name}: is not valid UTF-8; save it as UTF-8")))?;
@@ -118,7 +147,7 @@ async fn read_tokens(file: &std::path::Path) -> Result<(Vec<Token>, Vec<Malforme
         };
         let mut reader = Reader::new(text.clone());
         match entry::token(&mut reader, node, &format!("entry {position}")) {
-            Ok(token) => tokens.push(token),
+            Ok(token) => tokens.push((position, node.at, NamedToken { token, has_id: entry::has_id(node) })),
             Err(field) => {
                 for error in reader.diagnostics.iter().filter(|_| malformed.len() < MAX_LOGGED) {
                     tracing::warn!(error = %error.clone().hide_line(), "malformed entry skipped");
@@ -127,7 +156,30 @@ async fn read_tokens(file: &std::path::Path) -> Result<(Vec<Token>, Vec<Malforme
             }
         }
     }
-    Ok((tokens, malformed))
+    Ok((without_duplicates(&text, tokens, taken, &mut malformed), malformed))
+}
+
+/// The tokens of a file with distinct ids; the entries that cannot be distinguished are malformed.
+fn without_duplicates(
+    text: &SourceText,
+    entries: Vec<(u64, Span, NamedToken)>,
+    taken: &HashSet<String>,
+    malformed: &mut Vec<MalformedRow>,
+) -> Vec<Token> {
+    let (places, mut tokens): (Vec<_>, Vec<_>) =
+        entries.into_iter().map(|(position, at, token)| ((position, at), token)).unzip();
+    let duplicates = ids::distinguish(&mut tokens, taken);
+    for (index, earlier) in &duplicates {
+        let ((position, at), (_, first)) = (places[*index], places[*earlier]);
+        if malformed.len() < MAX_LOGGED {
+            let problem = duplicate(&format!("entry {position}"), text.line_number(first.start));
+            tracing::warn!(error = %text.error(at, problem).hide_line(), "malformed entry skipped");
+        }
+        malformed.push(MalformedRow { position, id: Some(tokens[*index].token.id.clone()), field: "id" });
+    }
+    let skipped: HashSet<usize> = duplicates.into_iter().map(|(index, _)| index).collect();
+    let kept = tokens.into_iter().enumerate().filter(|(index, _)| !skipped.contains(index));
+    kept.map(|(_, entry)| entry.token).collect()
 }
 
 /// The entries of a YAML file: a list, or a list under `tokens`.

@@ -3,7 +3,7 @@ use crate::core::failure::{Failure, Reason};
 use crate::core::inventory::Inventory;
 use crate::core::outcome::Outcome;
 use crate::core::rules::Rule;
-use crate::core::token::{Owner, Token};
+use crate::core::token::{Expiry, Owner, Token};
 
 fn adjustments(inventory: &Inventory) -> Vec<(&'static str, u64)> {
     let counts = inventory.sources().next().unwrap().1.adjustments.iter();
@@ -18,7 +18,7 @@ fn normalized(token: Token) -> (Token, Vec<(&'static str, u64)>) {
 }
 
 #[test]
-fn first_row_with_an_id_counts() {
+fn first_row_with_an_id_and_an_expiry_counts() {
     let mut inventory = inventory(policy());
     let named = |name: &str| Token { name: name.into(), ..token("1", 60) };
     let twice = || vec![scope("a", vec![named("first"), named("second")]), scope("b", vec![named("third")])];
@@ -30,6 +30,36 @@ fn first_row_with_an_id_counts() {
     }
     collect(&mut inventory, vec![named("first")], day(3));
     assert_eq!(adjustments(&inventory), [], "only the last collection counts");
+}
+
+#[test]
+fn duplicate_that_expires_first_counts() {
+    let at = |days| token("1", days).expires;
+    // The expiries of two rows, and the one that counts.
+    let cases = [
+        (at(60), at(30), at(30)),
+        (at(30), at(60), at(30)),
+        (Expiry::Never, at(30), at(30)),
+        (at(30), Expiry::Never, at(30)),
+        (Expiry::Unknown, at(30), at(30)),
+        (Expiry::Never, Expiry::Unknown, Expiry::Unknown),
+    ];
+    for (first, second, expected) in cases {
+        let row = |expires| Token { expires, ..token("1", 60) };
+        for scopes in [
+            vec![scope("a", vec![row(first), row(second)])],
+            vec![scope("a", vec![row(first)]), scope("b", vec![row(second)])],
+        ] {
+            let mut inventory = inventory(policy());
+            // The first collection inserts the token, the second one updates it.
+            for today in 0..2 {
+                record(&mut inventory, outcome(scopes.clone(), vec![]), day(today));
+                let found: Vec<_> = inventory.tokens(day(today)).map(|token| token.token.expires).collect();
+                assert_eq!(found, [expected], "{first:?} {second:?} {today}");
+                assert_eq!(adjustments(&inventory), [("duplicate_id", 1)]);
+            }
+        }
+    }
 }
 
 #[test]

@@ -9,6 +9,7 @@ use proptest::prelude::*;
 use super::{day, gap, ids, inventory, malformed_scope, policy, record, scope, token};
 use crate::core::failure::Reason;
 use crate::core::inventory::Inventory;
+use crate::core::inventory::record::urgency;
 use crate::core::outcome::{ListingResult, Outcome, Path, ScopeResult};
 use crate::core::token::{Expiry, State, Token};
 
@@ -94,7 +95,10 @@ impl Model {
             for ScopeResult { path, tokens, .. } in &listing.scopes {
                 for token in tokens {
                     let known = (listing.name.clone(), path.clone(), token.expires, 0);
-                    listed_now.entry(token.id.clone()).or_insert(known);
+                    let listed: &mut (_, _, Expiry, _) = listed_now.entry(token.id.clone()).or_insert(known.clone());
+                    if urgency(token.expires) < urgency(listed.2) {
+                        *listed = known;
+                    }
                 }
             }
         }

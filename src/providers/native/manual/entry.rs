@@ -88,6 +88,11 @@ pub(super) fn token(reader: &mut Reader, node: &Node, path: &str) -> Result<Toke
     })
 }
 
+/// Whether the entry sets its id.
+pub(super) fn has_id(node: &Node) -> bool {
+    node.get("id").is_some_and(|id| !id.is_null())
+}
+
 /// The id of a malformed entry, if it is readable.
 pub(super) fn id(node: &Node) -> Option<String> {
     node.get("id").or_else(|| node.get("name"))?.as_text().map(str::to_owned)

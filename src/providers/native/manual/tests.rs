@@ -54,6 +54,74 @@ async fn collect_lists_tokens_of_the_configuration() {
     assert_eq!((eternal.id.as_str(), eternal.kind.as_str(), eternal.expires), ("7", "manual", Expiry::Never));
 }
 
+fn listed_ids(listed: &ListingResult) -> Vec<(&str, Expiry)> {
+    listed.scopes.iter().flat_map(|scope| &scope.tokens).map(|token| (token.id.as_str(), token.expires)).collect()
+}
+
+#[tokio::test]
+async fn entries_with_the_same_name_are_all_listed() {
+    let file = file(
+        ".csv",
+        "name,expires,id\nkey,2028-01-01,\ndeploy,2027-01-31,\ndeploy,2026-12-24,\nx,never,\nx,never,x-2\n",
+    );
+    let source = source(&format!(
+        "file: {}
+tokens:
+  - {{name: key, expires: 2027-06-01}}
+  - {{name: key, expires: 2026-12-01}}
+  - {{name: key, expires: never}}
+  - {{name: key, id: old, expires: 2026-12-01}}",
+        file.path().display()
+    ));
+    let source = source.unwrap();
+    assert_eq!(source.without_replacement(), ["token"], "an entry must not hide another one that expires sooner");
+    let listed = listed(&*source).await;
+    assert_eq!(listed.scopes[1].malformed, []);
+    assert_eq!(
+        listed_ids(&listed),
+        [
+            ("key (2027-06-01T00:00:00Z)", at("2027-06-01")),
+            ("key (2026-12-01T00:00:00Z)", at("2026-12-01")),
+            ("key (never)", Expiry::Never),
+            ("old", at("2026-12-01")),
+            ("key", at("2028-01-01")),
+            ("deploy (2027-01-31T00:00:00Z)", at("2027-01-31")),
+            ("deploy (2026-12-24T00:00:00Z)", at("2026-12-24")),
+            ("x", Expiry::Never),
+            ("x-2", Expiry::Never),
+        ]
+    );
+}
+
+#[test]
+fn connect_refuses_entries_that_cannot_be_distinguished() {
+    let errors = source(
+        "tokens:
+  - {name: key, expires: 2027-06-01, owner: Jane}
+  - {name: key, expires: 2027-06-01, owner: Ada}
+  - {name: a, id: 7, expires: never}
+  - {name: b, id: 7, expires: never}",
+    );
+    insta::assert_snapshot!(errors.err().unwrap(), @"
+    config.yaml:3:5: sources.hand.tokens.key: same id, or same name and expiry, as the entry in line 2; add an `id` to one of them
+    3 |   - {name: key, expires: 2027-06-01, owner: Ada}
+      |     ^
+
+    config.yaml:5:5: sources.hand.tokens.b: same id, or same name and expiry, as the entry in line 4; add an `id` to one of them
+    5 |   - {name: b, id: 7, expires: never}
+      |     ^
+    ");
+}
+
+#[tokio::test]
+async fn entry_of_a_file_that_cannot_be_distinguished_is_malformed() {
+    let file = file(".yaml", "- {name: key, expires: 2027-06-01}\n- {name: key, expires: 2027-06-01}\n");
+    let listed = listed(&*source(&format!("file: {}", file.path().display())).unwrap()).await;
+    let id = "key (2027-06-01T00:00:00Z)";
+    assert_eq!(listed_ids(&listed), [(id, at("2027-06-01"))]);
+    assert_eq!(listed.scopes[0].malformed, [MalformedRow { position: 2, id: Some(id.into()), field: "id" }]);
+}
+
 #[test]
 fn connect_reports_each_error_with_its_position() {
     let errors = source(
