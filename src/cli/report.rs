@@ -28,16 +28,28 @@ pub(super) fn with_inventory(
 /// One line with the counts, if the source has a definition, and one for each warning.
 pub(super) fn notes(source: &str, report: &ListingReport) -> Vec<String> {
     let prefix = format!("{source}: {}", report.listing);
-    let counts = report.rows.iter().map(|_| format!("{prefix}: {}{}", report.counts(), without_value(report, "; ")));
-    counts.chain(report.warnings.iter().map(|warning| format!("{prefix}: warning: {warning}"))).collect()
+    let line = |_| format!("{prefix}: {}", [vec![report.counts()], fields(report)].concat().join("; "));
+    report
+        .rows
+        .iter()
+        .map(line)
+        .chain(report.warnings.iter().map(|warning| format!("{prefix}: warning: {warning}")))
+        .collect()
 }
 
-fn without_value(report: &ListingReport, separator: &str) -> String {
-    let fields = report.fields_without_value();
-    if fields.is_empty() || report.tokens == 0 {
-        return String::new();
+/// Fields that no token has, and those that are unreadable.
+fn fields(report: &ListingReport) -> Vec<String> {
+    let mut parts = Vec::new();
+    let empty = report.fields_without_value();
+    if !empty.is_empty() && report.tokens > 0 {
+        parts.push(format!("fields without any value: {}", empty.join(", ")));
     }
-    format!("{separator}fields without any value: {}", fields.join(", "))
+    let unreadable = report.unreadable_fields();
+    if !unreadable.is_empty() {
+        let rows: Vec<String> = unreadable.iter().map(|(name, rows)| format!("{name} ({rows})")).collect();
+        parts.push(format!("unreadable fields: {}", rows.join(", ")));
+    }
+    parts
 }
 
 /// A paragraph for `check --online`: the result, then the details, indented.
@@ -54,7 +66,7 @@ pub(super) fn paragraph(source: &str, listed: &ListingResult, report: &ListingRe
     if listed.scopes.iter().any(|scope| !scope.is_step) {
         lines.push(report.counts());
     }
-    lines.extend(Some(without_value(report, "")).filter(|fields| !fields.is_empty()));
+    lines.extend(fields(report));
     lines.extend(report.warnings.iter().map(|warning| format!("warning: {warning}")));
     lines.join("\n  ") + "\n"
 }

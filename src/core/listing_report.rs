@@ -77,7 +77,9 @@ impl ListingReport {
     fn warn_of_rows(&mut self, rows: &RowCounts) {
         let RowCounts { read, taken, single_full_page, unused_list, .. } = rows;
         if let (0, Some(length)) = (*read, unused_list) {
-            self.warn(format!("no row was read, but a response contains a list of length {length}; check `rows`"));
+            self.warn(format!(
+                "no row was read, but a response contains a list of length {length}; check `rows` and `none`"
+            ));
         }
         if *read > 0 && *taken == 0 {
             self.warn(format!(
@@ -137,12 +139,16 @@ impl ListingReport {
         if all(&|token| matches!(token.last_used, LastUse::At(at) if is_wrong(at))) {
             self.warn("every token was last used in the future or before the year 2000; check `last_used_at`".into());
         }
+        // Newer tokens replace older ones of the same name and owner: those are not alerted on.
+        if tokens.len() > 2 && !tokens[0].name.is_empty() && all(&|token| token.name == tokens[0].name) {
+            self.warn("every token has the same name, so that newer ones replace older ones; check `name`".into());
+        }
         if tokens.len() > 1 && all(&|token| token.disabled) {
             self.warn("every token is disabled, so none causes an alert; check `disabled`".into());
         }
         for (name, field) in &rows.fields {
             if field.unreadable > 0 && field.values == 0 {
-                self.warn(format!("`{name}` is unreadable in every row that has it; check its expression and `times`"));
+                self.warn(format!("`{name}` is unreadable in every row that has it; check its expression"));
             }
         }
     }
@@ -152,6 +158,12 @@ impl ListingReport {
         let fields = self.rows.iter().flat_map(|rows| &rows.fields);
         let empty = fields.filter(|(name, field)| **name != "expires_at" && field.values + field.unreadable == 0);
         empty.map(|(name, _)| *name).collect()
+    }
+
+    /// The fields that are unreadable in some rows, with their number.
+    pub fn unreadable_fields(&self) -> Vec<(&'static str, u64)> {
+        let fields = self.rows.iter().flat_map(|rows| &rows.fields);
+        fields.filter(|(_, field)| field.unreadable > 0).map(|(name, field)| (*name, field.unreadable)).collect()
     }
 
     /// `rows read: 120, taken: 118, malformed: 4, duplicates: 2, dropped by rules: 2, tokens: 110, never expire: 3`.

@@ -13,6 +13,8 @@ use token_expiry_exporter::core::failure::{Failure, Reason};
 use token_expiry_exporter::core::inventory::{Inventory, Policy, SharedInventory};
 use token_expiry_exporter::core::lead::Lead;
 use token_expiry_exporter::core::outcome::{ListingResult, Outcome, Path, ScopeResult};
+use token_expiry_exporter::core::refusal::Refusal;
+use token_expiry_exporter::core::secret::{Credential, Secret};
 use token_expiry_exporter::core::token::{Expiry, LastUse, Token};
 use token_expiry_exporter::providers::Source;
 use tokio::time::{Instant, sleep};
@@ -26,6 +28,8 @@ enum Action {
     Fail(Reason),
     Panic,
     Hang,
+    /// The provider refuses the secret.
+    Refuse,
 }
 
 /// A source that follows a script, repeats its last action, and records when it was collected.
@@ -34,6 +38,7 @@ struct ScriptedSource {
     token: String,
     script: Mutex<Vec<Action>>,
     collections: Mutex<Vec<Instant>>,
+    restored: Mutex<Option<Refusal>>,
 }
 
 impl ScriptedSource {
@@ -43,6 +48,7 @@ impl ScriptedSource {
             token: token.into(),
             script: Mutex::new(script.iter().rev().copied().collect()),
             collections: Mutex::default(),
+            restored: Mutex::default(),
         })
     }
 
@@ -69,6 +75,10 @@ impl Source for ScriptedSource {
         Vec::new()
     }
 
+    fn restore_refusal(&self, refusal: Refusal) {
+        *self.restored.lock().unwrap() = Some(refusal);
+    }
+
     fn collect(&self, now: DateTime<Utc>, _: Instant) -> BoxFuture<'_, Outcome> {
         async move {
             match self.next() {
@@ -76,6 +86,10 @@ impl Source for ScriptedSource {
                 Action::Fail(reason) => Outcome::failed(&self.listings, &Failure::new(reason, "scripted")),
                 Action::Panic => panic!("scripted"),
                 Action::Hang => std::future::pending().await,
+                Action::Refuse => Outcome {
+                    refusal: Some(Refusal::new(now, "account", &Credential::single(Secret::new("secret")))),
+                    ..Outcome::failed(&self.listings, &Failure::new(Reason::Unauthorized, "scripted"))
+                },
             }
         }
         .boxed()
@@ -274,6 +288,23 @@ async fn reload_affects_only_changed_sources() {
     assert!(unused.collections.lock().unwrap().is_empty());
     assert_eq!(removed.collections.lock().unwrap().len(), 1);
     assert_eq!(old.collections.lock().unwrap().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn changed_source_is_given_the_refusal_of_the_previous_one() {
+    let before = ScriptedSource::new("t", &[Action::Refuse, Action::Panic]);
+    let mut testbed = Testbed::with_jitter(0.5);
+    testbed.apply(&[("a", &before, "1")]).await;
+    // The panic shows nothing about the secret.
+    sleep(Duration::from_secs(1000)).await;
+    assert!(before.collections.lock().unwrap().len() > 1);
+    let after = ScriptedSource::new("t", &[Action::Respond]);
+    testbed.apply(&[("a", &after, "2")]).await;
+    assert!(after.restored.lock().unwrap().is_some() && before.restored.lock().unwrap().is_none());
+    sleep(Duration::from_secs(10)).await;
+    let next = ScriptedSource::new("t", &[Action::Respond]);
+    testbed.apply(&[("a", &next, "3")]).await;
+    assert!(next.restored.lock().unwrap().is_none(), "the secret was accepted");
 }
 
 #[tokio::test(start_paused = true)]

@@ -232,6 +232,7 @@ async fn collect_scope(
     while let Some(page) = pages.next().await? {
         map_page(context, active, page, &mut scope).await;
     }
+    scope.rows.unused_list = scope.rows.unused_list.max(pages.unused_list());
     if let Some(recheck) = active.listing.recheck {
         active.cache.insert(path, &scope, context.now, recheck);
     }

@@ -59,6 +59,8 @@ pub(super) struct Pages<'r> {
     rows: u64,
     /// The number of further pages that may be requested.
     remaining: u64,
+    /// The length of the longest list in a successful response that means that there is nothing.
+    unused_list: Option<u64>,
 }
 
 impl<'r> Pages<'r> {
@@ -87,6 +89,7 @@ impl<'r> Pages<'r> {
             repetition: Repetition::default(),
             rows: 0,
             remaining: u64::MAX,
+            unused_list: None,
         })
     }
 
@@ -145,6 +148,11 @@ impl<'r> Pages<'r> {
         Ok(Some(Page { body, variables, items, malformed, rows: counts }))
     }
 
+    /// The length of a list in a response that means that there is nothing: a sign that `none` matches too much.
+    pub(super) fn unused_list(&self) -> Option<u64> {
+        self.unused_list
+    }
+
     /// The page size that the request states, if this is its only page and has as many rows.
     fn single_full_page(&self, request: &client::Request, rows: u64) -> Option<u64> {
         let size = request.url.query_pairs().find(|(name, _)| PAGE_SIZES.split(' ').any(|known| known == name))?.1;
@@ -153,10 +161,11 @@ impl<'r> Pages<'r> {
     }
 
     /// The body; `None` if the response means that there is nothing.
-    fn check_response(&self, reply: &client::Response, variables: &mut Variables) -> Result<Option<Val>, Failure> {
+    fn check_response(&mut self, reply: &client::Response, variables: &mut Variables) -> Result<Option<Val>, Failure> {
         let decoded = value::decode(&reply.body);
         variables.body = decoded.clone().unwrap_or_default();
         if self.request.none.iter().any(|empty| empty.matches(reply.status, variables)) {
+            self.unused_list = decoded.as_ref().filter(|_| reply.failure_reason().is_none()).and_then(longest_list);
             return Ok(None);
         }
         let failure = |reason, what: String| {
