@@ -74,6 +74,16 @@ fn is_assignment(text: &str) -> bool {
     is_name && (is_variable || is_secret_name) && !value.trim_start_matches('=').is_empty()
 }
 
+impl Secret {
+    /// Whether a text that is to be published shows the secret: at least half of it. A vendor's id may be a smaller part, and a
+    /// secret of less than 8 characters is in other texts by chance.
+    pub fn is_shown_by(&self, text: &str) -> bool {
+        let secret: Vec<char> = self.0.trim().chars().collect();
+        let len = secret.len().div_ceil(2).max(MIN_LEAK_LEN).min(secret.len());
+        len >= 8 && secret.windows(len).any(|part| text.contains(&part.iter().collect::<String>()))
+    }
+}
+
 impl fmt::Debug for Secret {
     fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
         to.write_str("***")
@@ -159,6 +169,23 @@ mod tests {
             assert_eq!(found.is_some(), hint.is_some(), "{secret:?}: {found:?}");
             assert!(found.unwrap_or_default().starts_with(hint.unwrap_or_default()), "{secret:?}: {found:?}");
             assert!(!found.unwrap_or_default().contains("glpat"));
+        }
+    }
+
+    #[test]
+    fn secret_is_shown_by_a_text_with_half_of_it() {
+        for (secret, text, is_shown) in [
+            ("SG.abcdefghijklmnopqrstuv.0123456789012345678901234567890123456789", "abcdefghijklmnopqrstuv", false),
+            (
+                "SG.abcdefghijklmnopqrstuv.0123456789012345678901234567890123456789",
+                "SG.abcdefghijklmnopqrstuv.0123456789",
+                true,
+            ),
+            ("glpat-abcdefghijklmnop", "key glpat-abcdefghijklmnop", true),
+            ("hunter22", "hunter22", true),
+            ("secret", "secret-scanner", false),
+        ] {
+            assert_eq!(Secret::new(secret).is_shown_by(text), is_shown, "{secret} in {text}");
         }
     }
 

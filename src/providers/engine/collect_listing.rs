@@ -18,6 +18,7 @@ use super::token;
 use super::token::ParsedToken;
 use crate::core::failure::{Failure, Reason};
 use crate::core::outcome::{Gap, ListingResult, MalformedRow, Path, RowCounts, ScopeResult};
+use crate::core::token::Token;
 use crate::providers::language::expression::{Expression, Val};
 use crate::providers::language::provider::{Listing, Request, Step};
 use crate::providers::language::template_vars::FanOutVar;
@@ -230,7 +231,7 @@ async fn collect_scope(
     let mut scope = CachedScope::default();
     let mut pages = context.pages(&active.listing.request, elements)?;
     while let Some(page) = pages.next().await? {
-        map_page(context, active, page, &mut scope).await;
+        map_page(context, active, page, &mut scope).await?;
     }
     scope.rows.unused_list = scope.rows.unused_list.max(pages.unused_list());
     if let Some(recheck) = active.listing.recheck {
@@ -240,7 +241,15 @@ async fn collect_scope(
 }
 
 /// Maps a page's rows to tokens.
-async fn map_page(context: &CollectContext<'_>, active: &ActiveListing<'_>, page: Page, scope: &mut CachedScope) {
+///
+/// # Errors
+/// Reason `credential`, if the definition would publish the credential.
+async fn map_page(
+    context: &CollectContext<'_>,
+    active: &ActiveListing<'_>,
+    page: Page,
+    scope: &mut CachedScope,
+) -> Result<(), Failure> {
     let now = context.response_time();
     let variables =
         context.tables.with_lookups(&context.session, &active.listing.maps, page.variables, &page.items).await;
@@ -249,6 +258,7 @@ async fn map_page(context: &CollectContext<'_>, active: &ActiveListing<'_>, page
     for (number, (position, row)) in page.items.into_iter().enumerate() {
         match token::parse(active.listing, &variables, &row, position, now, &mut scope.rows) {
             Ok(ParsedToken { token, unread_fields }) => {
+                check_shown(context, &token, position)?;
                 let own = is_own_credential(context, active.listing, &variables, &row).then_some(token.expires);
                 let mut results = context.side_results.lock();
                 results.unread_fields += unread_fields;
@@ -260,6 +270,22 @@ async fn map_page(context: &CollectContext<'_>, active: &ActiveListing<'_>, page
         }
         if number % YIELD_EVERY == YIELD_EVERY - 1 {
             yield_now().await;
+        }
+    }
+    Ok(())
+}
+
+/// # Errors
+/// If a published field of a token shows the credential.
+fn check_shown(context: &CollectContext<'_>, token: &Token, position: u64) -> Result<(), Failure> {
+    let fields = [("id", &token.id), ("name", &token.name)];
+    match fields.into_iter().find(|(_, text)| context.session.secrets.are_shown_by(text)) {
+        None => Ok(()),
+        Some((field, _)) => {
+            let what = format!(
+                "`token.{field}` of row {position} shows the credential; correct the definition, for example with `sha256`"
+            );
+            Err(Failure::new(Reason::Credential, what))
         }
     }
 }

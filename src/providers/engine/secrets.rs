@@ -35,6 +35,14 @@ impl Secrets {
         secrets.any(|secret| secret.leaks_into(text) || secret.leaks_into(&decoded))
     }
 
+    /// Whether a text that is to be published shows a part of the credential. A part that is an identifier, such as `client_id`,
+    /// is not a secret, and a list may contain it.
+    pub(super) fn are_shown_by(&self, text: &str) -> bool {
+        let is_identifier = |name: &str| ["id", "user", "username", "email"].iter().any(|end| name.ends_with(end));
+        let parts = self.credential.0.iter().filter(|(name, _)| !is_identifier(name));
+        parts.into_iter().any(|(_, secret)| secret.is_shown_by(text))
+    }
+
     /// Whether a part of the credential begins and ends as a provider's hint such as `npm_aB...7890` shows.
     pub(super) fn match_hint(&self, prefix: &str, suffix: &str) -> bool {
         self.credential.0.values().map(Secret::expose).any(|secret| {

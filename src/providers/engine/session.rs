@@ -89,6 +89,13 @@ impl<'e> Session<'e> {
     pub(super) async fn open(account: &'e Account, now: DateTime<Utc>, deadline: Instant) -> Result<Self, Failure> {
         let scheme = account.provider.schemes.get(account.scheme);
         let scheme = scheme.ok_or_else(|| Failure::new(Reason::Internal, "the definition has no such scheme"))?;
+        if let AuthMethod::Unknown(method) = &scheme.method {
+            let what = format!(
+                "the definition authenticates with `{method}`, which this version does not know; upgrade the exporter or set \
+                 another `auth`"
+            );
+            return Err(Failure::new(Reason::Credential, what));
+        }
         account.client.reload_certificates()?;
         let secrets = Secrets::new(account.credentials.read()?);
         account.refused.check(&account.settings.to_string(), &secrets.credential, now)?;
@@ -309,6 +316,7 @@ impl<'e> Session<'e> {
             AuthMethod::Headers(headers) => {
                 fill_headers(headers, &vars).into_iter().map(|(name, value)| (name, Secret::new(value))).collect()
             }
+            AuthMethod::Unknown(_) => Vec::new(),
             AuthMethod::GithubApp { .. } => login.map(|token| bearer(token.expose())).into_iter().collect(),
         }
     }

@@ -11,7 +11,7 @@ use crate::schema::markdown::markdown;
 use crate::schema::table::DomainType;
 use crate::schema::yaml::{Kind, Node};
 
-pub(super) use table::DEFINITION;
+pub(super) use table::{DEFINITION, SCHEME};
 
 /// The JSON Schema of a definition.
 pub fn definition_schema() -> Value {

@@ -78,6 +78,8 @@ pub enum AuthMethod {
         /// Where the App is installed.
         organization: Template,
     },
+    /// A method of this name, which this version does not have: its sources fail, others are not affected.
+    Unknown(String),
 }
 
 /// The exchange of the credential for a session token.

@@ -8,7 +8,7 @@ use std::collections::HashSet;
 
 use serde_json::{Map, Value, json};
 
-use super::provider::{AuthScheme, Provider};
+use super::provider::{AuthMethod, AuthScheme, Provider};
 use crate::core::web_url::web_url;
 use crate::providers::SourceSpec;
 use crate::providers::provider_info::{Setting, SettingType};
@@ -219,6 +219,9 @@ impl SettingsResolver<'_> {
 
     /// Checks that the parts of the credential that the scheme uses are configured, and no others.
     fn check_credential(&mut self, scheme: &AuthScheme) {
+        if matches!(scheme.method, AuthMethod::Unknown(_)) {
+            return;
+        }
         let needed = needs::parts(scheme);
         let given = self.spec.credentials.parts();
         let at = self.spec.credential_at.unwrap_or(self.spec.at);

@@ -574,3 +574,46 @@ async fn cached_value_expires_when_the_clock_is_set_back() {
         assert_eq!(looked_up, is_requested, "{now}");
     }
 }
+
+#[tokio::test]
+async fn definition_that_would_publish_the_credential_is_refused() {
+    let definition = |token: &str| {
+        format!("auth: bearer\nlistings:\n  - {{name: key, kind: key, get: /keys, rows: ., token: {token}}}\n")
+    };
+    let rows = r#"[{"id": 1, "secret": "other-secret-01234", "ends": null}, {"id": 2, "secret": "glpat-0123456789", "ends": null}]"#;
+    let (origin, requests) = serve(move |_| (200, rows.into())).await;
+    for (token, field) in [
+        ("{id: .secret, expires_at: .ends}", "id"),
+        ("{id: .id, name: '\"key \\(.secret)\"', expires_at: .ends}", "name"),
+        ("{id: '.secret | .[:12]', expires_at: .ends}", "id"),
+    ] {
+        let source = source(&definition(token), &origin, Changing::new("glpat-0123456789"));
+        let outcome = collect(&*source, noon()).await;
+        assert_eq!((ids(&outcome).len(), requests.take().len()), (0, 1), "{token}");
+        let failure = &outcome.listings[0].gaps[0].failure;
+        let start = format!("`token.{field}` of row 2 shows the credential");
+        assert!(failure.reason == Reason::Credential && failure.what.starts_with(&start), "{failure}");
+        assert!(!format!("{outcome:?}").contains("glpat-"), "{outcome:?}");
+    }
+    let hashed =
+        source(&definition("{id: .secret | sha256, expires_at: .ends}"), &origin, Changing::new("glpat-0123456789"));
+    assert_eq!(ids(&collect(&*hashed, noon()).await).len(), 2);
+}
+
+#[tokio::test]
+async fn method_of_a_later_version_fails_only_the_sources_that_use_it() {
+    let definition = |auth: &str| {
+        let auth = format!("auth: {auth}\n");
+        auth + "listings:\n  - {name: key, kind: key, get: /keys, rows: ., token: {id: .id, expires_at: .ends}}\n"
+    };
+    let (origin, requests) = serve(|_| (200, r#"[{"id": 1, "ends": null}]"#.into())).await;
+    let signed =
+        source(&definition("{name: signed, future_signature: {key: '{credential}'}}"), &origin, Changing::new("c"));
+    let outcome = collect(&*signed, noon()).await;
+    assert_eq!(gaps(&outcome), ["all: credential"]);
+    assert!(outcome.listings[0].gaps[0].failure.what.contains("`future_signature`"));
+    assert_eq!(requests.take().len(), 0);
+
+    let both = definition("[{name: token, bearer: '{credential}'}, {name: signed, future_signature: {}}]");
+    assert_eq!(ids(&collect(&*source(&both, &origin, Changing::new("c")), noon()).await), ["1"]);
+}

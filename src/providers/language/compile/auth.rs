@@ -2,8 +2,10 @@
 
 use super::request::Defaults;
 use super::{Compiler, Scope};
+use crate::providers::language::definition::SCHEME;
 use crate::providers::language::provider::{AuthMethod, AuthScheme, Login};
 use crate::providers::language::template::Template;
+use crate::schema::diagnostic::{nearest, suggest};
 use crate::schema::record::Record;
 
 impl Compiler {
@@ -33,7 +35,19 @@ impl Compiler {
     }
 
     fn method(&mut self, record: &Record<'_>, scope: &Scope) -> AuthMethod {
-        let key = self.exactly_one(record, &["bearer", "basic", "headers", "github_app"]);
+        const METHODS: [&str; 4] = ["bearer", "basic", "headers", "github_app"];
+        if let Some(((unknown, _), _)) = record.rest.split_first() {
+            let is_misspelt = record.rest.iter().any(|(key, _)| nearest(&key.name, SCHEME.names()).is_some());
+            if !is_misspelt && METHODS.iter().all(|method| !record.is_given(method)) {
+                return AuthMethod::Unknown(unknown.name.clone());
+            }
+            for (key, _) in &record.rest {
+                let hint = suggest(&key.name, SCHEME.names());
+                self.error(key.at, format!("unknown key `{}`{hint}", record.path_of(&key.name)));
+            }
+            return AuthMethod::Headers(Vec::new());
+        }
+        let key = self.exactly_one(record, &METHODS);
         match (key, record.record("basic"), record.record("github_app")) {
             (Some("bearer"), ..) => AuthMethod::Bearer(self.template(record, "bearer", scope)),
             (Some("basic"), Some(basic), _) => {

@@ -63,7 +63,7 @@ static SETTING: Table = Table::new(&[
 .named("setting", "A setting")
 .help("A source must set it unless it has a `default`.");
 
-static SCHEME: Table = Table::new(&[
+pub(in crate::providers::language) static SCHEME: Table = Table::new(&[
         key(
             "name",
             Domain(&NAME),
@@ -77,7 +77,9 @@ static SCHEME: Table = Table::new(&[
         key("github_app", Record(&GITHUB_APP), "the installation token of a GitHub App"),
     ])
 .named("scheme", "An authentication scheme")
-.help("Exactly one of `bearer`, `basic`, `headers` and `github_app`. Templates here may use `{credential}` and `{login}`.");
+.help("Exactly one of `bearer`, `basic`, `headers` and `github_app`. Templates here may use `{credential}` and `{login}`. A key that \
+this version does not know is a method of a later version: only sources that use it fail.")
+.open();
 
 static BASIC: Table = Table::new(&[must("user", TEMPLATE, "the user"), must("password", TEMPLATE, "the password")])
     .named("basic", "Basic authentication");
