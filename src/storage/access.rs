@@ -1,8 +1,8 @@
 //! Files and directories that this process may not use: whose they are, and the remedy.
 
-use std::fs::{self, File, Metadata, Permissions};
+use std::fs::{self, File, Permissions};
 use std::io;
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, fchown};
 use std::path::Path;
 
 use rustix::process::{getegid, geteuid};
@@ -36,15 +36,13 @@ pub(super) fn problem(path: &Path, cause: &io::Error, remedy: &str) -> String {
     )
 }
 
-/// Gives the file's group these permissions, if the directory has the same group and the group may write to it: its members may
-/// replace the file anyway, and with `fsGroup` in Kubernetes the next process may be another user of that group. An error leaves
-/// the file to its owner.
+/// Gives the group of the directory these permissions, if it may write to the directory: its members may replace the file
+/// anyway, and with `fsGroup` in Kubernetes the next process may be another user of that group. An error leaves the file to its
+/// owner.
 pub(super) fn share_with_group(file: &File, directory: &Path, permissions: u32) {
-    let is_shared = |file: &Metadata, directory: &Metadata| {
-        directory.gid() == file.gid() && directory.mode() & (GROUP_MAY_WRITE | STICKY) == GROUP_MAY_WRITE
-    };
-    if let (Ok(metadata), Ok(directory)) = (file.metadata(), fs::metadata(directory))
-        && is_shared(&metadata, &directory)
+    if let Ok(directory) = fs::metadata(directory)
+        && directory.mode() & (GROUP_MAY_WRITE | STICKY) == GROUP_MAY_WRITE
+        && fchown(file, None, Some(directory.gid())).is_ok()
     {
         let _ = file.set_permissions(Permissions::from_mode(0o600 | permissions));
     }

@@ -263,6 +263,9 @@ async fn full_disk_is_counted_and_saving_recovers() {
     assert_eq!(logged, 1, "not at every attempt: {log}");
 }
 
+/// The group of directories that are shared, of which every process is a member if the test runs as root.
+const GROUP: u32 = 2_000;
+
 /// The exporter with the storage path `inventory`. If the test runs as root, who may read and write everything: as this user and
 /// group, from a copy of the program, as other users may have no access to the test's own directory.
 async fn exporter_as(uid: u32, gid: u32, dir: &Path, config: &str) -> Server {
@@ -281,7 +284,7 @@ fn command_as(uid: u32, gid: u32, dir: &Path, config: &str, port: u16) -> Comman
     fs::write(dir.join("config.yaml"), config).unwrap();
     let mut command = Command::new(if is_root() { "setpriv" } else { "env" });
     if is_root() {
-        command.args([format!("--reuid={uid}"), format!("--regid={gid}"), "--clear-groups".to_owned()]);
+        command.args([format!("--reuid={uid}"), format!("--regid={gid}"), format!("--groups={GROUP}")]);
     }
     command.arg(program).args(["serve", "--config.file=config.yaml", "--storage.path=inventory"]);
     command.arg(format!("--web.listen-address=127.0.0.1:{port}")).current_dir(dir);
@@ -333,16 +336,23 @@ async fn read_only_directory_is_counted_and_saving_recovers() {
 /// A volume that belongs to a group, as with `fsGroup` in Kubernetes, after a change of `runAsUser`.
 #[tokio::test]
 async fn another_user_of_the_directorys_group_restores_the_inventory() {
+    // With and without the set-group-ID bit, by which new files get the directory's group.
+    for mode in [0o2775, 0o775] {
+        check_change_of_user(mode).await;
+    }
+}
+
+async fn check_change_of_user(mode: u32) {
     let stub = StubProvider::start([("main", Org::with(5, Utc::now().timestamp()))]).await;
     let (dir, _) = directory();
-    storage_path(&dir, 2_000, 0o2775);
+    storage_path(&dir, GROUP, mode);
     let config = format!("sources: [{}]\n", stub.source("main", "1s"));
-    let before = exporter_as(65_534, 2_000, dir.path(), &config).await;
+    let before = exporter_as(65_534, 65_534, dir.path(), &config).await;
     until_saved(&file(&dir), 5).await;
     before.stop();
 
     stub.org("main", |org| org.fault = Some(ProviderFault::Status(401)));
-    let after = exporter_as(65_533, 2_000, dir.path(), &config).await;
+    let after = exporter_as(65_533, 65_533, dir.path(), &config).await;
     assert_eq!(listed(&after).await, 5, "the inventory is restored: {}", after.log());
     assert_eq!(value(&after, "token_expiry_exporter_storage_failures_total").await, Some(0.0), "{}", after.log());
     let saved_at = fs::metadata(file(&dir)).unwrap().modified().unwrap();
