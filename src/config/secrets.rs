@@ -34,8 +34,14 @@ pub(super) fn looks_like_secret(text: &str) -> bool {
 pub(super) fn names_secret(name: &str) -> bool {
     let name = name.to_ascii_lowercase().replace('-', "_");
     let is_plural = |known: &str| name.strip_suffix('s') == Some(known);
-    let is_misspelt =
-        |known: &str| known.len() >= 8 && strsim::damerau_levenshtein(&name, known) <= 1 && !is_plural(known);
+    let length = name.chars().count();
+    let is_misspelt = |known: &str| {
+        // The lengths are compared first because the distance is slow for every key of a long list.
+        known.len() >= 8
+            && known.len().abs_diff(length) <= 1
+            && strsim::damerau_levenshtein(&name, known) <= 1
+            && !is_plural(known)
+    };
     NAMES.split(' ').any(|known| known == name || is_misspelt(known))
 }
 
