@@ -10,7 +10,7 @@ SLOW := alerts:: compose:: crashes:: dashboards:: demo:: faults:: fuzz:: health:
   reload:: secret_leaks:: shards:: storage:: web::limits web::renewal web::shutdown web::tls workflows::
 
 # Tests that write golden files and generated pages.
-GOLDEN := alerts::delivery alerts::table config:: definitions:: docs:: exposition:: helm::generated helm::render storage::
+GOLDEN := alerts::delivery alerts::table check_online:: config:: definitions:: docs:: exposition:: helm::generated helm::render storage::
 
 .PHONY: help
 help: ## list the targets

@@ -132,8 +132,8 @@ _token__expiry__exporter() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        token__subcmd__expiry__subcmd__exporter__subcmd__check)
-            opts="-h --config.file --providers.dir --online --log.level --log.format --help"
+        token__expiry__exporter__subcmd__check)
+            opts="-h --config.file --providers.dir --web.config.file --online --log.level --log.format --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -144,6 +144,10 @@ _token__expiry__exporter() {
                     return 0
                     ;;
                 --providers.dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --web.config.file)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -162,7 +166,7 @@ _token__expiry__exporter() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        token__subcmd__expiry__subcmd__exporter__subcmd__demo)
+        token__expiry__exporter__subcmd__demo)
             opts="-h --web.listen-address --control.listen-address --tokens --interval --print-config --expect --log.level --log.format --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -200,7 +204,7 @@ _token__expiry__exporter() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        token__subcmd__expiry__subcmd__exporter__subcmd__health)
+        token__expiry__exporter__subcmd__health)
             opts="-h --log.level --log.format --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -222,7 +226,7 @@ _token__expiry__exporter() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        token__subcmd__expiry__subcmd__exporter__subcmd__help)
+        token__expiry__exporter__subcmd__help)
             opts="serve check list providers schema health demo help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -236,7 +240,7 @@ _token__expiry__exporter() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        token__subcmd__expiry__subcmd__exporter__subcmd__help__subcmd__check)
+        token__expiry__exporter__subcmd__help__subcmd__check)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -250,7 +254,7 @@ _token__expiry__exporter() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        token__subcmd__expiry__subcmd__exporter__subcmd__help__subcmd__demo)
+        token__expiry__exporter__subcmd__help__subcmd__demo)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -264,7 +268,7 @@ _token__expiry__exporter() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        token__subcmd__expiry__subcmd__exporter__subcmd__help__subcmd__health)
+        token__expiry__exporter__subcmd__help__subcmd__health)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -278,7 +282,7 @@ _token__expiry__exporter() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        token__subcmd__expiry__subcmd__exporter__subcmd__help__subcmd__help)
+        token__expiry__exporter__subcmd__help__subcmd__help)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -292,7 +296,7 @@ _token__expiry__exporter() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        token__subcmd__expiry__subcmd__exporter__subcmd__help__subcmd__list)
+        token__expiry__exporter__subcmd__help__subcmd__list)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -306,7 +310,7 @@ _token__expiry__exporter() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        token__subcmd__expiry__subcmd__exporter__subcmd__help__subcmd__providers)
+        token__expiry__exporter__subcmd__help__subcmd__providers)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -320,7 +324,7 @@ _token__expiry__exporter() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        token__subcmd__expiry__subcmd__exporter__subcmd__help__subcmd__schema)
+        token__expiry__exporter__subcmd__help__subcmd__schema)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -334,7 +338,7 @@ _token__expiry__exporter() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        token__subcmd__expiry__subcmd__exporter__subcmd__help__subcmd__serve)
+        token__expiry__exporter__subcmd__help__subcmd__serve)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -348,7 +352,7 @@ _token__expiry__exporter() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        token__subcmd__expiry__subcmd__exporter__subcmd__list)
+        token__expiry__exporter__subcmd__list)
             opts="-h --config.file --providers.dir --source --output --fail-within --all --log.level --log.format --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -390,7 +394,7 @@ _token__expiry__exporter() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        token__subcmd__expiry__subcmd__exporter__subcmd__providers)
+        token__expiry__exporter__subcmd__providers)
             opts="-h --providers.dir --log.level --log.format --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -416,7 +420,7 @@ _token__expiry__exporter() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        token__subcmd__expiry__subcmd__exporter__subcmd__schema)
+        token__expiry__exporter__subcmd__schema)
             opts="-h --definitions --providers.dir --log.level --log.format --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -442,7 +446,7 @@ _token__expiry__exporter() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        token__subcmd__expiry__subcmd__exporter__subcmd__serve)
+        token__expiry__exporter__subcmd__serve)
             opts="-h --config.file --providers.dir --storage.path --web.listen-address --web.probe-listen-address --web.telemetry-path --web.external-url --web.route-prefix --web.config.file --web.enable-lifecycle --shard --log.level --log.format --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )

@@ -1,18 +1,21 @@
-# Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
-function __fish_token_expiry_exporter_global_optspecs
-    string join \n config.file= providers.dir= storage.path= web.listen-address= web.probe-listen-address= web.telemetry-path= web.external-url= web.route-prefix= web.config.file= web.enable-lifecycle shard= log.level= log.format= h/help V/version
-end
-
+# Prints the subcommand; fails if there is one.
 function __fish_token_expiry_exporter_needs_command
-    # Figure out if the current invocation already has a command.
-    set -l cmd (commandline -opc)
-    set -e cmd[1]
-    argparse -s (__fish_token_expiry_exporter_global_optspecs) -- $cmd 2>/dev/null
-    or return
-    if set -q argv[1]
-        # Also print the command, so this can be used to figure out what it is.
-        echo $argv[1]
-        return 1
+    set -l words (commandline -opc)
+    set -e words[1]
+    set -l is_value 0
+    for word in $words
+        if test $is_value = 1
+            set is_value 0
+            continue
+        end
+        switch $word
+            case '-*'
+                contains -- $word --config.file --providers.dir --storage.path --web.listen-address --web.probe-listen-address --web.telemetry-path --web.external-url --web.route-prefix --web.config.file --shard --log.level --log.format
+                and set is_value 1
+            case '*'
+                echo $word
+                return 1
+        end
     end
     return 0
 end
@@ -44,7 +47,7 @@ complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -s V -l version -d 'Print version'
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -f -a "serve" -d 'Collect in the background and serve metrics, the status page and the calendar (the default)'
-complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -f -a "check" -d 'Validate the configuration and definitions; with --online, also query each provider'
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -f -a "check" -d 'Validate the configuration, definitions and web configuration; with --online, also query each provider'
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -f -a "list" -d 'Collect once and print every token'
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -f -a "providers" -d 'List known providers, or describe one'
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -f -a "schema" -d 'Print a JSON Schema of the configuration, for editors'
@@ -69,8 +72,9 @@ complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcomm
 json\t'One JSON object per line'"
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand serve" -l web.enable-lifecycle -d 'Enable POST /-/reload'
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand serve" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand check" -l config.file -d 'Configuration file' -r -F
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand check" -l config.file -d 'Configuration file [default: token-expiry-exporter.yaml, unless only other files are given]' -r -F
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand check" -l providers.dir -d 'Directory of additional provider definitions (*.yaml)' -r -F
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand check" -l web.config.file -d 'Web configuration file to validate too' -r -F
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand check" -l log.level -d 'Minimum log level' -r -f -a "debug\t''
 info\t''
 warn\t''
@@ -133,7 +137,7 @@ complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcomm
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand demo" -l expect -d 'Print the expected metric values as JSON and exit'
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand demo" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve check list providers schema health demo help" -f -a "serve" -d 'Collect in the background and serve metrics, the status page and the calendar (the default)'
-complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve check list providers schema health demo help" -f -a "check" -d 'Validate the configuration and definitions; with --online, also query each provider'
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve check list providers schema health demo help" -f -a "check" -d 'Validate the configuration, definitions and web configuration; with --online, also query each provider'
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve check list providers schema health demo help" -f -a "list" -d 'Collect once and print every token'
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve check list providers schema health demo help" -f -a "providers" -d 'List known providers, or describe one'
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve check list providers schema health demo help" -f -a "schema" -d 'Print a JSON Schema of the configuration, for editors'

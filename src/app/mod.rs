@@ -8,6 +8,7 @@ mod persistence;
 mod reload;
 pub mod setup;
 mod shard;
+mod warnings;
 mod watch;
 
 use std::future::Future;

@@ -1,6 +1,6 @@
 //! Wires the configuration and the definitions to sources that are ready to be collected.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,7 +10,9 @@ use chrono::TimeDelta;
 
 use super::fingerprint::fingerprints;
 use super::shard::Shard;
-use super::watch::{FileHashes, definitions};
+use super::warnings;
+use super::watch::FileHashes;
+pub use super::watch::definitions;
 use crate::collector::SourceJob;
 use crate::config::{self, Config, SourceConfig};
 use crate::core::clock::Clock;
@@ -38,8 +40,10 @@ pub struct Setup {
     pub rules: Arc<[Rule]>,
     /// Which owner labels are exposed.
     pub labels: Labels,
-    /// What is probably an error.
+    /// What is valid but probably wrong.
     pub warnings: Vec<Diagnostic>,
+    /// The sources that are read from this machine.
+    pub local: BTreeSet<String>,
 }
 
 impl Setup {
@@ -50,18 +54,25 @@ impl Setup {
     /// cannot be read. A credential that becomes unreadable later is a failure of its source alone.
     pub fn load(paths: &ConfigPaths, shard: Shard, clock: &Clock) -> Result<Self, Diagnostics> {
         let (config, mut errors) = config::load(&paths.config);
-        match (errors.collect(catalogue(paths.providers.as_deref())), config) {
-            (Some(catalogue), Some(config)) => {
+        let found = read_catalogue(paths.providers.as_deref());
+        match (errors.collect(found), config) {
+            (Some((catalogue, invalid)), Some(config)) => {
                 let definitions = FileHashes::of_files(definitions(paths.providers.as_deref()));
-                Self::new(&catalogue, config, errors, &definitions, shard, clock)
+                Self::new(&catalogue, invalid, config, errors, &definitions, shard, clock)
             }
-            _ => Err(errors),
+            (Some((_, invalid)), None) => {
+                errors.extend(invalid);
+                Err(errors)
+            }
+            (None, _) => Err(errors),
         }
     }
 
-    /// `errors` are those of the file itself. The rest of it is checked all the same.
+    /// `errors` are those of the file itself, and `invalid` those of the definitions that the catalogue lacks. The rest is checked
+    /// all the same.
     fn new(
         catalogue: &Catalogue,
+        invalid: Diagnostics,
         mut config: Config,
         mut errors: Diagnostics,
         definitions: &FileHashes,
@@ -69,19 +80,24 @@ impl Setup {
         clock: &Clock,
     ) -> Result<Self, Diagnostics> {
         let in_file = errors.clone();
+        let is_defined = |name: &str| catalogue.get(name).is_some() || invalid.iter().len() == 0;
         let name_of = |name: &str| catalogue.get(name).map(|info| info.name.clone());
         errors.collect(config.resolve_providers(name_of));
         let fingerprints = fingerprints(&config, definitions);
-        let (mut jobs, mut policies) = (Vec::new(), BTreeMap::new());
-        for (number, (source, fingerprint)) in config.sources.iter().zip(fingerprints).enumerate() {
-            // Its provider would report a source with errors once more.
-            if has_error(&config, number, &in_file) {
+        let (mut jobs, mut policies, mut local) = (Vec::new(), BTreeMap::new(), BTreeSet::new());
+        for (source, fingerprint) in config.sources.iter().zip(fingerprints) {
+            // An invalid definition may be the one of this provider.
+            if !is_defined(&source.provider.0) {
                 continue;
             }
-            let connected = errors.collect(connect(catalogue, &config, source, clock));
+            let connected = connect(catalogue, &config, source, clock);
+            let connected = errors.collect(connected.map_err(|found| new_errors(found, &config, source, &in_file)));
             let Some(connected) = connected.filter(|_| shard.holds(&source.name.0)) else { continue };
             let info = catalogue.get(&source.provider.0);
             let provider = info.map_or(&*source.provider.0, |info| &info.name);
+            if info.is_some_and(|info| info.native) {
+                local.insert(source.name.0.clone());
+            }
             // The provider knows the cost of a collection, so its interval is a minimum for the file's.
             let minimum = info.and_then(|info| info.interval).unwrap_or_default();
             let interval = source.interval.unwrap_or_else(|| config.interval.max(minimum));
@@ -95,19 +111,24 @@ impl Setup {
             });
         }
         errors.collect(config.check_credentials());
+        errors.extend(invalid);
         errors.into_result()?;
-        let warnings = config.credential_hints();
+        let warnings = warnings::find(catalogue, &config, &policies);
         let labels = Labels { owner: config.labels.owner, owner_email: config.labels.owner_email };
-        Ok(Self { jobs, policies, rules: config.rules, labels, warnings })
+        Ok(Self { jobs, policies, rules: config.rules, labels, warnings, local })
     }
 }
 
-/// Whether one of these errors is in the lines of a source.
-fn has_error(config: &Config, number: usize, errors: &Diagnostics) -> bool {
-    let line = |source: &SourceConfig| config.text.line_number(source.at.start);
-    let from = config.sources.get(number).map(line);
-    let to = config.sources.get(number + 1).map_or(usize::MAX, line);
-    errors.iter().map(Diagnostic::line_number).any(|at| Some(at) >= from && at < to)
+/// The errors that the provider found in a source, without those that repeat errors of the file, or are about a credential
+/// that could not be read.
+fn new_errors(found: Diagnostics, config: &Config, source: &SourceConfig, in_file: &Diagnostics) -> Diagnostics {
+    let unread = source.credential_at.filter(|_| source.credentials.parts().is_empty());
+    let unread = unread.map(|at| config.text.line_number(at.start));
+    let is_new =
+        |error: &Diagnostic| Some(error.line_number()) != unread && !in_file.iter().any(|known| error.repeats(known));
+    let mut errors = Diagnostics::default();
+    found.iter().filter(|error| is_new(error)).for_each(|error| errors.push(error.clone()));
+    errors
 }
 
 /// The built-in definitions, and those of a directory.
@@ -115,9 +136,18 @@ fn has_error(config: &Config, number: usize, errors: &Diagnostics) -> bool {
 /// # Errors
 /// Every error in them.
 pub fn catalogue(directory: Option<&Path>) -> Result<Catalogue, Diagnostics> {
+    let (catalogue, errors) = read_catalogue(directory)?;
+    errors.into_result().map(|()| catalogue)
+}
+
+/// The valid definitions, and every error in the others.
+///
+/// # Errors
+/// Errors in the built-in definitions.
+fn read_catalogue(directory: Option<&Path>) -> Result<(Catalogue, Diagnostics), Diagnostics> {
     let mut catalogue = Catalogue::builtin(&config::source_keys())?;
-    let Some(directory) = directory else { return Ok(catalogue) };
     let mut errors = Diagnostics::default();
+    let Some(directory) = directory else { return Ok((catalogue, errors)) };
     let unreadable =
         |path: &Path, error| Diagnostic::in_file(path.display().to_string(), format!("cannot read: {error}"));
     if let Err(error) = fs::read_dir(directory) {
@@ -128,7 +158,7 @@ pub fn catalogue(directory: Option<&Path>) -> Result<Catalogue, Diagnostics> {
         let name = path.display().to_string();
         errors.collect(content.and_then(|content| catalogue.add(&SourceText::new(name, content))));
     }
-    errors.into_result().map(|()| catalogue)
+    Ok((catalogue, errors))
 }
 
 fn connect(

@@ -24,7 +24,7 @@ impl FileHashes {
 }
 
 /// The definitions in a directory, by name. None if it cannot be read: loading reports that.
-pub(super) fn definitions(directory: Option<&Path>) -> Vec<PathBuf> {
+pub fn definitions(directory: Option<&Path>) -> Vec<PathBuf> {
     let entries = directory.and_then(|directory| fs::read_dir(directory).ok()).into_iter().flatten();
     let mut files: Vec<PathBuf> =
         entries.flatten().map(|entry| entry.path()).filter(|path| is_definition(path)).collect();

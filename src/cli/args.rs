@@ -39,7 +39,7 @@ pub(super) enum Command {
     /// Collect in the background and serve metrics, the status page and the calendar (the default)
     #[command(after_help = exit::help("serve"))]
     Serve(ServeArgs),
-    /// Validate the configuration and definitions; with --online, also query each provider
+    /// Validate the configuration, definitions and web configuration; with --online, also query each provider
     #[command(after_help = exit::help("check"))]
     Check(CheckArgs),
     /// Collect once and print every token
@@ -79,10 +79,13 @@ pub(super) enum LogFormat {
     Json,
 }
 
+/// The default of `--config.file`.
+pub(super) const CONFIG_FILE: &str = "token-expiry-exporter.yaml";
+
 #[derive(Clone, Debug, Args)]
 pub(super) struct Files {
     /// Configuration file
-    #[arg(long = "config.file", value_name = "FILE", default_value = "token-expiry-exporter.yaml")]
+    #[arg(long = "config.file", value_name = "FILE", default_value = CONFIG_FILE)]
     pub(super) config: PathBuf,
     /// Directory of additional provider definitions (*.yaml)
     #[arg(long = "providers.dir", value_name = "DIR")]
@@ -136,8 +139,15 @@ pub(super) struct WebArgs {
 
 #[derive(Clone, Debug, Args)]
 pub(super) struct CheckArgs {
-    #[command(flatten)]
-    pub(super) files: Files,
+    /// Configuration file [default: token-expiry-exporter.yaml, unless only other files are given]
+    #[arg(long = "config.file", value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+    /// Directory of additional provider definitions (*.yaml)
+    #[arg(long = "providers.dir", value_name = "DIR")]
+    pub(super) providers: Option<PathBuf>,
+    /// Web configuration file to validate too
+    #[arg(long = "web.config.file", value_name = "FILE")]
+    pub(super) web_config: Option<PathBuf>,
     /// Collect a sample of each listing: report what its definition did, and missing permissions
     #[arg(long)]
     pub(super) online: bool,

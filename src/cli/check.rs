@@ -10,8 +10,8 @@ use super::args::CheckArgs;
 use super::exit::{Exit, Failure};
 use super::print::{self, Progress};
 use super::report;
+use super::validate;
 use crate::app::setup::Setup;
-use crate::app::{self, Shard};
 use crate::collector::SourceJob;
 use crate::core::clock::Clock;
 use crate::core::inventory::Inventory;
@@ -23,15 +23,11 @@ const CONCURRENCY: usize = 16;
 
 pub(super) async fn run(args: CheckArgs) -> Result<Exit, Failure> {
     let clock: Clock = Arc::new(Utc::now);
-    let paths = args.files.into();
-    let setup = app::load(&paths, Shard::WHOLE, &clock).await?;
-    setup.warnings.iter().for_each(print::note);
-    if !args.online {
-        let sources = setup.jobs.len();
-        let plural = if sources == 1 { "" } else { "s" };
-        print::output(&format!("{}: valid, {sources} source{plural}\n", paths.config.display()))?;
+    let valid = validate::run(&args, &clock).await?;
+    let Some(setup) = valid.setup.filter(|_| args.online) else {
+        print::output(&valid.summary)?;
         return Ok(Exit::Success);
-    }
+    };
     Ok(if check_online(setup, &clock).await? { Exit::Success } else { Exit::Failed })
 }
 

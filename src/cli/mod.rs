@@ -17,6 +17,7 @@ mod report;
 mod schema;
 mod serve;
 mod stream;
+mod validate;
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;

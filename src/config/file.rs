@@ -36,7 +36,7 @@ fn config(reader: &mut Reader, environment: &FileEnvironment, values: &Record<'_
     lead::check(reader, values, defaults.alert_lead, "the default");
     let (sources, credentials): (Vec<_>, Vec<_>) =
         source::read(reader, environment, values, defaults).into_iter().unzip();
-    let (rules, rule_providers) = rule::read(reader, values, &sources);
+    let (rules, rule_names) = rule::read(reader, values, &sources);
     let mut label_names: Vec<_> = rules.iter().flat_map(|rule| rule.labels.keys().cloned()).collect();
     label_names.sort();
     label_names.dedup();
@@ -50,6 +50,6 @@ fn config(reader: &mut Reader, environment: &FileEnvironment, values: &Record<'_
         rules: rules.into(),
         label_names,
         credentials: credentials.into_iter().flatten().collect(),
-        rule_providers,
+        rule_names,
     }
 }

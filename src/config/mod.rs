@@ -13,7 +13,7 @@ use serde_json::Value;
 use url::Url;
 
 use self::credential::CredentialSource;
-use self::rule::NamedProvider;
+use self::rule::{Named, RuleNames};
 use super::schema::diagnostic::{Diagnostic, Diagnostics, SourceText, Span, suggest};
 use super::schema::json_schema::json_schema;
 use super::schema::markdown::markdown;
@@ -57,7 +57,7 @@ pub struct Config {
     /// The names of the labels that rules set, sorted: every token has all of them, empty unless a rule sets it.
     pub label_names: Vec<String>,
     credentials: Vec<Arc<CredentialSource>>,
-    rule_providers: Vec<NamedProvider>,
+    rule_names: RuleNames,
 }
 
 /// Which labels of a token's owner are exposed.
@@ -122,6 +122,8 @@ pub struct SourceConfig {
     pub interval: Option<Duration>,
     /// Its own settings, and the file's where it has none.
     pub shared: SharedSettings,
+    /// The position of its own or the file's `timeout`; `None` for the default.
+    pub timeout_at: Option<Span>,
     /// Read at each collection.
     pub certificates: SharedCertificates,
     /// `None`: the proxy of the environment.
@@ -183,6 +185,16 @@ pub fn reference() -> String {
 }
 
 impl Config {
+    /// The position of a rule.
+    pub fn rule_at(&self, rule: usize) -> Span {
+        self.rule_names.positions.get(rule).copied().unwrap_or_default()
+    }
+
+    /// The kinds that the rules' `match.kind` names.
+    pub fn rule_kinds(&self) -> &[Named] {
+        &self.rule_names.kinds
+    }
+
     /// Checks that every credential can be read now.
     ///
     /// # Errors
@@ -213,7 +225,7 @@ impl Config {
         for rule in &mut rules {
             rule.matches.provider.clear();
         }
-        for NamedProvider { rule, name, at } in &self.rule_providers {
+        for Named { rule, name, at } in &self.rule_names.providers {
             let own = name_of(name);
             let known = self.sources.iter().map(|source| source.provider.0.as_str());
             if !known.clone().any(|known| known == name || own.is_some() && name_of(known) == own) {

@@ -11,30 +11,38 @@ use crate::schema::diagnostic::{Span, suggest};
 use crate::schema::reader::Reader;
 use crate::schema::record::Record;
 
-/// A provider that a rule names, to be checked when the providers are known.
+/// A provider or a kind that a rule names, to be checked when the providers are known.
 #[derive(Clone, Debug)]
-pub(super) struct NamedProvider {
+pub struct Named {
     /// The rule's number.
-    pub(super) rule: usize,
-    /// The name or alias.
-    pub(super) name: String,
-    pub(super) at: Span,
+    pub rule: usize,
+    /// A provider's name or alias, or a kind.
+    pub name: String,
+    pub at: Span,
 }
 
-/// Reads the rules, and lists the providers that they name.
-pub(super) fn read(
-    reader: &mut Reader,
-    file: &Record<'_>,
-    sources: &[SourceConfig],
-) -> (Vec<Rule>, Vec<NamedProvider>) {
+/// What the rules name.
+#[derive(Debug, Default)]
+pub(super) struct RuleNames {
+    pub(super) providers: Vec<Named>,
+    pub(super) kinds: Vec<Named>,
+    /// The position of each rule.
+    pub(super) positions: Vec<Span>,
+}
+
+/// Reads the rules, and lists the providers and kinds that they name.
+pub(super) fn read(reader: &mut Reader, file: &Record<'_>, sources: &[SourceConfig]) -> (Vec<Rule>, RuleNames) {
     let mut rules = Vec::new();
-    let mut providers = Vec::new();
+    let mut names = RuleNames::default();
     for (rule, values) in file.records("rules").iter().enumerate() {
-        let named = values.texts("match.provider").unwrap_or_default();
-        providers.extend(named.into_iter().map(|(name, at)| NamedProvider { rule, name, at }));
+        for (key, list) in [("match.provider", &mut names.providers), ("match.kind", &mut names.kinds)] {
+            let named = values.texts(key).unwrap_or_default();
+            list.extend(named.into_iter().map(|(name, at)| Named { rule, name, at }));
+        }
+        names.positions.push(values.at);
         rules.push(read_rule(reader, values, sources));
     }
-    (rules, providers)
+    (rules, names)
 }
 
 fn read_rule(reader: &mut Reader, values: &Record<'_>, sources: &[SourceConfig]) -> Rule {

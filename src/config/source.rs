@@ -18,7 +18,9 @@ pub(super) fn read(
 ) -> Vec<(SourceConfig, Option<Arc<CredentialSource>>)> {
     let mut sources: Vec<(SourceConfig, _)> = Vec::new();
     for values in file.records("sources") {
-        let Some(source) = source(reader, environment, values, defaults) else { continue };
+        let Some(mut source) = source(reader, environment, values, defaults) else { continue };
+        let written = [values, file].into_iter().find(|values| values.is_given("timeout"));
+        source.0.timeout_at = written.map(|values| values.value_at("timeout"));
         let (name, at) = &source.0.name;
         if let Some((first, _)) = sources.iter().find(|(other, _)| other.name.0 == *name) {
             let line = reader.text.line_number(first.name.1.start);
@@ -29,7 +31,8 @@ pub(super) fn read(
     sources
 }
 
-/// Reads one source. None if it has no valid name or provider.
+/// Reads one source. None if it has no valid provider. Without a valid name, which is reported, its number is its name, so that
+/// its settings are checked all the same.
 fn source(
     reader: &mut Reader,
     environment: &FileEnvironment,
@@ -44,7 +47,9 @@ fn source(
         lead::check(reader, values, settings.alert_lead, "from the top of the file");
     }
     let source = SourceConfig {
-        name: values.spanned("name")?,
+        name: values
+            .spanned("name")
+            .unwrap_or_else(|| (values.path.trim_start_matches("sources").to_owned(), values.at)),
         provider: values.spanned("provider")?,
         at: values.at,
         auth: values.spanned("auth"),
@@ -54,6 +59,7 @@ fn source(
         credential_at: credential.map(|node| node.at),
         interval: values.period("interval"),
         shared: settings,
+        timeout_at: None,
         certificates,
         proxy: values.text("proxy").and_then(|proxy| proxy.parse().ok()),
     };

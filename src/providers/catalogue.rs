@@ -1,5 +1,6 @@
 //! All providers by name: the built-in definitions, those of the user, and the native ones.
 
+mod kinds;
 #[cfg(test)]
 mod tests;
 
@@ -147,6 +148,7 @@ fn info(provider: &Provider) -> ProviderInfo {
         name: listing.name.clone(),
         help: listing.help.clone(),
         kind: listing.kind.clone(),
+        kinds: kinds::of_listing(listing),
         permission: listing.request.permission.clone(),
         opt_in: listing.opt_in,
     };

@@ -40,6 +40,8 @@ pub struct ListingInfo {
     pub help: Option<String>,
     /// The default kind of its tokens.
     pub kind: String,
+    /// Every kind that its tokens can have, with `*` for any text; `None` if unknown.
+    pub kinds: Option<Vec<String>>,
     pub permission: Option<String>,
     /// Whether it runs only if a source names it.
     pub opt_in: bool,

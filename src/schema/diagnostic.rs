@@ -103,6 +103,14 @@ impl Diagnostic {
         &self.message
     }
 
+    /// Whether it is at the same position, or in a line whose text the other one hides because of a secret.
+    pub fn repeats(&self, other: &Self) -> bool {
+        match (&self.position, &other.position) {
+            (Some(own), Some(other)) => own.line == other.line && (own.column == other.column || other.text.is_none()),
+            _ => false,
+        }
+    }
+
     /// The number of its line, from 1; 0 if it has none.
     pub fn line_number(&self) -> usize {
         self.position.as_ref().map_or(0, |position| position.line)

@@ -102,7 +102,7 @@ async fn hint_says_what_does_not_belong_to_a_secret_and_does_not_show_it() {
         }
     }
     let (printed, _) = check(b"hunter2-of-the-test", &url, &["check"]).await;
-    assert_eq!(printed, "config.yaml: valid, 1 source\n");
+    assert_eq!(printed, "config.yaml: valid, 1 source\nproviders: valid, 1 definition\n");
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ mod alerts;
 mod check_online;
 mod cli;
 mod collector;
+mod completions;
 mod compose;
 mod config;
 mod crashes;
@@ -34,6 +35,7 @@ mod streams;
 #[allow(dead_code)] // the soak has a use for all of it
 mod stub_provider;
 mod test_servers;
+mod validation;
 mod web;
 mod wording;
 mod workflows;
