@@ -27,6 +27,12 @@ impl Refusal {
         Self { at, tag: tag(account, credential) }
     }
 
+    /// The same refusal, for another source with this secret.
+    #[must_use]
+    pub fn of_account(&self, account: &str, credential: &Credential) -> Self {
+        Self::new(self.at, account, credential)
+    }
+
     pub fn at(&self) -> DateTime<Utc> {
         self.at
     }

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::engine::http_source;
+use super::engine::refusal::SharedPasswords;
 use super::language::compile::compile;
 use super::language::provider::{AuthScheme, Listing, Provider};
 use super::provider_info::{ListingInfo, ProviderInfo, SchemeInfo};
@@ -24,6 +25,8 @@ pub struct Catalogue {
     entries: BTreeMap<String, Entry>,
     /// The keys of every source: reserved names of settings.
     source_keys: Vec<&'static str>,
+    /// The passwords of its sources.
+    passwords: Arc<SharedPasswords>,
 }
 
 struct Entry {
@@ -46,7 +49,8 @@ impl Catalogue {
         let native = native::all()
             .into_iter()
             .map(|(info, connect)| (info.name.clone(), Entry { info, kind: Kind::Native(connect), builtin: true }));
-        let mut catalogue = Self { entries: native.collect(), source_keys: source_keys.to_vec() };
+        let mut catalogue =
+            Self { entries: native.collect(), source_keys: source_keys.to_vec(), passwords: Arc::default() };
         let mut errors = Diagnostics::default();
         for (file, content) in DEFINITIONS {
             errors.collect(catalogue.insert(&SourceText::new(*file, *content), true));
@@ -118,7 +122,9 @@ impl Catalogue {
         clock: Clock,
     ) -> Result<Box<dyn Source>, Diagnostics> {
         match self.entry(provider.0).map(|entry| &entry.kind) {
-            Some(Kind::Defined(definition)) => connect(Arc::clone(definition), spec, http, clock),
+            Some(Kind::Defined(definition)) => {
+                connect(Arc::clone(definition), spec, http, clock, Arc::clone(&self.passwords))
+            }
             Some(Kind::Native(connect)) => connect(spec),
             None => {
                 let known = self.providers().flat_map(|info| [&info.name].into_iter().chain(&info.aliases));
@@ -136,9 +142,10 @@ pub(super) fn connect(
     spec: SourceSpec,
     http: Options,
     clock: Clock,
+    passwords: Arc<SharedPasswords>,
 ) -> Result<Box<dyn Source>, Diagnostics> {
     let resolved = provider.resolve(&spec)?;
-    http_source::connect(provider, &resolved, spec.credentials, http, clock)
+    http_source::connect(provider, &resolved, spec.credentials, http, clock, passwords)
         .map_err(|message| spec.text.error(spec.at, format!("source {}: {message}", spec.name)).into())
 }
 

@@ -15,7 +15,7 @@ use super::collect_listing::{ActiveListing, collect};
 use super::context::{CollectContext, StepCache};
 use super::lookup::{LookupCache, LookupTables};
 use super::own_credential;
-use super::refusal::RefusedSecret;
+use super::refusal::{RefusedSecret, SharedPasswords};
 use super::scope_cache::ScopeCache;
 use super::session::{Account, Session};
 use crate::core::clock::Clock;
@@ -52,6 +52,7 @@ pub(crate) fn connect(
     credentials: SharedCredentials,
     mut http: Options,
     clock: Clock,
+    passwords: Arc<SharedPasswords>,
 ) -> Result<Box<dyn Source>, String> {
     http.concurrency = provider.limits.concurrency.unwrap_or(http.concurrency).max(1);
     http.rate = provider.limits.rate.or(http.rate);
@@ -80,6 +81,7 @@ pub(crate) fn connect(
             credentials,
             login: tokio::sync::Mutex::default(),
             refused: RefusedSecret::default(),
+            passwords,
             provider,
         },
     }))

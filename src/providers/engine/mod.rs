@@ -26,7 +26,7 @@ mod more_pages;
 mod next_page;
 mod own_credential;
 mod pages;
-mod refusal;
+pub(super) mod refusal;
 mod scope_cache;
 mod secrets;
 mod session;

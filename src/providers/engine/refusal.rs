@@ -6,12 +6,13 @@
 //! (<https://developer.hashicorp.com/vault/docs/concepts/user-lockout>). A wrong password is therefore sent once, and again only
 //! when the secret changes or an hour has passed.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use http::HeaderMap;
 use parking_lot::Mutex;
-use tokio::sync::MutexGuard;
+use tokio::sync::OwnedMutexGuard;
 
 use crate::core::failure::{Failure, Reason};
 use crate::core::refusal::Refusal;
@@ -72,10 +73,59 @@ impl RefusedSecret {
     }
 }
 
-/// Lets one request with a password pass at a time until the provider has accepted it, and none after it was refused.
+/// The passwords of all sources: several may have the same account, and a wrong password is sent once for all of them.
+#[derive(Default)]
+pub(crate) struct SharedPasswords(Mutex<Vec<Arc<SharedPassword>>>);
+
+/// A password at one origin.
+pub(super) struct SharedPassword {
+    origin: String,
+    credential: Vec<(String, Secret)>,
+    /// Held by the source that sends it without knowing whether it is accepted.
+    turn: Arc<tokio::sync::Mutex<()>>,
+    refused: Mutex<Option<(Refusal, Option<String>)>>,
+}
+
+impl SharedPasswords {
+    /// The password in these headers. Forgets those that no source is sending.
+    pub(super) fn get(
+        &self,
+        origin: &url::Origin,
+        credential: &[(String, Secret)],
+        now: DateTime<Utc>,
+    ) -> Arc<SharedPassword> {
+        let origin = origin.ascii_serialization();
+        let mut known = self.0.lock();
+        known.retain(|password| Arc::strong_count(password) > 1 || password.refused(now).is_some());
+        if let Some(same) = known.iter().find(|known| known.origin == origin && known.credential == credential) {
+            return Arc::clone(same);
+        }
+        let (turn, refused) = (Arc::default(), Mutex::default());
+        let new = Arc::new(SharedPassword { origin, credential: credential.to_vec(), turn, refused });
+        known.push(Arc::clone(&new));
+        new
+    }
+}
+
+impl SharedPassword {
+    pub(super) async fn turn(&self) -> OwnedMutexGuard<()> {
+        Arc::clone(&self.turn).lock_owned().await
+    }
+
+    pub(super) fn refuse(&self, refusal: Refusal, provider_message: Option<String>) {
+        *self.refused.lock() = Some((refusal, provider_message));
+    }
+
+    /// When it was refused, if this is less than an hour ago, and the provider's message.
+    pub(super) fn refused(&self, now: DateTime<Utc>) -> Option<(Refusal, Option<String>)> {
+        self.refused.lock().clone().filter(|(refusal, _)| !refusal.is_over(now))
+    }
+}
+
+/// Whether requests with the password may be sent in this collection: one at a time until the provider has accepted it, none
+/// after it was refused.
 #[derive(Default)]
 pub(super) struct PasswordGate {
-    first: tokio::sync::Mutex<()>,
     /// Whether a response shows that the login was not refused.
     is_open: AtomicBool,
     /// Whether a response was complete. A later 401 concerns its scope alone, as it does at Bitbucket.
@@ -84,16 +134,8 @@ pub(super) struct PasswordGate {
 }
 
 impl PasswordGate {
-    /// Waits until a request may be sent.
-    ///
-    /// # Errors
-    /// If the password was refused.
-    pub(super) async fn enter(&self) -> Result<Option<MutexGuard<'_, ()>>, Failure> {
-        if self.is_open.load(Ordering::Relaxed) {
-            return self.refused().map_or(Ok(None), Err);
-        }
-        let turn = self.first.lock().await;
-        self.refused().map_or(Ok(Some(turn)), Err)
+    pub(super) fn is_open(&self) -> bool {
+        self.is_open.load(Ordering::Relaxed)
     }
 
     /// Notes a response to a request with the password. Whether the password is refused.
@@ -111,7 +153,7 @@ impl PasswordGate {
 
     /// Stops the requests of this collection.
     pub(super) fn refuse(&self, provider_message: Option<String>) {
-        let what = "not requested: the provider refused the password in this collection";
+        let what = "not requested: the provider refused the password";
         *self.refused.lock() = Some(Failure { provider_message, ..Failure::new(Reason::Unauthorized, what) });
     }
 

@@ -10,12 +10,13 @@ use base64::prelude::BASE64_STANDARD;
 use chrono::{DateTime, TimeDelta, Utc};
 use http::HeaderMap;
 use parking_lot::Mutex;
+use tokio::sync::OwnedMutexGuard;
 use tokio::time::Instant;
 
 use super::build_request::{build_request, fill_headers, join_url};
 use super::github_app;
 use super::messages::{describe, headers_object, provider_message};
-use super::refusal::{PasswordGate, RefusedSecret, denied_reason, is_password};
+use super::refusal::{PasswordGate, RefusedSecret, SharedPassword, SharedPasswords, denied_reason, is_password};
 use super::secrets::Secrets;
 use crate::core::clock::Clock;
 use crate::core::failure::{Failure, Reason};
@@ -48,6 +49,8 @@ pub(super) struct Account {
     pub(super) credentials: SharedCredentials,
     pub(super) login: tokio::sync::Mutex<CachedLogin>,
     pub(super) refused: RefusedSecret,
+    /// Those of all sources.
+    pub(super) passwords: Arc<SharedPasswords>,
 }
 
 #[derive(Default)]
@@ -133,12 +136,40 @@ impl<'e> Session<'e> {
         if !is_password(&credential) {
             return self.send_request(&Request { credential, ..request.clone() }).await;
         }
-        let _turn = self.gate.enter().await?;
-        let response = self.send_request(&Request { credential, ..request.clone() }).await?;
+        let _turn = self.enter_gate(request, &credential).await?;
+        let response = self.send_request(&Request { credential: credential.clone(), ..request.clone() }).await?;
         if self.gate.is_refused(&response) {
-            self.record_refusal(&response);
+            let (refusal, message) = self.record_refusal(&response);
+            self.shared_password(request, &credential).refuse(refusal, message);
         }
         Ok(response)
+    }
+
+    /// Waits until a request with this password may be sent.
+    ///
+    /// # Errors
+    /// If the password was refused, in this collection or in that of another source with the same account.
+    async fn enter_gate(
+        &self,
+        request: &Request,
+        credential: &[(String, Secret)],
+    ) -> Result<Option<(Arc<SharedPassword>, OwnedMutexGuard<()>)>, Failure> {
+        if self.gate.is_open() {
+            return self.refused().map_or(Ok(None), Err);
+        }
+        let shared = self.shared_password(request, credential);
+        let turn = shared.turn().await;
+        if let (None, Some((refusal, message))) = (self.refused(), shared.refused(self.now)) {
+            let (account, credential) = (self.account.settings.to_string(), &self.secrets.credential);
+            let refusal = refusal.of_account(&account, credential);
+            self.account.refused.record(refusal, credential, message.clone());
+            self.gate.refuse(message);
+        }
+        self.refused().map_or(Ok(Some((shared, turn))), Err)
+    }
+
+    fn shared_password(&self, request: &Request, credential: &[(String, Secret)]) -> Arc<SharedPassword> {
+        self.account.passwords.get(&request.url.origin(), credential, self.now)
     }
 
     async fn send_request(&self, request: &Request) -> Result<Response, Failure> {
@@ -155,7 +186,7 @@ impl<'e> Session<'e> {
     }
 
     /// Notes that the provider refused the password, in this collection and for the next ones.
-    fn record_refusal(&self, response: &Response) {
+    fn record_refusal(&self, response: &Response) -> (Refusal, Option<String>) {
         let variables = Variables {
             settings: self.account.settings.clone(),
             body: value::decode(&response.body).unwrap_or_default(),
@@ -167,7 +198,8 @@ impl<'e> Session<'e> {
         let (account, credential) = (self.account.settings.to_string(), &self.secrets.credential);
         let refusal = Refusal::new(self.now + elapsed, &account, credential);
         self.account.refused.record(refusal, credential, message.clone());
-        self.gate.refuse(message);
+        self.gate.refuse(message.clone());
+        (refusal, message)
     }
 
     /// The failure of all further requests if the provider refused the password in this collection.

@@ -94,7 +94,8 @@ pub(super) fn connect(provider: &Arc<Provider>, scenario: &Scenario, origin: &st
         proxy: None,
     };
     let now = scenario.now;
-    catalogue::connect(provider.clone(), spec, options, Arc::new(move || now)).map_err(|errors| errors.to_string())
+    catalogue::connect(provider.clone(), spec, options, Arc::new(move || now), Arc::default())
+        .map_err(|errors| errors.to_string())
 }
 
 fn at_server(node: &Node, origin: &str) -> Node {

@@ -103,6 +103,15 @@ impl Credentials for Changing {
 
 /// A source of this definition, to which it adds the keys that all have in common.
 fn source(definition: &str, origin: &str, credential: Changing) -> Box<dyn Source> {
+    source_with(definition, origin, credential, Arc::default())
+}
+
+fn source_with(
+    definition: &str,
+    origin: &str,
+    credential: Changing,
+    passwords: Arc<SharedPasswords>,
+) -> Box<dyn Source> {
     let head = "format: 1\nprovider: test\ntitle: Test\ndocs: https://example.com\nexpiry: a timestamp\n\
                 permission: everything\nsettings: {url: {type: url, help: where it is}}\n";
     let definition = SourceText::new("test.yaml", format!("{head}{definition}"));
@@ -132,7 +141,8 @@ fn source(definition: &str, origin: &str, credential: Changing) -> Box<dyn Sourc
         certificates: Arc::new(TlsMaterial::default()),
         proxy: None,
     };
-    catalogue::connect(Arc::new(provider), spec, options, Arc::new(noon)).unwrap_or_else(|errors| panic!("{errors}"))
+    catalogue::connect(Arc::new(provider), spec, options, Arc::new(noon), passwords)
+        .unwrap_or_else(|errors| panic!("{errors}"))
 }
 
 fn noon() -> DateTime<Utc> {
@@ -367,6 +377,26 @@ async fn refusal_that_is_restored_stops_requests_until_the_secret_changes() {
         let outcome = collect(&*source, noon() + TimeDelta::minutes(minutes)).await;
         assert_eq!(gaps(&outcome).len(), 3, "{secret} {minutes}");
         assert_eq!(requests.take().len(), sent, "{secret} {minutes}");
+    }
+}
+
+#[tokio::test]
+async fn refused_password_of_several_sources_is_sent_once() {
+    let (origin, requests) = serve(|_| (401, r#"{"message": "no"}"#.into())).await;
+    let passwords = Arc::<SharedPasswords>::default();
+    let with = |secret| source_with(PASSWORD, &origin, Changing::new(secret), Arc::clone(&passwords));
+    let (first, second, other) = (with("old"), with("old"), with("another"));
+    let outcomes = tokio::join!(collect(&*first, noon()), collect(&*second, noon()), collect(&*other, noon()));
+    assert_eq!(requests.take().len(), 2, "one for each password");
+    for outcome in [&outcomes.0, &outcomes.1, &outcomes.2] {
+        assert_eq!(refusals(outcome), [(Reason::Unauthorized, Some("no"), None); 3]);
+        assert!(outcome.refusal.is_some());
+    }
+    for (minutes, sent) in [(59, 0), (61, 1), (90, 0)] {
+        for source in [&first, &second] {
+            assert!(!collect(&**source, noon() + TimeDelta::minutes(minutes)).await.is_complete());
+        }
+        assert_eq!(requests.take().len(), sent, "{minutes}");
     }
 }
 
