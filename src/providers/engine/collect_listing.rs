@@ -1,10 +1,11 @@
 //! Collects one listing: its requirement, the fan-out, the scopes, and the gaps.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use futures_util::StreamExt;
 use futures_util::stream;
+use parking_lot::Mutex;
 use tokio::task::yield_now;
 
 use super::build_request::build_request;
@@ -182,24 +183,49 @@ async fn collect_scopes<'p>(
     listed: &mut ListingResult,
 ) {
     let request = &active.listing.request;
-    let labelled = paths.into_iter().map(|mut parent| {
+    let labelled = paths.into_iter().map(|parent| {
         let label = context.label(request, &parent.elements);
-        parent.path = parent.path.join(&label);
-        (parent, label)
+        let target = FanOutPath { path: parent.path.join(&label), elements: parent.elements };
+        LabelledScope { target, step: parent.path, label }
     });
     // A page-numbered step may list an element twice.
     let mut seen = HashSet::new();
-    let labelled = labelled.filter(|(scope, _)| seen.insert(scope.path.clone())).collect();
-    let run = |(scope, label): (FanOutPath<'p>, String)| async move {
-        match collect_scope(context, active, &scope).await {
-            Ok(CachedScope { tokens, malformed, rows, .. }) => {
-                Ok((ScopeResult { path: scope.path, tokens, malformed, is_step: false }, label, rows))
+    let labelled = labelled.filter(|scope| seen.insert(scope.target.path.clone())).collect();
+    let others = Others::default();
+    let (run_context, known) = (context, &others);
+    let run = |scope: LabelledScope<'p>| async move {
+        match collect_scope(run_context, active, &scope.target).await {
+            Ok(collected) => {
+                known.add(&scope, &collected);
+                Ok((scope, Ok(collected.scope)))
             }
-            Err(failure) => Err(context.gap(active.listing, request, scope.path, label, failure)),
+            Err(refused) if refused.may_be_gone => Ok((scope, Err(refused.failure))),
+            Err(ScopeFailure { failure, .. }) => {
+                Err(context.gap(active.listing, request, scope.target.path, scope.label, failure))
+            }
         }
     };
-    let (scopes, gaps) = run_limited(context, labelled, "more scopes", run).await;
+    let (results, gaps) = run_limited(context, labelled, "more scopes", run).await;
     listed.gaps.extend(gaps);
+    let mut scopes = Vec::with_capacity(results.len());
+    for (LabelledScope { target, step, label }, result) in results {
+        let collected = match result {
+            Ok(collected) => collected,
+            Err(_) if others.succeed(context, active, &step).await => {
+                let empty = CachedScope::default();
+                if let Some(recheck) = active.listing.recheck {
+                    active.cache.insert(&target.path, &empty, context.now, recheck);
+                }
+                empty
+            }
+            Err(failure) => {
+                listed.gaps.push(context.gap(active.listing, request, target.path, label, failure));
+                continue;
+            }
+        };
+        let CachedScope { tokens, malformed, rows, .. } = collected;
+        scopes.push((ScopeResult { path: target.path, tokens, malformed, is_step: false }, label, rows));
+    }
     // A malformed row among others is a problem of that row. If all are malformed, the provider's response has changed.
     let has_tokens = scopes.iter().any(|(scope, ..)| !scope.tokens.is_empty());
     for (scope, label, rows) in scopes {
@@ -218,26 +244,91 @@ fn all_malformed(malformed: &[MalformedRow]) -> Option<Failure> {
     Some(Failure::new(Reason::Mapping, what))
 }
 
+/// A scope, and the fan-out step that it belongs to.
+struct LabelledScope<'p> {
+    target: FanOutPath<'p>,
+    step: Path,
+    label: String,
+}
+
+struct CollectedScope {
+    scope: CachedScope,
+    /// Whether the provider returned it just now, with a row or an empty list.
+    is_live: bool,
+}
+
+struct ScopeFailure {
+    failure: Failure,
+    /// Whether it means that there is nothing, if the same request succeeds for others.
+    may_be_gone: bool,
+}
+
+impl From<Failure> for ScopeFailure {
+    fn from(failure: Failure) -> Self {
+        Self { failure, may_be_gone: false }
+    }
+}
+
+/// The steps for which a request has succeeded in this collection: the credential may send it, so that a refusal of a single
+/// element is about that element.
+#[derive(Default)]
+struct Others<'p> {
+    succeeded: Mutex<HashSet<Path>>,
+    /// A cached scope of each step. It proves nothing: the permission may be lost since.
+    cached: Mutex<HashMap<Path, FanOutPath<'p>>>,
+}
+
+impl<'p> Others<'p> {
+    fn add(&self, scope: &LabelledScope<'p>, collected: &CollectedScope) {
+        if collected.is_live {
+            self.succeeded.lock().insert(scope.step.clone());
+        } else if !collected.scope.tokens.is_empty() {
+            self.cached.lock().entry(scope.step.clone()).or_insert_with(|| scope.target.clone());
+        }
+    }
+
+    /// Whether a request of this step succeeds. If all were taken from the cache, one of them is sent again.
+    async fn succeed(&self, context: &CollectContext<'_>, active: &ActiveListing<'_>, step: &Path) -> bool {
+        if self.succeeded.lock().contains(step) {
+            return true;
+        }
+        let cached = self.cached.lock().remove(step);
+        let Some(cached) = cached else { return false };
+        let succeeds = matches!(context.first_page(&active.listing.request, &cached.elements).await, Ok(Some(_)));
+        if succeeds {
+            self.succeeded.lock().insert(step.clone());
+        }
+        succeeds
+    }
+}
+
 /// One scope, to its last page or from the cache.
 async fn collect_scope(
     context: &CollectContext<'_>,
     active: &ActiveListing<'_>,
     FanOutPath { path, elements }: &FanOutPath<'_>,
-) -> Result<CachedScope, Failure> {
-    if let Some(cached) = active.cache.get(path, context.now) {
-        context.side_results.lock().own_expiries.extend(&cached.own_expiries);
-        return Ok(cached);
+) -> Result<CollectedScope, ScopeFailure> {
+    if let Some(scope) = active.cache.get(path, context.now) {
+        context.side_results.lock().own_expiries.extend(&scope.own_expiries);
+        return Ok(CollectedScope { scope, is_live: false });
     }
-    let mut scope = CachedScope::default();
+    let (mut scope, mut is_live) = (CachedScope::default(), false);
     let mut pages = context.pages(&active.listing.request, elements)?;
-    while let Some(page) = pages.next().await? {
-        map_page(context, active, page, &mut scope).await?;
+    loop {
+        match pages.next().await {
+            Ok(Some(page)) => {
+                is_live = true;
+                map_page(context, active, page, &mut scope).await?;
+            }
+            Ok(None) => break,
+            Err(failure) => return Err(ScopeFailure { failure, may_be_gone: pages.may_be_gone }),
+        }
     }
     scope.rows.unused_list = scope.rows.unused_list.max(pages.unused_list());
     if let Some(recheck) = active.listing.recheck {
         active.cache.insert(path, &scope, context.now, recheck);
     }
-    Ok(scope)
+    Ok(CollectedScope { scope, is_live })
 }
 
 /// Maps a page's rows to tokens.

@@ -55,6 +55,8 @@ pub(super) struct Pages<'r> {
     state: PageState,
     seen: SeenPages,
     repetition: Repetition,
+    /// Whether the response that failed means that there is nothing, if the same request succeeds for others.
+    pub(super) may_be_gone: bool,
     /// Rows on the pages so far.
     rows: u64,
     /// The number of further pages that may be requested.
@@ -87,6 +89,7 @@ impl<'r> Pages<'r> {
             state: PageState::default(),
             seen: SeenPages::default(),
             repetition: Repetition::default(),
+            may_be_gone: false,
             rows: 0,
             remaining: u64::MAX,
             unused_list: None,
@@ -164,9 +167,13 @@ impl<'r> Pages<'r> {
     fn check_response(&mut self, reply: &client::Response, variables: &mut Variables) -> Result<Option<Val>, Failure> {
         let decoded = value::decode(&reply.body);
         variables.body = decoded.clone().unwrap_or_default();
-        if self.request.none.iter().any(|empty| empty.matches(reply.status, variables)) {
-            self.unused_list = decoded.as_ref().filter(|_| reply.failure_reason().is_none()).and_then(longest_list);
-            return Ok(None);
+        match self.request.none.iter().find(|empty| empty.matches(reply.status, variables)) {
+            Some(empty) if empty.if_others_succeed => self.may_be_gone = true,
+            Some(_) => {
+                self.unused_list = decoded.as_ref().filter(|_| reply.failure_reason().is_none()).and_then(longest_list);
+                return Ok(None);
+            }
+            None => {}
         }
         let failure = |reason, what: String| {
             let provider_message = self.session.provider_message(variables, &reply.headers);

@@ -206,6 +206,8 @@ pub struct EmptyResponse {
     pub status: u16,
     /// A condition on its body.
     pub condition: Option<Expression>,
+    /// Whether it counts only if the same request succeeds for another element of the step.
+    pub if_others_succeed: bool,
 }
 
 impl EmptyResponse {

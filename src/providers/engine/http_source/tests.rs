@@ -647,3 +647,48 @@ async fn method_of_a_later_version_fails_only_the_sources_that_use_it() {
     let both = definition("[{name: token, bearer: '{credential}'}, {name: signed, future_signature: {}}]");
     assert_eq!(ids(&collect(&*source(&both, &origin, Changing::new("c")), noon()).await), ["1"]);
 }
+
+const LOOKUPS: &str = "auth: bearer
+listings:
+  - name: key
+    kind: key
+    for_each: {get: /keys, rows: ., as: one}
+    get: /keys/{one}
+    none: {status: 403, if_others_succeed: true}
+    recheck: 24h
+    row: .
+    token: {id: .id, expires_at: .ends}
+";
+
+#[tokio::test]
+async fn refused_scope_is_gone_while_others_succeed() {
+    let allowed = Arc::new(Mutex::new(true));
+    let is_allowed = Arc::clone(&allowed);
+    let listed = Arc::new(Mutex::new(r#"["gone", "live"]"#));
+    let keys = Arc::clone(&listed);
+    let (origin, requests) = serve(move |request| match request.split(' ').nth(1).unwrap() {
+        "/keys" => (200, (*keys.lock()).to_owned()),
+        "/keys/live" if *is_allowed.lock() => (200, r#"{"id": "live", "ends": "2029-11-23T12:00:00Z"}"#.into()),
+        _ => (403, r#"{"message": "permission denied"}"#.into()),
+    })
+    .await;
+    let source = source(LOOKUPS, &origin, Changing::new("c"));
+    let first = collect(&*source, noon()).await;
+    assert_eq!((ids(&first), gaps(&first), requests.take().len()), (vec!["live"], vec![], 3));
+    // Both are cached.
+    let second = collect(&*source, noon() + TimeDelta::hours(1)).await;
+    assert_eq!((ids(&second), gaps(&second)), (vec!["live"], vec![]));
+    assert_eq!(requests.take(), ["GET /keys Bearer c"]);
+    // A new one is refused while the other one is cached: that one is requested again, as proof.
+    *listed.lock() = r#"["gone", "live", "gone-2"]"#;
+    let third = collect(&*source, noon() + TimeDelta::hours(2)).await;
+    assert_eq!((ids(&third), gaps(&third)), (vec!["live"], vec![]));
+    assert_eq!(requests.take(), ["GET /keys Bearer c", "GET /keys/gone-2 Bearer c", "GET /keys/live Bearer c"]);
+    // The permission is lost: now a refusal proves nothing.
+    *allowed.lock() = false;
+    *listed.lock() = r#"["gone", "live", "gone-2", "new"]"#;
+    let fourth = collect(&*source, noon() + TimeDelta::hours(3)).await;
+    assert_eq!(gaps(&fourth), ["/keys/new: forbidden"]);
+    let later = collect(&*source, noon() + TimeDelta::hours(30)).await;
+    assert_eq!((ids(&later), gaps(&later).len()), (vec![], 4));
+}

@@ -56,7 +56,8 @@ impl Compiler {
     fn empty_response(&mut self, record: &Record<'_>, scope: &Scope) -> EmptyResponse {
         let condition = self.jq(record, "if", scope);
         let status = record.count("status").and_then(|status| u16::try_from(status).ok());
-        EmptyResponse { status: self.or_default(status), condition }
+        let if_others_succeed = record.flag("if_others_succeed").unwrap_or_default();
+        EmptyResponse { status: self.or_default(status), condition, if_others_succeed }
     }
 
     /// The defaults for the requests of a listing, a look-up table or `self`.

@@ -150,9 +150,17 @@ static ROWS: Table = Table::new(&[
 .named("rows", "The rows of a response")
 .help("`rows` or `row`; without either, the whole response is the only row.");
 
-static NONE: Table =
-    Table::new(&[must("status", Count(200, 599), "its status code"), key("if", JQ, "a condition on its body")])
-        .named("none", "An empty response");
+static NONE: Table = Table::new(&[
+    must("status", Count(200, 599), "its status code"),
+    key("if", JQ, "a condition on its body"),
+    Key::or(
+        "if_others_succeed",
+        Flag,
+        "false",
+        "in the last request of a listing: only if the same request succeeds for another element of the step; otherwise a failure",
+    ),
+])
+.named("none", "An empty response");
 
 static NEXT: Table = Table::new(&[
     key("url", JQ, "a URL in the response; its path and query are requested with GET from the configured origin"),
