@@ -85,6 +85,7 @@ impl Setup {
         errors.collect(config.resolve_providers(name_of));
         let fingerprints = fingerprints(&config, definitions);
         let (mut jobs, mut policies, mut local) = (Vec::new(), BTreeMap::new(), BTreeSet::new());
+        let mut unusable = Vec::new();
         for (source, fingerprint) in config.sources.iter().zip(fingerprints) {
             // An invalid definition may be the one of this provider.
             if !is_defined(&source.provider.0) {
@@ -93,6 +94,8 @@ impl Setup {
             let connected = connect(catalogue, &config, source, clock);
             let connected = errors.collect(connected.map_err(|found| new_errors(found, &config, source, &in_file)));
             let Some(connected) = connected.filter(|_| shard.holds(&source.name.0)) else { continue };
+            let warning = connected.warning().map(|what| format!("sources.{}: {what}", source.name.0));
+            unusable.extend(warning.map(|warning| config.text.error(source.at, warning)));
             let info = catalogue.get(&source.provider.0);
             let provider = info.map_or(&*source.provider.0, |info| &info.name);
             if info.is_some_and(|info| info.native) {
@@ -113,7 +116,8 @@ impl Setup {
         errors.collect(config.check_credentials());
         errors.extend(invalid);
         errors.into_result()?;
-        let warnings = warnings::find(catalogue, &config, &policies);
+        let mut warnings = warnings::find(catalogue, &config, &policies);
+        warnings.extend(unusable);
         let labels = Labels { owner: config.labels.owner, owner_email: config.labels.owner_email };
         Ok(Self { jobs, policies, rules: config.rules, labels, warnings, local })
     }

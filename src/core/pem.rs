@@ -21,6 +21,10 @@ pub fn normalize(text: &str) -> String {
         blocks.push_str(&block);
         rest = after;
     }
+    // A damaged block stays as it is, so that parsing reports it.
+    if rest.contains(BEGIN) {
+        blocks.push_str(rest.trim_start());
+    }
     if blocks.is_empty() { text } else { blocks }
 }
 
@@ -51,7 +55,7 @@ pub fn describe_key(text: &str) -> &'static str {
     } else if decode(text).is_some() {
         "base64 without a key in it"
     } else {
-        "not PEM (BEGIN … PRIVATE KEY)"
+        "text without a PEM block"
     }
 }
 
@@ -120,6 +124,8 @@ mod tests {
         }
         assert_eq!(normalize(&key.repeat(2)), key.repeat(2));
         assert_eq!(normalize("no key"), "no key");
+        let cut = format!("{key}{}", &key[..50]);
+        assert_eq!(normalize(&cut), cut, "a damaged block is not lost");
     }
 
     #[test]
@@ -137,7 +143,7 @@ mod tests {
             ("/etc/keys/app.private-key.pem".to_owned(), "path"),
             ("SHA256:U0VDUkVU".to_owned(), "fingerprint"),
             (BASE64_STANDARD.encode("SECRET words"), "base64"),
-            ("SECRET".repeat(3) + "!", "not PEM"),
+            ("SECRET".repeat(3) + "!", "without a PEM block"),
         ];
         for (text, form) in cases {
             let described = describe_key(&text);

@@ -43,6 +43,11 @@ pub trait Source: Send + Sync {
     /// Those of them whose tokens cannot replace one another.
     fn without_replacement(&self) -> Vec<String>;
 
+    /// Why no collection can succeed, although the configuration is valid.
+    fn warning(&self) -> Option<String> {
+        None
+    }
+
     /// Runs every listing. What fails, or is not done by the deadline, is a gap of the outcome.
     fn collect(&self, now: DateTime<Utc>, deadline: Instant) -> BoxFuture<'_, Outcome>;
 

@@ -17,7 +17,7 @@ use super::lookup::{LookupCache, LookupTables};
 use super::own_credential;
 use super::refusal::{RefusedSecret, SharedPasswords};
 use super::scope_cache::ScopeCache;
-use super::session::{Account, Session};
+use super::session::{Account, Session, unusable_method};
 use crate::core::clock::Clock;
 use crate::core::failure::Failure;
 use crate::core::outcome::{CredentialExpiry, Outcome};
@@ -90,6 +90,11 @@ pub(crate) fn connect(
 impl Source for HttpSource {
     fn listings(&self) -> &[String] {
         &self.names
+    }
+
+    fn warning(&self) -> Option<String> {
+        let Account { provider, scheme, .. } = &self.account;
+        unusable_method(provider.schemes.get(*scheme)?)
     }
 
     fn without_replacement(&self) -> Vec<String> {

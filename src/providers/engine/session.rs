@@ -92,11 +92,7 @@ impl<'e> Session<'e> {
     pub(super) async fn open(account: &'e Account, now: DateTime<Utc>, deadline: Instant) -> Result<Self, Failure> {
         let scheme = account.provider.schemes.get(account.scheme);
         let scheme = scheme.ok_or_else(|| Failure::new(Reason::Internal, "the definition has no such scheme"))?;
-        if let AuthMethod::Unknown(method) = &scheme.method {
-            let what = format!(
-                "the definition authenticates with `{method}`, which this version does not know; upgrade the exporter or set \
-                 another `auth`"
-            );
+        if let Some(what) = unusable_method(scheme) {
             return Err(Failure::new(Reason::Credential, what));
         }
         account.client.reload_certificates()?;
@@ -357,6 +353,15 @@ impl<'e> Session<'e> {
     fn vars<'v>(&'v self, login: Option<&'v Secret>) -> TemplateVars<'v> {
         TemplateVars { credential: Some(&self.secrets.credential), login, ..TemplateVars::new(&self.account.settings) }
     }
+}
+
+/// The failure of every session with a method that this version does not have.
+pub(super) fn unusable_method(scheme: &AuthScheme) -> Option<String> {
+    let AuthMethod::Unknown(method) = &scheme.method else { return None };
+    Some(format!(
+        "the definition authenticates with `{method}`, which this version does not know; upgrade the exporter or set another \
+         `auth`"
+    ))
 }
 
 fn bearer(token: &str) -> (String, Secret) {

@@ -11,6 +11,7 @@ use rustls::{NamedGroup, SupportedCipherSuite};
 
 use super::client_cert;
 use super::settings::{Pem, Tls};
+use crate::core::pem;
 use crate::core::secret::Secret;
 
 /// The content of the files that the settings name.
@@ -27,12 +28,13 @@ impl TlsFiles {
     /// # Errors
     /// A sentence that names the file.
     pub(super) fn read(tls: &Tls, directory: &Path) -> Result<Self, String> {
-        let read = |pem: &Pem| match pem {
-            Pem::Inline(secret) => Ok(secret.clone()),
+        let read = |written: &Pem| match written {
+            Pem::Inline(secret) => Ok(Secret::new(pem::normalize(secret.expose()))),
             Pem::File(name) => {
                 let path = directory.join(name);
                 let read = std::fs::read_to_string(&path);
-                read.map(Secret::new).map_err(|error| format!("{} cannot be read: {error}", path.display()))
+                read.map(|text| Secret::new(pem::normalize(&text)))
+                    .map_err(|error| format!("{} cannot be read: {error}", path.display()))
             }
         };
         Ok(Self {
@@ -50,8 +52,10 @@ impl TlsFiles {
 pub(super) fn server_config(tls: &Tls, files: &TlsFiles, http2: bool) -> Result<Arc<ServerConfig>, String> {
     let provider = Arc::new(provider(tls)?);
     let chain = certificates(&files.certificate, "tls_server_config: the certificate")?;
-    let key = PrivateKeyDer::from_pem_slice(files.key.expose().as_bytes())
-        .map_err(|_| "tls_server_config: the key is not an unencrypted private key in PEM".to_owned())?;
+    let key = PrivateKeyDer::from_pem_slice(files.key.expose().as_bytes()).map_err(|_| {
+        let found = pem::describe_key(files.key.expose());
+        format!("tls_server_config: the key is not an unencrypted private key in PEM; found {found}")
+    })?;
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_protocol_versions(&tls.versions)
         .map_err(|error| format!("tls_server_config: incompatible versions and cipher suites: {error}"))?;

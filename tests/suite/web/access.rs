@@ -134,7 +134,7 @@ fn unsupported_tls_settings_are_errors() {
     DIR/web.yaml: tls_server_config: unusable certificate or key: keys may not be consistent: KeyMismatch
     "#);
     insta::assert_snapshot!(with("", "no key").unwrap(), @r#"
-    DIR/web.yaml: tls_server_config: the key is not an unencrypted private key in PEM
+    DIR/web.yaml: tls_server_config: the key is not an unencrypted private key in PEM; found text without a PEM block
     "#);
     insta::assert_snapshot!(with(", cipher_suites: [TLS_RSA_WITH_RC4_128_SHA]", &key).unwrap(), @r#"
     DIR/web.yaml: tls_server_config.cipher_suites: `TLS_RSA_WITH_RC4_128_SHA` is not supported; expected one of TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256, TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384, TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256

@@ -643,6 +643,7 @@ async fn method_of_a_later_version_fails_only_the_sources_that_use_it() {
     assert_eq!(gaps(&outcome), ["all: credential"]);
     assert!(outcome.listings[0].gaps[0].failure.what.contains("`future_signature`"));
     assert_eq!(requests.take().len(), 0);
+    assert!(signed.warning().unwrap().contains("`future_signature`"));
 
     let both = definition("[{name: token, bearer: '{credential}'}, {name: signed, future_signature: {}}]");
     assert_eq!(ids(&collect(&*source(&both, &origin, Changing::new("c")), noon()).await), ["1"]);

@@ -7,6 +7,7 @@ mod netrc;
 
 use chrono::{DateTime, Utc};
 
+use crate::core::pem;
 use crate::core::token::Expiry;
 
 /// What a file says about a credential, without the secret.
@@ -41,8 +42,9 @@ impl Credential {
 /// The name of what is malformed, if nothing looks like a credential.
 pub fn parse(bytes: &[u8], now: DateTime<Utc>) -> Result<Vec<Credential>, &'static str> {
     let text = std::str::from_utf8(bytes).map_err(|_| "text")?.trim_start_matches('\u{feff}');
-    if text.contains("-----BEGIN ") {
-        return certificate::parse(text);
+    let pem = pem::normalize(text);
+    if pem.contains("-----BEGIN ") {
+        return certificate::parse(&pem);
     }
     let trimmed = text.trim();
     if let Some(found) = jwt::parse(trimmed, now) {

@@ -50,6 +50,11 @@ fn pem_file_lists_each_certificate() {
     let ids: Vec<_> = found.iter().map(|(id, kind, name, _)| (id.as_str(), kind.as_str(), name.as_str())).collect();
     assert_eq!(ids, [("/etc/x/file", "certificate", "web.example"), ("/etc/x/file#2", "certificate", "web.example")]);
     assert_eq!(found[0].3, at("2036-11-21T15:52:45Z"));
+    for form in
+        [CERTIFICATE.replace('\n', "\\n"), BASE64_STANDARD.encode(CERTIFICATE), format!("\u{feff}{CERTIFICATE}")]
+    {
+        assert_eq!(rows(&form)[0], found[0], "{form}");
+    }
     let key = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";
     assert_eq!(rows(key), [row("/etc/x/file", "private-key", "file", Expiry::Unknown)]);
 }
