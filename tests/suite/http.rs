@@ -335,8 +335,8 @@ async fn refused_connection_is_reported_with_its_cause() {
     let url = Url::parse(&format!("http://jane:hunter2@{closed}/a")).unwrap();
     let failure = fetch(&client, url).await.unwrap_err();
     assert_eq!(failure.reason, Reason::Connect);
-    assert_eq!(failure.what, format!("GET http://{closed}/a: connection failed: Connection refused after 3 attempts"));
-    assert_eq!(usage(&client), [(0, 3)]);
+    assert_eq!(failure.what, format!("GET http://{closed}/a: connection failed: Connection refused after 2 attempts"));
+    assert_eq!(usage(&client), [(0, 2)]);
 }
 
 #[tokio::test]
