@@ -59,7 +59,9 @@ fn timeout(config: &Config, source: &SourceConfig, policy: &Policy) -> Option<Di
 fn texts(node: &Node) -> Vec<(Span, &str)> {
     match &node.kind {
         Kind::Text(text) => vec![(node.at, text)],
-        _ => node.elements().iter().chain(node.entries().iter().map(|(_, value)| value)).flat_map(texts).collect(),
+        Kind::List(list) => list.iter().flat_map(texts).collect(),
+        Kind::Map(entries) => entries.iter().flat_map(|(_, value)| texts(value)).collect(),
+        _ => Vec::new(),
     }
 }
 

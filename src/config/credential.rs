@@ -55,7 +55,7 @@ impl CredentialSource {
     pub(super) fn hints(&self) -> impl Iterator<Item = (Span, String)> {
         self.parts.iter().filter_map(|part| {
             let hint = self.read_part(part).ok()?.hint()?;
-            Some((part.at, format!("{}: warning: the secret {hint}", part.path)))
+            Some((part.at, format!("{}: the secret {hint}", part.path)))
         })
     }
 

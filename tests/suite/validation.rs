@@ -211,6 +211,8 @@ fn check_does_not_warn_of_what_may_be_right() {
         source("url: 'http://localhost:8080'"),
         source("url: 'http://127.0.0.1:8080'"),
         source("url: 'http://[::1]:8080'"),
+        // Settings that are no strings.
+        "sources: [{name: g, provider: gitlab, credential: {env: TOKEN}, admin: true, groups: [7]}]".to_owned(),
         source(&format!("{URL}, interval: 5m, timeout: 5m")),
         source(&format!("{URL}, interval: 1m")),
         format!("{}rules:\n  - match: {{kind: [team-token, ci-robot-token]}}\n    labels: {{team: x}}\n", source(URL)),
