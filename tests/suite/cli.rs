@@ -130,6 +130,17 @@ fn check_accepts_a_valid_configuration() {
 }
 
 #[test]
+fn check_warns_of_a_placeholder_in_a_list_of_numbers_and_texts() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("key"), "glpat-1").unwrap();
+    let source = "{name: a, provider: gitlab, groups: [17, your-group], credential: {file: key}}";
+    let file = write_config(dir.path(), &format!("sources: [{source}]\n"));
+    let (code, out, err) = run(&["check", "--config.file", &file]);
+    assert!(code == 0 && err.contains("sources.a.groups: looks like a placeholder"), "{err}");
+    assert_eq!(out, format!("{file}: valid, 1 source\n"));
+}
+
+#[test]
 fn check_serve_and_list_report_the_same_errors() {
     let dir = tempfile::tempdir().unwrap();
     let source = "{name: v, provider: vault, url: 'https://v.example.com', credential: {file: missing}}";
