@@ -101,6 +101,7 @@ impl Client {
             sent += u32::from(!is_unsent);
             if let Ok(response) = &mut result {
                 response.attempts = sent;
+                response.is_temporary = request.retry.contains(&response.status);
             }
             let delay = self.delay_after(&result, sent).filter(|_| sent <= self.options.retries);
             let Some(delay) = delay.filter(|delay| Instant::now() + *delay < deadline) else {

@@ -18,6 +18,8 @@ pub struct Request {
     /// Headers with the credential.
     pub credential: Vec<(String, Secret)>,
     pub body: Body,
+    /// Further statuses that are retried, in addition to 408, 429 and 5xx.
+    pub retry: Vec<u16>,
 }
 
 /// The body of a request. May contain a secret.
@@ -34,6 +36,8 @@ pub struct Response {
     pub headers: HeaderMap,
     /// Decompressed.
     pub body: Vec<u8>,
+    /// Whether the request names the status as one that is retried.
+    pub is_temporary: bool,
     /// The attempts that it took.
     pub attempts: u32,
     /// The URL after redirects.
@@ -43,7 +47,7 @@ pub struct Response {
 impl Response {
     /// Why the request failed, if the status is not 200 or 206.
     pub fn failure_reason(&self) -> Option<Reason> {
-        failure_reason(self.status, &self.headers)
+        if self.is_temporary { Some(Reason::ServerError) } else { failure_reason(self.status, &self.headers) }
     }
 
     /// `403 after 2 attempts`.
@@ -201,6 +205,7 @@ mod tests {
             headers: headers.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect(),
             credential: credential.iter().map(|(name, value)| (name.to_string(), Secret::new(*value))).collect(),
             body,
+            retry: Vec::new(),
         }
     }
 

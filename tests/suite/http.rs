@@ -55,6 +55,7 @@ fn get(url: Url) -> Request {
         headers: vec![],
         credential: vec![("Authorization".into(), Secret::new(CREDENTIAL))],
         body: Body::Empty,
+        retry: vec![],
     }
 }
 
@@ -181,6 +182,18 @@ async fn rate_limited_403_is_retried_after_a_capped_delay() {
     let start = Instant::now();
     assert_eq!(fetch(&client(options()), server.url("/a")).await.unwrap().attempts, 2);
     assert!(start.elapsed() >= options().max_retry_delay && start.elapsed() < Duration::from_secs(5));
+}
+
+#[tokio::test]
+async fn status_that_the_request_names_is_retried() {
+    let server = Server::start(vec![respond(412, &[], b""), respond(412, &[], b""), respond(200, &[], b"[]")]).await;
+    let request = Request { retry: vec![412], ..get(server.url("/a")) };
+    let response = client(options()).send(&request, deadline()).await.unwrap();
+    assert_eq!((response.status, response.attempts, response.failure_reason()), (200, 3, None));
+
+    let server = Server::start(vec![respond(412, &[], b"")]).await;
+    let response = fetch(&client(options()), server.url("/a")).await.unwrap();
+    assert_eq!((response.attempts, response.failure_reason()), (1, Some(Reason::Internal)));
 }
 
 #[tokio::test]

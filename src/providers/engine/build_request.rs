@@ -39,6 +39,7 @@ pub(super) fn build_request(
             Some(Body::Json(template)) => client::Body::Json(fill_json(template, vars).unwrap_or_default()),
             Some(Body::Form(fields)) => client::Body::Form(fill_all(fields, vars)),
         },
+        retry: request.retry.clone(),
     })
 }
 

@@ -276,6 +276,7 @@ mod tests {
             headers: vec![("range".into(), "id ..".into())],
             credential: Vec::new(),
             body,
+            retry: Vec::new(),
         }
     }
 

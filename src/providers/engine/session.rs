@@ -260,7 +260,7 @@ impl<'e> Session<'e> {
                 let request = |method, path: &str| {
                     let headers = fill_headers(&self.account.provider.headers, &vars);
                     let (url, credential) = (join_url(&vars, "url", path)?, vec![bearer(jwt.expose())]);
-                    Ok(Request { method, url, headers, credential, body: Body::Empty })
+                    Ok(Request { method, url, headers, credential, body: Body::Empty, retry: Vec::new() })
                 };
                 let path = github_app::installation_path(&fill(organization));
                 let (installation, _) = self.send_login(&request(http::Method::GET, &path)?).await?;

@@ -42,6 +42,7 @@ pub fn compile(text: &SourceText, source_keys: &[&'static str]) -> Result<Provid
         is_complete: true,
         permission: None,
         failed: None,
+        retry: Vec::new(),
         times: TimeFormat::default(),
     };
     let provider = compiler.provider(&record);
@@ -67,7 +68,13 @@ struct Compiler {
     /// Defaults of the requests.
     permission: Option<String>,
     failed: Option<Expression>,
+    retry: Vec<u16>,
     times: TimeFormat,
+}
+
+/// A list of status codes.
+fn statuses(record: &Record<'_>, key: &str) -> Option<Vec<u16>> {
+    Some(record.texts(key)?.iter().filter_map(|(status, _)| status.parse().ok()).collect())
 }
 
 /// The names that templates and expressions may use, in addition to the settings.
@@ -96,6 +103,7 @@ impl Compiler {
         self.times = times(root, &TimeFormat::default());
         let global = Scope::default();
         self.failed = self.jq(root, "failed", &global);
+        self.retry = statuses(root, "retry").unwrap_or_default();
         Provider {
             name: self.text(root, "provider"),
             overrides: root.flag("override").unwrap_or_default(),

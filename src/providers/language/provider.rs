@@ -119,6 +119,8 @@ pub struct Request {
     pub none: Vec<EmptyResponse>,
     /// A 2xx response that matches this is a failure.
     pub failed: Option<Expression>,
+    /// Further statuses that are retried.
+    pub retry: Vec<u16>,
     /// The permission that is missing if access is denied.
     pub permission: Option<String>,
     /// The format of times in the response.

@@ -693,3 +693,24 @@ async fn refused_scope_is_gone_while_others_succeed() {
     let later = collect(&*source, noon() + TimeDelta::hours(30)).await;
     assert_eq!((ids(&later), gaps(&later).len()), (vec![], 4));
 }
+
+#[tokio::test]
+async fn definition_names_further_statuses_that_are_retried() {
+    let (origin, _) = serve(|_| (412, String::new())).await;
+    let definition = |first: &str, second: &str| {
+        format!(
+            "{first}\nauth: bearer\nlistings:\n  - {{name: key, kind: key, get: /keys, {second}, rows: ., \
+             token: {{id: .id, expires_at: .ends}}}}\n"
+        )
+    };
+    for (first, second, reason) in [
+        ("headers: {}", "query: {}", "internal"),
+        ("retry: 412", "query: {}", "server_error"),
+        ("retry: [409, 412]", "query: {}", "server_error"),
+        ("retry: 412", "retry: []", "internal"),
+        ("headers: {}", "retry: [412]", "server_error"),
+    ] {
+        let source = source(&definition(first, second), &origin, Changing::new("c"));
+        assert_eq!(gaps(&collect(&*source, noon()).await), [format!("/keys: {reason}")], "{first} {second}");
+    }
+}

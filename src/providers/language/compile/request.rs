@@ -1,6 +1,6 @@
 //! Requests: where they go, what they send, and what a response contains.
 
-use super::{Compiler, Scope, times};
+use super::{Compiler, Scope, statuses, times};
 use crate::core::time::TimeFormat;
 use crate::providers::language::expression::Expression;
 use crate::providers::language::provider::{Body, EmptyResponse, JsonTemplate, Method, Request, Rows};
@@ -39,6 +39,7 @@ impl Compiler {
             total: self.list_expression(record, "total", scope),
             none: record.records("none").iter().map(|none| self.empty_response(none, scope)).collect(),
             failed: self.jq(record, "failed", scope).or_else(|| self.failed.clone()),
+            retry: statuses(record, "retry").unwrap_or_else(|| self.retry.clone()),
             permission: record.text("permission").or_else(|| defaults.permission.clone()),
             times: times(record, &defaults.times),
             expressions: self.expressions[first_expression..].to_vec(),

@@ -11,6 +11,7 @@ const TEMPLATE: ValueType = Domain(&super::TEMPLATE);
 const TEMPLATES: ValueType = Map(&Domain(&OPTIONAL_TEMPLATE));
 const DURATION: ValueType = ValueType::Duration(TimeDelta::milliseconds(1), TimeDelta::MAX);
 const NUMBER: ValueType = Count(0, u64::MAX);
+const STATUSES: ValueType = OneOrList(0, &Count(201, 599));
 const TIMES: ValueType = Domain(&super::TIMES);
 
 const fn key(name: &'static str, value: ValueType, help: &'static str) -> Key {
@@ -41,6 +42,7 @@ pub(in crate::providers::language) static DEFINITION: Table = Table::new(&[
     key("headers", TEMPLATES, "headers of every request"),
     key("error", JQ, "selects the vendor's message from an error response: the only part of a body that is shown"),
     key("failed", JQ, "a 2xx response that matches this is a failure"),
+    key("retry", STATUSES, "further statuses after which a request is repeated, in addition to 408, 429 and 5xx"),
     Key::or("times", TIMES, "iso", "how the times in its responses are written"),
     key("never", Domain(&NEVER), "further values that mean never; `false`: null, absent and \"\" do not mean never"),
     key("self", Record(&SELF), "how the expiry of the exporter's own credential is found"),
@@ -115,6 +117,7 @@ static REQUEST: Table = Table::new(&[
     key("headers", TEMPLATES, "headers, which override the definition's; an empty one is omitted"),
     key("body", Any, "the body of a `post`, sent as JSON; its strings are templates"),
     key("failed", JQ, "a 2xx response that matches this is a failure"),
+    key("retry", STATUSES, "further statuses after which it is repeated; replaces those of the definition"),
     key("permission", Text, "the permission that is missing if the request is refused"),
 ])
 .named("request", "A request")
