@@ -182,7 +182,17 @@ fn is_like(name: &str, kind: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
+    use crate::schema::diagnostic::SourceText;
+
+    #[test]
+    fn texts_are_found_in_values_of_every_kind() {
+        let content = "{a: 1, b: [x, null, {c: true, d: y}], e: z, f: 1.5}";
+        let node = crate::schema::yaml::parse(&SourceText::new("c.yaml", content)).unwrap();
+        assert_eq!(texts(&node).into_iter().map(|(_, text)| text).collect::<Vec<_>>(), ["x", "y", "z"]);
+    }
 
     #[test]
     fn placeholder_recognizes_values_of_documentation() {
