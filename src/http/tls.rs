@@ -86,8 +86,10 @@ impl ServerCertVerifier for ServerTrust {
             return self.chains.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
         }
         verify_period(end_entity, now)?;
-        verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)?;
-        Ok(ServerCertVerified::assertion())
+        match verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name) {
+            Err(error) if !has_only_common_name(end_entity, server_name) => Err(error),
+            _ => Ok(ServerCertVerified::assertion()),
+        }
     }
 
     fn verify_tls12_signature(
@@ -111,6 +113,16 @@ impl ServerCertVerifier for ServerTrust {
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.chains.supported_verify_schemes()
     }
+}
+
+/// Whether a certificate has no `subjectAltName`, which OpenSSL does not add by itself, and its common name is this one. The
+/// libraries read only `subjectAltName`; curl reads the common name too.
+fn has_only_common_name(certificate: &CertificateDer<'_>, name: &ServerName<'_>) -> bool {
+    X509Certificate::from_der(certificate).is_ok_and(|(_, certificate)| {
+        let common_name = certificate.subject().iter_common_name().next().and_then(|name| name.as_str().ok());
+        matches!(certificate.subject_alternative_name(), Ok(None))
+            && common_name.is_some_and(|common_name| common_name.eq_ignore_ascii_case(&name.to_str()))
+    })
 }
 
 fn verify_period(certificate: &CertificateDer<'_>, now: UnixTime) -> Result<(), Error> {

@@ -114,6 +114,15 @@ fn self_signed(name: &str, change: impl FnOnce(&mut CertificateParams)) -> (rcge
     (params.self_signed(&key).unwrap(), key)
 }
 
+/// Without `subjectAltName`.
+fn only_common_name(name: &'static str) -> impl FnOnce(&mut CertificateParams) {
+    move |params| {
+        params.subject_alt_names.clear();
+        params.distinguished_name = rcgen::DistinguishedName::new();
+        params.distinguished_name.push(rcgen::DnType::CommonName, name);
+    }
+}
+
 #[tokio::test]
 async fn server_certificate_in_the_ca_file_is_trusted() {
     let as_openssl_does = |params: &mut CertificateParams| params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -123,6 +132,7 @@ async fn server_certificate_in_the_ca_file_is_trusted() {
         self_signed("127.0.0.1", as_openssl_does),
         self_signed("127.0.0.1", explicit),
         self_signed("127.0.0.1", |_| {}),
+        self_signed("127.0.0.1", only_common_name("127.0.0.1")),
         ca.issue("127.0.0.1", ExtendedKeyUsagePurpose::ServerAuth),
     ];
     for (certificate, key) in certificates {
@@ -141,6 +151,10 @@ async fn server_certificate_in_the_ca_file_must_be_valid_and_vouches_for_no_othe
     let (other_name, key) = self_signed("h.example", |_| {});
     let failure = fetch(&trusting(&other_name.pem()), serve(&other_name, &key, None)).await.unwrap_err();
     assert!(failure.reason == Reason::Tls && failure.what.contains("not valid for name"), "{failure}");
+
+    let (other_name, key) = self_signed("h.example", only_common_name("h.example"));
+    let failure = fetch(&trusting(&other_name.pem()), serve(&other_name, &key, None)).await.unwrap_err();
+    assert!(failure.reason == Reason::Tls && failure.what.contains("not valid for"), "{failure}");
 
     let past = |params: &mut CertificateParams| params.not_after = rcgen::date_time_ymd(2020, 1, 1);
     let (expired, key) = self_signed("127.0.0.1", past);
