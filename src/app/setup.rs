@@ -128,8 +128,12 @@ impl Setup {
 fn new_errors(found: Diagnostics, config: &Config, source: &SourceConfig, in_file: &Diagnostics) -> Diagnostics {
     let unread = source.credential_at.filter(|_| source.credentials.parts().is_empty());
     let unread = unread.map(|at| config.text.line_number(at.start));
-    let is_new =
-        |error: &Diagnostic| Some(error.line_number()) != unread && !in_file.iter().any(|known| error.repeats(known));
+    let is_new = |error: &Diagnostic| {
+        // The HTTP client reports a certificate that the file's check has reported, without its position.
+        let problem = error.message().trim_start_matches(&format!("source {}: ", source.name.0));
+        Some(error.line_number()) != unread
+            && !in_file.iter().any(|known| error.repeats(known) || known.message().contains(problem))
+    };
     let mut errors = Diagnostics::default();
     found.iter().filter(|error| is_new(error)).for_each(|error| errors.push(error.clone()));
     errors

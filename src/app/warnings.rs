@@ -39,6 +39,7 @@ pub(super) fn find(catalogue: &Catalogue, config: &Config, policies: &BTreeMap<S
     }
     warnings.extend(unknown_kinds(catalogue, config, policies));
     warnings.extend(contradictions(catalogue, config));
+    warnings.extend(unmatched(catalogue, config, policies));
     warnings.sort_by_key(Diagnostic::line_number);
     warnings
 }
@@ -129,16 +130,51 @@ fn contradictions(catalogue: &Catalogue, config: &Config) -> Vec<Diagnostic> {
     unmatched.map(|rule| config.text.error(config.rule_at(rule), message(rule))).collect()
 }
 
+/// Rules whose `match.labels` names a label that no token can have, or whose `match.expiry` waits for a rotation that no earlier
+/// rule requires.
+fn unmatched(catalogue: &Catalogue, config: &Config, policies: &BTreeMap<String, Policy>) -> Vec<Diagnostic> {
+    let mut warnings = Vec::new();
+    for (number, rule) in config.rules.iter().enumerate() {
+        let earlier = &config.rules[..number];
+        let mut warn = |key: &str, why: String| {
+            warnings.push(config.text.error(config.rule_at(number), format!("rules[{number}].match.{key}: {why}")));
+        };
+        let expiry = &rule.matches.expiry;
+        if matches!(&expiry[..], [only] if only == "policy") && earlier.iter().all(|rule| rule.rotate_after.is_none()) {
+            warn("expiry", "never matches: no earlier rule sets `rotate_after`".to_owned());
+        }
+        let sources = matched(catalogue, config, number);
+        let labels: Option<Vec<_>> =
+            sources.map(|source| labels(catalogue, source, policies.get(&source.name.0)?)).collect();
+        let Some(labels) = labels.map(|labels| labels.concat()) else { continue };
+        for name in rule.matches.labels.keys() {
+            if !labels.contains(name) && earlier.iter().all(|rule| !rule.labels.contains_key(name)) {
+                let hint = did_you_mean(name, labels.iter().map(String::as_str));
+                warn("labels", format!("never matches: no source or earlier rule sets the label `{name}`{hint}"));
+            }
+        }
+    }
+    warnings
+}
+
+/// The names of all labels that the tokens of a source can have; `None` if unknown.
+fn labels(catalogue: &Catalogue, source: &SourceConfig, policy: &Policy) -> Option<Vec<String>> {
+    let info = catalogue.get(&source.provider.0).filter(|info| !info.native)?;
+    let run = info.listings.iter().filter(|listing| policy.listings.contains(&listing.name));
+    run.map(|listing| listing.labels.clone()).collect::<Option<Vec<_>>>().map(|labels| labels.concat())
+}
+
 /// Kinds in rules that no token can have.
 fn unknown_kinds(catalogue: &Catalogue, config: &Config, policies: &BTreeMap<String, Policy>) -> Vec<Diagnostic> {
     let mut warnings = Vec::new();
     for named in config.rule_kinds() {
         let sources = matched(catalogue, config, named.rule);
-        let kinds: Option<Vec<Vec<String>>> =
-            sources.map(|source| kinds(catalogue, source, policies.get(&source.name.0)?)).collect();
-        let Some(kinds) = kinds.map(|kinds| kinds.concat()).filter(|kinds| !kinds.is_empty()) else { continue };
-        if !kinds.iter().any(|kind| is_like(&named.name, kind)) {
-            let hint = did_you_mean(&named.name, kinds.iter().map(String::as_str));
+        let kinds: Vec<_> = sources.map(|source| kinds(catalogue, source, policies.get(&source.name.0)?)).collect();
+        let all_known = kinds.iter().all(Option::is_some) && !kinds.is_empty();
+        let kinds: Vec<String> = kinds.into_iter().flatten().flatten().collect();
+        let hint = did_you_mean(&named.name, kinds.iter().map(String::as_str).filter(|kind| !kind.contains('*')));
+        // A kind that only resembles a known one is a typing error, even if a source can have any kind.
+        if !kinds.iter().any(|kind| is_like(&named.name, kind)) && (all_known || !hint.is_empty()) {
             let message =
                 format!("rules[{}].match.kind: no source has tokens of the kind `{}`{hint}", named.rule, named.name);
             warnings.push(config.text.error(named.at, message));

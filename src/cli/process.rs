@@ -90,4 +90,14 @@ mod tests {
         assert_eq!(log.matches("\"place\":\"src/cli/process.rs:").count(), 3, "{log}");
         assert!(log.contains("a literal") && log.contains("\"backtrace\":\"   0: "), "{log}");
     }
+
+    #[test]
+    fn panic_is_handled_if_nothing_can_be_logged() {
+        let full = || std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.args(["--exact", "cli::process::tests::in_a_process_of_its_own", "--ignored", "--nocapture"]);
+        let output = command.stderr(full()).output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(output.status.success() && text.contains("1 passed"), "{}: {text}", output.status);
+    }
 }

@@ -156,6 +156,7 @@ fn info(provider: &Provider) -> ProviderInfo {
         help: listing.help.clone(),
         kind: listing.kind.clone(),
         kinds: kinds::of_listing(listing),
+        labels: kinds::labels(listing),
         permission: listing.request.permission.clone(),
         opt_in: listing.opt_in,
     };

@@ -42,6 +42,8 @@ pub struct ListingInfo {
     pub kind: String,
     /// Every kind that its tokens can have, with `*` for any text; `None` if unknown.
     pub kinds: Option<Vec<String>>,
+    /// The names of every label that its tokens can have; `None` if unknown.
+    pub labels: Option<Vec<String>>,
     pub permission: Option<String>,
     /// Whether it runs only if a source names it.
     pub opt_in: bool,

@@ -119,6 +119,7 @@ sources:
     credential: {env: TOKEN, file: x}
     namespacess: x
   - {name: five, provider: other}
+  - {name: six, provider: gitlab, credential: {env: TOKEN}, adnim: true, tls: {ca_file: none.pem}}
 rules:
   - {match: {kin: [a]}, labels: {team: x}}
   - {match: {source: [onee]}, label: {team: x}}
@@ -142,10 +143,12 @@ labels: {ownr: true}
         "the variable UNSET is not set",
         "c.yaml:19:17: ",
         "c.yaml:20:5: unknown key `sources.four.namespacess`",
-        "c.yaml:23:14: unknown key ",
-        "c.yaml:24:23: rules[1].match.source: unknown source `onee`; did you mean `one`?",
-        "c.yaml:24:31: unknown key ",
-        "c.yaml:25:10: unknown key ",
+        "c.yaml:24:14: unknown key ",
+        "c.yaml:25:23: rules[1].match.source: unknown source `onee`; did you mean `one`?",
+        "c.yaml:25:31: unknown key ",
+        "c.yaml:26:10: unknown key ",
+        "c.yaml:22:89: sources.six.tls.ca_file: cannot read none.pem",
+        "c.yaml:22:61: unknown key `sources.six.adnim`",
         "own/other.yaml:3:1: unknown key `titel`",
         "own/other.yaml:4:1: unknown key `expiri`",
         "web.yaml:1:1: ",
@@ -154,6 +157,7 @@ labels: {ownr: true}
         assert!(err.contains(expected), "{expected}\n{err}");
     }
     assert!(!err.contains("unknown provider `other`"), "its definition has errors: {err}");
+    assert_eq!(err.matches("none.pem: No such file").count(), 1, "{err}");
     let mut positions: Vec<&str> = err
         .lines()
         .filter(|line| line.starts_with("c.yaml"))
@@ -194,6 +198,21 @@ fn check_warns_of_what_is_probably_wrong() {
         (format!("{}rules:\n  - match: {{kind: [team-token, robot]}}\n    labels: {{team: x}}\n", source(URL)), "no source has tokens of the kind `robot`"),
         (format!("{BY_HAND}rules:\n  - match: {{kind: [licence]}}\n    labels: {{team: x}}\n"), "no source has tokens of the kind `licence`"),
         (format!("{}  - {{name: hand, provider: manual, tokens: [{{name: a, expires: never}}]}}\nrules:\n  - match: {{source: [w], provider: [manual]}}\n    labels: {{team: x}}\n", source(URL)), "c.yaml:5:5: rules[0].match: never matches: no source has this name and this provider"),
+        (
+            format!(
+                "{}  - {{name: disk, provider: files, paths: [c.yaml]}}\nrules:\n  - match: {{kind: [team-tokn]}}\n    labels: {{team: x}}\n",
+                source(URL)
+            ),
+            "did you mean `team-token`?",
+        ),
+        (
+            format!("{}rules:\n  - match: {{labels: {{squad: x}}}}\n    labels: {{team: x}}\n", source(URL)),
+            "c.yaml:4:5: rules[0].match.labels: never matches: no source or earlier rule sets the label `squad`",
+        ),
+        (
+            format!("{}rules:\n  - match: {{expiry: [policy]}}\n    labels: {{team: x}}\n", source(URL)),
+            "c.yaml:4:5: rules[0].match.expiry: never matches: no earlier rule sets `rotate_after`",
+        ),
         ("sources:\n  - {name: hand, provider: manual, file: missing.yaml}\n".into(), "sources.hand: "),
         ("sources:\n  - {name: disk, provider: files, paths: [missing/token]}\n".into(), "missing/token"),
     ] {
@@ -217,6 +236,11 @@ fn check_does_not_warn_of_what_may_be_right() {
         source(&format!("{URL}, interval: 1m")),
         format!("{}rules:\n  - match: {{kind: [team-token, ci-robot-token]}}\n    labels: {{team: x}}\n", source(URL)),
         format!("{}rules:\n  - match: {{kind: [manual]}}\n    labels: {{team: x}}\n", BY_HAND),
+        format!(
+            "{}rules:\n  - match: {{name: x}}\n    labels: {{squad: y}}\n    rotate_after: 90d\n  - match: {{labels: {{squad: y}}, expiry: [policy]}}\n    labels: {{team: x}}\n",
+            source(URL)
+        ),
+        format!("{BY_HAND}rules:\n  - match: {{labels: {{squad: y}}}}\n    labels: {{team: x}}\n"),
         format!("{}rules:\n  - match: {{source: [w], provider: [widgets]}}\n    labels: {{team: x}}\n", source(URL)),
     ] {
         assert_eq!(warnings(&config), "", "{config}");

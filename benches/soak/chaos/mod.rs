@@ -3,12 +3,13 @@
 //!
 //! Kills happen in the first half, so that the memory of the last process can be judged. From the first minute on one source is
 //! rejected with 403, and for some minutes the configuration is invalid: the alerts on both must fire, and no others. In the
-//! last three minutes every provider except the rejected one works.
+//! last three minutes every provider except the rejected one works. The log is written to a small disk, which it fills.
 
 mod alerts;
 mod compare;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -52,6 +53,8 @@ const RECOVERY: Duration = Duration::from_secs(180);
 const MAX_WAIT: Duration = Duration::from_secs(600);
 /// Allowed growth of memory from the second to the last third of a process's life: in MiB, plus a share.
 const MAX_GROWTH: (f64, f64) = (16.0, 0.2);
+/// Size of the disk with the exporter's log, in KiB: it is full after a few minutes.
+const LOG_DISK: u32 = 32;
 /// The same for open files.
 const MAX_FILE_GROWTH: f64 = 16.0;
 
@@ -68,6 +71,8 @@ struct Chaos {
     faults: BTreeMap<&'static str, Instant>,
     valid_config: String,
     counts: BTreeMap<&'static str, u64>,
+    /// Log lines that the current process could not write.
+    lost_log_lines: u64,
     /// Memory in MiB and open files of the current process, over time.
     usage: Vec<(f64, f64)>,
 }
@@ -92,6 +97,7 @@ pub(crate) async fn run(seed: u64, duration: Duration) -> Vec<Row> {
         faults: BTreeMap::new(),
         valid_config,
         counts: BTreeMap::new(),
+        lost_log_lines: 0,
         usage: Vec::new(),
     };
     chaos.start().await;
@@ -118,6 +124,22 @@ pub(crate) async fn run(seed: u64, duration: Duration) -> Vec<Row> {
     rows
 }
 
+/// The same command with its log on a small disk of its own; on one that is always full if mounts are not allowed.
+fn with_small_log_disk(command: &Command, dir: &Path) -> Command {
+    const SCRIPT: &str = r#"
+        disk=$1 size=$2; shift 2
+        mount='mount -t tmpfs -o size=$1 tmpfs "$0"'
+        alone='unshare --map-root-user --mount sh -c'
+        $alone "$mount" "$disk" "$size" 2>/dev/null || exec "$@" 2>/dev/full
+        exec $alone "$mount"' && shift && exec "$@" 2>"$0/log"' "$disk" "$size" "$@""#;
+    let disk = dir.join("log-disk");
+    std::fs::create_dir_all(&disk).unwrap();
+    let mut wrapped = Command::new("sh");
+    wrapped.args(["-c", SCRIPT, "sh"]).arg(disk).arg(format!("{LOG_DISK}k"));
+    wrapped.arg(command.get_program()).args(command.get_args()).current_dir(dir);
+    wrapped
+}
+
 impl Chaos {
     /// The elapsed share of the duration.
     fn progress(&self) -> f64 {
@@ -130,8 +152,8 @@ impl Chaos {
 
     async fn start(&mut self) {
         let dir = self.dir.path();
-        self.exporter =
-            Some(Server::start("token-expiry-exporter", command(dir, self.port), dir, self.port, "/-/healthy").await);
+        let command = with_small_log_disk(&command(dir, self.port), dir);
+        self.exporter = Some(Server::start("token-expiry-exporter", command, dir, self.port, "/-/healthy").await);
         self.usage.clear();
     }
 
@@ -150,6 +172,7 @@ impl Chaos {
         let page = self.client.get(url).send().await.ok()?.text().await.ok()?;
         let value = |name| samples(&page, name).first().map(|sample| sample.value);
         self.usage.push((value("process_resident_memory_bytes")? / 1_048_576.0, value("process_open_fds")?));
+        self.lost_log_lines = value("token_expiry_exporter_log_lines_lost_total")? as u64;
         self.count("scrapes compared token by token");
         Some(page)
     }
@@ -248,6 +271,8 @@ impl Chaos {
         let minutes = self.duration.as_secs() / 60;
         let mut rows = vec![Row::least("minutes of chaos run: 6 sources of 10 to 50,000 tokens", minutes, 20)];
         rows.extend(self.counts.iter().map(|(what, count)| Row::least(*what, *count, 1)));
+        let what = format!("log lines lost by the last process, whose log disk of {LOG_DISK} KiB is full");
+        rows.push(Row::least(what, self.lost_log_lines, 1));
         let third = self.usage.len() / 3;
         let median = |part: &[(f64, f64)], of: fn(&(f64, f64)) -> f64| {
             let mut values: Vec<f64> = part.iter().map(of).collect();

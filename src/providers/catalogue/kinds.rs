@@ -1,4 +1,4 @@
-//! The kinds that a listing's tokens can have, as far as its definition shows.
+//! The kinds and labels that a listing's tokens can have, as far as its definition shows.
 
 use crate::providers::language::provider::Listing;
 
@@ -7,6 +7,20 @@ pub(super) fn of_listing(listing: &Listing) -> Option<Vec<String>> {
     let mut kinds = listing.token.kind.as_ref().map_or(Some(Vec::new()), |kind| of_code(kind.code()))?;
     kinds.push(listing.kind.clone());
     Some(kinds)
+}
+
+/// The words of an object that is written out, among which are the names of all labels.
+pub(super) fn labels(listing: &Listing) -> Option<Vec<String>> {
+    listing.token.labels.as_ref().map_or(Some(Vec::new()), |labels| label_names(labels.code()))
+}
+
+fn label_names(code: &str) -> Option<Vec<String>> {
+    let code = code.trim();
+    // A second object, a computed name or a path after the object could add others.
+    let is_plain =
+        code.starts_with('{') && code.ends_with('}') && code.matches('{').count() == 1 && !code.contains("(");
+    let words = code.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').filter(|word| !word.is_empty());
+    is_plain.then(|| words.map(str::to_owned).collect())
 }
 
 /// The string literals of an expression, if its last filter is a literal or an `if` whose branches are literals or null.
@@ -61,6 +75,21 @@ fn literal_kind(code: &str) -> Option<(String, &str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn labels_are_the_names_of_a_plain_object() {
+        for (code, expected) in [
+            ("{path, role: $role}", Some(&["path", "role", "role"][..])),
+            (" {\"team\": .team}\n", Some(&["team", "team"])),
+            (".labels", None),
+            ("{a: 1} + {b: 2}", None),
+            ("{(.key): .value}", None),
+        ] {
+            let names = label_names(code);
+            let names = names.as_ref().map(|names| names.iter().map(String::as_str).collect());
+            assert_eq!(names, expected.map(<[&str]>::to_vec), "{code}");
+        }
+    }
 
     #[test]
     fn kinds_are_the_literals_of_constant_branches() {
