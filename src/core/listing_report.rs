@@ -50,7 +50,7 @@ pub fn report(outcome: &Outcome, now: DateTime<Utc>) -> Vec<ListingReport> {
             let has_scopes = listed.scopes.iter().any(|scope| !scope.is_step);
             if !has_scopes && listed.gaps.is_empty() {
                 report
-                    .warn("`for_each` yields nothing, so no tokens are requested; check its `rows` and `take`".into());
+                    .warn("`for_each` yields nothing, so no tokens are requested; if it should, check its `rows` and `take`".into());
             }
             report.warn_of_rows(rows);
             report.warn_of_values(rows, &unique, now);
