@@ -49,8 +49,10 @@ pub fn report(outcome: &Outcome, now: DateTime<Utc>) -> Vec<ListingReport> {
         if let Some(rows) = &listed.rows {
             let has_scopes = listed.scopes.iter().any(|scope| !scope.is_step);
             if !has_scopes && listed.gaps.is_empty() {
-                report
-                    .warn("`for_each` yields nothing, so no tokens are requested; if it should, check its `rows` and `take`".into());
+                report.warn(
+                    "`for_each` yields nothing, so no tokens are requested; if it should, check its `rows` and `take`"
+                        .into(),
+                );
             }
             report.warn_of_rows(rows);
             report.warn_of_values(rows, &unique, now);
