@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Installs the tools of the tests, pinned, into .tools/ of the checkout. Each tool is installed once. Outside of .tools/ it
-# changes only APT's package lists, the templates of Alertmanager, and with `chromium` the installed packages.
+# changes only APT's package lists, the templates of Alertmanager, and with `shells` and `chromium` the installed packages.
 #
-#   tests/tools/install.sh TOOL…      prometheus | newest | openbao | prism | smtp | readers | deny | sbom | fuzz | helm | kubernetes-validate | chromium | docker | machine | lint
+#   tests/tools/install.sh TOOL…      prometheus | newest | openbao | prism | smtp | readers | deny | sbom | fuzz | helm | kubernetes-validate | chromium | docker | machine | lint | shells
 set -euo pipefail
 script=$(realpath "$0")
 cd "$(dirname "$script")/../.."
@@ -34,6 +34,8 @@ HADOLINT=2.15.1
 ZIZMOR=1.32.0
 SHELLCHECK=0.11.0.1
 CHECK_JSONSCHEMA=0.39.0
+FISH=3.6.0-3.1+deb12u1
+ZSH=5.9-4+b15
 
 # Debian's Alertmanager reads its default templates only from here.
 TEMPLATES=/usr/share/prometheus/alertmanager
@@ -189,6 +191,16 @@ lint() {
   ln -sf ../python/bin/{hadolint,zizmor,shellcheck,check-jsonschema} .tools/bin/
 }
 
+# Installed, unless they are there: both load modules and functions from fixed paths.
+shells() {
+  if has_shells; then return; fi
+  if ! known "fish=$FISH" || ! known "zsh=$ZSH"; then as_root apt-get update -qq; fi
+  as_root apt-get install -y -qq --no-install-recommends "fish=$FISH" "zsh=$ZSH" >/dev/null
+  has_shells
+}
+
+has_shells() { type -P fish zsh >/dev/null; }
+
 # For the images of the dashboards; no test needs it. Installed and unpinned: it has too many libraries to unpack it.
 chromium() {
   if ! apt-cache show chromium fonts-inter pngquant >/dev/null 2>&1; then as_root apt-get update -qq; fi
@@ -197,10 +209,16 @@ chromium() {
 }
 
 # Whether this version of the script installed the tool on this machine.
-installed() { cmp -s "$script" ".tools/stamps/$1" && { [ "$1" != prometheus ] || [ -e "$TEMPLATES/default.tmpl" ]; }; }
+installed() {
+  cmp -s "$script" ".tools/stamps/$1" || return 1
+  case $1 in
+    prometheus) [ -e "$TEMPLATES/default.tmpl" ] ;;
+    shells) has_shells ;;
+  esac
+}
 
 for tool in "$@"; do
-  case $tool in prometheus | newest | openbao | prism | smtp | readers | deny | sbom | fuzz | helm | kubernetes-validate | chromium | docker | machine | lint) ;; *) say "unknown tool: $tool" && exit 2 ;; esac
+  case $tool in prometheus | newest | openbao | prism | smtp | readers | deny | sbom | fuzz | helm | kubernetes-validate | chromium | docker | machine | lint | shells) ;; *) say "unknown tool: $tool" && exit 2 ;; esac
   if installed "$tool"; then continue; fi
   say "installing $tool into .tools/"
   "$tool"
