@@ -136,7 +136,7 @@ fn gitlab() -> Outcome {
         },
         Token { owner: None, last_used: LastUse::Never, ..token("p12", "nobody's", expires_in(100)) },
         token("p13", "distant", Expiry::At(at("2026-01-01T00:00:00Z") + TimeDelta::days(3_700_000))),
-        token("p13", "its double", expires_in(10)),
+        token("p13", "its double", Expiry::Never),
     ];
     let hostile = vec![
         Token {
