@@ -5,6 +5,7 @@
 
 #![allow(clippy::expect_used, clippy::print_stdout, clippy::unwrap_used)]
 
+use std::io::Read as _;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -12,6 +13,7 @@ use axum::extract::{Path, Query};
 use axum::http::{HeaderMap, header};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use flate2::read::MultiGzDecoder;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -80,7 +82,7 @@ async fn atlassian(Query(page): Query<Page>) -> Json<Value> {
 
 async fn gitlab(Query(page): Query<Page>, headers: HeaderMap) -> (HeaderMap, Json<Value>) {
     let page = page.page.unwrap_or(1);
-    let rows: Vec<_> = ((page - 1) * 100..page * 100).map(row).collect();
+    let rows: Vec<_> = ((page - 1) * 100..page * 100).filter(|id| *id < TOKENS).map(row).collect();
     let mut link = HeaderMap::new();
     if page < TOKENS / 100 {
         let host = headers["host"].to_str().unwrap();
@@ -190,7 +192,10 @@ async fn main() {
                 .send()
                 .await
                 .ok()?;
-            response.text().await.ok()
+            let page = response.bytes().await.ok()?;
+            let mut text = String::new();
+            MultiGzDecoder::new(&page[..]).read_to_string(&mut text).ok()?;
+            Some(text)
         };
         let begun = Instant::now();
         let metrics = loop {
