@@ -111,7 +111,7 @@ resources:
 - --web.probe-listen-address=:{{ .Values.probes.port }}
 - --web.telemetry-path={{ .Values.web.telemetryPath }}
 {{- with .Values.ingress }}
-{{- /* The path of one page is no prefix. Other characters are a pattern, for a controller that rewrites the path. */}}
+{{- /* Skips the path of a single page, which is not a prefix, and patterns, which a controller rewrites. */}}
 {{- $pages := list "" "/api/v1/tokens" "/calendar.ics" "/-/healthy" "/-/ready" "/-/reload" $.Values.web.telemetryPath }}
 {{- if and .enabled (not (has (trimSuffix "/" .path) $pages)) (regexMatch "^/[A-Za-z0-9/_.~-]*$" .path) }}
 - --web.route-prefix={{ .path }}

@@ -1,4 +1,4 @@
-//! Fills a definition's request: what is sent, and the label of the scope that it stands for.
+//! Fills in a definition's request: its content, and the label of its scope.
 
 use serde_json::Value;
 use url::Url;

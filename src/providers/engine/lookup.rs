@@ -180,7 +180,8 @@ impl<'e> LookupTables<'e> {
         self.failures.lock().entry((number, failure.reason)).or_insert((failure, 0)).1 += 1;
     }
 
-    /// Whether a value is no older than this many times its `keep`. One from the future is as old: the clock was set back.
+    /// Whether a value is younger than this many times its `keep`. A value from the future, after the clock was set back, ages
+    /// in the same way.
     fn is_fresh(&self, number: usize, cached: &CachedValue, times: u32) -> bool {
         let LookupFill::PerKey { keep, .. } = &self.tables[number].fill else { return false };
         let keep = TimeDelta::from_std(keep.saturating_mul(times)).unwrap_or(TimeDelta::MAX);
