@@ -20,7 +20,7 @@ use parking_lot::RwLock;
 
 use self::record::SourceState;
 pub use self::snapshot::Snapshot;
-pub use self::source::{Adjustment, ListingHealth, Policy, Source};
+pub use self::source::{Adjustment, ListingHealth, Policy, Revision, Source};
 pub use self::view::{Finding, TokenView};
 use super::outcome::Outcome;
 use super::rules::Rule;
@@ -33,11 +33,13 @@ pub type SharedInventory = Arc<RwLock<Inventory>>;
 pub struct Inventory {
     sources: BTreeMap<String, SourceState>,
     rules: Arc<[Rule]>,
+    /// The number of changes.
+    changes: u64,
 }
 
 impl Default for Inventory {
     fn default() -> Self {
-        Self { sources: BTreeMap::new(), rules: Arc::new([]) }
+        Self { sources: BTreeMap::new(), rules: Arc::new([]), changes: 0 }
     }
 }
 
@@ -47,10 +49,12 @@ impl Inventory {
     pub fn set_policy(&mut self, sources: BTreeMap<String, Policy>, rules: Arc<[Rule]>) {
         let mut previous = std::mem::take(&mut self.sources);
         self.rules = rules;
+        self.changes += 1;
         for (name, policy) in sources {
             let known = previous.remove(&name).filter(|state| state.source.policy.provider == policy.provider);
             let mut state = known.unwrap_or_else(|| SourceState::new(policy.clone()));
             state.set_policy(&name, policy, &self.rules);
+            state.revision = Revision { tokens: self.changes, status: self.changes };
             self.sources.insert(name, state);
         }
     }
@@ -58,8 +62,11 @@ impl Inventory {
     /// Applies rules that match a state to tokens whose state has changed. Call it after [`Self::set_policy`] and
     /// [`Self::restore`], and at [`Self::next_change`].
     pub fn update_states(&mut self, now: DateTime<Utc>) {
+        self.changes += 1;
         for (name, state) in &mut self.sources {
-            state.update_states(name, &self.rules, now);
+            if state.update_states(name, &self.rules, now) {
+                state.revision = Revision { tokens: self.changes, status: self.changes };
+            }
         }
     }
 
@@ -68,6 +75,8 @@ impl Inventory {
     pub fn record(&mut self, source: &str, outcome: Outcome, started: DateTime<Utc>, now: DateTime<Utc>) {
         if let Some(state) = self.sources.get_mut(source) {
             state.record(source, &self.rules, outcome, started, now);
+            self.changes += 1;
+            state.revision = Revision { tokens: self.changes, status: self.changes };
         }
     }
 
@@ -79,6 +88,21 @@ impl Inventory {
     /// The source with this name.
     pub fn source(&self, name: &str) -> Option<&Source> {
         self.sources.get(name).map(|state| &state.source)
+    }
+
+    /// What the source with this name was at its last change.
+    pub fn revision(&self, name: &str) -> Option<Revision> {
+        self.sources.get(name).map(|state| state.revision)
+    }
+
+    /// The tokens of one source, ordered by id.
+    pub fn source_tokens(&self, name: &str, now: DateTime<Utc>) -> impl Iterator<Item = TokenView<'_>> {
+        self.sources.get_key_value(name).into_iter().flat_map(move |(name, state)| state.views(name, now))
+    }
+
+    /// [`Self::next_change`] of one source.
+    pub fn source_next_change(&self, name: &str, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        self.sources.get(name).and_then(|state| state.next_change(now))
     }
 
     /// All tokens, ordered by source and id.
@@ -101,6 +125,10 @@ impl Inventory {
     /// provider or were collected already.
     pub fn restore(&mut self, snapshot: Snapshot<'_>) {
         snapshot.restore(&mut self.sources, &self.rules);
+        self.changes += 1;
+        for state in self.sources.values_mut() {
+            state.revision = Revision { tokens: self.changes, status: self.changes };
+        }
     }
 }
 

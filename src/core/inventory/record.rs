@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 
 use super::entry::Entry;
 use super::normalize::Normalizer;
-use super::source::{Adjustment, Policy, Source};
+use super::source::{Adjustment, Policy, Revision, Source};
 use super::{limit, replaced};
 use crate::core::outcome::{Outcome, Path};
 use crate::core::rules::{self, Overrides, Rule, RuleResult};
@@ -17,6 +17,7 @@ use crate::core::token::{Expiry, Owner};
 #[derive(Debug)]
 pub(super) struct SourceState {
     pub(super) source: Source,
+    pub(super) revision: Revision,
     /// Ordered by id, without duplicates.
     pub(super) entries: Vec<Entry>,
     /// The overrides of all entries. Many are equal and share one.
@@ -28,7 +29,7 @@ pub(super) struct SourceState {
 impl SourceState {
     pub(super) fn new(policy: Policy) -> Self {
         let (entries, overrides) = (Vec::new(), BTreeSet::new());
-        Self { source: Source::new(policy), entries, overrides, refused_addresses: 0 }
+        Self { source: Source::new(policy), revision: Revision::default(), entries, overrides, refused_addresses: 0 }
     }
 
     pub(super) fn set_policy(&mut self, name: &str, policy: Policy, rules: &[Rule]) {
@@ -45,12 +46,14 @@ impl SourceState {
         self.update_derived();
     }
 
-    /// Applies the rules again to tokens whose state has changed since.
-    pub(super) fn update_states(&mut self, name: &str, rules: &[Rule], now: DateTime<Utc>) {
-        if depend_on_state(rules) {
+    /// Applies the rules again to tokens whose state has changed since. Whether any rule depends on the state.
+    pub(super) fn update_states(&mut self, name: &str, rules: &[Rule], now: DateTime<Utc>) -> bool {
+        let depends = depend_on_state(rules);
+        if depends {
             self.source.filtered += self.apply_rules(name, rules, Some(now), |_| false);
             self.update_derived();
         }
+        depends
     }
 
     pub(super) fn record(

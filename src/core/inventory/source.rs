@@ -57,6 +57,16 @@ label_values! {
     }
 }
 
+/// Which changes of the inventory a source contains. Two equal revisions of a source have the same content; no revision occurs
+/// again, not even after the source was removed and added.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Revision {
+    /// The last change of its tokens, or of what rules and policies derive from them.
+    pub tokens: u64,
+    /// The last change of anything else, such as the time of the last attempt.
+    pub status: u64,
+}
+
 /// The policy and status of a source.
 #[derive(Debug)]
 pub struct Source {
