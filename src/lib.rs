@@ -47,7 +47,7 @@
 //! | [`config`] | the configuration file; credentials from files and environment variables | `core`, `schema` |
 //! | [`http`] | client, retries, rate limits, origin check, redaction | `core` |
 //! | [`providers`] | definitions, their language, the engine that runs them, and sources that are not HTTP APIs | `core`, `schema`, `http` |
-//! | [`collector`] | the scheduler | `core`, `providers` |
+//! | [`collector`] | the scheduler | `core`, `providers`, the trait of the shared store |
 //! | [`storage`] | the persisted inventory | `core` |
 //! | [`exposition`] | metric families, and the compressed page | `core` |
 //! | [`pages`] | metrics endpoint, JSON API, calendar, status page | `core`, `schema`, `exposition` |

@@ -15,6 +15,7 @@ pub mod rate;
 pub mod refusal;
 pub mod rules;
 pub(crate) mod sanitize;
+pub mod schedule;
 pub mod secret;
 pub mod time;
 pub mod token;

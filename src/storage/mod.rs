@@ -13,6 +13,7 @@
 mod access;
 mod format;
 mod lock;
+pub mod shared;
 #[cfg(test)]
 mod tests;
 
