@@ -13,7 +13,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::Utc;
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
+use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep_until};
 
 use crate::core::clock::{Clock, Jitter};
@@ -68,6 +69,20 @@ struct Shared {
 struct CollectorTask {
     fingerprint: String,
     task: AbortOnDrop<()>,
+    recording: Recording,
+}
+
+/// Locked while a task changes the inventory: that goes on in a blocking task when the task itself is aborted.
+type Recording = Arc<Mutex<()>>;
+
+impl CollectorTask {
+    /// Aborts the task and waits until it can no longer record anything.
+    async fn abort_and_wait(mut self) {
+        self.task.0.abort();
+        // An error means that it was cancelled.
+        drop((&mut self.task.0).await);
+        drop(self.recording.lock().await);
+    }
 }
 
 impl Collector {
@@ -95,14 +110,16 @@ impl Collector {
             .collect();
         for name in stale {
             if let Some(running) = self.tasks.remove(&name) {
-                abort_and_wait(running.task).await;
+                running.abort_and_wait().await;
             }
         }
         let now = (self.shared.timing.clock)();
-        self.shared.change(|inventory| {
-            inventory.set_policy(policies, rules);
-            inventory.update_states(now);
-        });
+        self.shared
+            .change(move |inventory| {
+                inventory.set_policy(policies, rules);
+                inventory.update_states(now);
+            })
+            .await;
         for job in jobs {
             if !self.tasks.contains_key(&job.name) {
                 if let Some(refusal) = self.shared.inventory.read().source(&job.name).and_then(|source| source.refusal)
@@ -110,8 +127,9 @@ impl Collector {
                     job.source.restore_refusal(refusal);
                 }
                 let (name, fingerprint) = (job.name.clone(), job.fingerprint.clone());
-                let task = AbortOnDrop(tokio::spawn(run(Arc::clone(&self.shared), job)));
-                self.tasks.insert(name, CollectorTask { fingerprint, task });
+                let recording = Recording::default();
+                let task = AbortOnDrop(tokio::spawn(run(Arc::clone(&self.shared), job, Arc::clone(&recording))));
+                self.tasks.insert(name, CollectorTask { fingerprint, task, recording });
             }
         }
     }
@@ -122,27 +140,30 @@ impl Collector {
             running.task.0.abort();
         }
         while let Some((_, running)) = self.tasks.pop_first() {
-            abort_and_wait(running.task).await;
+            running.abort_and_wait().await;
         }
     }
 }
 
-/// Aborts a task and waits until it can no longer record anything.
-async fn abort_and_wait(mut task: AbortOnDrop<()>) {
-    task.0.abort();
-    // An error means that it was cancelled.
-    drop((&mut task.0).await);
-}
-
 impl Shared {
-    fn change(&self, change: impl FnOnce(&mut Inventory)) {
-        change(&mut self.inventory.write());
-        self.revision.send_modify(|revision| *revision += 1);
+    /// Changes the inventory in a blocking task: 100,000 tokens take long enough to delay the responses of a worker thread.
+    /// What `change` returns is dropped after the change is visible.
+    async fn change<T>(self: &Arc<Self>, change: impl FnOnce(&mut Inventory) -> T + Send + 'static) {
+        let shared = Arc::clone(self);
+        let changed = spawn_blocking(move || {
+            let _result = change(&mut shared.inventory.write());
+            shared.revision.send_modify(|revision| *revision += 1);
+        });
+        if let Err(failed) = changed.await
+            && failed.is_panic()
+        {
+            std::panic::resume_unwind(failed.into_panic());
+        }
     }
 }
 
 /// Collects one source until it is aborted.
-async fn run(shared: Arc<Shared>, job: SourceJob) {
+async fn run(shared: Arc<Shared>, job: SourceJob, recording: Recording) {
     let Timing { clock, jitter, spread } = shared.timing.clone();
     let mut report = report::Report::new(&job.name);
     let mut failures = 0;
@@ -154,7 +175,13 @@ async fn run(shared: Arc<Shared>, job: SourceJob) {
         failures = if is_retryable { failures + 1 } else { 0 };
         let delay = schedule::next_delay(failures, job.interval, jitter());
         report.log(&outcome, finished - started, delay);
-        shared.change(|inventory| inventory.record(&job.name, outcome, started, finished));
+        let (name, recording) = (job.name.clone(), Arc::clone(&recording).lock_owned().await);
+        shared
+            .change(move |inventory| {
+                inventory.record(&name, outcome, started, finished);
+                recording
+            })
+            .await;
         next = Instant::now() + delay;
     }
 }

@@ -1,7 +1,8 @@
 //! The collector, with paused time and scripted sources.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
+use std::thread;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -330,4 +331,61 @@ async fn stop_does_not_wait_for_a_collection() {
     assert_eq!(before.elapsed(), Duration::ZERO);
     sleep(Duration::from_secs(5000)).await;
     assert_eq!(source.collections.lock().unwrap().len(), 1);
+}
+
+/// Holds the inventory's read lock in a thread until `release` receives something, or for two seconds.
+struct Reader {
+    release: mpsc::Sender<()>,
+    /// Returns whether `release` received something.
+    thread: thread::JoinHandle<bool>,
+}
+
+impl Reader {
+    fn start(inventory: &SharedInventory) -> Self {
+        let inventory = Arc::clone(inventory);
+        let ((release, released), (lock, locked)) = (mpsc::channel(), mpsc::channel());
+        let thread = thread::spawn(move || {
+            let _guard = inventory.read();
+            lock.send(()).unwrap();
+            released.recv_timeout(Duration::from_secs(2)).is_ok()
+        });
+        locked.recv().unwrap();
+        Self { release, thread }
+    }
+}
+
+#[tokio::test]
+async fn recording_does_not_block_the_event_loop() {
+    let source = ScriptedSource::new("t", &[Action::Respond]);
+    let mut testbed = Testbed::with_jitter(0.0);
+    testbed.apply(&[("a", &source, "1")]).await;
+    let reader = Reader::start(&testbed.inventory);
+    while source.collections.lock().unwrap().is_empty() {
+        sleep(Duration::from_millis(10)).await;
+    }
+    sleep(Duration::from_millis(200)).await;
+    reader.release.send(()).ok();
+    assert!(reader.thread.join().unwrap(), "this thread waited for the lock");
+    while testbed.up("a").is_none() {
+        sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(testbed.known(), pairs(&[("a", "t")]));
+}
+
+#[tokio::test]
+async fn stop_waits_for_a_recording() {
+    let source = ScriptedSource::new("t", &[Action::Respond]);
+    let mut testbed = Testbed::with_jitter(0.0);
+    testbed.apply(&[("a", &source, "1")]).await;
+    let reader = Reader::start(&testbed.inventory);
+    while source.collections.lock().unwrap().is_empty() {
+        sleep(Duration::from_millis(10)).await;
+    }
+    sleep(Duration::from_millis(200)).await;
+    let stopped = tokio::spawn(testbed.collector.stop());
+    sleep(Duration::from_millis(200)).await;
+    assert!(!stopped.is_finished(), "the recording waits for the lock");
+    reader.release.send(()).unwrap();
+    stopped.await.unwrap();
+    assert_eq!(testbed.inventory.try_read().expect("nobody writes").tokens(Utc::now()).count(), 1);
 }
