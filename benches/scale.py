@@ -1,154 +1,220 @@
 #!/usr/bin/env python3
-"""Measures memory and time of one exporter by number of tokens: the table of docs/scaling.md.
+"""Memory and CPU time of one exporter with up to a million tokens, compared with their goals.
 
-    benches/scale.py PROGRAM [TOKENS…]
+    benches/scale.py PROGRAM [--no-goals] [--json FILE] [--only TEXT]
 
-A server on this machine responds as Atlassian does, in pages of 1,000. The exporter persists its inventory. Memory is the peak
-of the process, including the save (VmHWM), and the size afterwards (VmRSS).
+A provider on this machine responds as Atlassian does, in pages of 1,000. Each case runs three collections: the peak memory is
+cleared before each of them, and the third one follows data that did not change. `plain` data repeat owners and dates; `varied`
+data have random ids, an owner for each token and dates that all differ, so that nothing can be shared and little compressed.
+A scraper runs during the second collection only: CPU times are those of the others. Then the exporter restarts with its persisted
+inventory, one source of all is collected without a change, and with one changed token.
+
+Prints each goal with its value now, and fails if one is missed. `--only` runs the cases whose name contains the text.
 """
 
-import gzip
-import http.server
+import argparse
+import datetime
 import json
-import os
 import pathlib
-import socket
-import subprocess
-import sys
+import re
 import tempfile
-import threading
-import time
-import urllib.parse
-import urllib.request
 
-PAGE = 1000
-SCRAPES = 20
+from harness.process import Exporter, Provider, Scraper, count_tokens, inflate
+from harness.provider import plain, varied
+
+ROUNDS = 3
+REPEATS = 3
+# The time over which the sources' collections start, as after a start of the exporter.
+SPREAD = 5
+
+# Memory in MiB.
+CASES = [
+    # name, tokens, sources, data, goals
+    ("100,000 tokens, 1 source, plain", 100_000, 1, "plain", {"peak": 100, "scrape": 0.010, "first": 0.1, "ready": 0.6}),
+    ("100,000 tokens, 1 source, varied", 100_000, 1, "varied", {"peak": 120}),
+    ("100,000 tokens, 100 sources, plain", 100_000, 100, "plain", {"peak": 140, "cpu": 6.0, "changed": 0.1, "unchanged": 16_384}),
+    ("100,000 tokens, 100 sources, varied", 100_000, 100, "varied", {}),
+    ("1,000,000 tokens, 1 source, plain", 1_000_000, 1, "plain", {"peak": 550}),
+    ("1,000,000 tokens, 1 source, varied", 1_000_000, 1, "varied", {"peak": 650}),
+]
+# A peak that grows by more than this from the second collection to the third is not flat.
+FLAT = 1.05
 
 
-def row(number):
-    person = number % 500
+def usage(exporter, action):
+    """What the exporter uses for an action, until it is idle again."""
+    exporter.clear_peak()
+    cpu, written = exporter.cpu(), exporter.written()
+    result = action()
+    exporter.wait_until_quiet()
     return {
-        "id": f"token-{number}",
-        "label": f"integration {number}",
-        "status": "ALLOWED",
-        "createdAt": "2026-01-10T08:00:00.000Z",
-        "expiresAt": f"2099-{number % 12 + 1:02}-10T08:00:00.000Z",
-        "lastActiveAt": "2026-11-20T02:11:05.000Z",
-        "user": {"id": f"712020:{person}", "name": f"Person {person}", "email": f"person-{person}@example.com"},
-        "scopes": ["read:jira-work", "read:confluence-content.all"],
+        "cpu": exporter.cpu() - cpu,
+        "written": exporter.written() - written,
+        "peak": exporter.memory("VmHWM"),
+        "settled": exporter.memory("VmRSS"),
+        **(result or {}),
     }
 
 
-def provider(tokens):
-    """Starts a server with this number of tokens. Pages are rendered in advance, so that the exporter does not wait."""
-    pages = []
-    for start in range(0, tokens, PAGE):
-        last = start + PAGE >= tokens
-        rows = [row(number) for number in range(start, min(start + PAGE, tokens))]
-        pages.append(json.dumps({"data": rows, "links": {"next": None if last else str(start // PAGE + 1)}}).encode())
+def collection(exporter, provider, sources, scraped):
+    """One collection of all sources."""
 
-    class Handler(http.server.BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+    def run():
+        scraper = Scraper(exporter) if scraped else None
+        if scraper:
+            scraper.start()
+        provider.control(f"open?spread={SPREAD if sources > 1 else 0}")
+        # The next ones have reached the gate.
+        provider.wait_for_collections(exporter, sources)
+        return {"scrape": scraper.stop()} if scraper else None
 
-        def do_GET(self):
-            url = urllib.parse.urlsplit(self.path)
-            cursor = urllib.parse.parse_qs(url.query).get("cursor", ["0"])[0]
-            body = pages[int(cursor)] if url.path.endswith("/api-tokens") else b'{"data": [], "links": {}}'
-            self.send_response(200)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_):
-            pass
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    return server
+    return usage(exporter, run)
 
 
-def free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
+def one_source(exporter, provider, change):
+    """The mean of collections of one source, with or without a change."""
+
+    def run():
+        if change:
+            provider.control("change?source=0")
+        provider.control("open?spread=0&source=0")
+        provider.wait_for_collections(exporter, 1)
+
+    results = [usage(exporter, run) for _ in range(REPEATS)]
+    return {key: sum(result[key] for result in results) / REPEATS for key in ["cpu", "written"]}
 
 
-def memory(pid, field):
-    status = pathlib.Path(f"/proc/{pid}/status").read_text()
-    line = next(line for line in status.splitlines() if line.startswith(field + ":"))
-    return int(line.split()[1]) / 1024
+def check_complete(packed, tokens):
+    shown = count_tokens(packed)
+    assert shown == tokens, f"{shown:,} of {tokens:,} tokens exposed"
 
 
-def scrape(url):
-    request = urllib.request.Request(url, headers={"Accept-Encoding": "gzip"})
-    with urllib.request.urlopen(request) as response:
-        return response.read()
+def first_token(data, generation):
+    """The token that changes."""
+    return json.loads({"plain": plain, "varied": varied}[data](0, generation))
 
 
-def value(text, name):
-    return next((float(line.rsplit(" ", 1)[1]) for line in text.splitlines() if line.startswith(name)), None)
+def expiry_shown(packed, token):
+    """The expiry of a token in a compressed page."""
+    text = b"".join(inflate(packed)).decode()
+    return float(re.search(rf'^token_expiry_timestamp_seconds{{[^\n]*token_id="{token}"[^\n]*}} (\S+)$', text, re.M)[1])
 
 
-def measure(program, tokens):
-    server = provider(tokens)
-    with tempfile.TemporaryDirectory() as directory:
-        config = pathlib.Path(directory, "config.yaml")
-        config.write_text(
-            "sources: [{name: bench, provider: atlassian-cloud, org_id: o, listings: [api-tokens], credential: {env: KEY}, "
-            f"token_limit: 1000000, url: 'http://127.0.0.1:{server.server_address[1]}'}}]\n"
+def measure(program, tokens, sources, data):
+    # A quarter of the interval limits the pause between saves: with 40 s the pause is as long as with the default interval.
+    interval = "40s" if sources > 1 else "10s"
+    target = pathlib.Path(__file__).parent.parent / "target"
+    with tempfile.TemporaryDirectory(dir=target) as directory, Provider(tokens, sources, data) as provider:
+        with Exporter(program, directory, provider, [interval] * sources) as exporter:
+            rounds = []
+            provider.wait_for_collections(exporter, sources)
+            exporter.wait_until_quiet()
+            for number in range(ROUNDS):
+                rounds.append(collection(exporter, provider, sources, scraped=number == 1))
+                if number == 0:
+                    packed = exporter.get("/metrics")[2]
+                    check_complete(packed, tokens)
+            result = {"rounds": rounds, "page": len(packed), "stored": exporter.stored()}
+            exporter.stop()
+        # Only the first source is collected again and again.
+        with Exporter(program, directory, provider, ["5s"] + ["1h"] * (sources - 1)) as exporter:
+            first, ready, packed = exporter.wait_until_ready()
+            result |= {"first": first, "ready": ready, "start_cpu": exporter.cpu()}
+            check_complete(packed, tokens)
+            if sources > 1:
+                provider.wait_for_collections(exporter, sources)
+                provider.control(f"open?spread={SPREAD}")
+                provider.wait_for_collections(exporter, 1)
+                exporter.wait_until_quiet()
+                result["unchanged"] = one_source(exporter, provider, change=False)
+                result["changed"] = one_source(exporter, provider, change=True)
+                shown = expiry_shown(exporter.get("/metrics")[2], first_token(data, 0)["id"])
+                expected = datetime.datetime.fromisoformat(first_token(data, REPEATS)["expiresAt"]).timestamp()
+                assert shown == int(expected), f"the changed token expires at {shown} instead of {expected}"
+    return result
+
+
+def compare(name, goals, result):
+    """Rows of goal, value now, and whether the goal is met."""
+    peaks = [single["peak"] for single in result["rounds"]]
+    shown = ", ".join(f"{peak:.0f}" for peak in peaks)
+    # The scraper's share is not in these.
+    cpus = [result["rounds"][number]["cpu"] for number in (0, 2)]
+    if "peak" in goals:
+        yield f"{name}: peak of three collections", f"at most {goals['peak']} MiB", f"{shown} MiB", max(peaks) <= goals["peak"]
+        yield f"{name}: peak of the third to the second", f"at most {FLAT}", f"{peaks[2] / peaks[1]:.2f}", peaks[2] <= FLAT * peaks[1]
+    if "cpu" in goals:
+        yield f"{name}: CPU of a collection", f"at most {goals['cpu']:.0f} s", ", ".join(f"{cpu:.1f}" for cpu in cpus) + " s", max(cpus) <= goals["cpu"]
+    if "changed" in goals:
+        changed, unchanged = result["changed"], result["unchanged"]
+        yield (
+            f"{name}: one changed token",
+            f"at most {goals['changed']} s CPU",
+            f"{changed['cpu']:.2f} s, {changed['written'] / 1000:,.0f} kB written",
+            changed["cpu"] <= goals["changed"],
         )
-        port, inventory = free_port(), pathlib.Path(directory, "kept", "inventory.json")
-        exporter = subprocess.Popen(
-            [program, "serve", f"--config.file={config}", f"--storage.path={inventory.parent}", f"--web.listen-address=127.0.0.1:{port}"],
-            env={**os.environ, "KEY": "a-key", "NO_PROXY": "127.0.0.1"},
-            stderr=subprocess.DEVNULL,
+        yield (
+            f"{name}: an unchanged source",
+            f"at most {goals['changed']} s CPU, {goals['unchanged'] // 1024} KiB written",
+            f"{unchanged['cpu']:.2f} s, {unchanged['written'] / 1000:,.0f} kB",
+            unchanged["cpu"] <= goals["changed"] and unchanged["written"] <= goals["unchanged"],
         )
-        try:
-            url = f"http://127.0.0.1:{port}/metrics"
-            deadline = time.monotonic() + 300
-            while True:
-                assert time.monotonic() < deadline and exporter.poll() is None, "no collection within 300 s"
-                try:
-                    packed = scrape(url)
-                    text = gzip.decompress(packed).decode()
-                    if value(text, "token_source_up{") == 1:
-                        break
-                except OSError:
-                    pass
-                time.sleep(0.1)
-            shown = sum(line.startswith("token_expiry_timestamp_seconds{") for line in text.splitlines())
-            assert shown == tokens, f"{shown} of {tokens} tokens exposed"
-            collected = value(text, "token_source_last_duration_seconds{")
-            times = []
-            for _ in range(SCRAPES):
-                begun = time.monotonic()
-                scrape(url)
-                times.append(time.monotonic() - begun)
-            while not inventory.exists():
-                assert time.monotonic() < deadline, "inventory not saved within 300 s"
-                time.sleep(0.1)
-            time.sleep(2)
-            samples = sum(not line.startswith("#") for line in text.splitlines())
-            print(
-                f"| {tokens:,} | {samples:,} | {collected:.1f} s | {memory(exporter.pid, 'VmHWM'):.0f} MiB "
-                f"| {memory(exporter.pid, 'VmRSS'):.0f} MiB | {len(text) / 1e6:.1f} MB, {len(packed) / 1e6:.2f} MB compressed "
-                f"| {sorted(times)[SCRAPES // 2] * 1000:.0f} ms | {inventory.stat().st_size / 1e6:.1f} MB |",
-                flush=True,
-            )
-        finally:
-            exporter.kill()
-            exporter.wait()
-            server.shutdown()
+    if "scrape" in goals:
+        slowest = result["rounds"][1]["scrape"]
+        yield f"{name}: slowest scrape while collecting", f"at most {goals['scrape'] * 1000:.0f} ms", f"{slowest * 1000:.0f} ms", slowest <= goals["scrape"]
+    if "ready" in goals:
+        first, ready = result["first"], result["ready"]
+        yield f"{name}: start to the first byte", f"at most {goals['first']} s", f"{first:.2f} s", first <= goals["first"]
+        yield f"{name}: start to ready", f"at most {goals['ready']} s", f"{ready:.2f} s", ready <= goals["ready"]
+
+
+def details(name, result):
+    for number, single in enumerate(result["rounds"], 1):
+        scrape = f"{single['scrape'] * 1000:.0f} ms" if "scrape" in single else ""
+        yield [
+            name if number == 1 else "",
+            str(number),
+            f"{single['peak']:.0f} MiB",
+            f"{single['settled']:.0f} MiB",
+            f"{single['cpu']:.1f} s",
+            f"{single['written'] / 1e6:.1f} MB",
+            scrape,
+        ]
+
+
+def show(header, rows):
+    print("| " + " | ".join(header) + " |\n|" + "---|" * len(header))
+    for row in rows:
+        print("| " + " | ".join(row) + " |")
+    print(flush=True)
 
 
 def main():
-    program, *counts = sys.argv[1:]
-    print("| tokens | samples | collection | peak memory | memory afterwards | exposition | compressed scrape | on disk |")
-    print("|---|---|---|---|---|---|---|---|")
-    for tokens in [int(count) for count in counts] or [1_000, 10_000, 50_000, 100_000]:
-        measure(program, tokens)
+    arguments = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    arguments.add_argument("program")
+    arguments.add_argument("--no-goals", action="store_true", help="do not fail if a goal is missed")
+    arguments.add_argument("--json", type=pathlib.Path, help="write the measurements to this file")
+    arguments.add_argument("--only", default="", help="run the cases whose name contains this")
+    options = arguments.parse_args()
+    results, rows = {}, []
+    for name, tokens, sources, data, goals in CASES:
+        if options.only not in name:
+            continue
+        result = results[name] = measure(options.program, tokens, sources, data)
+        show(["case", "collection", "peak", "settled", "CPU", "written", "slowest scrape"], details(name, result))
+        print(
+            f"page {result['page'] / 1e6:.1f} MB compressed, stored {result['stored'] / 1e6:.1f} MB; start: first byte "
+            f"{result['first']:.2f} s, ready {result['ready']:.2f} s, CPU {result['start_cpu']:.2f} s\n",
+            flush=True,
+        )
+        rows += compare(name, goals, result)
+    if options.json:
+        options.json.write_text(json.dumps(results, indent=1) + "\n")
+    show(["", "goal", "now", "met"], [[what, goal, now, "yes" if met else "**no**"] for what, goal, now, met in rows])
+    missed = sum(not met for *_, met in rows)
+    print(f"{len(rows) - missed} of {len(rows)} goals met")
+    return 1 if missed and not options.no_goals else 0
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())
