@@ -46,7 +46,7 @@ golden: ## write the golden files and the generated pages; review the diff befor
 
 .PHONY: tools
 tools: ## install the tools of the tests, pinned, into .tools/
-	tests/tools/install.sh prometheus openbao prism smtp readers deny sbom helm kubernetes-validate lint shells
+	tests/tools/install.sh prometheus openbao prism moto azurite smtp readers deny sbom helm kubernetes-validate lint shells
 
 .PHONY: lint
 lint: fast doc ## formatting, clippy and documentation, without warnings

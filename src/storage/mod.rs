@@ -11,6 +11,7 @@
 //! the names of people and tokens: only its owner may read it, and the group of a directory that the group may write to.
 
 mod access;
+pub mod bucket;
 mod format;
 mod lock;
 pub mod shared;

@@ -3,6 +3,7 @@
 #![allow(clippy::expect_used, clippy::float_cmp, clippy::print_stderr, clippy::unwrap_used, unreachable_pub)]
 
 mod alerts;
+mod buckets;
 mod check_online;
 mod cli;
 mod collector;
@@ -34,6 +35,7 @@ mod storage;
 mod streams;
 #[allow(dead_code)] // the soak has a use for all of it
 mod stub_provider;
+mod tcp_proxy;
 mod test_servers;
 mod validation;
 mod web;

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use reqwest::Client;
+use reqwest::{Client, StatusCode};
 use serde_json::{Value, json};
 
 /// A tool that `tests/tools/install.sh` installed; in another directory for `make newest`.
@@ -58,7 +58,23 @@ pub struct Server {
 
 impl Server {
     /// Starts it and waits until the path `ready` returns success.
-    pub async fn start(name: &'static str, mut command: Command, dir: &Path, port: u16, ready: &str) -> Self {
+    pub async fn start(name: &'static str, command: Command, dir: &Path, port: u16, ready: &str) -> Self {
+        Self::start_and_wait(name, command, dir, port, ready, |status| status.is_success()).await
+    }
+
+    /// Starts it and waits until it responds at all.
+    pub async fn listening(name: &'static str, command: Command, dir: &Path, port: u16) -> Self {
+        Self::start_and_wait(name, command, dir, port, "/", |_| true).await
+    }
+
+    async fn start_and_wait(
+        name: &'static str,
+        mut command: Command,
+        dir: &Path,
+        port: u16,
+        ready: &str,
+        is_ready: fn(StatusCode) -> bool,
+    ) -> Self {
         let log = dir.join(format!("{name}-{port}.log"));
         let output = File::create(&log).unwrap();
         let child = command
@@ -70,7 +86,7 @@ impl Server {
         let mut server = Self { child, name, log, url: format!("http://127.0.0.1:{port}") };
         let (client, url) = (client(), format!("{}{ready}", server.url));
         let started = Instant::now();
-        while !client.get(&url).send().await.is_ok_and(|response| response.status().is_success()) {
+        while !client.get(&url).send().await.is_ok_and(|response| is_ready(response.status())) {
             let exited = server.child.try_wait().unwrap();
             assert!(
                 exited.is_none() && started.elapsed() < Duration::from_secs(60),

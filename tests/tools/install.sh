@@ -2,7 +2,7 @@
 # Installs the tools of the tests, pinned, into .tools/ of the checkout. Each tool is installed once. Outside of .tools/ it
 # changes only APT's package lists, the templates of Alertmanager, and with `shells` and `chromium` the installed packages.
 #
-#   tests/tools/install.sh TOOL…      prometheus | newest | openbao | prism | smtp | readers | deny | sbom | fuzz | helm | kubernetes-validate | chromium | docker | machine | lint | shells
+#   tests/tools/install.sh TOOL…      prometheus | newest | openbao | prism | moto | azurite | smtp | readers | deny | sbom | fuzz | helm | kubernetes-validate | chromium | docker | machine | lint | shells
 set -euo pipefail
 script=$(realpath "$0")
 cd "$(dirname "$script")/../.."
@@ -14,6 +14,9 @@ ALERTMANAGER=0.25.0-1+b4
 OPENBAO=2.7.2
 PRISM=5.14.2
 AIOSMTPD=1.4.6
+# Stand-ins for S3 and Azure Blob Storage. Both keep conditional puts.
+MOTO=5.2.5
+AZURITE=3.37.0
 # Independent parsers for calendars and HTML.
 READERS=(icalendar==7.3.0 html5lib==1.1)
 CYCLONEDX=11.12.0
@@ -119,6 +122,21 @@ prism() {
   .tools/bin/prism --version >&2
 }
 
+# In an environment of its own: it has 30 dependencies.
+moto() {
+  [ -x .tools/moto/bin/python3 ] || python3 -m venv .tools/moto
+  .tools/moto/bin/python3 -m pip install --quiet --disable-pip-version-check "moto[server,s3]==$MOTO"
+  # shellcheck disable=SC2016 # for the script
+  printf '#!/bin/sh\nexec "$(dirname "$(realpath "$0")")/../moto/bin/python3" -m moto.server "$@"\n' >.tools/bin/moto_server
+  chmod +x .tools/bin/moto_server
+}
+
+azurite() {
+  npm install --silent --no-audit --no-fund --prefix .tools/azurite "azurite@$AZURITE" >&2
+  ln -sf ../azurite/node_modules/.bin/azurite-blob .tools/bin/azurite-blob
+  .tools/bin/azurite-blob --version >&2
+}
+
 smtp() {
   pip_install "aiosmtpd==$AIOSMTPD"
 }
@@ -218,7 +236,7 @@ installed() {
 }
 
 for tool in "$@"; do
-  case $tool in prometheus | newest | openbao | prism | smtp | readers | deny | sbom | fuzz | helm | kubernetes-validate | chromium | docker | machine | lint | shells) ;; *) say "unknown tool: $tool" && exit 2 ;; esac
+  case $tool in prometheus | newest | openbao | prism | moto | azurite | smtp | readers | deny | sbom | fuzz | helm | kubernetes-validate | chromium | docker | machine | lint | shells) ;; *) say "unknown tool: $tool" && exit 2 ;; esac
   if installed "$tool"; then continue; fi
   say "installing $tool into .tools/"
   "$tool"
