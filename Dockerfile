@@ -18,7 +18,7 @@ RUN mkdir -p src benches \
     && echo 'fn main() {}' | tee src/main.rs benches/collect.rs \
     && touch src/lib.rs \
     && rustc -vV | sed -n 's/^host: //p' >/target \
-    && cargo build --locked --profile dist --target "$(cat /target)"
+    && cargo build --locked --features object-store --profile dist --target "$(cat /target)"
 
 # The commit that `--version` and token_expiry_exporter_build_info report.
 ARG REVISION=""
@@ -27,7 +27,7 @@ COPY src src
 COPY README.md LICENSE ./
 RUN touch src/main.rs src/lib.rs \
     && TOKEN_EXPIRY_EXPORTER_REVISION=$REVISION \
-       cargo install --path . --profile dist --locked --no-track --root /install --target "$(cat /target)"
+       cargo install --path . --features object-store --profile dist --locked --no-track --root /install --target "$(cat /target)"
 
 # The content of the image. All files have the time of the commit, so that the same input makes the same layer.
 ARG SOURCE_DATE_EPOCH=0

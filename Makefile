@@ -51,6 +51,8 @@ tools: ## install the tools of the tests, pinned, into .tools/
 .PHONY: lint
 lint: fast doc ## formatting, clippy and documentation, without warnings
 	cargo clippy --locked --quiet --test ship -- --deny warnings
+	# Without the cargo feature too, as for `make demo`.
+	cargo clippy --locked --quiet -- --deny warnings
 
 .PHONY: doc
 doc: # links in comments
@@ -126,7 +128,7 @@ bench-rules: ## evaluation time of the alerts in Prometheus at 100,000 tokens; t
 
 .PHONY: bench-scale
 bench-scale: ## memory and CPU time at 100,000 and 1,000,000 tokens compared with their goals; fails if one is missed
-	cargo build --locked --profile dist
+	cargo build --locked --features object-store --profile dist
 	benches/scale.py target/dist/token-expiry-exporter --json target/bench-scale.json
 
 .PHONY: bench-dashboards

@@ -23,7 +23,7 @@ TARGET = "x86_64-unknown-linux-gnu"
 
 
 def cargo_metadata():
-    command = ["cargo", "metadata", "--format-version=1", "--locked", f"--filter-platform={TARGET}"]
+    command = ["cargo", "metadata", "--format-version=1", "--locked", "--features=object-store", f"--filter-platform={TARGET}"]
     return json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
 
 

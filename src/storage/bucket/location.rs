@@ -1,6 +1,7 @@
 //! `--storage.url`: which bucket, and the prefix of all object names in it.
 
 use std::fmt;
+#[cfg(feature = "object-store")]
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -65,6 +66,7 @@ impl Service {
 
 impl Location {
     /// The directory of a `file://` URL.
+    #[cfg(feature = "object-store")]
     pub(super) fn directory(&self) -> PathBuf {
         PathBuf::from(&self.prefix)
     }
