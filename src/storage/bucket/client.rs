@@ -1,5 +1,5 @@
 //! The HTTP client of the store. It keeps two promises that the crate's own does not: a credential never follows a redirect to
-//! another origin, and no response body of an error reaches a message or a log.
+//! a different origin, and no response body of an error reaches a message or a log.
 
 use std::fmt;
 use std::net::IpAddr;

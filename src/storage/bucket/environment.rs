@@ -6,7 +6,7 @@ use super::location::Service;
 const OVERRIDDEN: &[&str] =
     &["_BUCKET", "_BUCKET_NAME", "_CONTAINER_NAME", "_CONDITIONAL_PUT", "_TIMEOUT", "_USER_AGENT"];
 
-/// Variables that are refused, and the way out.
+/// Variables that are refused, and the remedy.
 const REFUSED: &[(&str, &str)] = &[
     (
         "_ALLOW_INVALID_CERTIFICATES",

@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-/// How often a lock that is taken is tried again.
+/// The interval at which a lock that is taken is retried.
 const RETRY: Duration = Duration::from_millis(5);
 
-/// A lock file beside the directory, so that it is not an object.
+/// A lock file next to the directory, so that it is not an object.
 #[derive(Debug)]
 pub(super) struct DirectoryLock {
     path: PathBuf,
@@ -25,7 +25,7 @@ pub(super) struct Held {
 }
 
 impl DirectoryLock {
-    pub(super) fn beside(directory: PathBuf) -> Self {
+    pub(super) fn next_to(directory: PathBuf) -> Self {
         let mut path = directory.into_os_string();
         path.push(".lock");
         Self { path: path.into() }

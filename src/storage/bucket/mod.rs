@@ -10,6 +10,8 @@ mod environment;
 #[cfg(feature = "object-store")]
 mod error;
 #[cfg(feature = "object-store")]
+mod limits;
+#[cfg(feature = "object-store")]
 mod lock;
 #[cfg(feature = "object-store")]
 mod open;

@@ -13,8 +13,8 @@ use object_store::local::LocalFileSystem;
 use object_store::{BackoffConfig, ClientOptions, ObjectStore, RetryConfig};
 
 use super::client::Connector;
+use super::limits::Limits;
 use super::location::{Location, Service};
-use super::requests::Limits;
 
 /// The crate's default is ten retries in three minutes, longer than a claim lasts.
 fn retries(limits: Limits) -> RetryConfig {

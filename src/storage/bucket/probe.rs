@@ -14,7 +14,7 @@ impl Bucket {
     /// longer there, and that a list shows the version that a put returned. `replica` is unique among the replicas.
     ///
     /// # Errors
-    /// `Refused` if the store is unfit or does not permit a request, `Unavailable` if it does not respond.
+    /// `Refused` if the store cannot be used or does not permit a request, `Unavailable` if it does not respond.
     pub async fn probe(&self, replica: &str) -> Result<(), StoreError> {
         let name = format!("probe/{replica}");
         let checked = self.check(&name).await;
@@ -26,15 +26,15 @@ impl Bucket {
         let body = |text: &str| Bytes::from(format!("{text} {name}\n"));
         let first = self.written(name, body("1"), Precondition::Missing, "If-None-Match").await?;
         if self.put_if(name, body("2"), Precondition::Missing).await? != Conditional::Refused {
-            return Err(self.unfit("overwrites an object although the request has `If-None-Match: *`"));
+            return Err(self.unusable("overwrites an object although the request has `If-None-Match: *`"));
         }
         let second = self.replace(name, body("3"), &first).await?;
         if self.put_if(name, body("4"), Precondition::Unchanged(&first)).await? != Conditional::Refused {
-            return Err(self.unfit("replaces an object although `If-Match` names another version"));
+            return Err(self.unusable("replaces an object although `If-Match` names another version"));
         }
         let listed = self.list("probe/").await?;
         if !listed.iter().any(|object| object.name == name && object.etag == second.etag) {
-            return Err(self.unfit("does not list an object with the ETag of its last version"));
+            return Err(self.unusable("does not list an object with the ETag of its last version"));
         }
         Ok(())
     }
@@ -61,14 +61,14 @@ impl Bucket {
     ) -> Result<Version, StoreError> {
         match self.put_if(name, bytes, precondition).await? {
             Conditional::Written(version) if !version.etag.is_empty() => Ok(version),
-            Conditional::Written(_) => Err(self.unfit("returns no ETag for an object that it wrote")),
+            Conditional::Written(_) => Err(self.unusable("returns no ETag for an object that it wrote")),
             Conditional::Refused => {
-                Err(self.unfit(&format!("refuses an object although the condition of `{header}` holds")))
+                Err(self.unusable(&format!("refuses an object although the condition of `{header}` holds")))
             }
         }
     }
 
-    fn unfit(&self, what: &str) -> StoreError {
+    fn unusable(&self, what: &str) -> StoreError {
         let remedy = "two replicas could collect the same source; use a store with conditional puts";
         StoreError::Refused(format!("{}: the store {what}; {remedy}", self.location))
     }

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::future::BoxFuture;
@@ -14,29 +13,12 @@ use tokio::time::{Instant, timeout};
 
 use super::environment;
 use super::error::{Operation, is_missing_object, store_error};
+use super::limits::{LARGE, LARGE_SIZE, Limits, SMALL};
 use super::location::{Location, Service};
 use super::lock::DirectoryLock;
 use super::open;
 use crate::core::schedule::version::Version;
 use crate::storage::shared::{Conditional, Listed, Object, Precondition, SharedStore, StoreError};
-
-/// How long a request may take.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Limits {
-    /// One attempt.
-    pub(super) request: Duration,
-    /// All attempts, and all pages of a list.
-    pub(super) total: Duration,
-}
-
-/// For states, members and lists. A claim lasts 45 seconds, and is renewed every 15.
-const SMALL: Limits = Limits { request: Duration::from_secs(5), total: Duration::from_secs(8) };
-
-/// For tokens: a million of one source are about 25 MB.
-const LARGE: Limits = Limits { request: Duration::from_secs(30), total: Duration::from_secs(40) };
-
-/// Objects from this size on are large.
-const LARGE_SIZE: u64 = 256 * 1024;
 
 /// The maximum number of objects in a list, so that a wrong prefix does not fill the memory.
 const MAX_LISTED: usize = 200_000;
@@ -66,7 +48,7 @@ impl Bucket {
         Ok(Self {
             small: open::open(location, variables.clone(), SMALL)?,
             large: open::open(location, variables, LARGE)?,
-            lock: is_directory.then(|| DirectoryLock::beside(location.directory())),
+            lock: is_directory.then(|| DirectoryLock::next_to(location.directory())),
             location: location.clone(),
             prefix,
             unquoted: AtomicBool::new(false),
