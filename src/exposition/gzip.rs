@@ -7,9 +7,10 @@
 //! member, as not every reader continues after the first.
 
 use std::io;
+use std::vec;
 
-use bytes::Bytes;
-use flate2::{Compress, Compression, FlushCompress};
+use bytes::{Buf as _, Bytes};
+use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress};
 
 /// Magic number, deflate, no flags, no time, no hint, unknown system.
 const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];
@@ -23,10 +24,19 @@ const FLUSH_END: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
 /// The minimum space that the compressor gets at a time, in bytes.
 const MIN_SPACE: usize = 16 * 1024;
 
+/// The size of a full piece of a part, in bytes: a buffer of megabytes that grows would be in memory twice.
+const PIECE: usize = 128 * 1024;
+
+/// Smaller pieces are copied together when parts are joined, in bytes.
+const SMALL_PIECE: usize = 4 * 1024;
+
+/// Decompressed at a time, in bytes.
+const PLAIN_CHUNK: usize = 32 * 1024;
+
 /// Bytes as complete deflate blocks, none of which is marked as the last.
-#[derive(Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct GzipPart {
-    deflated: Bytes,
+    deflated: Vec<Bytes>,
     crc: crc32fast::Hasher,
     length: u64,
 }
@@ -42,9 +52,39 @@ impl GzipPart {
         writer.finish()
     }
 
-    /// The size before compression, in bytes.
-    pub(crate) fn length(&self) -> u64 {
-        self.length
+    /// Joins parts to one, which shares the memory of their large pieces.
+    pub(crate) fn join<'a>(parts: impl IntoIterator<Item = &'a Self>) -> Self {
+        let mut joined = Self::default();
+        let mut small = Vec::new();
+        for part in parts {
+            joined.crc.combine(&part.crc);
+            joined.length += part.length;
+            for piece in &part.deflated {
+                let is_small = piece.len() < SMALL_PIECE;
+                if is_small {
+                    small.extend_from_slice(piece);
+                }
+                if !is_small || small.len() >= PIECE {
+                    joined.push_copy(&mut small);
+                }
+                if !is_small {
+                    joined.deflated.push(piece.clone());
+                }
+            }
+        }
+        joined.push_copy(&mut small);
+        joined
+    }
+
+    fn push_copy(&mut self, bytes: &mut Vec<u8>) {
+        if !bytes.is_empty() {
+            self.deflated.push(Bytes::copy_from_slice(bytes));
+            bytes.clear();
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.length == 0
     }
 }
 
@@ -54,13 +94,17 @@ impl GzipPart {
 /// its buffer: the part would end in the middle of a block, and the page would be unreadable.
 pub(crate) struct GzipPartWriter {
     compress: Compress,
-    deflated: Vec<u8>,
+    /// Full pieces.
+    deflated: Vec<Bytes>,
+    /// The last piece, not full yet.
+    last: Vec<u8>,
     crc: crc32fast::Hasher,
 }
 
 impl GzipPartWriter {
     pub(crate) fn new(level: Compression) -> Self {
-        Self { compress: Compress::new(level, false), deflated: Vec::new(), crc: crc32fast::Hasher::new() }
+        let (deflated, last) = (Vec::new(), Vec::new());
+        Self { compress: Compress::new(level, false), deflated, last, crc: crc32fast::Hasher::new() }
     }
 
     /// Compresses the next chunk.
@@ -78,37 +122,48 @@ impl GzipPartWriter {
     /// None in practice: the compressor writes to memory.
     pub(crate) fn finish(mut self) -> io::Result<GzipPart> {
         self.run(&[], FlushCompress::Sync)?;
-        if !self.deflated.ends_with(&FLUSH_END) {
+        self.deflated.push(Bytes::copy_from_slice(&self.last));
+        let mut end = self.deflated.iter().rev().flat_map(|piece| piece.iter().rev());
+        if !FLUSH_END.iter().rev().all(|byte| end.next() == Some(byte)) {
             return Err(io::Error::other("the compressor did not complete its block"));
         }
-        self.deflated.shrink_to_fit();
-        Ok(GzipPart { deflated: self.deflated.into(), crc: self.crc, length: self.compress.total_in() })
+        Ok(GzipPart { deflated: self.deflated, crc: self.crc, length: self.compress.total_in() })
     }
 
     /// Runs the compressor until it has read all input and left some of the space free, which means that it has no more output.
     /// <https://zlib.net/manual.html> (`deflate`) requires the same kind of flush at each call until then.
     fn run(&mut self, mut bytes: &[u8], flush: FlushCompress) -> io::Result<()> {
         loop {
-            self.deflated.reserve(MIN_SPACE);
+            self.make_space();
             let before = self.compress.total_in();
-            self.compress.compress_vec(bytes, &mut self.deflated, flush)?;
+            self.compress.compress_vec(bytes, &mut self.last, flush)?;
             let read = usize::try_from(self.compress.total_in() - before).unwrap_or(usize::MAX);
             bytes = bytes.get(read..).unwrap_or_default();
-            if bytes.is_empty() && self.deflated.len() < self.deflated.capacity() {
+            if bytes.is_empty() && self.last.len() < self.last.capacity() {
                 return Ok(());
             }
         }
     }
+
+    /// Doubles the last piece if it is full, or starts another.
+    fn make_space(&mut self) {
+        if self.last.len() >= PIECE {
+            self.deflated.push(std::mem::take(&mut self.last).into());
+        }
+        if self.last.len() == self.last.capacity() {
+            self.last.reserve_exact(self.last.len().max(MIN_SPACE));
+        }
+    }
 }
 
-/// Joins parts to one gzip stream, in chunks that share the memory of the parts: a thousand slow clients need one page.
-pub(crate) fn join(parts: &[&GzipPart]) -> Vec<Bytes> {
-    let mut stream = Vec::with_capacity(parts.len() + 2);
+/// A gzip stream of joined parts, in chunks that share the memory of the parts: a thousand slow clients need one page.
+pub(crate) fn stream(parts: &[&GzipPart]) -> Vec<Bytes> {
+    let mut stream = Vec::with_capacity(parts.iter().map(|part| part.deflated.len()).sum::<usize>() + 2);
     stream.push(Bytes::from_static(&HEADER));
     let mut crc = crc32fast::Hasher::new();
     let mut length = 0_u64;
     for part in parts {
-        stream.push(part.deflated.clone());
+        stream.extend_from_slice(&part.deflated);
         crc.combine(&part.crc);
         length += part.length;
     }
@@ -118,6 +173,56 @@ pub(crate) fn join(parts: &[&GzipPart]) -> Vec<Bytes> {
     trailer.extend((length & u64::from(u32::MAX)).to_le_bytes().into_iter().take(4));
     stream.push(trailer.into());
     stream
+}
+
+/// Decompresses parts chunk by chunk, each when it is wanted.
+pub(crate) struct Inflate {
+    inflate: Decompress,
+    /// The piece that is being read, and the next ones.
+    piece: Bytes,
+    deflated: vec::IntoIter<Bytes>,
+    /// Bytes still to be decompressed.
+    left: u64,
+}
+
+impl Inflate {
+    pub(crate) fn new(parts: &[&GzipPart]) -> Self {
+        let deflated: Vec<_> = parts.iter().flat_map(|part| part.deflated.iter().cloned()).collect();
+        let left = parts.iter().map(|part| part.length).sum();
+        Self { inflate: Decompress::new(false), piece: Bytes::new(), deflated: deflated.into_iter(), left }
+    }
+
+    /// Bytes still to be decompressed.
+    pub(crate) fn left(&self) -> u64 {
+        self.left
+    }
+
+    fn chunk(&mut self) -> io::Result<Bytes> {
+        let size = usize::try_from(self.left).unwrap_or(PLAIN_CHUNK).min(PLAIN_CHUNK);
+        let mut chunk = Vec::with_capacity(size);
+        while chunk.len() < size {
+            if self.piece.is_empty() {
+                self.piece = self.deflated.find(|piece| !piece.is_empty()).unwrap_or_default();
+            }
+            let (read, written) = (self.inflate.total_in(), chunk.len());
+            self.inflate.decompress_vec(&self.piece, &mut chunk, FlushDecompress::None)?;
+            let read = usize::try_from(self.inflate.total_in() - read).unwrap_or(usize::MAX).min(self.piece.len());
+            self.piece.advance(read);
+            if read == 0 && chunk.len() == written {
+                return Err(io::Error::other("the compressed page ends early"));
+            }
+        }
+        self.left -= chunk.len() as u64;
+        Ok(chunk.into())
+    }
+}
+
+impl Iterator for Inflate {
+    type Item = io::Result<Bytes>;
+
+    fn next(&mut self) -> Option<io::Result<Bytes>> {
+        (self.left > 0).then(|| self.chunk())
+    }
 }
 
 #[cfg(test)]
@@ -133,7 +238,7 @@ mod tests {
 
     fn joined(texts: &[Vec<u8>]) -> Vec<u8> {
         let parts: Vec<GzipPart> = texts.iter().map(|text| GzipPart::new(text).expect("compresses")).collect();
-        join(&parts.iter().collect::<Vec<_>>()).concat()
+        stream(&[&GzipPart::join(&parts)]).concat()
     }
 
     proptest! {
@@ -147,6 +252,9 @@ mod tests {
             // Decodes only one member.
             flate2::read::GzDecoder::new(&stream[..]).read_to_end(&mut read).expect("gzip");
             prop_assert_eq!(read, texts.concat());
+            let parts: Vec<GzipPart> = texts.iter().map(|text| GzipPart::new(text).expect("compresses")).collect();
+            let plain: Vec<Bytes> = Inflate::new(&parts.iter().collect::<Vec<_>>()).map(|chunk| chunk.expect("deflate")).collect();
+            prop_assert_eq!(plain.concat(), texts.concat());
         }
     }
 
@@ -175,15 +283,47 @@ mod tests {
                     text.chunks(piece).for_each(|piece| writer.push(piece).expect("compresses"));
                     let parts =
                         [writer.finish().expect("completes"), GzipPart::new(b"the next\n").expect("compresses")];
-                    assert_eq!(parts[0].length(), length as u64);
+                    assert_eq!(parts[0].length, length as u64);
                     let mut read = Vec::new();
-                    let stream = join(&parts.iter().collect::<Vec<_>>()).concat();
+                    let stream = stream(&parts.iter().collect::<Vec<_>>()).concat();
                     let done = flate2::read::GzDecoder::new(&stream[..]).read_to_end(&mut read);
                     assert!(done.is_ok(), "level {level}, {length} bytes by {piece}: {done:?}");
                     assert!(read == [text, b"the next\n"].concat(), "level {level}, {length} bytes by {piece}");
                 }
             }
         }
+    }
+
+    #[test]
+    fn part_consists_of_pieces_of_limited_size() {
+        let text = noise(1_000_000);
+        let part = GzipPart::new(&text).expect("compresses");
+        assert!(part.deflated.len() >= 8, "{} pieces", part.deflated.len());
+        assert!(part.deflated.iter().all(|piece| piece.len() <= PIECE), "{part:?}");
+        let chunks: Vec<Bytes> = Inflate::new(&[&part]).map(|chunk| chunk.expect("deflate")).collect();
+        assert!(chunks.iter().all(|chunk| chunk.len() <= PLAIN_CHUNK));
+        assert!(chunks.concat() == text);
+    }
+
+    #[test]
+    fn joined_part_copies_small_pieces_and_shares_large_ones() {
+        let small: Vec<GzipPart> =
+            (0..1_000).map(|n| GzipPart::new(format!("a {n}\n").as_bytes()).expect("compresses")).collect();
+        let large = GzipPart::new(&noise(100_000)).expect("compresses");
+        let joined = GzipPart::join(small.iter().chain([&large]).chain(&small));
+        assert_eq!(joined.deflated.len(), 3);
+        assert_eq!(joined.deflated[1].as_ptr(), large.deflated[0].as_ptr());
+    }
+
+    #[test]
+    fn inflate_reports_a_part_that_ends_early() {
+        let mut part = GzipPart::new(&noise(100_000)).expect("compresses");
+        part.deflated[0].truncate(50_000);
+        let chunks: Vec<_> = Inflate::new(&[&part]).take(10).collect();
+        assert_eq!(
+            chunks.iter().find_map(|chunk| chunk.as_ref().err()).map(ToString::to_string).as_deref(),
+            Some("the compressed page ends early")
+        );
     }
 
     #[test]

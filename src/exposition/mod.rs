@@ -1,13 +1,17 @@
 //! The exposition: the inventory and the exporter's own metrics for Prometheus.
 //!
 //! [`families`] defines all metrics, [`text`] the formats. [`tokens`] and [`sources`] write the inventory, [`exporter`] the
-//! exporter's own metrics, and [`page`] keeps the result ready for a scrape.
+//! exporter's own metrics. [`parts`] keeps the compressed samples of tokens, by the groups of sources that [`groups`] forms, and
+//! [`page`] keeps everything ready for a scrape.
 
+mod counts;
 pub mod exporter;
 pub mod families;
+mod groups;
 mod gzip;
 mod label;
 pub mod page;
+mod parts;
 mod process;
 pub mod reference;
 mod sources;
@@ -15,12 +19,15 @@ pub mod text;
 mod tokens;
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
 use crate::core::address;
-use crate::core::inventory::{Adjustment, Inventory, Source, TokenView};
+use crate::core::inventory::{Adjustment, Inventory, TokenView};
 use crate::core::token::Owner;
+use counts::TokenCounts;
+use sources::SourceStatus;
 use text::{Format, Writer};
 
 /// Which owner labels are exposed, on `/metrics`, the status page, in `list` and in the calendar.
@@ -61,32 +68,17 @@ impl Labels {
 
 /// Tokens and sources in the text format 0.0.4, for `list --output prom`.
 pub fn render(inventory: &Inventory, labels: Labels, now: DateTime<Utc>) -> String {
-    let contents = Contents::of(inventory, now);
     let mut writer = Writer::new(Format::Text);
-    contents.write_gauges(&mut writer, labels, now);
-    contents.write_counters(&mut writer);
+    for family in tokens::FAMILIES {
+        inventory.tokens(now).for_each(|view| (family.write)(&mut writer, &view, labels));
+    }
+    let status = |(name, source)| {
+        let counts = Arc::new(TokenCounts::of(inventory.source_tokens(name, now)));
+        SourceStatus { name, source, counts }
+    };
+    let sources: Vec<_> = inventory.sources().map(status).collect();
+    sources::write_gauges(&mut writer, &sources, labels, now);
+    sources::write_failures(&mut writer, &sources);
+    sources::write_requests(&mut writer, &sources);
     writer.into_text()
-}
-
-/// The inventory at a given time, derived once for all families.
-struct Contents<'a> {
-    sources: Vec<(&'a str, &'a Source)>,
-    tokens: Vec<TokenView<'a>>,
-}
-
-impl<'a> Contents<'a> {
-    fn of(inventory: &'a Inventory, now: DateTime<Utc>) -> Self {
-        Self { sources: inventory.sources().collect(), tokens: inventory.tokens(now).collect() }
-    }
-
-    /// The families that are the same in both formats: nearly everything.
-    fn write_gauges(&self, writer: &mut Writer, labels: Labels, now: DateTime<Utc>) {
-        tokens::write(writer, &self.tokens, labels);
-        sources::write_gauges(writer, &self.sources, &self.tokens, labels, now);
-    }
-
-    /// The families whose header differs between the formats.
-    fn write_counters(&self, writer: &mut Writer) {
-        sources::write_counters(writer, &self.sources);
-    }
 }

@@ -1,24 +1,28 @@
-//! The `/metrics` page: rendered once per change and kept compressed; each scrape appends the exporter's own metrics.
+//! The `/metrics` page: kept compressed, in parts of which only those that change are rendered again; each scrape appends the
+//! exporter's own metrics.
 //!
-//! With 100,000 tokens the page has tens of megabytes, and rendering takes about a second. Two Prometheus servers scrape it
-//! every fifteen seconds, but it changes only when a collection finishes or a token changes band. Only the compressed form
-//! is kept: a client that does not accept gzip waits for the decompression.
+//! With 100,000 tokens the page has tens of megabytes, and rendering all of it takes about a second. Two Prometheus servers
+//! scrape it every fifteen seconds, but it changes only when a collection finishes or a token changes band. Only the
+//! compressed form is kept: for a client that does not accept gzip it is decompressed while the client reads.
 
-use std::collections::VecDeque;
-use std::io::{self, Read};
+use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use bytes::{Buf as _, Bytes};
+use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use flate2::Compression;
-use parking_lot::{Mutex, RwLock};
+use parking_lot::Mutex;
 use tokio::sync::watch;
 
+use super::Labels;
 use super::exporter::ExporterMetrics;
-use super::gzip::{self, GzipPart};
+use super::families::{Family, source};
+use super::gzip::{self, GzipPart, Inflate};
+use super::parts::{Rendering, TokenParts};
+use super::sources::{self, SourceStatus};
 use super::text::{Format, Writer};
-use super::{Contents, Labels};
 use crate::core::clock::Clock;
 use crate::core::inventory::{Inventory, SharedInventory};
 
@@ -32,7 +36,8 @@ pub struct Page {
     labels: Mutex<Labels>,
     rendered: Mutex<Arc<Rendered>>,
     /// Locked while the page is rendered, so that of two renderings the one with the newer inventory is last.
-    rendering: Mutex<()>,
+    tokens: Mutex<TokenParts>,
+    token_renderings: AtomicU64,
 }
 
 /// The page at a given time, without the exporter's own metrics.
@@ -52,15 +57,18 @@ impl Page {
         exporter: Arc<ExporterMetrics>,
         clock: Clock,
     ) -> io::Result<Self> {
-        // The first scrape waits for this: compress fast. The page is a third larger, and soon replaced.
-        let rendered = Rendered::of(&inventory, labels, clock(), Compression::fast())?;
+        let mut tokens = TokenParts::default();
+        // The first scrape waits for this: compress fast. The page is a third larger until it is rendered again.
+        let rendering = Rendering { labels, level: Compression::fast() };
+        let rendered = Rendered::of(&mut tokens, &inventory, rendering, clock())?;
         Ok(Self {
             inventory,
             exporter,
             clock,
             labels: Mutex::new(labels),
             rendered: Mutex::new(Arc::new(rendered)),
-            rendering: Mutex::default(),
+            token_renderings: AtomicU64::new(tokens.renderings()),
+            tokens: Mutex::new(tokens),
         })
     }
 
@@ -73,17 +81,24 @@ impl Page {
         *self.labels.lock() = labels;
     }
 
-    /// Renders the page. Blocks for up to a second with 100,000 tokens.
+    /// Renders what has changed. Blocks for up to a second if 100,000 tokens did.
     ///
     /// # Errors
     /// None in practice: the compressor writes to memory.
     pub fn render(&self) -> io::Result<()> {
-        let _guard = self.rendering.lock();
+        let mut tokens = self.tokens.lock();
         let now = (self.clock)();
         self.inventory.write().update_states(now);
-        let rendered = Rendered::of(&self.inventory, self.labels(), now, Compression::default())?;
+        let rendering = Rendering { labels: self.labels(), level: Compression::default() };
+        let rendered = Rendered::of(&mut tokens, &self.inventory, rendering, now)?;
+        self.token_renderings.store(tokens.renderings(), Ordering::Relaxed);
         *self.rendered.lock() = Arc::new(rendered);
         Ok(())
+    }
+
+    /// How many times the tokens of a source were rendered since the start.
+    pub fn token_renderings(&self) -> u64 {
+        self.token_renderings.load(Ordering::Relaxed)
     }
 
     /// Renders the page whenever the revision or a band changes. Returns when the revision's sender is dropped.
@@ -118,58 +133,44 @@ impl Page {
     pub fn compressed(&self, format: Format) -> io::Result<Vec<Bytes>> {
         let rendered = Arc::clone(&self.rendered.lock());
         let exporter = GzipPart::new(self.exporter.text(format).as_bytes())?;
-        Ok(gzip::join(&[&rendered.gauges, rendered.counters(format), &exporter]))
+        Ok(gzip::stream(&[&rendered.gauges, rendered.counters(format), &exporter]))
     }
 
-    /// The page without compression. Blocks for the decompression.
-    ///
-    /// # Errors
-    /// None in practice.
-    pub fn plain(&self, format: Format) -> io::Result<Vec<u8>> {
+    /// The page without compression: its size in bytes, and its chunks, each decompressed when it is wanted.
+    pub fn plain(&self, format: Format) -> (u64, impl Iterator<Item = io::Result<Bytes>> + Send + use<>) {
         let rendered = Arc::clone(&self.rendered.lock());
-        let exporter = self.exporter.text(format);
-        let parts = [&rendered.gauges, rendered.counters(format)];
-        let length = parts.iter().map(|part| part.length()).sum::<u64>();
-        let mut text = Vec::with_capacity(usize::try_from(length).unwrap_or_default() + exporter.len());
-        flate2::read::GzDecoder::new(ChunkReader(gzip::join(&parts).into())).read_to_end(&mut text)?;
-        text.extend_from_slice(exporter.as_bytes());
-        Ok(text)
-    }
-}
-
-/// Reads chunks as one stream.
-struct ChunkReader(VecDeque<Bytes>);
-
-impl Read for ChunkReader {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        while self.0.front().is_some_and(Bytes::is_empty) {
-            self.0.pop_front();
-        }
-        let Some(chunk) = self.0.front_mut() else { return Ok(0) };
-        let count = chunk.len().min(into.len());
-        chunk.copy_to_slice(&mut into[..count]);
-        Ok(count)
+        let exporter = Bytes::from(self.exporter.text(format));
+        let inflate = Inflate::new(&[&rendered.gauges, rendered.counters(format)]);
+        (inflate.left() + exporter.len() as u64, inflate.chain(std::iter::once(Ok(exporter))))
     }
 }
 
 impl Rendered {
-    fn of(inventory: &RwLock<Inventory>, labels: Labels, now: DateTime<Utc>, level: Compression) -> io::Result<Self> {
-        let mut gauges = Writer::compressing(Format::Text, level);
-        let mut counters = Writer::compressing(Format::Text, level);
-        let mut openmetrics_counters = Writer::compressing(Format::OpenMetrics, level);
-        let next_change = {
-            let inventory = inventory.read();
-            let contents = Contents::of(&inventory, now);
-            contents.write_gauges(&mut gauges, labels, now);
-            contents.write_counters(&mut counters);
-            contents.write_counters(&mut openmetrics_counters);
-            inventory.next_change(now)
-        };
+    fn of(
+        tokens: &mut TokenParts,
+        inventory: &SharedInventory,
+        rendering: Rendering,
+        now: DateTime<Utc>,
+    ) -> io::Result<Self> {
+        tokens.update(inventory, rendering, now)?;
+        let mut gauges = tokens.join()?;
+        let inventory = inventory.read();
+        let sources = sources(&inventory, tokens);
+        let mut writer = Writer::compressing(rendering.level);
+        sources::write_gauges(&mut writer, &sources, rendering.labels, now);
+        gauges.push(writer.into_part()?);
+        let mut counters = Vec::new();
+        for (family, write) in COUNTERS {
+            let mut writer = Writer::samples_of(family, rendering.level);
+            write(&mut writer, &sources);
+            counters.push((family, writer.into_part()?));
+        }
+        let credentials = sources.iter().filter_map(|status| status.source.credential_next_change(now));
         Ok(Self {
-            gauges: gauges.into_part()?,
-            counters: counters.into_part()?,
-            openmetrics_counters: openmetrics_counters.into_part()?,
-            next_change,
+            next_change: credentials.chain(tokens.next_change()).min(),
+            gauges: GzipPart::join(&gauges),
+            counters: with_headers(&counters, Format::Text)?,
+            openmetrics_counters: with_headers(&counters, Format::OpenMetrics)?,
         })
     }
 
@@ -179,6 +180,27 @@ impl Rendered {
             Format::OpenMetrics => &self.openmetrics_counters,
         }
     }
+}
+
+type Write = fn(&mut Writer, &[SourceStatus<'_>]);
+
+/// The families whose header differs between the formats.
+const COUNTERS: [(&Family, Write); 2] =
+    [(&source::FAILURES, sources::write_failures), (&source::REQUESTS, sources::write_requests)];
+
+fn sources<'a>(inventory: &'a Inventory, tokens: &TokenParts) -> Vec<SourceStatus<'a>> {
+    let counts = tokens.counts();
+    let of = |name| counts.get(name).cloned().unwrap_or_default();
+    inventory.sources().map(|(name, source)| SourceStatus { name, source, counts: of(name) }).collect()
+}
+
+/// Parts with samples, each after the header of its family.
+fn with_headers(parts: &[(&Family, GzipPart)], format: Format) -> io::Result<GzipPart> {
+    let mut all = Vec::new();
+    for (family, part) in parts.iter().filter(|(_, part)| !part.is_empty()) {
+        all.extend([Writer::header_part(family, format)?, part.clone()]);
+    }
+    Ok(GzipPart::join(&all))
 }
 
 /// How long to sleep until `at`, or until the clock must be checked.

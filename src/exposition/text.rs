@@ -74,8 +74,23 @@ impl Writer {
     }
 
     /// Compresses while it writes, so that the whole text, tens of megabytes, is never in memory.
-    pub(crate) fn compressing(format: Format, level: Compression) -> Self {
-        Self { compressor: Some(GzipPartWriter::new(level)), ..Self::new(format) }
+    pub(crate) fn compressing(level: Compression) -> Self {
+        Self { compressor: Some(GzipPartWriter::new(level)), ..Self::new(Format::Text) }
+    }
+
+    /// Compresses samples of one family without its header, so that the parts of several sources can follow one header.
+    pub(crate) fn samples_of(family: &Family, level: Compression) -> Self {
+        Self { family: family.name, ..Self::compressing(level) }
+    }
+
+    /// The header of a family as a part of its own.
+    ///
+    /// # Errors
+    /// None in practice: the compressor writes to memory.
+    pub(crate) fn header_part(family: &Family, format: Format) -> io::Result<GzipPart> {
+        let mut writer = Self::new(format);
+        writer.header(family.name, family.kind(), family.help);
+        writer.into_part()
     }
 
     fn header(&mut self, name: &'static str, kind: Kind, help: &str) {

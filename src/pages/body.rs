@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
+use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -45,5 +46,40 @@ impl http_body::Body for ChunkedBody {
 
     fn size_hint(&self) -> SizeHint {
         SizeHint::with_exact(self.parts.iter().map(|part| part.len() as u64).sum())
+    }
+}
+
+/// A page whose chunks are made while the client reads, so that only one is in memory, and the permit to hold it.
+pub(super) struct StreamedBody<I> {
+    chunks: I,
+    /// Bytes still to come.
+    left: u64,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl<I: Iterator<Item = io::Result<Bytes>> + Send + Unpin + 'static> StreamedBody<I> {
+    pub(super) fn body(size: u64, chunks: I, permit: OwnedSemaphorePermit) -> Body {
+        Body::new(Self { chunks, left: size, _permit: permit })
+    }
+}
+
+impl<I: Iterator<Item = io::Result<Bytes>> + Unpin> http_body::Body for StreamedBody<I> {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        let chunk = self.chunks.next();
+        if let Some(Ok(chunk)) = &chunk {
+            self.left = self.left.saturating_sub(chunk.len() as u64);
+        }
+        Poll::Ready(chunk.map(|chunk| chunk.map(Frame::data)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.left == 0
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.left)
     }
 }

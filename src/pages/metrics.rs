@@ -7,12 +7,15 @@ use axum::http::HeaderMap;
 use axum::http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, VARY};
 use axum::response::{IntoResponse, Response};
 
-use super::body::ChunkedBody;
+use super::body::{ChunkedBody, StreamedBody};
 use super::render_limit::internal_error;
 use super::state::AppState;
 use crate::exposition::text::Format;
 
-/// Serves the cached page; a client that does not accept gzip waits for its decompression.
+/// What a client that does not accept gzip holds while it reads, in KiB: the decompressor's window and one chunk.
+const PLAIN: u32 = 128;
+
+/// Serves the cached page; for a client that does not accept gzip it is decompressed chunk by chunk.
 pub(super) async fn get(State(state): State<Arc<AppState>>, headers: HeaderMap) -> Result<Response, Response> {
     let format = Format::accepted(&joined(&headers, &ACCEPT));
     let common = [(CONTENT_TYPE, format.content_type()), (VARY, "Accept, Accept-Encoding")];
@@ -20,8 +23,9 @@ pub(super) async fn get(State(state): State<Arc<AppState>>, headers: HeaderMap) 
         let parts = state.page.compressed(format).map_err(|error| internal_error("metrics", &error))?;
         return Ok((common, [(CONTENT_ENCODING, "gzip")], ChunkedBody::body(parts, None)).into_response());
     }
-    let body = state.render("metrics", move |state| state.page.plain(format)).await?;
-    Ok((common, body).into_response())
+    let permit = state.render_limit.hold(PLAIN).await?;
+    let (size, chunks) = state.page.plain(format);
+    Ok((common, StreamedBody::body(size, chunks, permit)).into_response())
 }
 
 /// All values of a header, as one list.

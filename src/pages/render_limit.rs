@@ -9,13 +9,13 @@ use axum::body::Body;
 use axum::http::StatusCode;
 use axum::http::header::RETRY_AFTER;
 use axum::response::{IntoResponse as _, Response};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use super::body::ChunkedBody;
 
-/// Pages rendered concurrently. The compressed metrics are cached and need no rendering.
+/// Pages rendered concurrently. The metrics are rendered when they change, not by a request.
 const RENDERERS: usize = 2;
 /// For a request to wait, for a renderer and then for memory.
 const QUEUE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -27,7 +27,7 @@ pub fn reference() -> String {
     let seconds = QUEUE_TIMEOUT.as_secs();
     let then = format!("the request waits, at most {seconds} s, then 503; `…_http_requests_total{{code=\"503\"}}`");
     format!(
-        "| pages rendered concurrently (cached compressed metrics excluded) | {RENDERERS} | {then} |\n\
+        "| pages rendered concurrently (metrics excluded) | {RENDERERS} | {then} |\n\
          | rendered but unsent data | {} MiB | {then} |\n",
         UNSENT / 1_024
     )
@@ -64,10 +64,18 @@ impl RenderLimit {
             .unwrap_or_else(|error| Err(io::Error::other(error)))
             .map_err(|error| internal_error(what, &error))?;
         let size = u32::try_from(page.len() / 1_024 + 1).unwrap_or(UNSENT).min(UNSENT);
-        let permit = timeout(QUEUE_TIMEOUT, Arc::clone(&self.unsent).acquire_many_owned(size)).await;
+        let permit = self.hold(size).await;
         drop(renderer);
-        let Ok(Ok(permit)) = permit else { return Err(server_busy()) };
-        Ok(ChunkedBody::body(vec![page.into()], Some(permit)))
+        Ok(ChunkedBody::body(vec![page.into()], Some(permit?)))
+    }
+
+    /// A permit to hold unsent data of this size, in KiB, as soon as the limit allows.
+    ///
+    /// # Errors
+    /// The response to send instead: the server is busy.
+    pub(super) async fn hold(&self, size: u32) -> Result<OwnedSemaphorePermit, Response> {
+        let permit = timeout(QUEUE_TIMEOUT, Arc::clone(&self.unsent).acquire_many_owned(size)).await;
+        permit.ok().and_then(Result::ok).ok_or_else(server_busy)
     }
 }
 

@@ -7,13 +7,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{TimeDelta, Utc};
-use parking_lot::RwLock;
+use chrono::{DateTime, TimeDelta, Utc};
+use parking_lot::{Mutex, RwLock};
 use proptest::prelude::*;
 use token_expiry_exporter::core::clock::Clock;
-use token_expiry_exporter::core::inventory::Inventory;
+use token_expiry_exporter::core::inventory::{Inventory, Policy};
 use token_expiry_exporter::core::outcome::Outcome;
-use token_expiry_exporter::core::token::Owner;
+use token_expiry_exporter::core::token::{Expiry, Owner};
 use token_expiry_exporter::exposition::exporter::{Build, ExporterMetrics};
 use token_expiry_exporter::exposition::families::FAMILIES;
 use token_expiry_exporter::exposition::page::Page;
@@ -157,6 +157,14 @@ fn scrape(page: &Page, format: Format) -> String {
     text
 }
 
+/// The page without compression, which has the size that is announced.
+fn plain(page: &Page, format: Format) -> String {
+    let (size, chunks) = page.plain(format);
+    let text = chunks.map(Result::unwrap).collect::<Vec<_>>().concat();
+    assert_eq!(text.len() as u64, size);
+    String::from_utf8(text).unwrap()
+}
+
 fn without_process_metrics(text: &str) -> String {
     text.lines().filter(|line| !line.contains("process_")).map(|line| format!("{line}\n")).collect()
 }
@@ -166,7 +174,7 @@ fn compressed_and_plain_page_are_equal_in_both_formats() {
     let (inventory, page) = page(Arc::new(sample_inventory::now));
     let rendered = render(&inventory.read(), Labels::default(), sample_inventory::now());
     for format in [Format::Text, Format::OpenMetrics] {
-        let plain = String::from_utf8(page.plain(format).unwrap()).unwrap();
+        let plain = plain(&page, format);
         assert_eq!(without_process_metrics(&scrape(&page, format)), without_process_metrics(&plain));
         assert_eq!(format == Format::Text, plain.starts_with(&rendered));
         assert_eq!(format == Format::OpenMetrics, plain.ends_with("# EOF\n"));
@@ -195,6 +203,151 @@ fn first_and_later_pages_are_complete() {
     for scraped in [first, scrape(&page, Format::Text)] {
         assert!(scraped.starts_with(&rendered));
     }
+}
+
+/// Something that happens to an inventory between two renderings.
+#[derive(Clone, Debug)]
+enum Change {
+    /// A collection of this source: the number of its tokens, and something that differs between them.
+    Collected(usize, u64, i64),
+    /// A reload with these sources.
+    Configured(Vec<usize>),
+    Labels(bool, bool),
+    /// Days that pass, or a clock that is set back.
+    Days(i64),
+}
+
+fn change() -> impl Strategy<Value = Change> {
+    let size = prop_oneof![4 => 0_u64..20, 1 => 400_u64..800];
+    prop_oneof![
+        6 => (0..SOURCES, size, -20_i64..60).prop_map(|(source, size, days)| Change::Collected(source, size, days)),
+        1 => prop::collection::btree_set(0..SOURCES, 0..SOURCES).prop_map(|set| Change::Configured(set.into_iter().collect())),
+        1 => any::<(bool, bool)>().prop_map(|(owner, email)| Change::Labels(owner, email)),
+        2 => (-10_i64..40).prop_map(Change::Days),
+    ]
+}
+
+const SOURCES: usize = 12;
+
+fn source_name(number: usize) -> String {
+    format!("source {number:03}")
+}
+
+fn configure(inventory: &mut Inventory, sources: impl IntoIterator<Item = usize>) {
+    let policy = |number| (source_name(number), sample_inventory::policy("p", &["l"]));
+    inventory.set_policy(sources.into_iter().map(policy).collect(), sample_inventory::configuration().1);
+}
+
+fn collect(inventory: &mut Inventory, source: usize, size: u64, days: i64, now: DateTime<Utc>) {
+    let tokens = (0..size).map(|number| {
+        let expires = now + TimeDelta::days(days + i64::try_from(number % 40).unwrap());
+        sample_inventory::token(&format!("{number}"), &format!("{number} at {days}"), Expiry::At(expires))
+    });
+    let outcome = Outcome {
+        listings: vec![sample_inventory::listing("l", tokens.collect())],
+        requests: [(200, size), (500, 1)].into(),
+        ..Outcome::default()
+    };
+    inventory.record(&source_name(source), outcome, now, now);
+}
+
+/// The text format as OpenMetrics, without its end marker.
+fn as_openmetrics(text: &str) -> String {
+    ["token_source_failures", "token_source_requests"].iter().fold(text.to_owned(), |text, counter| {
+        ["HELP", "TYPE"].iter().fold(text, |text, line| {
+            text.replace(&format!("# {line} {counter}_total "), &format!("# {line} {counter} "))
+        })
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
+
+    #[test]
+    fn joined_page_is_the_page_rendered_from_scratch(changes in prop::collection::vec(change(), 1..12)) {
+        let clock = Arc::new(Mutex::new(sample_inventory::now()));
+        let time = Arc::clone(&clock);
+        let mut inventory = Inventory::default();
+        configure(&mut inventory, 0..SOURCES);
+        let (inventory, page) = page_of(inventory, Arc::new(move || *time.lock()));
+        for change in changes {
+            let now = *clock.lock();
+            match change {
+                Change::Collected(source, size, days) => collect(&mut inventory.write(), source, size, days, now),
+                Change::Configured(sources) => configure(&mut inventory.write(), sources),
+                Change::Labels(owner, owner_email) => page.set_labels(Labels { owner, owner_email }),
+                Change::Days(days) => *clock.lock() += TimeDelta::days(days),
+            }
+            page.render().unwrap();
+            let rendered = render(&inventory.read(), page.labels(), *clock.lock());
+            for (format, rendered) in [(Format::Text, rendered.clone()), (Format::OpenMetrics, as_openmetrics(&rendered))] {
+                for scraped in [scrape(&page, format), plain(&page, format)] {
+                    let (tokens, exporter) = scraped.split_at(rendered.len().min(scraped.len()));
+                    prop_assert_eq!(tokens, &rendered);
+                    prop_assert!(exporter.starts_with("# HELP process_") , "{}", exporter);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn only_changed_sources_are_rendered_again() {
+    let mut inventory = Inventory::default();
+    configure(&mut inventory, 0..100);
+    (0..100).for_each(|source| collect(&mut inventory, source, 500, 100, sample_inventory::now()));
+    let clock = Arc::new(Mutex::new(sample_inventory::now()));
+    let time = Arc::clone(&clock);
+    let (inventory, page) = page_of(inventory, Arc::new(move || *time.lock()));
+    assert_eq!(page.token_renderings(), 100);
+    let renderings = || {
+        let before = page.token_renderings();
+        page.render().unwrap();
+        page.token_renderings() - before
+    };
+    assert_eq!(renderings(), 100, "compressed fast for the first scrape, and now well");
+    assert_eq!(renderings(), 0, "nothing changed");
+    let contains = |text: &str| scrape(&page, Format::Text).contains(text);
+    collect(&mut inventory.write(), 42, 501, 101, sample_inventory::now());
+    assert!(!contains("at 101"));
+    assert_eq!(renderings(), 1, "one source changed");
+    assert!(contains("at 101"));
+    assert_eq!(renderings(), 0);
+    *clock.lock() += TimeDelta::days(70);
+    assert_eq!(renderings(), 99, "the first tokens of all sources but one become due");
+    assert!(contains("source=\"source 041\",provider=\"p\",band=\"warning\"} 13\n"));
+    page.set_labels(Labels { owner: false, owner_email: false });
+    assert_eq!(renderings(), 100, "another setting");
+}
+
+/// Each source of a thousand tokens has parts of its own.
+#[test]
+fn page_of_many_sources_is_hardly_larger_than_that_of_one() {
+    let size = |sources: usize, tokens: u64| {
+        let mut inventory = Inventory::default();
+        let policy = sample_inventory::policy("p", &["l"]);
+        let names = (0..sources).map(|source| (source_name(source), Policy { token_limit: 100_000, ..policy.clone() }));
+        inventory.set_policy(names.collect(), Arc::new([]));
+        for source in 0..sources {
+            let tokens = (0..tokens).map(|number| {
+                let number = number + source as u64 * tokens;
+                let expires = sample_inventory::expires_in(i64::try_from(number % 400).unwrap());
+                let mut token =
+                    sample_inventory::token(&format!("token-{number}"), &format!("integration {number}"), expires);
+                token.owner = Some(Owner { name: Some(format!("Person {}", number % 500)), ..Owner::default() });
+                token.created_at = Some(sample_inventory::now() - TimeDelta::minutes(i64::try_from(number).unwrap()));
+                token
+            });
+            let listings = vec![sample_inventory::listing("l", tokens.collect())];
+            let outcome = Outcome { listings, ..Outcome::default() };
+            inventory.record(&source_name(source), outcome, sample_inventory::now(), sample_inventory::now());
+        }
+        let (_, page) = page_of(inventory, Arc::new(sample_inventory::now));
+        page.render().unwrap();
+        page.compressed(Format::Text).unwrap().concat().len()
+    };
+    let sizes = [size(1, 5_000), size(5, 1_000)];
+    assert!(sizes[1] * 100 < sizes[0] * 103, "{sizes:?}");
 }
 
 #[tokio::test(start_paused = true)]

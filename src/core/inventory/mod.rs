@@ -90,6 +90,11 @@ impl Inventory {
         self.sources.get(name).map(|state| &state.source)
     }
 
+    /// The number of tokens of every source, by name; expired and missing ones count until the next collection.
+    pub fn token_counts(&self) -> impl Iterator<Item = (String, usize)> {
+        self.sources.iter().map(|(name, state)| (name.clone(), state.entries.len()))
+    }
+
     /// What the source with this name was at its last change.
     pub fn revision(&self, name: &str) -> Option<Revision> {
         self.sources.get(name).map(|state| state.revision)

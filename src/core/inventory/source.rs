@@ -124,6 +124,11 @@ impl Source {
         self.credential_bands()?.at(now)
     }
 
+    /// When [`Self::credential_band`] changes.
+    pub fn credential_next_change(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        self.credential_bands()?.next_change(now).filter(|at| *at < DateTime::<Utc>::MAX_UTC)
+    }
+
     pub(super) fn credential_bands(&self) -> Option<Bands> {
         let expiry = self.credential_expiry?.timestamp()?;
         Some(Bands::for_expiry(expiry, self.policy.lead, TimeDelta::MAX))

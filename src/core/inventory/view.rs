@@ -64,7 +64,7 @@ impl SourceState {
     }
 
     pub(super) fn next_change(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        let of_credential = self.source.credential_bands().and_then(|bands| bands.next_change(now));
+        let of_credential = self.source.credential_next_change(now);
         let of_tokens = self.entries.iter().filter_map(|entry| entry.next_change(&self.source.policy, now));
         of_tokens.chain(of_credential).filter(|at| *at < DateTime::<Utc>::MAX_UTC).min()
     }

@@ -1,0 +1,154 @@
+//! The compressed samples of tokens, by family and group of sources. Only a group in which a source changed is rendered again.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use flate2::Compression;
+use parking_lot::RwLock;
+
+use super::Labels;
+use super::counts::TokenCounts;
+use super::groups;
+use super::gzip::GzipPart;
+use super::text::{Format, Writer};
+use super::tokens::FAMILIES;
+use crate::core::inventory::Inventory;
+
+/// How tokens are rendered. Parts that were rendered in another way are rendered again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Rendering {
+    pub(super) labels: Labels,
+    pub(super) level: Compression,
+}
+
+#[derive(Default)]
+pub(super) struct TokenParts {
+    /// In the order of the sources' names.
+    groups: Vec<Group>,
+    /// Sources rendered since the start.
+    renderings: u64,
+}
+
+/// Sources whose samples are compressed together.
+struct Group {
+    sources: Vec<Rendered>,
+    rendering: Rendering,
+    /// The parts are valid from here until the next change.
+    rendered_at: DateTime<Utc>,
+    next_change: Option<DateTime<Utc>>,
+    /// One of each family.
+    parts: Vec<GzipPart>,
+}
+
+/// One source of a group, as it was rendered.
+struct Rendered {
+    name: String,
+    /// Of its tokens.
+    revision: u64,
+    counts: Arc<TokenCounts>,
+}
+
+impl TokenParts {
+    /// Renders what has changed. Locks the inventory for one group at a time, so that a collection can be recorded in between:
+    /// what it changes is rendered the next time.
+    ///
+    /// # Errors
+    /// None in practice: the compressor writes to memory.
+    pub(super) fn update(
+        &mut self,
+        inventory: &RwLock<Inventory>,
+        rendering: Rendering,
+        now: DateTime<Utc>,
+    ) -> io::Result<()> {
+        let first_names: Vec<_> = self.groups.iter().filter_map(Group::first_name).cloned().collect();
+        let divided = groups::divide(&first_names, inventory.read().token_counts().collect());
+        let mut previous: BTreeMap<_, _> = first_names.into_iter().zip(std::mem::take(&mut self.groups)).collect();
+        for names in divided {
+            let inventory = inventory.read();
+            let known = names.first().and_then(|first| previous.remove(first));
+            let group = match known.filter(|group| group.is_current(&names, &inventory, rendering, now)) {
+                Some(group) => group,
+                None => {
+                    self.renderings += names.len() as u64;
+                    Group::render(names, &inventory, rendering, now)?
+                }
+            };
+            self.groups.push(group);
+        }
+        Ok(())
+    }
+
+    /// The parts, each family after its header.
+    ///
+    /// # Errors
+    /// None in practice: the compressor writes to memory.
+    pub(super) fn join(&self) -> io::Result<Vec<GzipPart>> {
+        let mut joined = Vec::new();
+        for (number, family) in FAMILIES.iter().enumerate() {
+            let parts = self.groups.iter().filter_map(|group| group.parts.get(number)).filter(|part| !part.is_empty());
+            let mut parts = parts.peekable();
+            if parts.peek().is_some() {
+                // In both formats the same, as these are gauges.
+                let header = Writer::header_part(family.family, Format::Text)?;
+                joined.push(GzipPart::join(std::iter::once(&header).chain(parts)));
+            }
+        }
+        Ok(joined)
+    }
+
+    /// How many tokens each source has, by its name.
+    pub(super) fn counts(&self) -> BTreeMap<&str, Arc<TokenCounts>> {
+        let sources = self.groups.iter().flat_map(|group| &group.sources);
+        sources.map(|source| (source.name.as_str(), Arc::clone(&source.counts))).collect()
+    }
+
+    /// When a part changes without a collection.
+    pub(super) fn next_change(&self) -> Option<DateTime<Utc>> {
+        self.groups.iter().filter_map(|group| group.next_change).min()
+    }
+
+    pub(super) fn renderings(&self) -> u64 {
+        self.renderings
+    }
+}
+
+impl Group {
+    fn first_name(&self) -> Option<&String> {
+        self.sources.first().map(|source| &source.name)
+    }
+
+    fn is_current(&self, names: &[String], inventory: &Inventory, rendering: Rendering, now: DateTime<Utc>) -> bool {
+        let is_current = |source: &Rendered| {
+            inventory.revision(&source.name).is_some_and(|revision| revision.tokens == source.revision)
+        };
+        self.rendering == rendering
+            && self.rendered_at <= now
+            && self.next_change.is_none_or(|at| now < at)
+            && self.sources.iter().map(|source| &source.name).eq(names)
+            && self.sources.iter().all(is_current)
+    }
+
+    fn render(names: Vec<String>, inventory: &Inventory, rendering: Rendering, now: DateTime<Utc>) -> io::Result<Self> {
+        let mut writers: Vec<_> =
+            FAMILIES.iter().map(|family| Writer::samples_of(family.family, rendering.level)).collect();
+        let mut sources = Vec::with_capacity(names.len());
+        let mut next_change: Option<DateTime<Utc>> = None;
+        for name in names {
+            let mut counts = TokenCounts::default();
+            for view in inventory.source_tokens(&name, now) {
+                counts.add(&view);
+                for (writer, family) in writers.iter_mut().zip(&FAMILIES) {
+                    (family.write)(writer, &view, rendering.labels);
+                }
+            }
+            let change = inventory.source_next_change(&name, now);
+            next_change = next_change.into_iter().chain(change).min();
+            let revision = inventory.revision(&name).unwrap_or_default().tokens;
+            sources.push(Rendered { name, revision, counts: Arc::new(counts) });
+        }
+        let parts = writers.into_iter().map(Writer::into_part).collect::<io::Result<_>>()?;
+        Ok(Self { sources, rendering, rendered_at: now, next_change, parts })
+    }
+}
