@@ -312,3 +312,123 @@ mod hostile {
         assert_eq!(run("map(.id | tostring) | add | length", &rows), Ok(vec!["88890".into()]));
     }
 }
+
+mod without_jq {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn scope(test: impl FnOnce(&ExpressionScope<'_>)) {
+        let names: Vec<String> = ["group", "user", "user"].map(String::from).into();
+        test(&ExpressionScope { settings: &["admin".into(), "days".into()], maps: &["users".into()], names: &names });
+    }
+
+    fn is_direct(code: &str) -> bool {
+        let mut result = false;
+        scope(|scope| {
+            let expression = Expression::compile("test", code, scope).unwrap();
+            result = matches!(expression.0.program, Program::Direct(_));
+        });
+        result
+    }
+
+    /// Keys that exist in the values below, and one that does not.
+    fn key() -> impl Strategy<Value = String> {
+        prop::sample::select(vec!["a", "b", "key with space", "é", "z"]).prop_map(String::from)
+    }
+
+    fn json_value() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            (-2_i64..3).prop_map(Value::from),
+            prop::sample::select(vec![0.0, 1.0, 1.5, -1.0]).prop_map(Value::from),
+            prop::sample::select(vec!["", "a", "b", "é", "1"]).prop_map(Value::from),
+        ];
+        leaf.prop_recursive(4, 24, 4, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                prop::collection::hash_map(key(), inner, 0..4).prop_map(|map| Value::Object(map.into_iter().collect())),
+            ]
+        })
+    }
+
+    fn step() -> impl Strategy<Value = String> {
+        let step = prop_oneof![
+            4 => prop::sample::select(vec![".a", ".b", ".z"]).prop_map(String::from),
+            1 => key().prop_map(|key| format!("[{}]", Value::from(key))),
+            1 => key().prop_map(|key| format!(".{}", Value::from(key))),
+            1 => (0_u8..3).prop_map(|index| format!("[{index}]")),
+            1 => Just("[null]".to_owned()),
+            1 => Just("[\"\\u0061\"]".to_owned()),
+        ];
+        (step, prop::bool::weighted(0.2))
+            .prop_map(|(step, optional)| format!("{step}{}", if optional { "?" } else { "" }))
+    }
+
+    fn path() -> impl Strategy<Value = String> {
+        let head =
+            prop::sample::select(vec![".", "$body", "$user", "$group", "$settings.days", "$maps.users", "$rows"]);
+        (head, prop::collection::vec(step(), 0..4)).prop_map(|(head, steps)| {
+            let steps = steps.concat();
+            // `.` and a field are written with one dot.
+            if head == "." && steps.starts_with('.') { steps } else { format!("{head}{steps}") }
+        })
+    }
+
+    fn expression() -> impl Strategy<Value = String> {
+        let constants = vec!["\"\"", "\"a\"", "\"b\\n\"", "null", "true", "false", "0", "1", "12"];
+        let leaf = prop_oneof![4 => path(), 1 => prop::sample::select(constants).prop_map(String::from)];
+        leaf.prop_recursive(3, 8, 2, |inner| {
+            (inner.clone(), prop::sample::select(vec!["|", "//", "==", "!="]), inner)
+                .prop_map(|(left, operator, right)| format!("({left} {operator} {right})"))
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 4096, ..ProptestConfig::default() })]
+
+        #[test]
+        fn direct_expression_yields_the_values_of_jq(
+            code in expression(), [input, body, group, user] in [json_value(), json_value(), json_value(), json_value()],
+        ) {
+            let [input, body, group, user] = [input, body, group, user].map(value);
+            let variables = Variables { body, names: vec![group, value(json!("hidden")), user], ..variables() };
+            let (mut direct, mut jq) = (None, None);
+            scope(|scope| {
+                direct = Some(Expression::compile("test", &code, scope).unwrap());
+                jq = Some(Expression::compile_as("test", &code, scope, |_, _| None).unwrap());
+            });
+            let (direct, jq) = (direct.unwrap(), jq.unwrap());
+            prop_assert!(code.contains('?') || matches!(direct.0.program, Program::Direct(_)), "{}", code);
+            prop_assert!(matches!(jq.0.program, Program::Jq(..)));
+            let shown = |result: Result<Vec<Val>, Unreadable>| result.map(|values| format!("{values:?}"));
+            prop_assert_eq!(shown(direct.run(&variables, input.clone())), shown(jq.run(&variables, input.clone())), "{}", code);
+            prop_assert_eq!(direct.first(&variables, input.clone()), jq.first(&variables, input.clone()));
+            prop_assert_eq!(direct.truth(&variables, input.clone()), jq.truth(&variables, input));
+        }
+    }
+
+    #[test]
+    fn expressions_with_a_loop_or_a_function_need_jq() {
+        for code in [".a", ".", ".a.b[\"c\"]?", ".errors[0].code == \"X\"", "(.a // .b) | .c", "\"text\"", "$user.name"]
+        {
+            assert!(is_direct(code), "{code}");
+        }
+        for code in [
+            ".a[]",
+            ".[1:]",
+            "..",
+            ".a + 1",
+            ".a | tostring",
+            "\"\\(.a)\"",
+            ".[.a]",
+            ".a, .b",
+            "-1",
+            "1.5",
+            ".a == .b?",
+        ] {
+            assert!(!is_direct(code), "{code}");
+        }
+    }
+}
