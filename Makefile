@@ -113,7 +113,13 @@ fuzz: ## run each fuzzer for FUZZ_SECONDS (180); the table of docs/security.md
 	fuzz/run.py $(or $(FUZZ_SECONDS),180)
 
 .PHONY: bench
-bench: ## time and memory of a collection of 10,000 tokens, compared with only fetching them
+bench: ## from 10 to 1,000,000 tokens, beside nginx, Pushgateway, the Python client and node_exporter; the tables of docs/performance.md
+	tests/tools/install.sh rivals
+	cargo build --locked --profile dist
+	benches/growth.py target/dist/token-expiry-exporter --json target/bench.json --docs
+
+.PHONY: bench-collect
+bench-collect: ## time and memory of a collection of 10,000 tokens, compared with only fetching them
 	cargo bench --locked --profile dist --bench collect
 
 .PHONY: soak
@@ -129,7 +135,7 @@ bench-rules: ## evaluation time of the alerts in Prometheus at 100,000 tokens; t
 .PHONY: bench-scale
 bench-scale: ## memory and CPU time at 100,000 and 1,000,000 tokens compared with their goals; fails if one is missed
 	cargo build --locked --features object-store --profile dist
-	benches/scale.py target/dist/token-expiry-exporter --json target/bench-scale.json
+	benches/scale.py target/dist/token-expiry-exporter --json target/bench-scale.json --docs
 
 .PHONY: bench-dashboards
 bench-dashboards: ## query time of the dashboards at 10,000 tokens; the table of docs/dashboards.md

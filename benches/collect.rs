@@ -1,5 +1,5 @@
 //! Time and memory of one collection: the exporter as a separate process against a local server, compared with only fetching
-//! the same pages. Run by `make bench`; `EXPORTER` measures another program. Machines differ, so times are also ratios.
+//! the same pages. Run by `make bench-collect`; `EXPORTER` measures another program. Machines differ, so times are also ratios.
 //!
 //! The promise: 10,000 tokens in less than 5 s and 60 MiB of memory.
 

@@ -10,10 +10,9 @@ collector expose the same metrics.
 """
 
 import argparse
+import http.client
 import json
-import os
 import pathlib
-import shutil
 import socket
 import statistics
 import sys
@@ -264,8 +263,6 @@ class Textfile(Rival):
 
 
 def put(port, path, body):
-    import http.client
-
     connection = http.client.HTTPConnection("127.0.0.1", port)
     connection.request("PUT", path, body)
     response = connection.getresponse()
@@ -285,7 +282,8 @@ def compare(rival, text, tokens):
             started = time.monotonic()
             for source, page in pages.items():
                 rival.load(port, source, page)
-            # The first scrape may read what was handed over.
+            # Pushgateway takes it in later, and the textfile collector at each scrape.
+            process.wait_until_quiet()
             body = process.get("/metrics", "identity")[2]
             assert body.count(b"\ntoken_expiry_timestamp_seconds{") == tokens, "not all tokens exposed"
             return {"seconds": time.monotonic() - started}

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Memory and CPU time of one exporter with up to a million tokens, compared with their goals.
 
-    benches/scale.py PROGRAM [--no-goals] [--json FILE] [--only TEXT]
+    benches/scale.py PROGRAM [--no-goals] [--json FILE] [--docs] [--only TEXT]
 
 A provider on this machine responds as Atlassian does, in pages of 1,000. Each case runs three collections: the peak memory is
 cleared before each of them, and the third one follows data that did not change. `plain` data repeat owners and dates; `varied`
@@ -19,9 +19,12 @@ import pathlib
 import re
 import tempfile
 
-from harness.process import Exporter, Provider, Scraper, count_tokens, inflate
+from harness.process import Exporter, Provider, Scraper, count_tokens, inflate, usage
 from harness.provider import plain, varied
+from harness.report import machine, replace_part, table
 
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+PAGE = "docs/performance.md"
 ROUNDS = 3
 REPEATS = 3
 # The time over which the sources' collections start, as after a start of the exporter.
@@ -39,21 +42,6 @@ CASES = [
 ]
 # A peak that grows by more than this from the second collection to the third is not flat.
 FLAT = 1.05
-
-
-def usage(exporter, action):
-    """What the exporter uses for an action, until it is idle again."""
-    exporter.clear_peak()
-    cpu, written = exporter.cpu(), exporter.written()
-    result = action()
-    exporter.wait_until_quiet()
-    return {
-        "cpu": exporter.cpu() - cpu,
-        "written": exporter.written() - written,
-        "peak": exporter.memory("VmHWM"),
-        "settled": exporter.memory("VmRSS"),
-        **(result or {}),
-    }
 
 
 def collection(exporter, provider, sources, scraped):
@@ -103,8 +91,7 @@ def expiry_shown(packed, token):
 def measure(program, tokens, sources, data):
     # A quarter of the interval limits the pause between saves: with 40 s the pause is as long as with the default interval.
     interval = "40s" if sources > 1 else "10s"
-    target = pathlib.Path(__file__).parent.parent / "target"
-    with tempfile.TemporaryDirectory(dir=target) as directory, Provider(tokens, sources, data) as provider:
+    with tempfile.TemporaryDirectory(dir=ROOT / "target") as directory, Provider(tokens, sources, data) as provider:
         with Exporter(program, directory, provider, [interval] * sources) as exporter:
             rounds = []
             provider.wait_for_collections(exporter, sources)
@@ -182,18 +169,12 @@ def details(name, result):
         ]
 
 
-def show(header, rows):
-    print("| " + " | ".join(header) + " |\n|" + "---|" * len(header))
-    for row in rows:
-        print("| " + " | ".join(row) + " |")
-    print(flush=True)
-
-
 def main():
     arguments = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     arguments.add_argument("program")
     arguments.add_argument("--no-goals", action="store_true", help="do not fail if a goal is missed")
     arguments.add_argument("--json", type=pathlib.Path, help="write the measurements to this file")
+    arguments.add_argument("--docs", action="store_true", help=f"write the goals to {PAGE}")
     arguments.add_argument("--only", default="", help="run the cases whose name contains this")
     options = arguments.parse_args()
     results, rows = {}, []
@@ -201,7 +182,7 @@ def main():
         if options.only not in name:
             continue
         result = results[name] = measure(options.program, tokens, sources, data)
-        show(["case", "collection", "peak", "settled", "CPU", "written", "slowest scrape"], details(name, result))
+        print(table(["case", "collection", "peak", "settled", "CPU", "written", "slowest scrape"], details(name, result)))
         print(
             f"page {result['page'] / 1e6:.1f} MB compressed, stored {result['stored'] / 1e6:.1f} MB; start: first byte "
             f"{result['first']:.2f} s, ready {result['ready']:.2f} s, CPU {result['start_cpu']:.2f} s\n",
@@ -209,8 +190,11 @@ def main():
         )
         rows += compare(name, goals, result)
     if options.json:
-        options.json.write_text(json.dumps(results, indent=1) + "\n")
-    show(["", "goal", "now", "met"], [[what, goal, now, "yes" if met else "**no**"] for what, goal, now, met in rows])
+        options.json.write_text(json.dumps({"machine": machine(), "cases": results}, indent=1) + "\n")
+    goals = table(["", "goal", "now", "met"], [[what, goal, now, "yes" if met else "**no**"] for what, goal, now, met in rows])
+    print(goals)
+    if options.docs:
+        replace_part(ROOT / PAGE, "goals", f"{goals}\nMeasured on {machine()}.\n")
     missed = sum(not met for *_, met in rows)
     print(f"{len(rows) - missed} of {len(rows)} goals met")
     return 1 if missed and not options.no_goals else 0

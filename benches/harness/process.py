@@ -210,3 +210,18 @@ class Exporter(Process):
 
         body = wait_for(responds, "first page", 0.002)
         return first, time.monotonic() - self.started, body
+
+
+def usage(exporter, action):
+    """What the exporter uses for an action, until it is idle again."""
+    exporter.clear_peak()
+    cpu, written = exporter.cpu(), exporter.written()
+    result = action()
+    exporter.wait_until_quiet()
+    return {
+        "cpu": exporter.cpu() - cpu,
+        "written": exporter.written() - written,
+        "peak": exporter.memory("VmHWM"),
+        "settled": exporter.memory("VmRSS"),
+        **(result or {}),
+    }

@@ -2,7 +2,7 @@
 # Installs the tools of the tests, pinned, into .tools/ of the checkout. Each tool is installed once. Outside of .tools/ it
 # changes only APT's package lists, the templates of Alertmanager, and with `shells` and `chromium` the installed packages.
 #
-#   tests/tools/install.sh TOOL…      prometheus | newest | openbao | prism | moto | azurite | smtp | readers | deny | sbom | fuzz | helm | kubernetes-validate | chromium | docker | machine | lint | shells
+#   tests/tools/install.sh TOOL…      prometheus | newest | openbao | prism | moto | azurite | smtp | readers | deny | sbom | fuzz | helm | kubernetes-validate | chromium | docker | machine | lint | rivals | shells
 set -euo pipefail
 script=$(realpath "$0")
 cd "$(dirname "$script")/../.."
@@ -39,6 +39,9 @@ SHELLCHECK=0.11.0.1
 CHECK_JSONSCHEMA=0.39.0
 FISH=3.6.0-3.1+deb12u1
 ZSH=5.9-4+b15
+PUSHGATEWAY=1.5.1-2+b5
+NODE_EXPORTER=1.5.0-1+b6
+PROMETHEUS_CLIENT=0.26.0
 
 # Debian's Alertmanager reads its default templates only from here.
 TEMPLATES=/usr/share/prometheus/alertmanager
@@ -209,6 +212,15 @@ lint() {
   ln -sf ../python/bin/{hadolint,zizmor,shellcheck,check-jsonschema} .tools/bin/
 }
 
+# Other ways to serve metrics, for `make bench`. nginx is not pinned: a security update removes the previous version.
+rivals() {
+  unpack nginx
+  unpack prometheus-pushgateway "$PUSHGATEWAY"
+  unpack prometheus-node-exporter "$NODE_EXPORTER"
+  pip_install "prometheus-client==$PROMETHEUS_CLIENT"
+  .tools/nginx/usr/sbin/nginx -v >&2
+}
+
 # Installed, unless they are there: both load modules and functions from fixed paths.
 shells() {
   if has_shells; then return; fi
@@ -236,7 +248,7 @@ installed() {
 }
 
 for tool in "$@"; do
-  case $tool in prometheus | newest | openbao | prism | moto | azurite | smtp | readers | deny | sbom | fuzz | helm | kubernetes-validate | chromium | docker | machine | lint | shells) ;; *) say "unknown tool: $tool" && exit 2 ;; esac
+  case $tool in prometheus | newest | openbao | prism | moto | azurite | smtp | readers | deny | sbom | fuzz | helm | kubernetes-validate | chromium | docker | machine | lint | rivals | shells) ;; *) say "unknown tool: $tool" && exit 2 ;; esac
   if installed "$tool"; then continue; fi
   say "installing $tool into .tools/"
   "$tool"
