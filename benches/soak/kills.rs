@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::Utc;
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
-use token_expiry_exporter::storage::decode;
+use token_expiry_exporter::storage::Store;
 
 use crate::report::Row;
 use crate::restarts::{command, config_dir};
@@ -33,7 +33,7 @@ pub(crate) async fn run(seed: u64, kills: u64) -> Vec<Row> {
         let earlier = stub.org("main", |org| org.lists);
         let mut exporter = command(dir.path(), port).stderr(std::process::Stdio::null()).spawn().unwrap();
         let scrape = async || {
-            let page = client.get(&url).send().await.ok()?.text().await.ok()?;
+            let page = client.get(&url).send().await.ok()?.error_for_status().ok()?.text().await.ok()?;
             let shown = samples(&page, "token_expiry_timestamp_seconds");
             Some(list_number(shown.iter().map(|token| token.label("token_name"))))
         };
@@ -51,13 +51,11 @@ pub(crate) async fn run(seed: u64, kills: u64) -> Vec<Row> {
         }
         exporter.kill().unwrap();
         exporter.wait().unwrap();
-        let file = dir.path().join("inventory/inventory.json");
-        let stored = std::fs::read(file).ok().map(|bytes| decode::<serde_json::Value>(&bytes));
-        match stored {
+        let stored = Store::new(dir.path().join("inventory")).load("main");
+        match stored.tokens.filter(|_| stored.problems.is_empty()) {
             None => unreadable += u64::from(kill > 0),
-            Some(Err(_)) => unreadable += 1,
-            Some(Ok(content)) => {
-                let tokens = content["sources"]["main"]["tokens"].as_array().unwrap();
+            Some(tokens) => {
+                let tokens: Vec<_> = tokens.iter().map(|token| serde_json::to_value(token).unwrap()).collect();
                 let (count, stored) = list_number(tokens.iter().map(|entry| entry["token"]["name"].as_str().unwrap()));
                 lost += u64::from(count != TOKENS as usize);
                 // Only lists that this process collected.

@@ -5,11 +5,10 @@ use std::time::{Duration, Instant};
 
 use chrono::Utc;
 use reqwest::Client;
-use token_expiry_exporter::storage::decode;
 
 use crate::report::Row;
 use crate::stub_provider::{Org, ProviderFault, StubProvider};
-use crate::test_servers::{Server, free_port, metrics, samples, wait_for};
+use crate::test_servers::{Server, free_port, metrics, persisted, samples, wait_for};
 
 /// The promise, in seconds: from the start of the process to the last byte of a complete scrape.
 const MAX_SECONDS: f64 = 1.0;
@@ -32,12 +31,6 @@ pub(crate) fn config_dir(config: &str) -> tempfile::TempDir {
     dir
 }
 
-/// The number of tokens in the persisted inventory.
-fn persisted_tokens(dir: &std::path::Path) -> Option<usize> {
-    let content: serde_json::Value = decode(&std::fs::read(dir.join("inventory/inventory.json")).ok()?).unwrap();
-    Some(content["sources"]["main"]["tokens"].as_array()?.len())
-}
-
 /// Status and compressed body of a response.
 async fn get(client: &Client, url: &str) -> Option<(u16, Vec<u8>)> {
     let response = client.get(url).header("Accept-Encoding", "gzip").send().await.ok()?;
@@ -56,10 +49,12 @@ async fn measure(tokens: u32) -> Row {
         (token_count(&metrics(&exporter).await) == tokens as usize).then_some(())
     })
     .await;
-    wait_for("the file", timeout, || async { (persisted_tokens(dir.path())? == tokens as usize).then_some(()) }).await;
+    let inventory = dir.path().join("inventory");
+    let is_saved = || async { (persisted(&inventory, "main")?.len() == tokens as usize).then_some(()) };
+    wait_for("the file", timeout, is_saved).await;
     drop(exporter);
     stub.org("main", |org| org.fault = Some(ProviderFault::Silence));
-    let megabytes = std::fs::metadata(dir.path().join("inventory/inventory.json")).unwrap().len() as f64 / 1e6;
+    let megabytes = std::fs::metadata(inventory.join("inventory-main.tokens")).unwrap().len() as f64 / 1e6;
 
     // Create the client before the measurement starts.
     let client = Client::builder().no_proxy().no_gzip().build().unwrap();

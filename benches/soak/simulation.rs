@@ -3,6 +3,7 @@
 //! a model, the simplest implementation of the same rules.
 
 use std::collections::BTreeMap;
+use std::io::Cursor;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -14,12 +15,12 @@ use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use token_expiry_exporter::collector::{Collector, SourceJob, Timing};
 use token_expiry_exporter::core::failure::{Failure, Reason};
-use token_expiry_exporter::core::inventory::{Inventory, Policy, SharedInventory, Snapshot};
+use token_expiry_exporter::core::inventory::{Inventory, Policy, SharedInventory};
 use token_expiry_exporter::core::lead::{Band, Lead};
 use token_expiry_exporter::core::outcome::{Gap, ListingResult, Outcome, Path, ScopeResult};
 use token_expiry_exporter::core::token::{Expiry, LastUse, Token};
 use token_expiry_exporter::providers::Source;
-use token_expiry_exporter::storage::{decode, encode};
+use token_expiry_exporter::storage::encoding::{decode_state, encode_state, read_tokens, write_tokens};
 use tokio::time::{Instant, sleep};
 
 use crate::report::Row;
@@ -304,10 +305,9 @@ async fn simulate(seed: u64, days: u64) -> (Counts, u64, u64) {
         compare(&inventory.read(), &providers, clock(), &mut counts);
         if rng.random_bool(0.1) {
             collector.stop().await;
-            let stored = encode(&inventory.read().snapshot(), clock()).unwrap();
             let mut next = Inventory::default();
             next.set_policy(policies(), Arc::new([]));
-            next.restore(decode::<Snapshot<'static>>(&stored).unwrap());
+            restore(&mut next, &inventory.read(), clock());
             inventory = Arc::new(RwLock::new(next));
             compare(&inventory.read(), &providers, clock(), &mut counts);
             collector = Collector::new(Arc::clone(&inventory), timing.clone());
@@ -318,6 +318,18 @@ async fn simulate(seed: u64, days: u64) -> (Counts, u64, u64) {
     let sum =
         |of: fn(&ProviderState) -> u64| providers.iter().map(|(_, provider)| of(&provider.state.lock().unwrap())).sum();
     (counts, sum(|state| state.collections), sum(|state| state.failures))
+}
+
+/// Restores what another process has stored.
+fn restore(next: &mut Inventory, previous: &Inventory, now: DateTime<Utc>) {
+    for (name, _) in previous.sources() {
+        let Some(source) = previous.stored(name) else { continue };
+        let state = encode_state(&source.state, now).unwrap();
+        let mut tokens = Cursor::new(Vec::new());
+        write_tokens(&mut tokens, &source.tokens).unwrap();
+        let tokens = read_tokens(&tokens.into_inner()[..], u64::MAX).unwrap();
+        next.restore(name, Some(decode_state(&state).unwrap()), Some(tokens));
+    }
 }
 
 pub(crate) fn run(seed: u64, days: u64) -> Vec<Row> {

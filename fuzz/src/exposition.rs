@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use chrono::TimeDelta;
 
-use token_expiry_exporter::core::inventory::{Inventory, Policy, Snapshot};
+use token_expiry_exporter::core::inventory::{Inventory, Policy, StoredState, StoredTokens};
 use token_expiry_exporter::core::lead::Lead;
 use token_expiry_exporter::core::outcome::{ListingResult, Outcome, Path, ScopeResult};
 use token_expiry_exporter::core::token::{Expiry, LastUse, Owner, Token};
@@ -27,10 +27,10 @@ pub fn round_trip(input: &[u8]) {
     check(&inventory);
 }
 
-/// The exposition of a restored inventory.
-pub(super) fn restored(snapshot: Snapshot<'_>) {
-    let mut inventory = inventory_with(&["gitlab", "vault", "fuzzed"]);
-    inventory.restore(snapshot);
+/// The exposition of a restored source.
+pub(super) fn restored(state: Option<StoredState>, tokens: StoredTokens) {
+    let mut inventory = inventory_with(&["fuzzed"]);
+    inventory.restore("fuzzed", state, Some(tokens));
     check(&inventory);
 }
 

@@ -15,7 +15,9 @@ use http::header::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Value, json};
 use token_expiry_exporter::config::{self, Environment};
 use token_expiry_exporter::core::failure::Reason;
-use token_expiry_exporter::core::inventory::Snapshot;
+use token_expiry_exporter::core::inventory::{
+    FormerInventory, StoredSource, StoredState, StoredToken, StoredTokens, TokensBuilder,
+};
 use token_expiry_exporter::core::time::{TimeFormat, Unit, parse_duration, parse_timestamp};
 use token_expiry_exporter::core::token::Expiry;
 use token_expiry_exporter::http::{page_guard, quota, retry};
@@ -23,7 +25,7 @@ use token_expiry_exporter::providers::language::{compile, value};
 use token_expiry_exporter::providers::native::files::content;
 use token_expiry_exporter::schema::diagnostic::{Diagnostics, SourceText};
 use token_expiry_exporter::server::access::settings::Settings;
-use token_expiry_exporter::storage;
+use token_expiry_exporter::storage::encoding::{self, ReadError};
 use url::Url;
 
 /// A target by name, which is also the name of its corpus. It panics if an invariant does not hold.
@@ -156,26 +158,70 @@ pub fn rate_limit(input: &[u8]) {
     }
 }
 
-/// A persisted inventory: what was read is written back unchanged, and can be exposed.
+/// A persisted source, also of earlier formats: what was read is written back unchanged, and can be exposed.
 pub fn storage(input: &[u8]) {
-    check_stored(storage::decode::<Snapshot<'_>>(input));
-    // Most inputs fail at the checksum; this reaches the parser of the content.
+    check_former(encoding::decode_former(input));
+    check_state(encoding::decode_state(input));
+    check_tokens(encoding::read_tokens(input, MAX_TEXT));
+    // Most inputs fail at the checksum; this reaches the parsers of the content.
     if let Ok(content) = serde_json::from_slice::<Value>(input)
-        && let Ok(encoded) = storage::encode(&content, now())
+        && let Ok(encoded) = encoding::encode_state(&content, now())
     {
-        check_stored(storage::decode::<Snapshot<'_>>(&encoded));
+        check_state(encoding::decode_state(&encoded));
+        let former = String::from_utf8_lossy(&encoded).replacen("\"format\":3", "\"format\":2", 1);
+        check_former(encoding::decode_former(former.as_bytes()));
+    }
+    let lines = input.split(|byte| *byte == b'\n').map_while(|line| serde_json::from_slice::<StoredToken>(line).ok());
+    let mut tokens = TokensBuilder::default();
+    lines.for_each(|token| tokens.push(token));
+    check_tokens(Ok(tokens.build("gitlab".to_owned())));
+}
+
+/// The maximum length of the text of tokens that is read.
+const MAX_TEXT: u64 = 1 << 20;
+
+fn check_former(read: Result<FormerInventory, ReadError>) {
+    match read {
+        Ok(former) => {
+            for (_, StoredSource { state, tokens }) in former.into_sources() {
+                check_state(Ok(state.clone()));
+                check_tokens(Ok(tokens.clone()));
+                exposition::restored(Some(state), tokens);
+            }
+        }
+        Err(why) => assert!(!why.to_string().is_empty()),
     }
 }
 
-fn check_stored(read: Result<Snapshot<'_>, String>) {
+fn check_state(read: Result<StoredState, ReadError>) {
     match read {
-        Ok(snapshot) => {
-            let Ok(written) = storage::encode(&snapshot, now()) else { panic!("cannot encode what was decoded") };
-            let Ok(again) = storage::decode::<Snapshot<'_>>(&written) else { panic!("cannot decode what was encoded") };
-            assert_eq!(json!(again), json!(snapshot));
-            exposition::restored(snapshot);
+        Ok(state) => {
+            let Ok(written) = encoding::encode_state(&state, now()) else { panic!("cannot encode what was decoded") };
+            let Ok(again) = encoding::decode_state::<StoredState>(&written) else {
+                panic!("cannot decode what was encoded")
+            };
+            assert_eq!(json!(again), json!(state));
+            exposition::restored(Some(state), TokensBuilder::default().build("gitlab".to_owned()));
         }
-        Err(why) => assert!(!why.is_empty()),
+        Err(why) => assert!(!why.to_string().is_empty()),
+    }
+}
+
+fn check_tokens(read: Result<StoredTokens, ReadError>) {
+    match read {
+        Ok(tokens) => {
+            let mut written = io::Cursor::new(Vec::new());
+            let Ok(()) = encoding::write_tokens(&mut written, &tokens) else {
+                panic!("cannot encode what was decoded")
+            };
+            let Ok(again) = encoding::read_tokens(&written.into_inner()[..], u64::MAX) else {
+                panic!("cannot decode what was encoded")
+            };
+            let values = |tokens: &StoredTokens| tokens.iter().map(|token| json!(token)).collect::<Vec<_>>();
+            assert_eq!(values(&again), values(&tokens));
+            exposition::restored(None, tokens);
+        }
+        Err(why) => assert!(!why.to_string().is_empty()),
     }
 }
 

@@ -134,7 +134,11 @@ pub async fn run(
     let program = Arc::new(program.map_err(|error| RunError::Internal(error.to_string()))?);
     let inventory = SharedInventory::default();
     let persistence = options.storage.map(|path| Persistence::new(&path, &inventory, &program, &clock));
-    let restored = persistence.as_ref().map_or(Ok(false), |persistence| persistence.restore(&setup))?;
+    if let Some(persistence) = &persistence {
+        persistence.lock()?;
+        persistence.restore(&setup);
+    }
+    let restored = persistence.is_some();
     // The first page has the restored tokens, so that readiness may be reported at once.
     let ready = Arc::new(AtomicBool::new(restored && is_known(&inventory)));
     let page = Arc::new(Page::new(Arc::clone(&inventory), setup.labels, Arc::clone(&program), Arc::clone(&clock))?);

@@ -1,9 +1,14 @@
-//! The persisted inventory: restored at the start, saved after each change and at shutdown.
+//! The persisted inventory: restored at the start, each source saved after its changes and at shutdown.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::sync::{oneshot, watch};
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep};
@@ -12,9 +17,9 @@ use tracing::{error, info, warn};
 use super::RunError;
 use super::setup::Setup;
 use crate::core::clock::Clock;
-use crate::core::inventory::{SharedInventory, Snapshot};
+use crate::core::inventory::{Revision, SharedInventory, StoredSource};
 use crate::exposition::exporter::ExporterMetrics;
-use crate::storage::{Loaded, Lock, Store, encode};
+use crate::storage::{LoadedSource, Lock, Problem, Store};
 
 /// After a save, the next one waits this multiple of its duration: at most a twentieth of the time goes into saving, however
 /// large the file and slow the disk. Otherwise a change is saved at once.
@@ -36,6 +41,16 @@ pub(super) struct Persistence {
     inventory: SharedInventory,
     program: Arc<ExporterMetrics>,
     clock: Clock,
+    saved: Arc<Mutex<Saved>>,
+}
+
+/// What is on disk.
+#[derive(Default)]
+struct Saved {
+    /// The revision of each source.
+    revisions: BTreeMap<String, Revision>,
+    /// The sources at the last removal of other files.
+    retained: BTreeSet<String>,
 }
 
 impl Persistence {
@@ -51,53 +66,103 @@ impl Persistence {
             inventory: Arc::clone(inventory),
             program: Arc::clone(program),
             clock: Arc::clone(clock),
+            saved: Arc::default(),
         }
     }
 
-    /// Locks the directory and restores the inventory, except sources that are no longer configured. Whether there was one. An
-    /// unusable directory or file is logged and counted, not an error: the exporter works without it, and saving retries.
+    /// Locks the directory. An unusable one is logged and counted, not an error: the exporter works without it, and saving retries.
     ///
     /// # Errors
     /// If another process has locked the directory.
-    pub(super) fn restore(&self, setup: &Setup) -> Result<bool, RunError> {
-        let file = self.store.file();
-        let file = file.display();
+    pub(super) fn lock(&self) -> Result<(), RunError> {
         match self.store.lock() {
             Ok(Lock::Acquired) => {}
             Ok(Lock::Taken) => return Err(RunError::StorageInUse(self.directory.clone())),
             Ok(Lock::Unsupported(why)) => {
-                warn!(%file, "cannot lock the storage path; another process could write to it: {why}");
+                let directory = self.directory.display();
+                warn!(%directory, "cannot lock the storage path; another process could write to it: {why}");
             }
             Err(unusable) => {
                 self.program.storage_failed();
                 error!("cannot use the storage path; the inventory is not persisted: {unusable}");
             }
         }
-        match self.store.load::<Snapshot<'static>>() {
-            Ok(Loaded::Found(snapshot)) => {
-                let mut inventory = self.inventory.write();
-                inventory.set_policy(setup.policies.clone(), Arc::clone(&setup.rules));
-                inventory.restore(snapshot);
-                inventory.update_states((self.clock)());
-                info!(%file, "inventory restored");
-                return Ok(true);
+        Ok(())
+    }
+
+    /// Restores the configured sources. Blocks. An unusable file is logged and counted; it affects no other source.
+    pub(super) fn restore(&self, setup: &Setup) {
+        self.inventory.write().set_policy(setup.policies.clone(), Arc::clone(&setup.rules));
+        let names: Vec<&String> = setup.policies.keys().collect();
+        let former = self.load_former();
+        let (next, restored) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        let restore_all = || {
+            while let Some(name) = names.get(next.fetch_add(1, Ordering::Relaxed)) {
+                restored.fetch_add(usize::from(self.restore_source(name, &former)), Ordering::Relaxed);
             }
-            Ok(Loaded::Missing) => info!(%file, "no persisted inventory"),
-            Ok(Loaded::Quarantined { why, to }) => {
-                self.program.storage_failed();
-                warn!(%file, to = %to.display(), "persisted inventory unusable, renamed: {why}");
+        };
+        let threads = thread::available_parallelism().map_or(1, NonZero::get).min(names.len());
+        thread::scope(|scope| {
+            for _ in 1..threads {
+                scope.spawn(restore_all);
             }
-            Err(unusable) => {
-                self.program.storage_failed();
-                error!("cannot restore the inventory: {unusable}");
+            restore_all();
+        });
+        self.inventory.write().update_states((self.clock)());
+        let (directory, sources) = (self.directory.display(), restored.into_inner());
+        if sources > 0 {
+            info!(%directory, sources, "inventory restored");
+        } else {
+            info!(%directory, "no persisted inventory");
+        }
+    }
+
+    /// The sources that an earlier version has stored in one file.
+    fn load_former(&self) -> Mutex<BTreeMap<String, StoredSource>> {
+        let former = self.store.load_former().unwrap_or_else(|problem| {
+            self.report(&problem);
+            None
+        });
+        Mutex::new(former.map(|former| former.into_sources().collect()).unwrap_or_default())
+    }
+
+    /// Restores a source from its files, or from those of an earlier version if they are newer: after a downgrade and another
+    /// upgrade. Whether there was something.
+    fn restore_source(&self, name: &str, former: &Mutex<BTreeMap<String, StoredSource>>) -> bool {
+        let LoadedSource { state, tokens, problems } = self.store.load(name);
+        problems.iter().for_each(|problem| self.report(problem));
+        let former = former.lock().remove(name);
+        let former = former
+            .filter(|former| tokens.is_none() || state.as_ref().is_none_or(|state| former.state.is_newer_than(state)));
+        let is_current = former.is_none() && state.is_some() && tokens.is_some();
+        let (state, tokens) = former.map_or((state, tokens), |former| (Some(former.state), Some(former.tokens)));
+        let is_found = tokens.is_some();
+        let mut inventory = self.inventory.write();
+        inventory.restore(name, state, tokens);
+        if let Some(revision) = inventory.revision(name).filter(|_| is_current) {
+            self.saved.lock().revisions.insert(name.to_owned(), revision);
+        }
+        is_found
+    }
+
+    fn report(&self, problem: &Problem) {
+        self.program.storage_failed();
+        match problem {
+            Problem::Quarantined { file, to, why } => {
+                let (file, to) = (file.display(), to.display());
+                warn!(%file, %to, "persisted inventory unusable, renamed: {why}");
+            }
+            Problem::Unreadable(unusable) => error!("cannot restore the inventory: {unusable}"),
+            Problem::Missing(file) => {
+                warn!(file = %file.display(), "persisted inventory incomplete: the tokens of a source are missing");
             }
         }
-        Ok(false)
     }
 
     /// Saves after changes until `stop`, and then what has changed since.
     pub(super) async fn run(self, mut revision: watch::Receiver<u64>, mut stop: oneshot::Receiver<()>) {
-        let mut works = true;
+        // Files of an earlier version are converted at once.
+        let mut works = self.save_and_log(true).await;
         loop {
             tokio::select! {
                 _ = &mut stop => break,
@@ -145,18 +210,41 @@ impl Persistence {
         shortest.and_then(|shortest| shortest.to_std().ok()).unwrap_or(Duration::MAX)
     }
 
+    /// Saves each source that has changed. The inventory is not locked during disk access.
+    ///
+    /// # Errors
+    /// The first one. The other sources are saved nevertheless.
     fn save(&self) -> Result<(), String> {
-        let encoded = {
-            let inventory = self.inventory.read();
-            let snapshot = inventory.snapshot();
-            if snapshot.is_empty() {
-                // An empty inventory must not replace a file that an earlier process wrote and this one cannot read.
-                return Ok(());
+        let mut saved = self.saved.lock();
+        let sources: BTreeSet<String> = self.inventory.read().sources().map(|(name, _)| name.to_owned()).collect();
+        saved.revisions.retain(|name, _| sources.contains(name));
+        let (mut is_empty, mut failure) = (true, None);
+        for name in &sources {
+            let (stored, revision) = {
+                let inventory = self.inventory.read();
+                (inventory.stored(name), inventory.revision(name))
+            };
+            let (Some(stored), Some(revision)) = (stored, revision) else { continue };
+            is_empty = false;
+            let previous = saved.revisions.get(name).copied();
+            if previous == Some(revision) {
+                continue;
             }
-            encode(&snapshot, (self.clock)())
-        };
-        let encoded = encoded.map_err(|error| format!("cannot encode the inventory: {error}"))?;
-        self.store.save(&encoded).map_err(|unusable| unusable.to_string())
+            let tokens_changed = previous.is_none_or(|previous| previous.tokens != revision.tokens);
+            match self.store.save(name, &stored, tokens_changed, (self.clock)()) {
+                Ok(()) => {
+                    saved.revisions.insert(name.clone(), revision);
+                }
+                Err(unusable) => failure = failure.or(Some(unusable)),
+            }
+        }
+        // An empty inventory removes nothing that an earlier process wrote.
+        if failure.is_none() && !is_empty {
+            let removed = if saved.retained == sources { Ok(()) } else { self.store.retain(&sources) };
+            failure = removed.and_then(|()| self.store.remove_former()).err();
+            saved.retained = if failure.is_none() { sources } else { BTreeSet::new() };
+        }
+        failure.map_or(Ok(()), |unusable| Err(unusable.to_string()))
     }
 }
 
@@ -234,7 +322,7 @@ mod tests {
         // A file instead of the directory: nothing can be saved.
         fs::write(&path, "").unwrap();
         let persistence = persistence(&path);
-        let file = persistence.store.file();
+        let file = persistence.store.tokens_file("s");
         persistence.inventory.write().set_policy(BTreeMap::from([("s".to_owned(), policy())]), Arc::new([]));
         let (revision, changes) = watch::channel(0);
         let (_stop, stops) = oneshot::channel();
@@ -249,17 +337,22 @@ mod tests {
         sleep(RETRY_INTERVAL).await;
         assert!(file.exists(), "saving works again");
 
-        fs::remove_file(&file).unwrap();
+        let state_file = persistence.store.state_file("s");
+        fs::remove_file(&state_file).unwrap();
+        revision.send_modify(|revision| *revision += 1);
+        sleep(Duration::from_secs(60)).await;
+        assert!(!state_file.exists(), "the source has not changed");
+        attempt(&persistence);
         revision.send_modify(|revision| *revision += 1);
         sleep(Duration::from_millis(1)).await;
-        assert!(file.exists(), "a change is saved at once");
+        assert!(state_file.exists(), "a change is saved at once");
     }
 
     #[tokio::test(start_paused = true)]
     async fn persistence_saves_no_empty_inventory_and_saves_at_shutdown() {
         let directory = tempfile::tempdir().unwrap();
         let persistence = persistence(directory.path());
-        let file = persistence.store.file();
+        let file = persistence.store.tokens_file("s");
         persistence.inventory.write().set_policy(BTreeMap::from([("s".to_owned(), policy())]), Arc::new([]));
         let (revision, changes) = watch::channel(0);
         let (stop, stops) = oneshot::channel();

@@ -1,11 +1,14 @@
 #![allow(clippy::unwrap_used)]
 
+use std::io::{Cursor, Read as _, Seek as _, SeekFrom};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::process::Command;
 
-use chrono::{DateTime, Utc};
+use serde_json::json;
 
+use super::encoding::{decode_former, decode_state};
 use super::*;
+use crate::core::inventory::TokensBuilder;
 
 fn now() -> DateTime<Utc> {
     DateTime::from_timestamp(1_760_000_000, 0).unwrap()
@@ -24,62 +27,267 @@ fn names(directory: &Path) -> Vec<String> {
     names
 }
 
-fn quarantined(directory: &Path, number: usize) -> PathBuf {
-    directory.join(format!("inventory.json.set-aside-{number}"))
+const FILES: [&str; 3] = ["inventory-s.state", "inventory-s.tokens", "inventory.lock"];
+
+fn tokens(ids: &[&str]) -> StoredTokens {
+    let mut tokens = TokensBuilder::default();
+    for id in ids {
+        let token = json!({
+            "id": id, "name": "zwö\n", "kind": "k", "owner": null, "created_at": null, "expires": "never", "last_used": "never",
+            "scopes": [], "disabled": false, "lifetime": null, "manage_url": null, "labels": {}, "approximate": false,
+        });
+        let stored = json!({"token": token, "listing": "l", "path": "", "presence": "listed"});
+        tokens.push(serde_json::from_value(stored).unwrap());
+    }
+    tokens.build("p".to_owned())
+}
+
+fn source(ids: &[&str]) -> StoredSource {
+    let state = StoredState { provider: "p".to_owned(), last_attempt: Some(now()), ..StoredState::default() };
+    StoredSource { state, tokens: tokens(ids) }
+}
+
+fn save(store: &Store, ids: &[&str]) -> Result<(), StorageError> {
+    store.save("s", &source(ids), true, now())
+}
+
+fn ids(tokens: &StoredTokens) -> Vec<String> {
+    tokens
+        .iter()
+        .map(|token| serde_json::to_value(token).unwrap()["token"]["id"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+/// The tokens that the store loads without a problem.
+fn loaded(store: &Store) -> Vec<String> {
+    let loaded = store.load("s");
+    assert!(loaded.problems.is_empty() && loaded.state.is_some(), "{loaded:?}");
+    ids(&loaded.tokens.unwrap())
+}
+
+fn encoded_tokens(ids: &[&str]) -> Vec<u8> {
+    let mut bytes = Cursor::new(Vec::new());
+    write_tokens(&mut bytes, &tokens(ids)).unwrap();
+    bytes.into_inner()
 }
 
 #[test]
-fn saved_file_is_loaded_and_readable_only_by_its_owner() {
+fn saved_source_is_loaded_and_readable_only_by_its_owner() {
     let (directory, store) = store();
-    assert_eq!(store.load::<Vec<String>>().unwrap(), Loaded::Missing);
-    store.save(&encode(&["one"], now()).unwrap()).unwrap();
-    store.save(&encode(&["one", "zwö\n"], now()).unwrap()).unwrap();
-    assert_eq!(store.load().unwrap(), Loaded::Found(vec!["one".to_owned(), "zwö\n".to_owned()]));
+    let missing = store.load("s");
+    assert!(missing.state.is_none() && missing.tokens.is_none() && missing.problems.is_empty());
+    save(&store, &["1"]).unwrap();
+    save(&store, &["1", "2"]).unwrap();
+    assert_eq!(loaded(&store), ["1", "2"]);
     for name in names(directory.path()) {
         let mode = fs::metadata(directory.path().join(&name)).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600, "{name}");
     }
-    assert_eq!(names(directory.path()), ["inventory.json", "inventory.lock"]);
-    insta::assert_snapshot!(fs::read_to_string(store.file()).unwrap(), @r#"
-    {"format":2,"crc32":"8a1f61cd","length":16,"written_at":"2025-10-09T08:53:20Z"}
-    ["one","zwö\n"]
+    assert_eq!(names(directory.path()), FILES);
+    insta::assert_snapshot!(fs::read_to_string(store.state_file("s")).unwrap(), @r#"
+    {"format":3,"crc32":"e5260ac8","length":200,"written_at":"2025-10-09T08:53:20Z"}
+    {"provider":"p","last_attempt":"2025-10-09T08:53:20Z","last_success":null,"last_duration_milliseconds":null,"credential":null,"rate_limit":null,"listings":{},"dropped":0,"filtered":0,"adjustments":{}}
+    "#);
+    let file = fs::read(store.tokens_file("s")).unwrap();
+    let header_length = file.iter().position(|byte| *byte == b'\n').unwrap() + 1;
+    let header: serde_json::Value = serde_json::from_slice(&file[..header_length]).unwrap();
+    assert_eq!((&header["format"], &header["provider"]), (&json!(3), &json!("p")));
+    assert_eq!(header["length"], file.len() - header_length);
+    let mut text = String::new();
+    flate2::read::GzDecoder::new(&file[header_length..]).read_to_string(&mut text).unwrap();
+    insta::assert_snapshot!(text, @r#"
+    {"token":{"id":"1","name":"zwö\n","kind":"k","owner":null,"created_at":null,"expires":"never","last_used":"never","scopes":[],"disabled":false,"lifetime":null,"manage_url":null,"labels":{},"approximate":false},"listing":"l","path":"","presence":"listed"}
+    {"token":{"id":"2","name":"zwö\n","kind":"k","owner":null,"created_at":null,"expires":"never","last_used":"never","scopes":[],"disabled":false,"lifetime":null,"manage_url":null,"labels":{},"approximate":false},"listing":"l","path":"","presence":"listed"}
     "#);
 }
 
 #[test]
-fn unusable_file_is_renamed() {
-    let valid = encode(&["one"], now()).unwrap();
-    let changed = |from: &str, to: &str| String::from_utf8(valid.clone()).unwrap().replace(from, to).into_bytes();
-    let newer = "unsupported format 3; this version reads 1 to 2";
-    let cases = [
-        (valid[..valid.len() - 1].to_vec(), "expected 7 bytes, found 6"),
-        ([&valid[..], b"x"].concat(), "expected 7 bytes, found 8"),
-        (changed("[\"one\"]", "[\"onf\"]"), "checksum mismatch"),
-        (changed("\"format\":2", "\"format\":3"), newer),
-        (b"{\"format\":3,\"zstd\":true}\n".to_vec(), newer),
-        (changed("\"format\":2", "\"format\":0"), "unsupported format 0; this version reads 1 to 2"),
-        (b"[1]\n".to_vec(), "not an inventory file"),
-        (b"<!DOCTYPE html>\n<html>".to_vec(), "not an inventory file"),
-        (b"\0\0\0\0".to_vec(), "incomplete header line"),
-        (vec![b'x'; 1 << 20], "incomplete header line"),
-        (Vec::new(), "incomplete header line"),
-        (encode(&[1], now()).unwrap(), "invalid content: Data error at column 2"),
-    ];
-    for (bytes, expected) in &cases {
-        let (directory, store) = store();
-        fs::write(store.file(), bytes).unwrap();
-        let to = quarantined(directory.path(), 1);
-        let expected = Loaded::Quarantined { why: (*expected).to_owned(), to: to.clone() };
-        assert_eq!(store.load::<Vec<String>>().unwrap(), expected);
-        assert_eq!(&fs::read(to).unwrap(), bytes);
-        assert_eq!(store.load::<Vec<String>>().unwrap(), Loaded::Missing);
+fn tokens_that_did_not_change_are_not_written_unless_their_file_is_missing() {
+    let (_directory, store) = store();
+    save(&store, &["1"]).unwrap();
+    let later = StoredSource { state: StoredState { dropped: 7, ..source(&[]).state }, tokens: tokens(&["2"]) };
+    store.save("s", &later, false, now()).unwrap();
+    assert_eq!(loaded(&store), ["1"]);
+    assert_eq!(store.load("s").state.unwrap().dropped, 7);
+    fs::remove_file(store.tokens_file("s")).unwrap();
+    store.save("s", &later, false, now()).unwrap();
+    assert_eq!(loaded(&store), ["2"]);
+}
+
+#[test]
+fn equal_tokens_have_equal_bytes_and_are_written_from_the_present_position() {
+    let once = encoded_tokens(&["1", "2"]);
+    assert_eq!(encoded_tokens(&["2", "1"]), once);
+    let mut after = Cursor::new(b"before".to_vec());
+    after.seek(SeekFrom::End(0)).unwrap();
+    write_tokens(&mut after, &tokens(&["1", "2"])).unwrap();
+    assert_eq!(after.position(), after.get_ref().len() as u64);
+    assert_eq!(after.into_inner(), [b"before", &once[..]].concat());
+}
+
+/// The reason for which a file is renamed.
+fn renamed(store: &Store, file: &Path, bytes: &[u8]) -> String {
+    fs::write(file, bytes).unwrap();
+    let mut problems = store.load("s").problems;
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    let Some(Problem::Quarantined { file: renamed, to, why }) = problems.pop() else {
+        panic!("{file:?} is not renamed")
+    };
+    assert_eq!(renamed, file);
+    assert_eq!(
+        to.file_name().unwrap().to_str().unwrap(),
+        format!("{}.set-aside-1", file.file_name().unwrap().to_str().unwrap())
+    );
+    assert_eq!(fs::read(&to).unwrap(), bytes);
+    fs::remove_file(to).unwrap();
+    why
+}
+
+/// Cases that both kinds of files have in common.
+fn unusable(valid: &[u8]) -> Vec<(Vec<u8>, String)> {
+    let changed = |from: &str, to: &str| {
+        let end = valid.iter().position(|byte| *byte == b'\n').unwrap();
+        let header = String::from_utf8(valid[..end].to_vec()).unwrap();
+        assert!(header.contains(from), "{header}");
+        [header.replace(from, to).as_bytes(), &valid[end..]].concat()
+    };
+    let crc32 = String::from_utf8_lossy(valid).split("\"crc32\":\"").nth(1).unwrap()[..8].to_owned();
+    let length = valid.len() - valid.iter().position(|byte| *byte == b'\n').unwrap() - 1;
+    let newer = "unsupported format 4; this version expects 3";
+    [
+        ([valid, b"x"].concat(), format!("expected {length} bytes, found {}", length + 1)),
+        (changed(&crc32, "00000000"), "checksum mismatch".to_owned()),
+        (changed("\"format\":3", "\"format\":4"), newer.to_owned()),
+        (b"{\"format\":4,\"zstd\":true}\n".to_vec(), newer.to_owned()),
+        (changed("\"format\":3", "\"format\":2"), "unsupported format 2; this version expects 3".to_owned()),
+        (b"[1]\n".to_vec(), "not an inventory file".to_owned()),
+        (b"<!DOCTYPE html>\n<html>".to_vec(), "not an inventory file".to_owned()),
+        (b"\0\0\0\0".to_vec(), "incomplete header line".to_owned()),
+        (vec![b'x'; 1 << 20], "incomplete header line".to_owned()),
+        (Vec::new(), "incomplete header line".to_owned()),
+    ]
+    .into()
+}
+
+#[test]
+fn unusable_state_is_renamed_and_the_tokens_are_loaded() {
+    let (_directory, store) = store();
+    save(&store, &["1"]).unwrap();
+    let file = store.state_file("s");
+    let valid = fs::read(&file).unwrap();
+    let mut cases = unusable(&valid);
+    cases.push((valid[..valid.len() - 1].to_vec(), "expected 200 bytes, found 199".to_owned()));
+    cases.push((encode_state(&[1], now()).unwrap(), "invalid content: Data error at line 1, column 2".to_owned()));
+    for (bytes, expected) in cases {
+        assert_eq!(renamed(&store, &file, &bytes), expected);
+        let loaded = store.load("s");
+        assert!(loaded.state.is_none() && loaded.problems.is_empty(), "{loaded:?}");
+        assert_eq!(ids(&loaded.tokens.unwrap()), ["1"]);
     }
 }
 
 #[test]
-fn older_format_is_decoded() {
-    let older = String::from_utf8(encode(&["one"], now()).unwrap()).unwrap().replace("\"format\":2", "\"format\":1");
-    assert_eq!(decode(older.as_bytes()), Ok(vec!["one".to_owned()]));
+fn unusable_tokens_are_renamed() {
+    let (_directory, store) = store();
+    save(&store, &["1"]).unwrap();
+    let file = store.tokens_file("s");
+    let valid = fs::read(&file).unwrap();
+    for (bytes, expected) in unusable(&valid) {
+        assert_eq!(renamed(&store, &file, &bytes), expected);
+        assert!(store.load("s").tokens.is_none());
+    }
+    let state = encode_state(&[1], now()).unwrap();
+    assert_eq!(renamed(&store, &file, &state), "no provider");
+    for length in valid.len() - 60..valid.len() {
+        assert!(!renamed(&store, &file, &valid[..length]).is_empty(), "cut at {length}");
+    }
+    let start = valid.iter().position(|byte| *byte == b'\n').unwrap() + 1;
+    for at in start..valid.len() {
+        let mut flipped = valid.clone();
+        flipped[at] ^= 0x10;
+        assert!(!renamed(&store, &file, &flipped).is_empty(), "flipped at {at}");
+    }
+}
+
+#[test]
+fn state_without_tokens_is_a_problem() {
+    let (_directory, store) = store();
+    save(&store, &["1"]).unwrap();
+    fs::remove_file(store.tokens_file("s")).unwrap();
+    let problems = store.load("s").problems;
+    assert!(matches!(&problems[..], [Problem::Missing(file)] if *file == store.tokens_file("s")), "{problems:?}");
+}
+
+#[test]
+fn tokens_over_the_limit_are_rejected_without_reading_them() {
+    let bytes = encoded_tokens(&["1", "2"]);
+    assert_eq!(ids(&read_tokens(&bytes[..], u64::MAX).unwrap()), ["1", "2"]);
+    let why = read_tokens(&bytes[..], 300).unwrap_err().to_string();
+    assert_eq!(why, "text longer than 300 bytes");
+    // Four megabytes of zeros in a few kilobytes.
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gzip.write_all(&vec![0; 4 << 20]).unwrap();
+    let header = b"{\"format\":3,\"provider\":\"p\",\"crc32\":\"\",\"length\":0}\n";
+    let hostile = [&header[..], &gzip.finish().unwrap()].concat();
+    for limit in [0, 1 << 10, 1 << 20] {
+        let why = read_tokens(&hostile[..], limit).unwrap_err().to_string();
+        assert_eq!(why, format!("text longer than {limit} bytes"));
+    }
+    assert_eq!(read_tokens(&hostile[..], u64::MAX).unwrap_err().to_string(), "incomplete last line");
+}
+
+#[test]
+fn error_of_the_reader_is_no_damage() {
+    struct Failing;
+    impl io::Read for Failing {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            Err(io::Error::other("disk error"))
+        }
+    }
+    let bytes = encoded_tokens(&["1"]);
+    for length in [0, 10, bytes.len() - 20] {
+        let error = read_tokens(bytes[..length].chain(Failing), u64::MAX).unwrap_err();
+        assert!(matches!(&error, ReadError::Unreadable(_)), "{length}: {error:?}");
+    }
+}
+
+#[test]
+fn state_is_decoded_within_another_value() {
+    #[derive(Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+    struct Object {
+        revision: u64,
+        source: StoredState,
+    }
+    let object = Object { revision: 4, source: source(&[]).state };
+    let bytes = encode_state(&object, now()).unwrap();
+    assert_eq!(decode_state::<Object>(&bytes).unwrap(), object);
+    assert!(matches!(decode_state::<Object>(&bytes[..9]), Err(ReadError::Damaged(_))));
+    let former = String::from_utf8(bytes).unwrap().replace("\"format\":3", "\"format\":1");
+    assert_eq!(decode_former::<Object>(former.as_bytes()).unwrap(), object);
+}
+
+#[test]
+fn former_file_is_loaded_or_renamed_and_removed() {
+    let (directory, store) = store();
+    assert!(store.load_former().unwrap().is_none());
+    let content = json!({"sources": {"s": {
+        "provider": "p", "last_attempt": null, "last_success": null, "last_duration_milliseconds": 7, "credential": null,
+        "rate_limit": null, "listings": {}, "tokens": [],
+    }}});
+    let encoded = String::from_utf8(encode_state(&content, now()).unwrap()).unwrap();
+    fs::write(store.former_file(), encoded.replace("\"format\":3", "\"format\":2")).unwrap();
+    let mut sources = store.load_former().unwrap().unwrap().into_sources();
+    let (name, source) = sources.next().unwrap();
+    assert_eq!((&*name, source.state.last_duration_milliseconds, source.tokens.provider()), ("s", Some(7), "p"));
+    store.remove_former().unwrap();
+    store.remove_former().unwrap();
+    assert_eq!(names(directory.path()), ["inventory.lock"]);
+
+    fs::write(store.former_file(), &encoded).unwrap();
+    let problem = store.load_former().unwrap_err();
+    let expected = "unsupported format 3; this version expects 1 to 2";
+    assert!(matches!(&problem, Problem::Quarantined { why, .. } if why == expected), "{problem:?}");
+    assert_eq!(names(directory.path()), ["inventory.json.set-aside-1", "inventory.lock"]);
 }
 
 type Create = fn(&Path);
@@ -89,58 +297,68 @@ fn non_regular_file_is_renamed_without_blocking() {
     fn pipe(at: &Path) {
         assert!(Command::new("mkfifo").arg(at).status().unwrap().success());
     }
-    let cases: [(_, Create, _); 2] = [
-        ("a directory", |at| fs::create_dir(at).unwrap(), "not a regular file"),
-        ("a pipe", pipe, "not a regular file"),
-    ];
-    for (what, create, expected) in cases {
-        let (directory, store) = store();
-        create(&store.file());
-        let Loaded::Quarantined { why, to } = store.load::<Vec<String>>().unwrap() else { panic!("{what} is loaded") };
-        assert!(why.starts_with(expected), "{what}: {why}");
-        assert_eq!(to, quarantined(directory.path(), 1));
-        store.save(&encode(&["one"], now()).unwrap()).unwrap();
-        assert_eq!(store.load().unwrap(), Loaded::Found(vec!["one".to_owned()]), "{what}");
+    let cases: [(_, Create); 2] = [("a directory", |at| fs::create_dir(at).unwrap()), ("a pipe", pipe)];
+    for (what, create) in cases {
+        let (_directory, store) = store();
+        create(&store.tokens_file("s"));
+        create(&store.state_file("s"));
+        let problems = store.load("s").problems;
+        let is_renamed = |problem: &Problem| matches!(problem, Problem::Quarantined { why, to, .. } if why == "not a regular file" && to.exists());
+        assert!(problems.len() == 2 && problems.iter().all(is_renamed), "{what}: {problems:?}");
+        save(&store, &["1"]).unwrap();
+        assert_eq!(loaded(&store), ["1"], "{what}");
     }
 }
 
 /// A link to a volume that is not mounted yet: not even root can read it.
 #[test]
 fn unreadable_file_is_neither_renamed_nor_replaced_until_it_is_readable() {
-    let (directory, before) = store();
-    let volume = directory.path().join("volume");
-    symlink(&volume, before.file()).unwrap();
-    let error = before.load::<Vec<String>>().unwrap_err().to_string();
-    assert!(error.starts_with("cannot read ") && error.contains("No such file"), "{error}");
-    assert!(error.ends_with("make it readable and restart, or delete it"), "{error}");
-    let not_replaced = before.save(&encode(&["new"], now()).unwrap()).unwrap_err().to_string();
-    assert!(not_replaced.contains("it could not be read at the start and is not replaced"), "{not_replaced}");
-    assert_eq!(names(directory.path()), ["inventory.json", "inventory.lock"]);
-    drop(before);
-    fs::write(volume, encode(&["old"], now()).unwrap()).unwrap();
-    let after = Store::new(directory.path());
-    assert_eq!(after.load().unwrap(), Loaded::Found(vec!["old".to_owned()]));
-    after.save(&encode(&["new"], now()).unwrap()).unwrap();
+    for tokens_file in [true, false] {
+        let (directory, before) = store();
+        save(&before, &["old"]).unwrap();
+        let file = if tokens_file { before.tokens_file("s") } else { before.state_file("s") };
+        let volume = directory.path().join("volume");
+        fs::rename(&file, directory.path().join("elsewhere")).unwrap();
+        symlink(&volume, &file).unwrap();
+        let mut problems = before.load("s").problems;
+        let Some(Problem::Unreadable(error)) = problems.pop() else { panic!("no problem") };
+        let error = error.to_string();
+        assert!(error.starts_with("cannot read ") && error.contains("No such file"), "{error}");
+        assert!(error.ends_with("make it readable and restart, or delete it"), "{error}");
+        let not_replaced = save(&before, &["new"]).unwrap_err().to_string();
+        assert!(not_replaced.contains("it could not be read at the start and is not replaced"), "{not_replaced}");
+        before.save("other", &source(&["1"]), true, now()).unwrap();
+        before.retain(&BTreeSet::new()).unwrap();
+        assert!(file.symlink_metadata().is_ok(), "not removed");
+        drop(before);
+        fs::rename(directory.path().join("elsewhere"), &volume).unwrap();
+        let after = Store::new(directory.path());
+        let loaded = after.load("s");
+        assert!(loaded.problems.len() == usize::from(!tokens_file && loaded.tokens.is_none()), "{loaded:?}");
+        save(&after, &["new"]).unwrap();
+    }
 }
 
 #[test]
 fn deleted_unreadable_file_is_replaced() {
     let (_directory, store) = store();
-    symlink("/nowhere/at/all", store.file()).unwrap();
-    store.load::<Vec<String>>().unwrap_err();
-    fs::remove_file(store.file()).unwrap();
-    store.save(&encode(&["new"], now()).unwrap()).unwrap();
-    assert_eq!(store.load().unwrap(), Loaded::Found(vec!["new".to_owned()]));
+    symlink("/nowhere/at/all", store.tokens_file("s")).unwrap();
+    assert_eq!(store.load("s").problems.len(), 1);
+    fs::remove_file(store.tokens_file("s")).unwrap();
+    save(&store, &["new"]).unwrap();
+    assert_eq!(loaded(&store), ["new"]);
 }
 
 /// With a set group ID, and after a change of user in Kubernetes.
 #[test]
-fn file_is_shared_with_a_group_that_may_write_to_the_directory() {
+fn files_are_shared_with_a_group_that_may_write_to_the_directory() {
     for (mode, expected) in [(0o770, 0o640), (0o2775, 0o640), (0o750, 0o600), (0o1777, 0o600), (0o700, 0o600)] {
         let (directory, store) = store();
         fs::set_permissions(directory.path(), fs::Permissions::from_mode(mode)).unwrap();
-        store.save(&encode(&["one"], now()).unwrap()).unwrap();
-        assert_eq!(fs::metadata(store.file()).unwrap().permissions().mode() & 0o777, expected, "{mode:o}");
+        save(&store, &["1"]).unwrap();
+        for file in [store.state_file("s"), store.tokens_file("s")] {
+            assert_eq!(fs::metadata(file).unwrap().permissions().mode() & 0o777, expected, "{mode:o}");
+        }
     }
 }
 
@@ -148,22 +366,46 @@ fn file_is_shared_with_a_group_that_may_write_to_the_directory() {
 fn renamed_files_are_limited() {
     let (directory, store) = store();
     for _ in 0..20 {
-        fs::write(store.file(), "x").unwrap();
-        store.load::<()>().unwrap();
+        fs::write(store.tokens_file("s"), "x").unwrap();
+        store.load("s");
     }
     assert_eq!(names(directory.path()).len(), 9);
 }
 
 #[test]
-fn crash_leaves_the_previous_file() {
+fn crash_leaves_the_previous_files() {
     let (directory, before) = store();
-    before.save(&encode(&["old"], now()).unwrap()).unwrap();
+    save(&before, &["old"]).unwrap();
     drop(before);
     fs::write(directory.path().join(".inventory-x7Gq2"), "half").unwrap();
     let after = Store::new(directory.path());
     assert_eq!(after.lock().unwrap(), Lock::Acquired);
-    assert_eq!(after.load().unwrap(), Loaded::Found(vec!["old".to_owned()]));
-    assert_eq!(names(directory.path()), ["inventory.json", "inventory.lock"]);
+    assert_eq!(loaded(&after), ["old"]);
+    assert_eq!(names(directory.path()), FILES);
+}
+
+#[test]
+fn files_of_other_sources_are_removed_and_foreign_files_stay() {
+    let (directory, store) = store();
+    for name in ["s", "S", "gone", "go.ne"] {
+        store.save(name, &source(&["1"]), true, now()).unwrap();
+    }
+    for foreign in ["inventory.json", "inventory-notes.txt", "tokens.yaml", "inventory-gone.tokens.set-aside-1"] {
+        fs::write(directory.path().join(foreign), "x").unwrap();
+    }
+    store.retain(&["s".to_owned(), "S".to_owned()].into()).unwrap();
+    let expected = [
+        "inventory-%53.state",
+        "inventory-%53.tokens",
+        "inventory-gone.tokens.set-aside-1",
+        "inventory-notes.txt",
+        "inventory-s.state",
+        "inventory-s.tokens",
+        "inventory.json",
+        "inventory.lock",
+        "tokens.yaml",
+    ];
+    assert_eq!(names(directory.path()), expected);
 }
 
 #[test]
@@ -174,8 +416,10 @@ fn directory_is_locked_by_one_store() {
     fs::write(directory.path().join(".inventory-x7Gq2"), "being written by the first").unwrap();
     let second = Store::new(directory.path());
     assert_eq!(second.lock().unwrap(), Lock::Taken);
-    let error = second.save(b"x").unwrap_err().to_string();
-    assert!(error.contains("locked by another process"), "{error}");
+    for failed in [save(&second, &["1"]), second.retain(&BTreeSet::new())] {
+        let error = failed.unwrap_err().to_string();
+        assert!(error.contains("locked by another process"), "{error}");
+    }
     assert_eq!(
         names(directory.path()),
         [".inventory-x7Gq2", "inventory.lock"],
@@ -189,16 +433,16 @@ fn directory_is_locked_by_one_store() {
 fn write_error_names_the_remedy() {
     let (directory, _) = store();
     let created = Store::new(directory.path().join("made/here"));
-    created.save(b"x").unwrap();
+    save(&created, &["1"]).unwrap();
     assert_eq!(fs::metadata(directory.path().join("made/here")).unwrap().permissions().mode() & 0o777, 0o700);
     // A file instead of the directory: not even root, as whom tests may run, can create it.
-    let blocked = Store::new(directory.path().join("made/here/inventory.json"));
-    let error = blocked.save(b"x").unwrap_err().to_string();
-    assert!(error.starts_with("cannot create ") && error.contains("here/inventory.json: "), "{error}");
+    let blocked = Store::new(created.state_file("s"));
+    let error = save(&blocked, &["1"]).unwrap_err().to_string();
+    assert!(error.starts_with("cannot create ") && error.contains("here/inventory-s.state: "), "{error}");
     assert!(error.ends_with("the storage path must be a writable directory"), "{error}");
     // A directory cannot be replaced by the file; the temporary file is removed.
     let (directory, blocked) = store();
-    fs::create_dir(directory.path().join(FILE)).unwrap();
-    assert!(blocked.save(b"x").is_err());
-    assert_eq!(names(directory.path()), ["inventory.json", "inventory.lock"]);
+    fs::create_dir(blocked.tokens_file("s")).unwrap();
+    assert!(save(&blocked, &["1"]).is_err());
+    assert_eq!(names(directory.path()), ["inventory-s.tokens", "inventory.lock"]);
 }

@@ -10,6 +10,8 @@ use chrono::{TimeDelta, Utc};
 use serde_json::Value;
 use token_expiry_exporter::demo::{Demo, Options};
 
+use crate::test_servers::persisted;
+
 fn program(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_token-expiry-exporter"));
     command.args(args).env_remove("HTTP_PROXY").env_remove("http_proxy");
@@ -460,8 +462,8 @@ fn serve_keeps_the_inventory_across_restarts() {
     let before = Instant::now();
     assert_eq!(serving.terminate(), Some(0));
     assert!(before.elapsed() < Duration::from_secs(5), "prompt: {:?}", before.elapsed());
-    let inventory = std::fs::read_to_string(dir.path().join("inventory.json")).unwrap();
-    assert!(inventory.contains("license"), "{inventory}");
+    let inventory = persisted(dir.path(), "by-hand").unwrap();
+    assert!(inventory.len() == 1 && inventory[0]["token"]["kind"] == "license", "{inventory:?}");
 
     // The source fails now; its tokens are restored.
     std::fs::remove_file(&tokens).unwrap();

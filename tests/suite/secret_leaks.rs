@@ -4,6 +4,7 @@
 mod provider;
 mod scan;
 
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -282,10 +283,18 @@ impl Drop for Exporter {
     }
 }
 
-/// The files of a directory.
+/// The files of a directory, with compressed tokens decompressed.
 fn files(directory: &Path) -> Vec<Output> {
     let files = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
-    files.map(|path| Output { name: path.display().to_string(), content: std::fs::read(&path).unwrap() }).collect()
+    let output = |path: PathBuf| {
+        let mut content = std::fs::read(&path).unwrap();
+        if path.extension().is_some_and(|extension| extension == "tokens") {
+            let compressed = content.split_off(content.iter().position(|byte| *byte == b'\n').unwrap() + 1);
+            flate2::read::GzDecoder::new(&compressed[..]).read_to_end(&mut content).unwrap();
+        }
+        Output { name: path.display().to_string(), content }
+    };
+    files.map(output).collect()
 }
 
 /// Serves until every source was collected, requests everything and reloads invalid configurations; all outputs.
@@ -313,11 +322,14 @@ async fn serve(fixture: &Fixture, format: &str, sources: usize) -> Vec<Output> {
     }
     std::fs::write(&fixture.config, config).unwrap();
     outputs.extend(exporter.pages().await);
+    let storage = fixture.path(&format!("storage-{format}"));
     wait_for("the persisted inventory", SOON, || async {
-        fixture.path(&format!("storage-{format}/inventory.json")).exists().then_some(())
+        let is_state = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "state");
+        let stored = std::fs::read_dir(&storage).unwrap().map(|entry| entry.unwrap().path()).filter(is_state).count();
+        (stored == sources).then_some(())
     })
     .await;
-    outputs.extend(files(&fixture.path(&format!("storage-{format}"))));
+    outputs.extend(files(&storage));
     outputs.push(Output { name: format!("{format} log"), content: exporter.log().into_bytes() });
     outputs
 }
@@ -404,8 +416,7 @@ async fn secret_published_by_a_definition_is_found_in_every_output() {
     outputs.extend(fixture.run(&["list"], &fixture.config));
     outputs.extend(fixture.run(&["list", "--output=csv"], &fixture.config));
     let found = find(&fixture.secrets, &outputs);
-    for output in ["/metrics as", "/ as", "/api/v1/tokens as", "/calendar.ics as", "/inventory.json", "stdout of list"]
-    {
+    for output in ["/metrics as", "/ as", "/api/v1/tokens as", "/calendar.ics as", ".tokens", "stdout of list"] {
         assert!(
             found.iter().any(|line| line.starts_with("response-secret, ") && line.contains(output)),
             "{output}: {found:#?}"

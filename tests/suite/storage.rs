@@ -1,6 +1,8 @@
 //! The persisted inventory: after a restart all tokens are served at once, also with faults of disks and providers.
 
+use std::collections::BTreeMap;
 use std::fs;
+use std::io::Read as _;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -9,40 +11,87 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use chrono::Utc;
-use token_expiry_exporter::core::inventory::{Inventory, Snapshot};
-use token_expiry_exporter::storage::{decode, encode};
+use token_expiry_exporter::core::inventory::{FormerInventory, Inventory};
+use token_expiry_exporter::storage::encoding::{FORMAT, decode_former};
+use token_expiry_exporter::storage::{LoadedSource, Store};
 
 use crate::sample_inventory;
 use crate::stub_provider::{Org, ProviderFault, StubProvider};
-use crate::test_servers::{Server, client, exporter, free_port, metrics, samples, wait_for};
+use crate::test_servers::{Server, client, exporter, free_port, metrics, persisted, samples, wait_for};
 
 const SOON: Duration = Duration::from_secs(60);
 
-fn golden(version: u32) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/golden/inventory/format-{version}.json"))
+fn golden(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/inventory").join(name)
 }
 
-/// The sample's configuration with the tokens of this file.
-fn restore(file: &[u8]) -> Inventory {
-    let snapshot: Snapshot<'static> = decode(file).unwrap();
+/// The sample's configuration without tokens.
+fn configured() -> Inventory {
     let mut inventory = Inventory::default();
     let (sources, rules) = sample_inventory::configuration();
     inventory.set_policy(sources, rules);
-    inventory.restore(snapshot);
     inventory
+}
+
+/// The sample's configuration with the tokens of the file of an earlier version.
+fn restore_former(version: u32) -> Inventory {
+    let bytes = fs::read(golden(&format!("format-{version}.json"))).unwrap();
+    let mut inventory = configured();
+    for (name, source) in decode_former::<FormerInventory>(&bytes).unwrap().into_sources() {
+        inventory.restore(&name, Some(source.state), Some(source.tokens));
+    }
+    inventory
+}
+
+/// The sample's configuration with the tokens of this directory.
+fn restore(directory: &Path) -> Inventory {
+    let (mut inventory, store) = (configured(), Store::new(directory));
+    for name in sample_inventory::configuration().0.into_keys() {
+        let LoadedSource { state, tokens, problems } = store.load(&name);
+        assert!(problems.is_empty() && state.is_some() == tokens.is_some(), "{name}: {problems:?}");
+        inventory.restore(&name, state, tokens);
+    }
+    inventory
+}
+
+/// The files of a directory by name. Tokens uncompressed: the compressor may change.
+fn contents(directory: &Path) -> BTreeMap<String, String> {
+    let files = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    let content = |path: PathBuf| {
+        let bytes = fs::read(&path).unwrap();
+        let end = bytes.iter().position(|byte| *byte == b'\n').unwrap() + 1;
+        let mut text = String::from_utf8(bytes[..end].to_vec()).unwrap();
+        if path.extension().is_some_and(|extension| extension == "tokens") {
+            text = text.split("\"crc32\"").next().unwrap().to_owned();
+            flate2::read::GzDecoder::new(&bytes[end..]).read_to_string(&mut text).unwrap();
+        } else {
+            text += std::str::from_utf8(&bytes[end..]).unwrap();
+        }
+        (path.file_name().unwrap().to_str().unwrap().to_owned(), text)
+    };
+    files.filter(|path| !path.ends_with("inventory.lock")).map(content).collect()
 }
 
 /// Files in `tests/golden/inventory/` never change: they are what some version of the exporter has written.
 #[test]
 fn format_changes_only_with_its_version_and_older_files_are_read() {
-    let written = encode(&sample_inventory::inventory().snapshot(), sample_inventory::now()).unwrap();
-    let current = golden(Snapshot::VERSION);
+    let written = tempfile::tempdir().unwrap();
+    let (sample, store) = (sample_inventory::inventory(), Store::new(written.path()));
+    let stored: Vec<_> = sample.sources().filter_map(|(name, _)| Some((name, sample.stored(name)?))).collect();
+    assert!(stored.len() > 2 && stored.len() < sample.sources().count(), "a source without a collection is not stored");
+    for (name, source) in stored {
+        store.save(name, &source, true, sample_inventory::now()).unwrap();
+    }
+    let current = golden(&format!("format-{FORMAT}"));
     if !current.exists() && std::env::var_os("UPDATE_GOLDEN").is_some() {
-        fs::write(&current, &written).unwrap();
+        fs::create_dir(&current).unwrap();
+        for name in contents(written.path()).keys() {
+            fs::copy(written.path().join(name), current.join(name)).unwrap();
+        }
     }
     assert!(
-        fs::read(&current).unwrap() == written,
-        "the format has changed: increment `Snapshot::VERSION`, give new fields a default, and write the file of the new \
+        contents(&current) == contents(written.path()),
+        "the format has changed: increment `FORMAT`, give new fields a default, and write the files of the new \
          version with UPDATE_GOLDEN=1; keep those of the old versions"
     );
     let tokens = |inventory: &Inventory| {
@@ -51,12 +100,12 @@ fn format_changes_only_with_its_version_and_older_files_are_read() {
             .map(|view| (view.source.to_owned(), view.token.clone()))
             .collect::<Vec<_>>()
     };
-    let known = tokens(&sample_inventory::inventory());
+    let known = tokens(&sample);
     assert!(known.len() > 15);
-    for version in 1..=Snapshot::VERSION {
-        let inventory = restore(&fs::read(golden(version)).unwrap());
+    for version in 1..=FORMAT {
+        let inventory = if version < 3 { restore_former(version) } else { restore(&current) };
         assert_eq!(tokens(&inventory), known, "format {version}");
-        for ((name, before), (_, after)) in sample_inventory::inventory().sources().zip(inventory.sources()) {
+        for ((name, before), (_, after)) in sample.sources().zip(inventory.sources()) {
             assert_eq!((after.last_success, after.last_attempt), (before.last_success, before.last_attempt), "{name}");
             assert_eq!(
                 (after.credential_expiry, &after.listings),
@@ -78,8 +127,14 @@ fn directory() -> (tempfile::TempDir, String) {
     (dir, storage)
 }
 
+/// The file with the tokens of the source `main`.
 fn file(dir: &tempfile::TempDir) -> PathBuf {
-    dir.path().join("inventory/inventory.json")
+    dir.path().join("inventory/inventory-main.tokens")
+}
+
+/// The file with its state, written after each collection.
+fn state_file(dir: &tempfile::TempDir) -> PathBuf {
+    dir.path().join("inventory/inventory-main.state")
 }
 
 async fn listed(exporter: &Server) -> usize {
@@ -94,17 +149,14 @@ async fn until_listed(exporter: &Server, tokens: usize) {
     wait_for(&format!("{tokens} tokens"), SOON, || async { (listed(exporter).await == tokens).then_some(()) }).await;
 }
 
-/// Waits until the persisted inventory has this many tokens.
-async fn until_saved(file: &Path, tokens: usize) {
-    wait_for(&format!("{tokens} tokens on disk"), SOON, || async { (saved(file)? == tokens).then_some(()) }).await;
+/// Waits until the persisted inventory has this many tokens of the source `main`.
+async fn until_saved(dir: &tempfile::TempDir, tokens: usize) {
+    wait_for(&format!("{tokens} tokens on disk"), SOON, || async { (saved(dir)? == tokens).then_some(()) }).await;
 }
 
-/// The number of tokens in the persisted inventory, which must always be valid.
-fn saved(file: &Path) -> Option<usize> {
-    let bytes = fs::read(file).ok()?;
-    let content: serde_json::Value = decode(&bytes).expect("the persisted inventory is always valid");
-    let sources = content["sources"].as_object()?;
-    Some(sources.values().map(|source| source["tokens"].as_array().map_or(0, Vec::len)).sum())
+/// The number of tokens of the source `main` in the persisted inventory, which must always be valid.
+fn saved(dir: &tempfile::TempDir) -> Option<usize> {
+    Some(persisted(&dir.path().join("inventory"), "main")?.len())
 }
 
 fn warnings(exporter: &Server) -> usize {
@@ -119,12 +171,18 @@ async fn restarted_exporter_serves_all_tokens_while_the_provider_is_down() {
     let config = format!("sources: [{}, {}]\n", stub.source("main", "1h"), stub.source("other", "1h"));
     let before = exporter(dir.path(), &config, &[&storage]).await;
     until_listed(&before, 2_503).await;
-    until_saved(&file(&dir), 2_503).await;
+    until_saved(&dir, 2_500).await;
+    let inventory = dir.path().join("inventory");
+    wait_for("the other source", SOON, || async { (persisted(&inventory, "other")?.len() == 3).then_some(()) }).await;
     let ages = samples(&metrics(&before).await, "token_source_last_success_timestamp_seconds");
     assert_eq!(ages.len(), 2);
     drop(before);
-    assert_eq!(fs::metadata(file(&dir)).unwrap().mode() & 0o777, 0o600);
-    assert!(!fs::read_to_string(file(&dir)).unwrap().contains("a-key"), "the credential is on disk");
+    let stored = contents(&inventory);
+    assert_eq!(stored.len(), 4, "{:?}", stored.keys());
+    for (name, content) in stored {
+        assert_eq!(fs::metadata(inventory.join(&name)).unwrap().mode() & 0o777, 0o600, "{name}");
+        assert!(!content.contains("a-key"), "the credential is on disk: {name}");
+    }
 
     for org in ["main", "other"] {
         stub.org(org, |org| org.fault = Some(ProviderFault::Silence));
@@ -176,7 +234,7 @@ async fn refused_password_is_not_sent_again_after_a_restart_until_it_changes() {
         assert_eq!(requests.load(Ordering::SeqCst), 1, "{restart} the restart:\n{}", exporter.log());
         exporter.stop();
     }
-    let persisted = fs::read_to_string(file(&dir)).unwrap();
+    let persisted = fs::read_to_string(dir.path().join("inventory/inventory-b.state")).unwrap();
     assert!(persisted.contains("\"refusal\":{\"at\":") && !persisted.contains("a-key"), "{persisted}");
 
     fs::write(dir.path().join("key"), "another-key").unwrap();
@@ -191,7 +249,7 @@ async fn storage_path_is_locked_by_one_process_until_it_dies() {
     let (dir, storage) = directory();
     let config = format!("sources: [{}]\n", stub.source("main", "1h"));
     let first = exporter(dir.path(), &config, &[&storage]).await;
-    until_saved(&file(&dir), 5).await;
+    until_saved(&dir, 5).await;
 
     fs::write(dir.path().join("config.yaml"), &config).unwrap();
     let run = |arguments: &[&str]| {
@@ -208,7 +266,7 @@ async fn storage_path_is_locked_by_one_process_until_it_dies() {
         let (code, stderr) = run(&[command, "--config.file=config.yaml"]);
         assert_eq!(code, Some(0), "{command} is not affected: {stderr}");
     }
-    assert_eq!(saved(&file(&dir)), Some(5), "the file of the first process is unchanged");
+    assert_eq!(saved(&dir), Some(5), "the file of the first process is unchanged");
 
     drop(first); // Kills it.
     let next = exporter(dir.path(), &config, &[&storage]).await;
@@ -221,12 +279,12 @@ async fn unusable_file_is_renamed_logged_once_and_counted() {
     let (dir, storage) = directory();
     let config = format!("sources: [{}]\n", stub.source("main", "1h"));
     fs::create_dir(dir.path().join("inventory")).unwrap();
-    let newer = r#"{"format":3,"crc32":"00000000","length":2,"written_at":"2026-03-01T08:00:00Z"}"#;
+    let newer = r#"{"format":4,"crc32":"00000000","length":2,"written_at":"2026-03-01T08:00:00Z"}"#;
     fs::write(file(&dir), format!("{newer}\n{{}}")).unwrap();
     let exporter = exporter(dir.path(), &config, &[&storage]).await;
     until_listed(&exporter, 5).await;
-    until_saved(&file(&dir), 5).await;
-    assert!(fs::read_to_string(file(&dir).with_extension("json.set-aside-1")).unwrap().starts_with(newer));
+    until_saved(&dir, 5).await;
+    assert!(fs::read_to_string(file(&dir).with_extension("tokens.set-aside-1")).unwrap().starts_with(newer));
     assert_eq!(warnings(&exporter), 1, "{}", exporter.log());
     assert_eq!(value(&exporter, "token_expiry_exporter_storage_failures_total").await, Some(1.0));
 }
@@ -234,7 +292,7 @@ async fn unusable_file_is_renamed_logged_once_and_counted() {
 /// A limit of the file size has the same effect as a full disk.
 #[tokio::test]
 async fn full_disk_is_counted_and_saving_recovers() {
-    let stub = StubProvider::start([("main", Org::with(200, Utc::now().timestamp()))]).await;
+    let stub = StubProvider::start([("main", Org::with(2_000, Utc::now().timestamp()))]).await;
     let (dir, storage) = directory();
     let port = free_port();
     fs::write(dir.path().join("config.yaml"), format!("sources: [{}]\n", stub.source("main", "1s"))).unwrap();
@@ -251,12 +309,12 @@ async fn full_disk_is_counted_and_saving_recovers() {
         value(&exporter, "token_expiry_exporter_storage_failures_total").await.filter(|failures| *failures > 0.0)
     })
     .await;
-    until_listed(&exporter, 200).await;
-    assert_eq!(saved(&file(&dir)), None, "no incomplete file");
+    until_listed(&exporter, 2_000).await;
+    assert_eq!(saved(&dir), None, "no incomplete file");
     let unlimited =
         Command::new("prlimit").arg(format!("--pid={}", exporter.pid())).arg("--fsize=unlimited:").status().unwrap();
     assert!(unlimited.success());
-    until_saved(&file(&dir), 200).await;
+    until_saved(&dir, 2_000).await;
     let log = exporter.log();
     assert!(log.contains("File too large") && log.contains("inventory persistence recovered"), "{log}");
     let logged = log.lines().filter(|line| line.contains("cannot save the inventory")).count();
@@ -348,19 +406,19 @@ async fn check_change_of_user(mode: u32) {
     storage_path(&dir, GROUP, mode);
     let config = format!("sources: [{}]\n", stub.source("main", "1s"));
     let before = exporter_as(65_534, 65_534, dir.path(), &config).await;
-    until_saved(&file(&dir), 5).await;
+    until_saved(&dir, 5).await;
     before.stop();
 
     stub.org("main", |org| org.fault = Some(ProviderFault::Status(401)));
     let after = exporter_as(65_533, 65_533, dir.path(), &config).await;
     assert_eq!(listed(&after).await, 5, "the inventory is restored: {}", after.log());
     assert_eq!(value(&after, "token_expiry_exporter_storage_failures_total").await, Some(0.0), "{}", after.log());
-    let saved_at = fs::metadata(file(&dir)).unwrap().modified().unwrap();
+    let saved_at = fs::metadata(state_file(&dir)).unwrap().modified().unwrap();
     wait_for("a save", SOON, || async {
-        (fs::metadata(file(&dir)).unwrap().modified().unwrap() > saved_at).then_some(())
+        (fs::metadata(state_file(&dir)).unwrap().modified().unwrap() > saved_at).then_some(())
     })
     .await;
-    assert_eq!(saved(&file(&dir)), Some(5));
+    assert_eq!(saved(&dir), Some(5));
 }
 
 /// An inventory that this user may not read is neither renamed nor overwritten; a lock file that it may not open is replaced.
@@ -371,7 +429,7 @@ async fn inventory_of_another_user_stays_until_its_owner_is_changed() {
     let inventory = storage_path(&dir, 0, 0o777);
     let config = format!("sources: [{}]\n", stub.source("main", "1s"));
     let before = exporter_as(65_534, 65_534, dir.path(), &config).await;
-    until_saved(&file(&dir), 5).await;
+    until_saved(&dir, 5).await;
     before.stop();
     let lock = inventory.join("inventory.lock");
     if !is_root() {
@@ -388,7 +446,7 @@ async fn inventory_of_another_user_stays_until_its_owner_is_changed() {
     let failures = || value(&after, "token_expiry_exporter_storage_failures_total");
     wait_for("failures", SOON, || async { failures().await.filter(|failures| *failures >= 3.0) }).await;
     let log = after.log();
-    let owner = format!("inventory.json belongs to uid {} and gid {}", file_before.uid(), file_before.gid());
+    let owner = format!("inventory-main.tokens belongs to uid {} and gid {}", file_before.uid(), file_before.gid());
     assert!(log.contains(&owner) && log.contains("cannot restore the inventory"), "{log}");
     assert!(log.contains("change its owner and restart, or delete it"), "{log}");
     let file_after = fs::metadata(file(&dir)).unwrap();
@@ -396,7 +454,7 @@ async fn inventory_of_another_user_stays_until_its_owner_is_changed() {
     assert_ne!(owner_and_mode(&lock), lock_before, "the lock file is replaced");
     let mut names: Vec<_> = fs::read_dir(&inventory).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     names.sort();
-    assert_eq!(names, ["inventory.json", "inventory.lock"]);
+    assert_eq!(names, ["inventory-main.state", "inventory-main.tokens", "inventory.lock"]);
     after.stop();
 
     // The remedy in the message.
@@ -409,7 +467,7 @@ async fn inventory_of_another_user_stays_until_its_owner_is_changed() {
     let restored = exporter_as(65_533, 65_533, dir.path(), &config).await;
     assert_eq!(listed(&restored).await, 5, "{}", restored.log());
     restored.stop();
-    assert_eq!(saved(&file(&dir)), Some(5));
+    assert_eq!(saved(&dir), Some(5));
 }
 
 #[tokio::test]
@@ -419,7 +477,7 @@ async fn storage_path_is_locked_against_processes_of_other_users() {
     let inventory = storage_path(&dir, 0, 0o777);
     let config = format!("sources: [{}]\n", stub.source("main", "1s"));
     let first = exporter_as(65_534, 65_534, dir.path(), &config).await;
-    until_saved(&file(&dir), 5).await;
+    until_saved(&dir, 5).await;
     let lock = inventory.join("inventory.lock");
     // Also if the lock file cannot be opened, and if it was deleted.
     for damage in ["unreadable", "deleted"] {
@@ -434,9 +492,9 @@ async fn storage_path_is_locked_against_processes_of_other_users() {
         let in_use = "the storage path inventory is in use by another token-expiry-exporter";
         assert!(output.status.code() == Some(1) && stderr.contains(in_use), "{damage}: {:?}: {stderr}", output.status);
     }
-    let saved_at = fs::metadata(file(&dir)).unwrap().modified().unwrap();
+    let saved_at = fs::metadata(state_file(&dir)).unwrap().modified().unwrap();
     wait_for("a save of the first process", SOON, || async {
-        (fs::metadata(file(&dir)).unwrap().modified().unwrap() > saved_at).then_some(())
+        (fs::metadata(state_file(&dir)).unwrap().modified().unwrap() > saved_at).then_some(())
     })
     .await;
     assert!(lock.exists(), "the first process locks again: {}", first.log());

@@ -143,6 +143,14 @@ pub async fn exporter(dir: &Path, config: &str, arguments: &[&str]) -> Server {
     Server::start("token-expiry-exporter", command, dir, port, "/-/healthy").await
 }
 
+/// The tokens of a source in this storage directory, which must always be valid; `None` before the first save.
+pub fn persisted(directory: &Path, source: &str) -> Option<Vec<Value>> {
+    let loaded = token_expiry_exporter::storage::Store::new(directory).load(source);
+    assert!(loaded.problems.is_empty(), "the persisted inventory is always valid: {:?}", loaded.problems);
+    loaded.state?;
+    Some(loaded.tokens?.iter().map(|token| serde_json::to_value(token).unwrap()).collect())
+}
+
 /// The server as a target of Prometheus: its address without the scheme.
 pub fn target(server: &Server) -> &str {
     server.url.trim_start_matches("http://")

@@ -3,6 +3,7 @@
 //! `record` defines how the result of a collection changes the inventory; `view` derives a token's state, band and findings
 //! at a given time. Time is always an argument: tokens change band, expire and are evicted without any call.
 
+mod entries;
 mod entry;
 mod limit;
 mod normalize;
@@ -19,7 +20,9 @@ use chrono::{DateTime, Utc};
 use parking_lot::RwLock;
 
 use self::record::SourceState;
-pub use self::snapshot::Snapshot;
+pub use self::snapshot::{
+    FormerInventory, SharedStatus, StoredSource, StoredState, StoredToken, StoredTokens, TokensBuilder,
+};
 pub use self::source::{Adjustment, ListingHealth, Policy, Revision, Source};
 pub use self::view::{Finding, TokenView};
 use super::outcome::Outcome;
@@ -119,21 +122,6 @@ impl Inventory {
     /// collection.
     pub fn next_change(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         self.sources.values().filter_map(|state| state.next_change(now)).min()
-    }
-
-    /// The persistent part of the inventory, borrowed.
-    pub fn snapshot(&self) -> Snapshot<'_> {
-        Snapshot::of(self.sources.iter())
-    }
-
-    /// Restores a snapshot, after the first [`Self::set_policy`]. Ignores sources that are not configured, changed their
-    /// provider or were collected already.
-    pub fn restore(&mut self, snapshot: Snapshot<'_>) {
-        snapshot.restore(&mut self.sources, &self.rules);
-        self.changes += 1;
-        for state in self.sources.values_mut() {
-            state.revision = Revision { tokens: self.changes, status: self.changes };
-        }
     }
 }
 

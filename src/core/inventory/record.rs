@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
+use super::entries::Entries;
 use super::entry::Entry;
 use super::normalize::Normalizer;
 use super::source::{Adjustment, Policy, Revision, Source};
@@ -19,7 +20,7 @@ pub(super) struct SourceState {
     pub(super) source: Source,
     pub(super) revision: Revision,
     /// Ordered by id, without duplicates.
-    pub(super) entries: Vec<Entry>,
+    pub(super) entries: Entries,
     /// The overrides of all entries. Many are equal and share one.
     overrides: BTreeSet<Arc<Overrides>>,
     /// Addresses from the provider that were refused.
@@ -28,7 +29,7 @@ pub(super) struct SourceState {
 
 impl SourceState {
     pub(super) fn new(policy: Policy) -> Self {
-        let (entries, overrides) = (Vec::new(), BTreeSet::new());
+        let (entries, overrides) = (Entries::default(), BTreeSet::new());
         Self { source: Source::new(policy), revision: Revision::default(), entries, overrides, refused_addresses: 0 }
     }
 
@@ -39,7 +40,7 @@ impl SourceState {
     }
 
     /// Sets the tokens, ordered by id, except those whose listing does not run and those that a rule drops.
-    pub(super) fn set_entries(&mut self, mut entries: Vec<Entry>, name: &str, rules: &[Rule]) {
+    pub(super) fn set_entries(&mut self, mut entries: Entries, name: &str, rules: &[Rule]) {
         entries.retain(|entry| self.source.listings.contains_key(&*entry.listing));
         self.entries = entries;
         self.source.filtered += self.apply_rules(name, rules, None, |_| true);
@@ -95,7 +96,7 @@ impl SourceState {
     fn merge(&mut self, outcome: Outcome) -> BTreeMap<Adjustment, u64> {
         let known = self.entries.len();
         let mut normalizer = Normalizer::new();
-        for entry in &mut self.entries {
+        for entry in self.entries.iter_mut() {
             entry.listed_now = false;
         }
         for result in outcome.listings.into_iter().filter(|result| self.source.listings.contains_key(&result.name)) {
@@ -165,7 +166,7 @@ impl SourceState {
         adjustments
     }
 
-    /// Restores [`Self::collected_adjustments`]. [`Self::set_entries`] must follow.
+    /// Restores [`Self::collected_adjustments`]. [`Self::set_entries`] or [`Self::count_adjustments`] must follow.
     pub(super) fn restore_adjustments(&mut self, adjustments: &BTreeMap<Adjustment, u64>) {
         self.source.adjustments.extend(adjustments);
         self.refused_addresses = adjustments.get(&Adjustment::RefusedAddress).copied().unwrap_or_default();
@@ -175,6 +176,11 @@ impl SourceState {
     fn update_derived(&mut self) {
         replaced::mark_replaced(&mut self.entries, &self.source.policy.without_replacement, Entry::expires);
         self.overrides.retain(|overrides| Arc::strong_count(overrides) > 1);
+        self.count_adjustments();
+    }
+
+    /// Adds the adjustments that depend on rules.
+    pub(super) fn count_adjustments(&mut self) {
         let is_refused = |entry: &&Entry| entry.overrides.as_ref().is_some_and(|overrides| overrides.refused_address);
         let by_rules = self.entries.iter().filter(is_refused).count() as u64;
         self.source.adjustments.insert(Adjustment::RefusedAddress, self.refused_addresses + by_rules);

@@ -1,119 +1,262 @@
-//! The persistent part of the inventory. It contains no secret, as no token does.
+//! One source as it is stored: its state and its tokens. It contains no secret, as no token does.
+//!
+//! Tokens are stored as their providers reported them. What follows from rules and policies is derived again.
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::Inventory;
+use super::entries::Entries;
 use super::entry::Entry;
 use super::record::{SourceState, intern, sort_by_id};
-use super::source::{Adjustment, ListingHealth};
-use crate::core::outcome::RateLimit;
+use super::source::{Adjustment, ListingHealth, Revision, Source, zeros};
+use crate::core::failure::Reason;
+use crate::core::outcome::{Path, RateLimit};
 use crate::core::refusal::Refusal;
-use crate::core::rules::Rule;
 use crate::core::token::Expiry;
 
-/// The content of the persisted inventory: tokens as their providers reported them, and the status of each source. What follows
-/// from rules and policies is derived again; counters start at 0.
+/// A source as it is stored.
+#[derive(Clone, Debug)]
+pub struct StoredSource {
+    pub state: StoredState,
+    pub tokens: StoredTokens,
+}
+
+/// The state of a source without its tokens, about one kilobyte.
 ///
-/// Fields that a later version added have a default, so that files of older versions can be read.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Snapshot<'a> {
-    sources: BTreeMap<Cow<'a, str>, Stored<'a>>,
-}
-
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct Stored<'a> {
-    provider: Cow<'a, str>,
-    last_attempt: Option<DateTime<Utc>>,
-    last_success: Option<DateTime<Utc>>,
-    last_duration_milliseconds: Option<i64>,
-    credential: Option<Expiry>,
-    rate_limit: Option<RateLimit>,
-    listings: Cow<'a, BTreeMap<String, ListingHealth>>,
-    /// This and the next two fields: since version 2, so that an alert on them does not resolve at a restart.
+/// Fields that a later version added have a default, so that older files can be read.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct StoredState {
+    pub provider: String,
+    pub last_attempt: Option<DateTime<Utc>>,
+    pub last_success: Option<DateTime<Utc>>,
+    pub last_duration_milliseconds: Option<i64>,
+    pub credential: Option<Expiry>,
+    pub rate_limit: Option<RateLimit>,
+    pub listings: BTreeMap<String, ListingHealth>,
+    /// This and the next two fields: since format 2, so that an alert on them does not resolve at a restart.
     #[serde(default)]
-    dropped: u64,
+    pub dropped: u64,
     #[serde(default)]
-    filtered: u64,
+    pub filtered: u64,
     #[serde(default)]
-    adjustments: BTreeMap<Adjustment, u64>,
-    /// Absent without a refusal, so that versions that do not know it can read the file. A restart must not send a refused
-    /// password once more.
+    pub adjustments: BTreeMap<Adjustment, u64>,
+    /// On this machine only: a restart must not send a refused password once more. Nothing that helps to guess a password leaves
+    /// the machine.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    refusal: Option<Refusal>,
-    tokens: Cow<'a, [Entry]>,
+    pub refusal: Option<Refusal>,
+    /// Among replicas only: after a restart counters start at 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shared: Option<SharedStatus>,
 }
 
-impl<'a> Snapshot<'a> {
-    /// The version of this format, stored in the file's header.
-    pub const VERSION: u32 = 2;
+/// What replicas share and a restart resets.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct SharedStatus {
+    /// Whether the last collection was complete.
+    pub up: Option<bool>,
+    /// Requests by response status.
+    pub requests: BTreeMap<u16, u64>,
+    pub failures: BTreeMap<Reason, u64>,
+}
 
-    /// Whether it contains no token and no source was ever collected.
+/// The tokens of a source, ordered by id. A clone shares them.
+#[derive(Clone, Debug)]
+pub struct StoredTokens {
+    provider: String,
+    entries: Entries,
+}
+
+/// One token and the scope that listed it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct StoredToken(Entry);
+
+impl StoredTokens {
+    pub fn provider(&self) -> &str {
+        &self.provider
+    }
+
+    /// The tokens in the form in which they are stored.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = impl Serialize + '_> {
+        self.entries.iter()
+    }
+
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
     pub fn is_empty(&self) -> bool {
-        self.sources.values().all(|stored| stored.last_attempt.is_none() && stored.tokens.is_empty())
-    }
-
-    pub(super) fn of(sources: impl Iterator<Item = (&'a String, &'a SourceState)>) -> Self {
-        let stored = |(name, state): (&'a String, &'a SourceState)| (Cow::from(name.as_str()), Stored::of(state));
-        Self { sources: sources.map(stored).collect() }
-    }
-
-    pub(super) fn restore(self, sources: &mut BTreeMap<String, SourceState>, rules: &[Rule]) {
-        for (name, stored) in self.sources {
-            if let Some(state) = sources.get_mut(&*name)
-                && *state.source.policy.provider == *stored.provider
-                && state.source.last_attempt.is_none()
-            {
-                stored.restore(state, &name, rules);
-            }
-        }
+        self.entries.is_empty()
     }
 }
 
-impl<'a> Stored<'a> {
-    fn of(state: &'a SourceState) -> Self {
+/// Takes stored tokens one after the other; equal texts of them share memory.
+#[derive(Debug, Default)]
+pub struct TokensBuilder {
+    entries: Vec<Entry>,
+    listings: BTreeSet<Arc<str>>,
+    paths: BTreeSet<Path>,
+}
+
+impl TokensBuilder {
+    pub fn push(&mut self, StoredToken(mut entry): StoredToken) {
+        entry.listing = intern(&mut self.listings, entry.listing);
+        entry.path = intern(&mut self.paths, entry.path);
+        self.entries.push(entry);
+    }
+
+    pub fn build(mut self, provider: String) -> StoredTokens {
+        sort_by_id(&mut self.entries);
+        self.entries.shrink_to_fit();
+        StoredTokens { provider, entries: self.entries.into() }
+    }
+}
+
+/// The whole inventory in one JSON value: the formats 1 and 2.
+#[derive(Debug, Deserialize)]
+pub struct FormerInventory {
+    sources: BTreeMap<String, FormerSource>,
+}
+
+#[derive(Debug, Deserialize)]
+struct FormerSource {
+    #[serde(flatten)]
+    state: StoredState,
+    tokens: Vec<StoredToken>,
+}
+
+impl FormerInventory {
+    pub fn into_sources(self) -> impl Iterator<Item = (String, StoredSource)> {
+        self.sources.into_iter().map(|(name, FormerSource { state, tokens })| {
+            let mut builder = TokensBuilder::default();
+            tokens.into_iter().for_each(|token| builder.push(token));
+            let tokens = builder.build(state.provider.clone());
+            (name, StoredSource { state, tokens })
+        })
+    }
+}
+
+impl StoredState {
+    /// Whether it is of a later collection than another state: the one with the later success, otherwise the later attempt.
+    pub fn is_newer_than(&self, other: &Self) -> bool {
+        (self.last_success, self.last_attempt) > (other.last_success, other.last_attempt)
+    }
+}
+
+impl Inventory {
+    /// A source as this machine stores it; `None` before its first collection.
+    pub fn stored(&self, name: &str) -> Option<StoredSource> {
+        self.store(name, |state, source| state.refusal = source.refusal)
+    }
+
+    /// A source as replicas share it; `None` before its first collection.
+    pub fn shared(&self, name: &str) -> Option<StoredSource> {
+        self.store(name, |state, source| {
+            let (requests, failures) = (source.requests.clone(), source.failures.clone());
+            state.shared = Some(SharedStatus { up: source.up, requests, failures });
+        })
+    }
+
+    fn store(&self, name: &str, complete: impl FnOnce(&mut StoredState, &Source)) -> Option<StoredSource> {
+        let state = self.sources.get(name).filter(|state| !state.is_new())?;
+        let mut stored = StoredSource::of(state);
+        complete(&mut stored.state, &state.source);
+        Some(stored)
+    }
+
+    /// Restores what this machine stored, after the first [`Self::set_policy`]. Without a state, only the tokens; without tokens,
+    /// only the refusal, as a state would claim a success without its result. Ignores a source that is not configured, changed its
+    /// provider or was collected already.
+    pub fn restore(&mut self, name: &str, stored: Option<StoredState>, tokens: Option<StoredTokens>) {
+        let Some(state) = self.sources.get_mut(name).filter(|state| state.is_new()) else { return };
+        let provider = state.source.policy.provider.clone();
+        let stored = stored.filter(|stored| stored.provider == provider);
+        state.source.refusal = stored.as_ref().and_then(|stored| stored.refusal);
+        if let Some(tokens) = tokens.filter(|tokens| tokens.provider == provider) {
+            if let Some(stored) = stored {
+                state.apply_stored(stored);
+            }
+            state.set_entries(tokens.entries, name, &self.rules);
+        }
+        self.changes += 1;
+        state.revision = Revision { tokens: self.changes, status: self.changes };
+    }
+
+    /// Replaces what is known of a source by what another replica stored later; without tokens, those that are known are still
+    /// current. Ignores a source that is not configured or has another provider. Whether it was replaced.
+    pub fn adopt(&mut self, name: &str, stored: StoredState, tokens: Option<StoredTokens>, now: DateTime<Utc>) -> bool {
+        let Some(state) = self.sources.get_mut(name) else { return false };
+        let is_provider = |provider: &str| *state.source.policy.provider == *provider;
+        if !is_provider(&stored.provider) || !tokens.iter().all(|tokens| is_provider(&tokens.provider)) {
+            return false;
+        }
+        state.apply_stored(stored);
+        self.changes += 1;
+        state.revision.status = self.changes;
+        if let Some(tokens) = tokens {
+            state.set_entries(tokens.entries, name, &self.rules);
+            state.update_states(name, &self.rules, now);
+            state.revision.tokens = self.changes;
+        } else {
+            state.count_adjustments();
+        }
+        true
+    }
+}
+
+impl StoredSource {
+    fn of(state: &SourceState) -> Self {
         let source = &state.source;
-        Self {
-            provider: Cow::from(&source.policy.provider),
+        let provider = source.policy.provider.clone();
+        let stored = StoredState {
+            provider: provider.clone(),
             last_attempt: source.last_attempt,
             last_success: source.last_success,
             last_duration_milliseconds: source.last_duration.map(|duration| duration.num_milliseconds()),
             credential: source.credential_expiry,
             rate_limit: source.rate_limit,
-            listings: Cow::Borrowed(&source.listings),
+            listings: source.listings.clone(),
             dropped: source.dropped,
             filtered: source.filtered,
             adjustments: state.collected_adjustments(),
-            refusal: source.refusal,
-            tokens: Cow::Borrowed(&state.entries),
-        }
+            refusal: None,
+            shared: None,
+        };
+        Self { state: stored, tokens: StoredTokens { provider, entries: state.entries.clone() } }
+    }
+}
+
+impl SourceState {
+    /// Whether there was neither a collection nor a restored token.
+    fn is_new(&self) -> bool {
+        self.source.last_attempt.is_none() && self.entries.is_empty()
     }
 
-    fn restore(self, state: &mut SourceState, name: &str, rules: &[Rule]) {
-        let source = &mut state.source;
-        source.last_attempt = self.last_attempt;
-        source.last_success = self.last_success;
-        source.last_duration = self.last_duration_milliseconds.and_then(TimeDelta::try_milliseconds);
-        source.credential_expiry = self.credential;
-        source.rate_limit = self.rate_limit;
-        source.refusal = self.refusal;
-        for (name, health) in self.listings.into_owned() {
+    /// Sets everything but tokens and refusal. [`Self::set_entries`] or [`Self::count_adjustments`] must follow.
+    fn apply_stored(&mut self, stored: StoredState) {
+        let source = &mut self.source;
+        source.last_attempt = stored.last_attempt;
+        source.last_success = stored.last_success;
+        source.last_duration = stored.last_duration_milliseconds.and_then(TimeDelta::try_milliseconds);
+        source.credential_expiry = stored.credential;
+        source.rate_limit = stored.rate_limit;
+        for (name, health) in stored.listings {
             if let Some(known) = source.listings.get_mut(&name) {
                 *known = health.with_every_reason();
             }
         }
-        source.dropped = self.dropped;
-        source.filtered = self.filtered;
-        state.restore_adjustments(&self.adjustments);
-        let mut entries = self.tokens.into_owned();
-        let (mut listings, mut paths) = (BTreeSet::new(), BTreeSet::new());
-        for entry in &mut entries {
-            entry.listing = intern(&mut listings, entry.listing.clone());
-            entry.path = intern(&mut paths, entry.path.clone());
+        source.dropped = stored.dropped;
+        source.filtered = stored.filtered;
+        if let Some(shared) = stored.shared {
+            source.up = shared.up;
+            source.requests = shared.requests;
+            source.failures = zeros(Reason::ALL);
+            source.failures.extend(shared.failures);
         }
-        sort_by_id(&mut entries);
-        state.set_entries(entries, name, rules);
+        self.restore_adjustments(&stored.adjustments);
     }
 }

@@ -77,12 +77,12 @@ fn rule_matches_the_state_that_the_provider_reports() {
         // The same after a reload, and in a process that restores the tokens.
         set(&mut inventory, policy(), vec![]);
         collect(&mut inventory, tokens(), day(0));
-        let stored = serde_json::to_string(&inventory.snapshot()).unwrap();
+        let (stored, tokens) = super::restore::stored(&inventory);
         set(&mut inventory, policy(), vec![rotate.clone(), drop_in(state)]);
         inventory.update_states(day(0));
         assert_eq!(ids(&inventory, day(0)), kept, "{state:?}");
         let mut restored = inventory_with(policy(), vec![rotate.clone(), drop_in(state)]);
-        restored.restore(serde_json::from_str(&stored).unwrap());
+        restored.restore("main", Some(stored), Some(tokens));
         restored.update_states(day(0));
         assert_eq!(ids(&restored, day(0)), kept, "{state:?}");
     }

@@ -186,9 +186,8 @@ proptest! {
             record(&mut inventory, outcome, day(today));
             check(&inventory, &model, today)?;
         }
-        let encoded = serde_json::to_string(&inventory.snapshot()).unwrap();
         let mut next = super::inventory(policy());
-        next.restore(serde_json::from_str(&encoded).unwrap());
+        super::restore::restore(&mut next, &inventory);
         let today = i64::try_from(collections.len()).unwrap();
         prop_assert_eq!(super::states(&next, day(today)), super::states(&inventory, day(today)));
     }

@@ -1,0 +1,31 @@
+//! The tokens of a source, shared with a writer that stores them.
+
+use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
+
+use super::entry::Entry;
+
+/// Entries of which a clone costs nothing, so that they are stored without a lock on the inventory. A change copies the list only
+/// while a clone exists.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Entries(Arc<Vec<Entry>>);
+
+impl From<Vec<Entry>> for Entries {
+    fn from(entries: Vec<Entry>) -> Self {
+        Self(Arc::new(entries))
+    }
+}
+
+impl Deref for Entries {
+    type Target = Vec<Entry>;
+
+    fn deref(&self) -> &Vec<Entry> {
+        &self.0
+    }
+}
+
+impl DerefMut for Entries {
+    fn deref_mut(&mut self) -> &mut Vec<Entry> {
+        Arc::make_mut(&mut self.0)
+    }
+}
