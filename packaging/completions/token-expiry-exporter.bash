@@ -71,7 +71,7 @@ _token__expiry__exporter() {
 
     case "${cmd}" in
         token__expiry__exporter)
-            opts="-h -V --config.file --providers.dir --storage.path --web.listen-address --web.probe-listen-address --web.telemetry-path --web.external-url --web.route-prefix --web.config.file --web.enable-lifecycle --shard --log.level --log.format --help --version serve check list providers schema health demo help"
+            opts="-h -V --config.file --providers.dir --storage.path --storage.url --storage.when-lost --storage.poll --web.listen-address --web.probe-listen-address --web.telemetry-path --web.external-url --web.route-prefix --web.config.file --web.enable-lifecycle --shard --log.level --log.format --help --version serve check list providers schema health demo help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -86,6 +86,18 @@ _token__expiry__exporter() {
                     return 0
                     ;;
                 --storage.path)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --storage.url)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --storage.when-lost)
+                    COMPREPLY=($(compgen -W "collect hold" -- "${cur}"))
+                    return 0
+                    ;;
+                --storage.poll)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -447,7 +459,7 @@ _token__expiry__exporter() {
             return 0
             ;;
         token__expiry__exporter__subcmd__serve)
-            opts="-h --config.file --providers.dir --storage.path --web.listen-address --web.probe-listen-address --web.telemetry-path --web.external-url --web.route-prefix --web.config.file --web.enable-lifecycle --shard --log.level --log.format --help"
+            opts="-h --config.file --providers.dir --storage.path --storage.url --storage.when-lost --storage.poll --web.listen-address --web.probe-listen-address --web.telemetry-path --web.external-url --web.route-prefix --web.config.file --web.enable-lifecycle --shard --log.level --log.format --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -462,6 +474,18 @@ _token__expiry__exporter() {
                     return 0
                     ;;
                 --storage.path)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --storage.url)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --storage.when-lost)
+                    COMPREPLY=($(compgen -W "collect hold" -- "${cur}"))
+                    return 0
+                    ;;
+                --storage.poll)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

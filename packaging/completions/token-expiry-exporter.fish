@@ -10,7 +10,7 @@ function __fish_token_expiry_exporter_needs_command
         end
         switch $word
             case '-*'
-                contains -- $word --config.file --providers.dir --storage.path --web.listen-address --web.probe-listen-address --web.telemetry-path --web.external-url --web.route-prefix --web.config.file --shard --log.level --log.format
+                contains -- $word --config.file --providers.dir --storage.path --storage.url --storage.when-lost --storage.poll --web.listen-address --web.probe-listen-address --web.telemetry-path --web.external-url --web.route-prefix --web.config.file --shard --log.level --log.format
                 and set is_value 1
             case '*'
                 echo $word
@@ -30,6 +30,10 @@ end
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -l config.file -d 'Configuration file' -r -F
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -l providers.dir -d 'Directory of additional provider definitions (*.yaml)' -r -F
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -l storage.path -d 'Directory for the persisted inventory (contains no secrets); unset: not persisted' -r -F
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -l storage.url -d 'Store that replicas share, instead of --storage.path: s3://BUCKET/PREFIX, az://CONTAINER/PREFIX or gs://BUCKET/PREFIX; its credentials are environment variables' -r
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -l storage.when-lost -d 'While the shared store is lost' -r -f -a "collect\t'Go on collecting'
+hold\t'Collect nothing'"
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -l storage.poll -d 'Interval at which the shared store is read; a failed replica is replaced after 5.5 of it' -r
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -l web.listen-address -d 'Address to listen on, such as :10984 or 127.0.0.1:10984; repeatable' -r
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -l web.probe-listen-address -d 'Separate address for /-/healthy and /-/ready only, without TLS or authentication' -r
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -l web.telemetry-path -d 'Path of the metrics' -r
@@ -57,6 +61,10 @@ complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand serve" -l config.file -d 'Configuration file' -r -F
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand serve" -l providers.dir -d 'Directory of additional provider definitions (*.yaml)' -r -F
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand serve" -l storage.path -d 'Directory for the persisted inventory (contains no secrets); unset: not persisted' -r -F
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand serve" -l storage.url -d 'Store that replicas share, instead of --storage.path: s3://BUCKET/PREFIX, az://CONTAINER/PREFIX or gs://BUCKET/PREFIX; its credentials are environment variables' -r
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand serve" -l storage.when-lost -d 'While the shared store is lost' -r -f -a "collect\t'Go on collecting'
+hold\t'Collect nothing'"
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand serve" -l storage.poll -d 'Interval at which the shared store is read; a failed replica is replaced after 5.5 of it' -r
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand serve" -l web.listen-address -d 'Address to listen on, such as :10984 or 127.0.0.1:10984; repeatable' -r
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand serve" -l web.probe-listen-address -d 'Separate address for /-/healthy and /-/ready only, without TLS or authentication' -r
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand serve" -l web.telemetry-path -d 'Path of the metrics' -r

@@ -35,6 +35,7 @@ use crate::pages::{self, AppState};
 use crate::schema::diagnostic::Diagnostics;
 use crate::server::access::AccessControl;
 use crate::server::{self, Listeners, Site};
+use crate::storage::shared::SharedStore;
 use persistence::Persistence;
 use reload::Reloader;
 use setup::{ConfigPaths, Setup};
@@ -56,6 +57,8 @@ pub struct RunOptions {
     pub paths: ConfigPaths,
     /// Directory of the persisted inventory; `None`: not persisted.
     pub storage: Option<PathBuf>,
+    /// The store that replicas share, instead of `storage`.
+    pub shared_store: Option<SharedStoreOptions>,
     pub telemetry_path: TelemetryPath,
     /// A prefix of all paths, not ambiguous with `telemetry_path`.
     pub route_prefix: RoutePrefix,
@@ -71,12 +74,32 @@ pub struct RunOptions {
     pub timing: Timing,
 }
 
+/// The store that the replicas of an installation share.
+pub struct SharedStoreOptions {
+    pub store: Arc<dyn SharedStore>,
+    /// Its URL.
+    pub name: String,
+    pub when_lost: WhenLost,
+    /// The interval at which it is read. All other times of the protocol are multiples of it.
+    pub poll: Duration,
+}
+
+/// What a replica does while the shared store is lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WhenLost {
+    /// It goes on collecting the sources that it collected.
+    Collect,
+    /// It collects nothing.
+    Hold,
+}
+
 impl RunOptions {
     /// The defaults, for the configuration at these paths.
     pub fn new(paths: ConfigPaths) -> Self {
         Self {
             paths,
             storage: None,
+            shared_store: None,
             telemetry_path: TelemetryPath::default(),
             route_prefix: RoutePrefix::default(),
             web_config: None,
@@ -126,6 +149,9 @@ pub async fn run(
     listeners: impl Into<Listeners>,
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<(), RunError> {
+    if let Some(shared) = &options.shared_store {
+        return Err(RunError::Internal(format!("{}: the shared store is not implemented", shared.name)));
+    }
     let clock = Arc::clone(&options.timing.clock);
     let mut reloader = Reloader::new(options.paths, options.shard, Arc::clone(&clock));
     let setup = reloader.load().await?;

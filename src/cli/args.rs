@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use chrono::TimeDelta;
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
@@ -11,9 +12,10 @@ use tracing::Level;
 
 use super::exit;
 use crate::app::setup::ConfigPaths;
-use crate::app::{BUILD, Shard};
+use crate::app::{BUILD, Shard, WhenLost};
 use crate::core::time::parse_duration;
 use crate::pages::path::{RoutePrefix, TelemetryPath};
+use crate::storage::bucket::Location;
 
 /// With the commit, if the builder set it.
 static VERSION: LazyLock<String> = LazyLock::new(|| match BUILD.revision {
@@ -38,7 +40,7 @@ pub(super) struct Cli {
 pub(super) enum Command {
     /// Collect in the background and serve metrics, the status page and the calendar (the default)
     #[command(after_help = exit::help("serve"))]
-    Serve(ServeArgs),
+    Serve(Box<ServeArgs>),
     /// Validate the configuration, definitions and web configuration; with --online, also query each provider
     #[command(after_help = exit::help("check"))]
     Check(CheckArgs),
@@ -105,11 +107,39 @@ pub(super) struct ServeArgs {
     /// Directory for the persisted inventory (contains no secrets); unset: not persisted
     #[arg(long = "storage.path", value_name = "DIR")]
     pub(super) storage: Option<PathBuf>,
+    /// Store that replicas share, instead of --storage.path: s3://BUCKET/PREFIX, az://CONTAINER/PREFIX or gs://BUCKET/PREFIX;
+    /// its credentials are environment variables
+    #[arg(long = "storage.url", value_name = "URL", conflicts_with_all = ["storage", "shard"])]
+    pub(super) storage_url: Option<Location>,
+    /// While the shared store is lost
+    #[arg(long = "storage.when-lost", value_name = "ACTION", default_value = "collect", requires = "storage_url")]
+    pub(super) when_lost: WhenLostArg,
+    /// Interval at which the shared store is read; a failed replica is replaced after 5.5 of it
+    #[arg(long = "storage.poll", value_name = "TIME", default_value = "10s", requires = "storage_url", hide = true,
+        value_parser = poll)]
+    pub(super) poll: Duration,
     #[command(flatten)]
     pub(super) web: WebArgs,
     /// Collect only shard I of N, such as 1/3; in a StatefulSet POD/N, such as exporter-0/3
     #[arg(long = "shard", value_name = "I/N", default_value = "1/1")]
     pub(super) shard: Shard,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum WhenLostArg {
+    /// Go on collecting
+    Collect,
+    /// Collect nothing
+    Hold,
+}
+
+impl From<WhenLostArg> for WhenLost {
+    fn from(action: WhenLostArg) -> Self {
+        match action {
+            WhenLostArg::Collect => Self::Collect,
+            WhenLostArg::Hold => Self::Hold,
+        }
+    }
 }
 
 #[derive(Clone, Debug, Args)]
@@ -247,6 +277,12 @@ fn duration(text: &str) -> Result<TimeDelta, String> {
     parse_duration(text).ok_or_else(|| "expected a duration such as 7d, 12h or 1d12h".to_owned())
 }
 
+/// At least a second, so that a claim outlasts the store's slowest response.
+fn poll(text: &str) -> Result<Duration, String> {
+    let poll = duration(text)?.to_std().ok().filter(|poll| *poll >= Duration::from_secs(1));
+    poll.ok_or_else(|| "expected at least 1s".to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -269,7 +305,7 @@ mod tests {
             let cli = Cli::try_parse_from(line).unwrap();
             let serve = match cli.command {
                 None => cli.serve,
-                Some(Command::Serve(args)) => args,
+                Some(Command::Serve(args)) => *args,
                 Some(other) => panic!("{other:?}"),
             };
             assert_eq!(serve.files.config, PathBuf::from("a.yaml"), "{line:?}");

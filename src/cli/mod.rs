@@ -48,10 +48,10 @@ pub async fn main() -> ExitCode {
     process::protect(log.clone());
     process::survive_file_size_limit();
     let lost_log_lines = log.lost();
-    let command = cli.command.unwrap_or(Command::Serve(cli.serve));
+    let command = cli.command.unwrap_or_else(|| Command::Serve(Box::new(cli.serve)));
     let flush = if matches!(command, Command::Serve(_) | Command::Demo(_)) { LOG_FLUSH } else { Duration::MAX };
     let result = match command {
-        Command::Serve(args) => serve::run(args, lost_log_lines).await,
+        Command::Serve(args) => serve::run(*args, lost_log_lines).await,
         Command::Check(args) => check::run(args).await,
         Command::List(args) => list::run(args).await,
         Command::Health(args) => health::run(args).await,

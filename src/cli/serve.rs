@@ -1,9 +1,11 @@
 //! `serve`: collects in the background and serves the results.
 
+use std::env;
 use std::future::pending;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::time::Duration;
 
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::net::TcpListener;
@@ -12,8 +14,9 @@ use tracing::info;
 
 use super::args::ServeArgs;
 use super::exit::{Exit, Failure, invalid};
-use crate::app::{self, BUILD, RunError, RunOptions};
+use crate::app::{self, BUILD, RunError, RunOptions, SharedStoreOptions, WhenLost};
 use crate::server::Listeners;
+use crate::storage::bucket::{self, Location};
 
 pub(super) async fn run(args: ServeArgs, lost_log_lines: Arc<AtomicU64>) -> Result<Exit, Failure> {
     let (prefix, metrics) =
@@ -23,6 +26,10 @@ pub(super) async fn run(args: ServeArgs, lost_log_lines: Arc<AtomicU64>) -> Resu
             format!("`{prefix}` makes the path of the metrics, `{metrics}`, ambiguous; choose another prefix");
         return Err(invalid("--web.route-prefix", problem));
     }
+    let shared_store = match &args.storage_url {
+        Some(location) => Some(shared_store(location, args.when_lost.into(), args.poll)?),
+        None => None,
+    };
     raise_open_file_limit();
     let mut listeners = Listeners { main: Vec::new(), probe: None };
     for address in args.web.listen {
@@ -38,6 +45,7 @@ pub(super) async fn run(args: ServeArgs, lost_log_lines: Arc<AtomicU64>) -> Resu
     }
     let options = RunOptions {
         storage: args.storage,
+        shared_store,
         telemetry_path: metrics,
         route_prefix: prefix,
         web_config: args.web.web_config,
@@ -48,6 +56,15 @@ pub(super) async fn run(args: ServeArgs, lost_log_lines: Arc<AtomicU64>) -> Resu
     };
     app::run(options, listeners, shutdown_requested()).await?;
     Ok(Exit::Success)
+}
+
+/// Opens the store of `--storage.url`. Its settings are environment variables, as in the tools of its vendor.
+fn shared_store(location: &Location, when_lost: WhenLost, poll: Duration) -> Result<SharedStoreOptions, Failure> {
+    // The services use no value that is not Unicode.
+    let environment =
+        env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let store = bucket::open(location, environment).map_err(|problem| invalid("--storage.url", problem))?;
+    Ok(SharedStoreOptions { store, name: location.to_string(), when_lost, poll })
 }
 
 /// `[::]` is IPv6 and IPv4, or IPv4 alone on a system without IPv6.

@@ -91,6 +91,12 @@ pub trait SharedStore: Send + Sync {
 
     /// Deletes. A missing object is not an error.
     fn delete<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<(), StoreError>>;
+
+    /// Checks with an object of its own that the store keeps conditional puts, without which two replicas could collect the same
+    /// source. It must succeed before the first use. `replica` is unique among the replicas.
+    ///
+    /// `Refused` if the store cannot be used or does not permit a request, `Unavailable` if it does not respond.
+    fn probe<'a>(&'a self, replica: &'a str) -> BoxFuture<'a, Result<(), StoreError>>;
 }
 
 /// Writes if the precondition holds, and recognises its own put after a lost response: the bytes are then those that it wrote. They

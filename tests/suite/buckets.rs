@@ -4,13 +4,13 @@ mod fake;
 pub mod server;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt as _};
 use token_expiry_exporter::core::schedule::version::Version;
-use token_expiry_exporter::storage::bucket::Bucket;
 use token_expiry_exporter::storage::shared::{
     Conditional, Precondition, PutOutcome, SharedStore, StoreError, put_if_read_back,
 };
@@ -19,14 +19,14 @@ use crate::tcp_proxy::{Network, TcpProxy};
 use fake::{Behaviour, FakeS3};
 use server::{Address, Store};
 
-async fn written(store: &Bucket, name: &str, text: &str, precondition: Precondition<'_>) -> Version {
+async fn written(store: &Arc<dyn SharedStore>, name: &str, text: &str, precondition: Precondition<'_>) -> Version {
     match store.put_if(name, Bytes::from(text.to_owned()), precondition).await.unwrap() {
         Conditional::Written(version) => version,
         Conditional::Refused => panic!("{name} {text}: {precondition:?} refused"),
     }
 }
 
-async fn is_refused(store: &Bucket, name: &str, precondition: Precondition<'_>) -> bool {
+async fn is_refused(store: &Arc<dyn SharedStore>, name: &str, precondition: Precondition<'_>) -> bool {
     store.put_if(name, Bytes::from_static(b"refused"), precondition).await.unwrap() == Conditional::Refused
 }
 
@@ -74,7 +74,7 @@ async fn keeps_the_contract(address: &Address) {
 
 /// Twenty writers, as many processes have, ten times: exactly one wins a create, and one an update.
 async fn has_one_winner(address: &Address) {
-    let stores: Vec<Bucket> = (0..20).map(|_| address.open()).collect();
+    let stores: Vec<Arc<dyn SharedStore>> = (0..20).map(|_| address.open()).collect();
     for round in 0..10 {
         let name = format!("live/sources/race-{round}");
         let mut version = None;
@@ -82,7 +82,7 @@ async fn has_one_winner(address: &Address) {
             let precondition = version.as_ref().map_or(Precondition::Missing, Precondition::Unchanged);
             let name = name.as_str();
             let puts = stores.iter().enumerate().map(|(writer, store)| {
-                put_if_read_back(store, name, Bytes::from(format!("{step} {writer}")), precondition)
+                put_if_read_back(&**store, name, Bytes::from(format!("{step} {writer}")), precondition)
             });
             let outcomes = join_all(puts).await;
             let winners: Vec<(usize, &Version)> = outcomes
@@ -177,14 +177,14 @@ async fn put_whose_response_was_lost_is_recognised() {
         }
         proxy.set(Network::Works);
     };
-    let put = put_if_read_back(&behind, "live/sources/s", body.clone(), Precondition::Missing);
+    let put = put_if_read_back(&*behind, "live/sources/s", body.clone(), Precondition::Missing);
     let (outcome, ()) = tokio::join!(put, restore);
     let PutOutcome::Done(version) = outcome else { panic!("{outcome:?}") };
     assert_eq!(direct.get("live/sources/s", 100).await.unwrap().unwrap().version, version);
 
     // Another writer was faster: what was lost is not this put's.
     written(&direct, "live/sources/s", "other", Precondition::Unchanged(&version)).await;
-    let stale = put_if_read_back(&behind, "live/sources/s", body, Precondition::Unchanged(&version)).await;
+    let stale = put_if_read_back(&*behind, "live/sources/s", body, Precondition::Unchanged(&version)).await;
     assert!(matches!(stale, PutOutcome::Lost), "{stale:?}");
 }
 
@@ -262,7 +262,7 @@ async fn redirect_is_not_followed_with_the_credentials() {
     let fake = FakeS3::start(Behaviour::Redirects(format!("http://127.0.0.1:{}/x", other.port))).await;
     let error = fake.address().open().list("live/").await.unwrap_err();
     assert!(matches!(&error, StoreError::Refused(text) if text.contains("refused with 307")), "{error:?}");
-    assert!(fake.seen()[0].contains_key("authorization"), "the request was signed");
+    assert!(fake.seen()[0].2.contains_key("authorization"), "the request was signed");
     assert_eq!(other.seen().len(), 0, "no request reached the other origin");
 }
 
@@ -309,7 +309,49 @@ fn incomplete_environment_is_explained_without_its_values() {
         ("gs://b/p", &[("GOOGLE_SERVICE_ACCOUNT_KEY", "hidden-value")][..], "GOOGLE_APPLICATION_CREDENTIALS"),
     ] {
         let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        let error = Address { url: url.to_owned(), environment }.try_open().unwrap_err();
+        let error = Address { url: url.to_owned(), environment }.try_open().err().unwrap();
         assert!(error.contains(expected) && !error.contains("hidden-value"), "{url}: {error}");
     }
+}
+
+/// Every request of the store needs an action of the policy in examples/shared-store, and the policy has no other action.
+#[tokio::test]
+async fn least_policy_is_exactly_what_the_requests_need() {
+    let fake = FakeS3::start(Behaviour::Correct).await;
+    let store = fake.address().open();
+    store.probe("replica").await.unwrap();
+    let version = written(&store, "live/sources/s", "1", Precondition::Missing).await;
+    written(&store, "live/sources/s", "2", Precondition::Unchanged(&version)).await;
+    store.put("blobs/s/x", Bytes::from(vec![0; 1_000_000])).await.unwrap();
+    store.get("blobs/s/x", 2_000_000).await.unwrap().unwrap();
+    store.list("live/").await.unwrap();
+    store.delete("blobs/s/x").await.unwrap();
+
+    // <https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-with-s3-policy-actions.html>
+    let mut needed = BTreeSet::new();
+    for (method, target, _) in fake.seen() {
+        let (key, query) = target.split_once('?').unwrap_or((&target, ""));
+        let action = match (method.as_str(), key.trim_matches('/')) {
+            ("GET", "") => {
+                assert!(query.contains("prefix=some%2Fprefix%2F"), "the policy permits no other list: {target}");
+                "s3:ListBucket"
+            }
+            (_, key) if !key.starts_with("some/prefix/") => panic!("{target} is outside of the prefix"),
+            ("GET" | "HEAD", _) => "s3:GetObject",
+            ("PUT", _) => "s3:PutObject",
+            ("DELETE", _) => "s3:DeleteObject",
+            _ => panic!("{method} {target}"),
+        };
+        needed.insert(action.to_owned());
+    }
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/shared-store/s3-policy.json");
+    let policy: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let statements = policy["Statement"].as_array().unwrap();
+    let actions = |statement: &serde_json::Value| match &statement["Action"] {
+        serde_json::Value::Array(actions) => actions.iter().map(|action| action.as_str().unwrap().to_owned()).collect(),
+        action => vec![action.as_str().unwrap().to_owned()],
+    };
+    assert_eq!(statements.iter().flat_map(actions).collect::<BTreeSet<_>>(), needed);
+    assert_eq!(statements[0]["Condition"]["StringLike"]["s3:prefix"][0], "PREFIX/*");
+    assert_eq!(statements[1]["Resource"], "arn:aws:s3:::BUCKET/PREFIX/*");
 }

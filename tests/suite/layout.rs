@@ -28,7 +28,22 @@ const ARROWS: &[(&str, &[&str])] = &[
         &["core", "schema", "config", "http", "providers", "collector", "exposition", "storage", "pages", "server"],
     ),
     ("demo", &["core", "app"]),
-    ("cli", &["core", "schema", "config", "providers", "collector", "exposition", "pages", "server", "app", "demo"]),
+    (
+        "cli",
+        &[
+            "core",
+            "schema",
+            "config",
+            "providers",
+            "collector",
+            "exposition",
+            "storage",
+            "pages",
+            "server",
+            "app",
+            "demo",
+        ],
+    ),
 ];
 
 const IO: &[&str] = &["std::fs", "std::io", "std::net", "std::env", "std::process", "tokio", "tracing", "reqwest"];

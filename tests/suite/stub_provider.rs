@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Body;
@@ -43,6 +44,10 @@ pub struct Org {
     is_numbered: bool,
     /// Lists that were started.
     pub lists: u64,
+    /// When each of them was.
+    pub starts: Vec<Instant>,
+    /// How long each page takes.
+    pub delay: Duration,
     pub requests: u64,
     /// Lists that are being read. All pages of one have the same tokens.
     open: BTreeMap<u64, Arc<Vec<(u32, i64)>>>,
@@ -113,12 +118,13 @@ struct Cursor {
 }
 
 async fn list(State(orgs): State<Orgs>, Path(name): Path<String>, Query(query): Query<Cursor>) -> Response {
-    let (page, fault) = {
+    let (page, fault, delay) = {
         let mut orgs = lock(&orgs);
         let Some(org) = orgs.get_mut(&name) else { return StatusCode::NOT_FOUND.into_response() };
         org.requests += 1;
-        (next_page(org, query.cursor.as_deref()), org.fault)
+        (next_page(org, query.cursor.as_deref()), org.fault, org.delay)
     };
+    tokio::time::sleep(delay).await;
     match fault {
         None => json(page),
         Some(ProviderFault::Half) if query.cursor.is_none() => {
@@ -146,6 +152,7 @@ fn next_page(org: &mut Org, cursor: Option<&str>) -> String {
     let position = position.and_then(|(list, from)| Some((list.parse().ok()?, from.parse().ok()?)));
     let (list, from): (u64, usize) = position.unwrap_or_else(|| {
         org.lists += 1;
+        org.starts.push(Instant::now());
         let rows = org.tokens.iter().map(|(number, end)| (*number, *end)).collect();
         org.open.insert(org.lists, Arc::new(rows));
         // Lists that were abandoned.

@@ -41,6 +41,21 @@
 {{- if and .Values.persistence.existingClaim (gt $pods 1) -}}
 {{- $errors = append $errors (printf "persistence.existingClaim: cannot be shared by %d pods; leave it empty to give each pod its own claim" $pods) -}}
 {{- end -}}
+{{- if .Values.storage.url -}}
+{{- if gt (int .Values.shards) 1 -}}
+{{- $errors = append $errors "shards: the replicas of storage.url already divide the sources; set replicas instead, and remove shards" -}}
+{{- end -}}
+{{- if .Values.persistence.existingClaim -}}
+{{- $errors = append $errors "persistence.existingClaim: not used with storage.url; remove it" -}}
+{{- end -}}
+{{- range $name, $_ := .Values.storage.env -}}
+{{- if regexMatch "(SECRET|PASSWORD|TOKEN|SAS|SIGNATURE|ACCESS_KEY|ACCOUNT_KEY|MASTER_KEY|SERVICE_ACCOUNT_KEY)" (regexReplaceAll "_TOKEN_FILE$" $name "") -}}
+{{- $errors = append $errors (printf "storage.env: the value of %s would be stored in the release; put it into a Secret and set storage.existingSecret" $name) -}}
+{{- end -}}
+{{- end -}}
+{{- else if or .Values.storage.env .Values.storage.existingSecret -}}
+{{- $errors = append $errors "storage.url: empty, so storage.env and storage.existingSecret are not used; set it or remove them" -}}
+{{- end -}}
 {{- if eq (int .Values.web.port) (int .Values.probes.port) -}}
 {{- $errors = append $errors "web.port and probes.port: must differ; the probes have their own listener" -}}
 {{- end -}}

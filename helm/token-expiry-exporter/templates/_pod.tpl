@@ -4,8 +4,12 @@ image: {{ include "tee.image" . }}
 imagePullPolicy: {{ .Values.image.pullPolicy }}
 securityContext:
   {{- toYaml .Values.securityContext | nindent 2 }}
-{{- if or .Values.env (gt (int .Values.shards) 1) }}
+{{- $store := ternary .Values.storage.env (dict) (ne .Values.storage.url "") }}
+{{- if or .Values.env $store (gt (int .Values.shards) 1) }}
 env:
+  {{- range $name, $value := $store }}
+  - {name: {{ $name }}, value: {{ $value | quote }}}
+  {{- end }}
   {{- if gt (int .Values.shards) 1 }}
   - name: POD_NAME
     valueFrom: {fieldRef: {fieldPath: metadata.name}}
@@ -14,9 +18,15 @@ env:
   {{- toYaml . | nindent 2 }}
   {{- end }}
 {{- end }}
-{{- with .Values.envFrom }}
+{{- $secret := ternary .Values.storage.existingSecret "" (ne .Values.storage.url "") }}
+{{- if or .Values.envFrom $secret }}
 envFrom:
+  {{- with $secret }}
+  - secretRef: {name: {{ . }}}
+  {{- end }}
+  {{- with .Values.envFrom }}
   {{- toYaml . | nindent 2 }}
+  {{- end }}
 {{- end }}
 {{- with .Values.resources }}
 resources:
@@ -106,7 +116,14 @@ resources:
 {{- define "tee.serveArguments" -}}
 - serve
 {{ include "tee.fileArguments" . }}
+{{- if .Values.storage.url }}
+- --storage.url={{ .Values.storage.url }}
+{{- if ne .Values.storage.whenLost "collect" }}
+- --storage.when-lost={{ .Values.storage.whenLost }}
+{{- end }}
+{{- else }}
 - --storage.path=/var/lib/token-expiry-exporter
+{{- end }}
 - --web.listen-address=:{{ .Values.web.port }}
 - --web.probe-listen-address=:{{ .Values.probes.port }}
 - --web.telemetry-path={{ .Values.web.telemetryPath }}
@@ -195,7 +212,9 @@ spec:
       {{- end }}
       volumeMounts:
         {{- include "tee.mounts" . | nindent 8 }}
+        {{- if not .Values.storage.url }}
         - {name: storage, mountPath: /var/lib/token-expiry-exporter}
+        {{- end }}
         {{- if or (include "tee.web" .) .Values.web.existingSecret.name }}
         - {name: web, mountPath: /etc/token-expiry-exporter/web, readOnly: true}
         {{- end }}
@@ -218,7 +237,9 @@ spec:
     - name: tls
       secret: {secretName: {{ . }}, defaultMode: 0440}
     {{- end }}
-    {{- if not .Values.persistence.enabled }}
+    {{- if .Values.storage.url }}
+    {{- /* No volume: the inventory is in the shared store. */}}
+    {{- else if not .Values.persistence.enabled }}
     - name: storage
       emptyDir: {sizeLimit: {{ .Values.persistence.size }}}
     {{- else if .Values.persistence.existingClaim }}

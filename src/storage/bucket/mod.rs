@@ -1,7 +1,7 @@
 //! A shared store in a bucket (S3, Azure, Google Cloud Storage) or, for tests, in a directory.
 //!
 //! The crate `object_store` speaks the protocols. This module bounds the time of a request and the size of what is read, writes
-//! every error as one sentence with a remedy, and refuses a store that does not keep conditional puts ([`Bucket::probe`]).
+//! every error as one sentence with a remedy, and refuses a store that does not keep conditional puts.
 
 #[cfg(feature = "object-store")]
 mod client;
@@ -22,17 +22,22 @@ mod requests;
 
 mod location;
 
+use std::sync::Arc;
+
 pub use location::Location;
-#[cfg(feature = "object-store")]
-pub use requests::Bucket;
+
+use super::shared::SharedStore;
 
 /// Opens the store at a URL, with the credentials, region and address in these environment variables. Sends no request.
 ///
 /// # Errors
-/// If the environment variables of the service are incomplete, or this build has no shared store.
+/// If the environment variables of the service are incomplete.
 #[cfg(feature = "object-store")]
-pub fn open(location: &Location, environment: impl IntoIterator<Item = (String, String)>) -> Result<Bucket, String> {
-    Bucket::open(location, environment)
+pub fn open(
+    location: &Location,
+    environment: impl IntoIterator<Item = (String, String)>,
+) -> Result<Arc<dyn SharedStore>, String> {
+    Ok(Arc::new(requests::Bucket::open(location, environment)?))
 }
 
 /// This build has no shared store.
@@ -40,11 +45,6 @@ pub fn open(location: &Location, environment: impl IntoIterator<Item = (String, 
 /// # Errors
 /// Always.
 #[cfg(not(feature = "object-store"))]
-pub fn open(_: &Location, _: impl IntoIterator<Item = (String, String)>) -> Result<Bucket, String> {
-    Err("this build has no shared store; build with `--features object-store`, or use a release".to_owned())
+pub fn open(_: &Location, _: impl IntoIterator<Item = (String, String)>) -> Result<Arc<dyn SharedStore>, String> {
+    Err("this build has no shared store; use a release, or build with `--features object-store`".to_owned())
 }
-
-/// A shared store that this build does not have.
-#[cfg(not(feature = "object-store"))]
-#[derive(Debug)]
-pub enum Bucket {}

@@ -10,12 +10,8 @@ use crate::core::schedule::version::Version;
 use crate::storage::shared::{Conditional, Precondition, SharedStore as _, StoreError};
 
 impl Bucket {
-    /// Checks with an object of its own that the store refuses to create an object twice and to replace a version that is no
-    /// longer there, and that a list shows the version that a put returned. `replica` is unique among the replicas.
-    ///
-    /// # Errors
-    /// `Refused` if the store cannot be used or does not permit a request, `Unavailable` if it does not respond.
-    pub async fn probe(&self, replica: &str) -> Result<(), StoreError> {
+    /// [`SharedStore::probe`](crate::storage::shared::SharedStore::probe).
+    pub(super) async fn check_conditional_puts(&self, replica: &str) -> Result<(), StoreError> {
         let name = format!("probe/{replica}");
         let checked = self.check(&name).await;
         let deleted = self.delete(&name).await;

@@ -25,7 +25,7 @@ const MAX_LISTED: usize = 200_000;
 
 /// A store.
 #[derive(Debug)]
-pub struct Bucket {
+pub(super) struct Bucket {
     pub(super) location: Location,
     prefix: Path,
     small: Arc<dyn ObjectStore>,
@@ -254,5 +254,9 @@ impl SharedStore for Bucket {
 
     fn delete<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<(), StoreError>> {
         self.remove(name).boxed()
+    }
+
+    fn probe<'a>(&'a self, replica: &'a str) -> BoxFuture<'a, Result<(), StoreError>> {
+        self.check_conditional_puts(replica).boxed()
     }
 }

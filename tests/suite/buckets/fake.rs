@@ -32,8 +32,8 @@ pub enum Behaviour {
 struct Objects {
     bodies: BTreeMap<String, (String, Vec<u8>)>,
     puts: u64,
-    /// The headers of every request.
-    seen: Vec<HeaderMap>,
+    /// Method, key and query, and headers of every request.
+    seen: Vec<(Method, String, HeaderMap)>,
 }
 
 #[derive(Clone)]
@@ -63,8 +63,8 @@ impl FakeS3 {
         Address::s3(self.port)
     }
 
-    /// The headers of every request.
-    pub fn seen(&self) -> Vec<HeaderMap> {
+    /// Method, key and query, and headers of every request.
+    pub fn seen(&self) -> Vec<(Method, String, HeaderMap)> {
         self.shared.objects.lock().unwrap().seen.clone()
     }
 }
@@ -83,7 +83,8 @@ fn error(status: StatusCode, code: &str) -> Response {
 async fn respond(State(shared): State<Shared>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let bytes = to_bytes(body, usize::MAX).await.unwrap();
-    shared.objects.lock().unwrap().seen.push(parts.headers.clone());
+    let target = parts.uri.path_and_query().unwrap().as_str().trim_start_matches("/fleet").to_owned();
+    shared.objects.lock().unwrap().seen.push((parts.method.clone(), target, parts.headers.clone()));
     match &shared.behaviour {
         Behaviour::Silent => pending().await,
         Behaviour::Responds(status, code) => return error(StatusCode::from_u16(*status).unwrap(), code),

@@ -2,12 +2,14 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use chrono::Utc;
 use ring::hmac;
-use token_expiry_exporter::storage::bucket::{self, Bucket};
+use token_expiry_exporter::storage::bucket;
+use token_expiry_exporter::storage::shared::SharedStore;
 
 use crate::test_servers::{Server, client, free_port, tool};
 
@@ -58,11 +60,11 @@ impl Address {
         Self::new(&format!("file://{}", dir.join("store").display()), &[])
     }
 
-    pub fn open(&self) -> Bucket {
+    pub fn open(&self) -> Arc<dyn SharedStore> {
         self.try_open().unwrap()
     }
 
-    pub fn try_open(&self) -> Result<Bucket, String> {
+    pub fn try_open(&self) -> Result<Arc<dyn SharedStore>, String> {
         bucket::open(&self.url.parse()?, self.environment.clone())
     }
 }

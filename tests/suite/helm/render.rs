@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::process::Command;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{CHART, RENDERED, file, helm, manifests, manifests_of, template, updates_golden, value_sets, workload};
 
@@ -126,6 +126,7 @@ fn rendered_manifests_match_golden_files() {
         "rules-changed",
         "alertmanager",
         "network-policy",
+        "shared-store",
         "cilium",
         "dashboards",
     ] {
@@ -151,6 +152,8 @@ fn workload_is_a_stateful_set_with_volumes_or_shards() {
         ("shards-with-replicas", "StatefulSet", 4, 1),
         ("existing-claim", "StatefulSet", 1, 0),
         ("scheduling", "Deployment", 3, 0),
+        ("shared-store", "Deployment", 3, 0),
+        ("shared-store-secret", "Deployment", 1, 0),
     ] {
         let manifests = manifests_of(set);
         let workload = workload(&manifests);
@@ -163,6 +166,45 @@ fn workload_is_a_stateful_set_with_volumes_or_shards() {
         let budget = manifests.iter().any(|manifest| manifest["kind"] == "PodDisruptionBudget");
         assert_eq!(budget, pods > 1, "{set}");
     }
+}
+
+/// `helm upgrade` replaces the StatefulSet by a Deployment of the same name. The Service and the monitors select both.
+#[test]
+fn shared_store_turns_the_stateful_set_into_a_deployment() {
+    let values = value_sets("good")["minimal"].clone();
+    let store = "storage.url=s3://tokens/production,replicas=2";
+    let (before, after) = (manifests_of("minimal"), manifests(&template(&values, &["--set", store]).unwrap()));
+    let (old, new) = (workload(&before), workload(&after));
+    assert_eq!((&old["kind"], &new["kind"]), (&"StatefulSet".into(), &"Deployment".into()));
+    for same in ["/metadata/name", "/spec/selector", "/spec/template/metadata/labels"] {
+        assert_eq!(old.pointer(same).unwrap(), new.pointer(same).unwrap(), "{same}");
+    }
+    let service = |manifests: &[Value]| manifests.iter().find(|it| it["kind"] == "Service").cloned().unwrap();
+    assert_eq!(service(&before), service(&after));
+    let pod = &new["spec"]["template"]["spec"];
+    let text = pod.to_string();
+    assert!(text.contains("--storage.url=s3://tokens/production"), "{text}");
+    for gone in ["--storage.path", "/var/lib/token-expiry-exporter", "persistentVolumeClaim", "emptyDir"] {
+        assert!(!text.contains(gone), "{gone}: {text}");
+    }
+    assert!(after.iter().any(|it| it["kind"] == "PodDisruptionBudget"));
+}
+
+/// The credentials of the store come from a role, or from a Secret that is not part of the release.
+#[test]
+fn shared_store_gets_its_settings_and_credentials() {
+    let container = |set: &str| workload(&manifests_of(set))["spec"]["template"]["spec"]["containers"][0].clone();
+    assert_eq!(container("shared-store")["env"], json!([{"name": "AWS_REGION", "value": "eu-central-1"}]));
+    assert!(container("shared-store").get("envFrom").is_none());
+    let secret = container("shared-store-secret");
+    assert_eq!(
+        secret["envFrom"],
+        json!([{"secretRef": {"name": "token-expiry-bucket"}}, {"configMapRef": {"name": "proxy"}}])
+    );
+    let names: Vec<_> = secret["env"].as_array().unwrap().iter().map(|variable| &variable["name"]).collect();
+    assert_eq!(names, ["AWS_ALLOW_HTTP", "AWS_ENDPOINT_URL", "TZ"]);
+    let azure = container("shared-store-azure")["args"].to_string();
+    assert!(azure.contains("--storage.when-lost=hold"), "{azure}");
 }
 
 /// A changed ConfigMap must not restart pods unless `restartOnChange` is set; nor must a new version of the chart.
@@ -234,9 +276,13 @@ fn notes_list_next_steps() {
         ("rules-changed", "No dashboards are installed"),
         ("names", "Alerts have no runbook links"),
         ("web-tls", "https://127.0.0.1:10984/"),
+        ("shared-store-secret", "set replicas to 2 or more"),
     ] {
         assert!(notes(set).contains(part), "{set}: {part}:\n{}", notes(set));
     }
+    assert!(
+        !notes("shared-store").contains("To do:\n- The shared store") && !notes("shared-store").contains("is lost")
+    );
     assert!(!notes("service-monitor").contains("No scrape job is configured"));
     assert!(!notes("rules").contains("runbookUrl"));
 }

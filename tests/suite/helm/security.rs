@@ -96,5 +96,16 @@ fn egress_is_limited_to_configured_hosts() {
         "proxy.example.com 8080",
     ];
     assert_eq!(hosts("cilium"), expected);
+    assert_eq!(hosts("shared-store-secret"), ["rook-ceph-rgw.rook-ceph.svc 8080"]);
+    assert_eq!(hosts("shared-store-azure"), ["acmetokens.blob.core.windows.net 443", "login.microsoftonline.com 443"]);
+    for (set, expected) in [
+        ("shared-store", "s3.eu-central-1.amazonaws.com:443, sts.eu-central-1.amazonaws.com:443"),
+        ("shared-store-google", "169.254.169.254:80, oauth2.googleapis.com:443, storage.googleapis.com:443"),
+    ] {
+        assert!(super::RENDERED[set].contains(expected), "{set}: {expected}");
+    }
+    // The metadata service of the machine, which gives a pod its identity, is allowed by its address.
+    let google = manifest_of("shared-store-google", "NetworkPolicy")["spec"]["egress"].to_string();
+    assert!(google.contains("\"cidr\":\"169.254.169.254/32\""), "{google}");
     assert_eq!(hosts("definitions"), ["api.acme.example 443"], "from a definition of the values");
 }
