@@ -162,30 +162,18 @@ pub async fn run(
     let persistence = options.storage.map(|path| Persistence::new(&path, &inventory, &program, &clock));
     if let Some(persistence) = &persistence {
         persistence.lock()?;
-        persistence.restore(&setup);
     }
-    let restored = persistence.is_some();
-    // The first page has the restored tokens, so that readiness may be reported at once.
-    let ready = Arc::new(AtomicBool::new(restored && is_known(&inventory)));
     let page = Arc::new(Page::new(Arc::clone(&inventory), setup.labels, Arc::clone(&program), Arc::clone(&clock))?);
     let collector = Collector::new(Arc::clone(&inventory), options.timing);
-
-    // Aborted when this function returns.
-    let mut followers = JoinSet::new();
-    followers.spawn(Arc::clone(&page).run(collector.revision()));
-    followers.spawn(report_ready(Arc::clone(&inventory), collector.revision(), Arc::clone(&page), Arc::clone(&ready)));
-    let (stop_persistence, persistence_stops) = oneshot::channel();
-    let persistence =
-        persistence.map(|persistence| tokio::spawn(persistence.run(collector.revision(), persistence_stops)));
     let (request_reload, reload_requests) = mpsc::channel(1);
-    let stopping = Arc::new(AtomicBool::new(false));
     let state = Arc::new(AppState {
         version: BUILD.version.to_owned(),
-        inventory,
+        inventory: Arc::clone(&inventory),
         page: Arc::clone(&page),
         clock: Arc::clone(&clock),
-        ready,
-        stopping: Arc::clone(&stopping),
+        starting: AtomicBool::new(true),
+        ready: AtomicBool::new(false),
+        stopping: AtomicBool::new(false),
         render_limit: RenderLimit::default(),
         reload: options.lifecycle.then_some(request_reload),
         telemetry_path: options.telemetry_path,
@@ -193,36 +181,66 @@ pub async fn run(
     });
     let site = Site {
         main: pages::router(Arc::clone(&state)),
-        probe: pages::probe_router(state),
+        probe: pages::probe_router(Arc::clone(&state)),
         headers: pages::security_headers(),
         access,
         metrics: Arc::clone(&program),
     };
-    let mut runtime = Runtime { collector, page, program, clock };
-    runtime.apply(setup).await;
-
     let (stop_server, server_stops) = oneshot::channel::<()>();
-    // A task of its own: it responds while the collector stops and the inventory is saved.
+    // A task of its own: it responds while the inventory is restored, and while the collector stops and the inventory is saved.
     let mut server = tokio::spawn(server::serve(listeners.into(), site, async {
         drop(server_stops.await);
     }));
-    let failed = tokio::select! {
-        _ = &mut server => true,
-        () = reload::run(&mut reloader, &mut runtime, reload_requests, options.poll_interval) => false,
-        () = shutdown => false,
+    tokio::pin!(shutdown);
+    let restored = restore(persistence.clone(), setup, Arc::clone(&page));
+    let restored = tokio::select! {
+        setup = restored => setup.map(Some),
+        () = &mut shutdown => Ok(None),
     };
+
+    // Aborted when this function returns.
+    let mut followers = JoinSet::new();
+    let mut runtime = Runtime { collector, page, program, clock };
+    let (stop_persistence, persistence_stops) = oneshot::channel();
+    let mut saving = None;
+    let mut failed = false;
+    if let Some(setup) = restored? {
+        state.ready.store(persistence.is_some() && is_known(&inventory), Ordering::Release);
+        followers.spawn(Arc::clone(&runtime.page).run(runtime.collector.revision()));
+        followers.spawn(report_ready(Arc::clone(&state), runtime.collector.revision()));
+        let revision = runtime.collector.revision();
+        saving = persistence.map(|persistence| tokio::spawn(persistence.run(revision, persistence_stops)));
+        runtime.apply(setup).await;
+        state.starting.store(false, Ordering::Release);
+        failed = tokio::select! {
+            _ = &mut server => true,
+            () = reload::run(&mut reloader, &mut runtime, reload_requests, options.poll_interval) => false,
+            () = shutdown => false,
+        };
+    }
     info!("stopping");
-    stopping.store(true, Ordering::Release);
+    state.stopping.store(true, Ordering::Release);
     runtime.collector.stop().await;
     drop(stop_persistence);
-    if let Some(persistence) = persistence {
-        drop(persistence.await);
+    if let Some(saving) = saving {
+        drop(saving.await);
     }
     drop(stop_server);
     if failed || server.await.is_err() {
         return Err(RunError::Internal("server task ended unexpectedly".to_owned()));
     }
     Ok(())
+}
+
+/// Restores the persisted inventory and renders the first page, so that readiness may be reported at once.
+async fn restore(persistence: Option<Persistence>, setup: Setup, page: Arc<Page>) -> Result<Setup, RunError> {
+    let Some(persistence) = persistence else { return Ok(setup) };
+    let restored = spawn_blocking(move || {
+        persistence.restore(&setup);
+        page.render_first().map(|()| setup)
+    });
+    let panicked = |_| RunError::Internal("restoring the inventory panicked".to_owned());
+    Ok(restored.await.map_err(panicked)??)
 }
 
 /// What a reload changes.
@@ -256,18 +274,13 @@ fn is_known(inventory: &SharedInventory) -> bool {
 
 /// Sets `ready` once every source was attempted. Success is not required: a source that fails for days must not hide the
 /// metrics of the others, and has metrics of its own.
-async fn report_ready(
-    inventory: SharedInventory,
-    mut revision: channel::Receiver<u64>,
-    page: Arc<Page>,
-    ready: Arc<AtomicBool>,
-) {
+async fn report_ready(state: Arc<AppState>, mut revision: channel::Receiver<u64>) {
     // The first revision is the configuration's. Before it there is no source, and nothing is ready.
-    while !ready.load(Ordering::Acquire) && revision.changed().await.is_ok() {
-        if is_known(&inventory) {
+    while !state.ready.load(Ordering::Acquire) && revision.changed().await.is_ok() {
+        if is_known(&state.inventory) {
             // A client that sees "ready" must find these tokens in the metrics.
-            render(Arc::clone(&page)).await;
-            ready.store(true, Ordering::Release);
+            render(Arc::clone(&state.page)).await;
+            state.ready.store(true, Ordering::Release);
         }
     }
 }

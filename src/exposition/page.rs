@@ -58,7 +58,6 @@ impl Page {
         clock: Clock,
     ) -> io::Result<Self> {
         let mut tokens = TokenParts::default();
-        // The first scrape waits for this: compress fast. The page is a third larger until it is rendered again.
         let rendering = Rendering { labels, level: Compression::fast() };
         let rendered = Rendered::of(&mut tokens, &inventory, rendering, clock())?;
         Ok(Self {
@@ -86,10 +85,23 @@ impl Page {
     /// # Errors
     /// None in practice: the compressor writes to memory.
     pub fn render(&self) -> io::Result<()> {
+        self.render_at(Compression::default())
+    }
+
+    /// Renders a restored inventory. The first scrape waits for this: compress fast. Each part is a third larger until its tokens
+    /// change.
+    ///
+    /// # Errors
+    /// None in practice: the compressor writes to memory.
+    pub fn render_first(&self) -> io::Result<()> {
+        self.render_at(Compression::fast())
+    }
+
+    fn render_at(&self, level: Compression) -> io::Result<()> {
         let mut tokens = self.tokens.lock();
         let now = (self.clock)();
         self.inventory.write().update_states(now);
-        let rendering = Rendering { labels: self.labels(), level: Compression::default() };
+        let rendering = Rendering { labels: self.labels(), level };
         let rendered = Rendered::of(&mut tokens, &self.inventory, rendering, now)?;
         self.token_renderings.store(tokens.renderings(), Ordering::Relaxed);
         *self.rendered.lock() = Arc::new(rendered);

@@ -16,7 +16,7 @@ use super::text::{Format, Writer};
 use super::tokens::FAMILIES;
 use crate::core::inventory::Inventory;
 
-/// How tokens are rendered. Parts that were rendered in another way are rendered again.
+/// How tokens are rendered. Parts with other labels are rendered again, those of another level are good until they change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Rendering {
     pub(super) labels: Labels,
@@ -123,7 +123,7 @@ impl Group {
         let is_current = |source: &Rendered| {
             inventory.revision(&source.name).is_some_and(|revision| revision.tokens == source.revision)
         };
-        self.rendering == rendering
+        self.rendering.labels == rendering.labels
             && self.rendered_at <= now
             && self.next_change.is_none_or(|at| now < at)
             && self.sources.iter().map(|source| &source.name).eq(names)

@@ -3,8 +3,11 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use axum::extract::State;
+use axum::extract::{Request, State};
+use axum::http::header::RETRY_AFTER;
 use axum::http::{HeaderMap, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
 use tokio::sync::oneshot;
 
 use super::state::AppState;
@@ -18,11 +21,26 @@ pub(super) async fn healthy() -> &'static str {
 pub(super) async fn ready(State(state): State<Arc<AppState>>) -> (StatusCode, &'static str) {
     if state.stopping.load(Ordering::Acquire) {
         (StatusCode::SERVICE_UNAVAILABLE, "not ready: shutting down\n")
+    } else if state.starting.load(Ordering::Acquire) {
+        (StatusCode::SERVICE_UNAVAILABLE, "not ready: restoring the inventory\n")
     } else if state.ready.load(Ordering::Acquire) {
         (StatusCode::OK, "ready\n")
     } else {
         (StatusCode::SERVICE_UNAVAILABLE, "not ready: some sources have not been collected yet\n")
     }
+}
+
+/// Rejects requests until the inventory is restored.
+pub(super) async fn reject_while_starting(
+    State(state): State<Arc<AppState>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    if state.starting.load(Ordering::Acquire) {
+        let sentence = "restoring the inventory; try again in a second\n";
+        return (StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, "1")], sentence).into_response();
+    }
+    next.run(request).await
 }
 
 /// The headers by which a browser identifies the page that sends a request. It always sends one of them with a POST; a page cannot

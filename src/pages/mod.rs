@@ -18,6 +18,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::State;
 use axum::http::{Method, StatusCode, Uri};
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse as _, Redirect, Response};
 use axum::routing::{get, post};
 
@@ -38,13 +39,15 @@ pub fn router(state: Arc<AppState>) -> Router {
     router.fallback(unknown_path).method_not_allowed_fallback(unknown_method).with_state(state)
 }
 
-fn routes(state: &AppState, prefix: &RoutePrefix) -> Router<Arc<AppState>> {
+fn routes(state: &Arc<AppState>, prefix: &RoutePrefix) -> Router<Arc<AppState>> {
+    let until_started = from_fn_with_state(Arc::clone(state), lifecycle::reject_while_starting);
     Router::new()
         .route(&prefix.with(path::STATUS), get(status::get))
         .route(&prefix.with(&state.telemetry_path.to_string()), get(metrics::get))
         .route(&prefix.with(path::TOKENS), get(tokens::get))
         .route(&prefix.with(path::CALENDAR), get(calendar::get))
         .route(&prefix.with(path::RELOAD), post(lifecycle::reload).put(lifecycle::reload))
+        .route_layer(until_started)
         .merge(probes(prefix))
 }
 

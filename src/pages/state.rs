@@ -28,10 +28,12 @@ pub struct AppState {
     pub page: Arc<Page>,
     /// The time.
     pub clock: Clock,
+    /// Whether the inventory is still being restored: until then a page without tokens would be wrong.
+    pub starting: AtomicBool,
     /// Whether every source was collected, or restored, once.
-    pub ready: Arc<AtomicBool>,
+    pub ready: AtomicBool,
     /// Whether the program shuts down.
-    pub stopping: Arc<AtomicBool>,
+    pub stopping: AtomicBool,
     /// Bounds the pages in memory.
     pub render_limit: RenderLimit,
     /// Receives reload requests; `None` without `--web.enable-lifecycle`.

@@ -202,6 +202,37 @@ async fn restarted_exporter_serves_all_tokens_while_the_provider_is_down() {
     assert_eq!(samples(&metrics(&after).await, "token_source_last_success_timestamp_seconds"), ages);
 }
 
+#[tokio::test]
+async fn exporter_listens_at_once_and_serves_no_page_before_it_is_restored() {
+    let tokens = 20_000;
+    let stub = StubProvider::start([("main", Org::with(tokens, Utc::now().timestamp()))]).await;
+    let (dir, storage) = directory();
+    let config = format!("sources: [{}]\n", stub.source("main", "1h"));
+    let before = exporter(dir.path(), &config, &[&storage]).await;
+    until_saved(&dir, tokens as usize).await;
+    drop(before);
+    stub.org("main", |org| org.fault = Some(ProviderFault::Silence));
+    let after = exporter(dir.path(), &config, &[&storage]).await;
+    let get = async |path: &str| client().get(format!("{}{path}", after.url)).send().await.unwrap();
+    let mut unavailable = 0;
+    let first = loop {
+        let ready = get("/-/ready").await.status();
+        let page = get("/metrics").await;
+        assert_eq!(get("/-/healthy").await.status(), 200);
+        if page.status() == 200 {
+            break page.text().await.unwrap();
+        }
+        assert_eq!(
+            (page.status().as_u16(), &page.headers()["retry-after"], ready.as_u16()),
+            (503, &"1".parse().unwrap(), 503)
+        );
+        unavailable += 1;
+    };
+    assert!(unavailable > 0, "the inventory was restored before the first request");
+    assert_eq!(samples(&first, "token_expiry_timestamp_seconds").len(), tokens as usize);
+    assert_eq!(get("/-/ready").await.status(), 200, "as soon as there is a page");
+}
+
 /// A Bitbucket Data Center that refuses every password, and the requests that it received.
 async fn refusing_provider() -> (String, Arc<AtomicUsize>) {
     let (listener, requests) =

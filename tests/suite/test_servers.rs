@@ -208,9 +208,17 @@ pub async fn query_at(prometheus: &Server, query: &str, at: Option<f64>) -> Vec<
 
 /// The exposition of an exporter as text.
 pub async fn metrics(exporter: &Server) -> String {
-    let response = client().get(format!("{}/metrics", exporter.url)).send().await.unwrap();
-    assert_eq!(response.status(), 200);
-    response.text().await.unwrap()
+    let url = format!("{}/metrics", exporter.url);
+    wait_for("the restored inventory", Duration::from_secs(60), || async {
+        let response = client().get(&url).send().await.unwrap();
+        if response.status() == 503 {
+            assert_eq!(response.headers()["retry-after"], "1");
+            return None;
+        }
+        assert_eq!(response.status(), 200);
+        Some(response.text().await.unwrap())
+    })
+    .await
 }
 
 /// The samples of one metric in an exposition.

@@ -277,6 +277,34 @@ async fn ready_follows_the_state() {
 }
 
 #[tokio::test]
+async fn pages_are_unavailable_until_the_inventory_is_restored() {
+    let server = Server::start_with(None, |state| {
+        state.starting = true.into();
+        state.route_prefix = "/prefix".parse().unwrap();
+    })
+    .await;
+    server.state.ready.store(true, Ordering::Release);
+    let paths = ["/", "/metrics", "/api/v1/tokens", "/calendar.ics"];
+    let everywhere = paths.iter().flat_map(|path| [(*path).to_owned(), format!("/prefix{path}")]);
+    for path in everywhere.clone() {
+        let starting = server.get(&path).await;
+        assert_eq!(starting.status, StatusCode::SERVICE_UNAVAILABLE, "{path}");
+        assert_eq!(starting.header("retry-after"), "1", "{path}");
+        assert_eq!(starting.text, "restoring the inventory; try again in a second\n", "{path}");
+    }
+    let reload = server.request(Method::POST, "/-/reload", &[]).await;
+    assert_eq!(reload.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(server.get("/-/healthy").await.status, StatusCode::OK);
+    assert_eq!(server.get("/unknown").await.status, StatusCode::NOT_FOUND);
+    let ready = server.get("/-/ready").await;
+    assert_eq!((ready.status, &*ready.text), (StatusCode::SERVICE_UNAVAILABLE, "not ready: restoring the inventory\n"));
+    server.state.starting.store(false, Ordering::Release);
+    for path in everywhere.chain(["/-/ready".to_owned()]) {
+        assert_eq!(server.get(&path).await.status, StatusCode::OK, "{path}");
+    }
+}
+
+#[tokio::test]
 async fn reload_returns_its_result_and_needs_the_flag() {
     let mut server = Server::start().await;
     let mut reloads = server.reloads.take().unwrap();

@@ -82,11 +82,12 @@ impl Server {
             inventory,
             page: Arc::new(page),
             clock,
-            ready: Arc::new(AtomicBool::new(false)),
+            ready: AtomicBool::new(false),
             reload: Some(reload),
             telemetry_path: TelemetryPath::default(),
             route_prefix: RoutePrefix::default(),
-            stopping: Arc::new(AtomicBool::new(false)),
+            starting: AtomicBool::new(false),
+            stopping: AtomicBool::new(false),
             render_limit: RenderLimit::default(),
         };
         change(&mut state);
