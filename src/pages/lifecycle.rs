@@ -37,7 +37,7 @@ pub(super) async fn reject_while_starting(
     next: Next,
 ) -> Response {
     if state.starting.load(Ordering::Acquire) {
-        let sentence = "restoring the inventory; try again in a second\n";
+        let sentence = "restoring the inventory; retry in a second\n";
         return (StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, "1")], sentence).into_response();
     }
     next.run(request).await

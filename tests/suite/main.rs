@@ -37,6 +37,7 @@ mod streams;
 mod stub_provider;
 mod tcp_proxy;
 mod test_servers;
+mod upgrade;
 mod validation;
 mod web;
 mod wording;

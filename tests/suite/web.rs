@@ -290,7 +290,7 @@ async fn pages_are_unavailable_until_the_inventory_is_restored() {
         let starting = server.get(&path).await;
         assert_eq!(starting.status, StatusCode::SERVICE_UNAVAILABLE, "{path}");
         assert_eq!(starting.header("retry-after"), "1", "{path}");
-        assert_eq!(starting.text, "restoring the inventory; try again in a second\n", "{path}");
+        assert_eq!(starting.text, "restoring the inventory; retry in a second\n", "{path}");
     }
     let reload = server.request(Method::POST, "/-/reload", &[]).await;
     assert_eq!(reload.status, StatusCode::SERVICE_UNAVAILABLE);
