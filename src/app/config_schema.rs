@@ -3,6 +3,8 @@
 use serde_json::{Map, Value, json};
 
 use crate::config;
+use crate::exposition::families::{FAMILIES, Family};
+use crate::exposition::selection::optional_families;
 use crate::providers::Catalogue;
 use crate::providers::provider_info::{ProviderInfo, Setting};
 use crate::schema::json_schema;
@@ -11,13 +13,17 @@ use crate::schema::json_schema;
 pub fn config_schema(catalogue: &Catalogue) -> Value {
     let providers: Vec<_> = catalogue.providers().collect();
     let mut schema = config::schema();
+    let names = |families: Vec<&Family>| families.iter().map(|family| family.name).collect::<Value>();
+    let metrics = &mut schema["properties"]["metrics"]["properties"];
+    metrics["allow"]["items"]["enum"] = names(FAMILIES.iter().collect());
+    metrics["deny"]["items"]["enum"] = names(optional_families().collect());
     let source = &mut schema["definitions"]["source"];
-    source["properties"]["provider"]["enum"] = providers.iter().flat_map(|info| names(info)).collect();
+    source["properties"]["provider"]["enum"] = providers.iter().flat_map(|info| provider_names(info)).collect();
     source["allOf"] = providers.iter().map(|info| source_of(info)).collect();
     schema
 }
 
-fn names(provider: &ProviderInfo) -> impl Iterator<Item = &str> {
+fn provider_names(provider: &ProviderInfo) -> impl Iterator<Item = &str> {
     [&provider.name].into_iter().chain(&provider.aliases).map(String::as_str)
 }
 
@@ -34,7 +40,7 @@ fn source_of(provider: &ProviderInfo) -> Value {
     properties.insert("listings".into(), json!({"items": {"enum": listings}}));
     let required = provider.settings.iter().filter(|setting| setting.default.is_none()).map(|setting| &setting.name);
     json!({
-        "if": {"properties": {"provider": {"enum": names(provider).collect::<Vec<_>>()}}, "required": ["provider"]},
+        "if": {"properties": {"provider": {"enum": provider_names(provider).collect::<Vec<_>>()}}, "required": ["provider"]},
         "then": {
             "title": provider.title,
             "properties": properties,

@@ -6,6 +6,7 @@ pub mod config_schema;
 mod fingerprint;
 mod persistence;
 mod reload;
+mod selection;
 pub mod setup;
 mod shard;
 mod warnings;
@@ -163,7 +164,8 @@ pub async fn run(
     if let Some(persistence) = &persistence {
         persistence.lock()?;
     }
-    let page = Arc::new(Page::new(Arc::clone(&inventory), setup.labels, Arc::clone(&program), Arc::clone(&clock))?);
+    let page =
+        Arc::new(Page::new(Arc::clone(&inventory), setup.exposure.clone(), Arc::clone(&program), Arc::clone(&clock))?);
     let collector = Collector::new(Arc::clone(&inventory), options.timing);
     let (request_reload, reload_requests) = mpsc::channel(1);
     let state = Arc::new(AppState {
@@ -254,7 +256,7 @@ struct Runtime {
 impl Runtime {
     /// Activates a configuration.
     async fn apply(&mut self, setup: Setup) {
-        self.page.set_labels(setup.labels);
+        self.page.set_exposure(setup.exposure);
         self.collector.apply(setup.jobs, setup.policies, setup.rules).await;
         self.program.reload_succeeded((self.clock)());
     }

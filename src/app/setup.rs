@@ -9,6 +9,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 
 use super::fingerprint::fingerprints;
+use super::selection;
 use super::shard::Shard;
 use super::warnings;
 use super::watch::FileHashes;
@@ -18,7 +19,7 @@ use crate::config::{self, Config, SourceConfig};
 use crate::core::clock::Clock;
 use crate::core::inventory::Policy;
 use crate::core::rules::Rule;
-use crate::exposition::Labels;
+use crate::exposition::{Exposure, Labels};
 use crate::http::options::Options;
 use crate::providers::{Catalogue, Source, SourceSpec};
 use crate::schema::diagnostic::{Diagnostic, Diagnostics, SourceText};
@@ -38,8 +39,8 @@ pub struct Setup {
     /// The policy of each source, by its name.
     pub policies: BTreeMap<String, Policy>,
     pub rules: Arc<[Rule]>,
-    /// Which owner labels are exposed.
-    pub labels: Labels,
+    /// Which owner labels, families and tokens are exposed.
+    pub exposure: Exposure,
     /// What is valid but probably wrong.
     pub warnings: Vec<Diagnostic>,
     /// The sources that are read from this machine.
@@ -114,12 +115,15 @@ impl Setup {
             });
         }
         errors.collect(config.check_credentials());
+        let selection = errors.collect(selection::read(&config)).unwrap_or_default();
         errors.extend(invalid);
         errors.into_result()?;
         let mut warnings = warnings::find(catalogue, &config, &policies);
         warnings.extend(unusable);
+        warnings.extend(selection::silenced(&config, &selection));
         let labels = Labels { owner: config.labels.owner, owner_email: config.labels.owner_email };
-        Ok(Self { jobs, policies, rules: config.rules, labels, warnings, local })
+        let exposure = Exposure { labels, selection: Arc::new(selection) };
+        Ok(Self { jobs, policies, rules: config.rules, exposure, warnings, local })
     }
 }
 

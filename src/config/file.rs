@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::environment::{Environment, FileEnvironment};
 use super::table::FILE;
-use super::{Config, OwnerLabels, SharedSettings, lead, redaction, rule, secrets, source};
+use super::{Config, OwnerLabels, SharedSettings, lead, metrics, redaction, rule, secrets, source};
 use crate::schema::diagnostic::{Diagnostic, Diagnostics, SourceText};
 use crate::schema::reader::Reader;
 use crate::schema::record::Record;
@@ -45,6 +45,7 @@ fn config(reader: &mut Reader, environment: &FileEnvironment, values: &Record<'_
         text: reader.text.clone(),
         interval: values.period("interval").unwrap_or_default(),
         defaults,
+        metrics: metrics::read(reader, values),
         labels: OwnerLabels { owner: flag("labels.owner"), owner_email: flag("labels.owner_email") },
         sources,
         rules: rules.into(),

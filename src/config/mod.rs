@@ -23,12 +23,14 @@ use crate::core::certificates::SharedCertificates;
 use crate::core::lead::Lead;
 use crate::core::rules::Rule;
 use crate::core::secret::SharedCredentials;
+use crate::core::token_series::TokenSeries;
 
 mod credential;
 mod environment;
 mod file;
 mod labels;
 mod lead;
+mod metrics;
 mod redaction;
 mod rule;
 mod secrets;
@@ -50,6 +52,7 @@ pub struct Config {
     /// What applies to the sources.
     pub defaults: SharedSettings,
     pub labels: OwnerLabels,
+    pub metrics: Metrics,
     /// At least one, in the order of the file; each name once.
     pub sources: Vec<SourceConfig>,
     /// In the order of the file.
@@ -67,6 +70,14 @@ pub struct OwnerLabels {
     pub owner: bool,
     /// The e-mail address, as `token_owner_email`.
     pub owner_email: bool,
+}
+
+/// The metrics that the file names, unchecked; not both.
+#[derive(Clone, Debug, Default)]
+pub struct Metrics {
+    pub allow: Option<Vec<(String, Span)>>,
+    pub deny: Option<Vec<(String, Span)>>,
+    pub at: Span,
 }
 
 /// What the file sets for all sources, and a source for itself.
@@ -87,6 +98,8 @@ pub struct SharedSettings {
     pub max_lifetime: Option<TimeDelta>,
     /// A longer time without use is a finding; `None` switches the limit off.
     pub unused_after: Option<TimeDelta>,
+    /// Which tokens have series of their own.
+    pub tokens: TokenSeries,
 }
 
 impl SharedSettings {
@@ -101,6 +114,7 @@ impl SharedSettings {
             never_expires: values.flag("policy.never_expires").unwrap_or(defaults.never_expires),
             max_lifetime: values.limit("policy.max_lifetime").unwrap_or(defaults.max_lifetime),
             unused_after: values.limit("policy.unused_after").unwrap_or(defaults.unused_after),
+            tokens: metrics::tokens(values).unwrap_or(defaults.tokens),
         }
     }
 }
@@ -124,6 +138,8 @@ pub struct SourceConfig {
     pub shared: SharedSettings,
     /// The position of its own or the file's `timeout`; `None` for the default.
     pub timeout_at: Option<Span>,
+    /// The position of its own or the file's `metrics.tokens`; `None` for the default.
+    pub tokens_at: Option<Span>,
     /// Read at each collection.
     pub certificates: SharedCertificates,
     /// `None`: the proxy of the environment.

@@ -21,6 +21,8 @@ pub(super) fn read(
         let Some(mut source) = source(reader, environment, values, defaults) else { continue };
         let written = [values, file].into_iter().find(|values| values.is_given("timeout"));
         source.0.timeout_at = written.map(|values| values.value_at("timeout"));
+        let written = [values, file].into_iter().find(|values| values.is_given("metrics.tokens"));
+        source.0.tokens_at = written.map(|values| values.value_at("metrics.tokens"));
         let (name, at) = &source.0.name;
         if let Some((first, _)) = sources.iter().find(|(other, _)| other.name.0 == *name) {
             let line = reader.text.line_number(first.name.1.start);
@@ -60,6 +62,7 @@ fn source(
         interval: values.period("interval"),
         shared: settings,
         timeout_at: None,
+        tokens_at: None,
         certificates,
         proxy: values.text("proxy").and_then(|proxy| proxy.parse().ok()),
     };

@@ -4,6 +4,7 @@ use chrono::TimeDelta;
 
 use super::value_types::{ADDRESS, CREDENTIAL, FILE_PATH, LABELS, PATTERN, PROXY, SOURCE_NAME};
 use crate::core::token::{Expiry, State};
+use crate::core::token_series::TokenSeries;
 use crate::schema::table::DefaultValue::{self, Described};
 use crate::schema::table::ValueType::{
     self, Count, Domain, Duration, Flag, Limit, Line, List, Map, OneOf, OneOrList, Record, Text,
@@ -78,6 +79,11 @@ pub(super) static FILE: Table = Table::new(&[
     expired_retention(DefaultValue::Value("7d")),
     token_limit(DefaultValue::Value("100000")),
     Key::optional("labels", Record(&OWNER_LABELS), "which owner labels are exposed"),
+    Key::optional(
+        "metrics",
+        Record(&METRICS),
+        "which metrics are exposed; see [their cost](metrics.md#number-of-series)",
+    ),
     policy(&FILE_LIMITS),
     Key::required(
         "sources",
@@ -95,6 +101,24 @@ pub(super) static FILE: Table = Table::new(&[
 
 static FILE_LIMITS: Table =
     Table::new(const { &limits(DefaultValue::Value("true"), DefaultValue::Value("366d"), DefaultValue::Value("90d")) });
+
+static TOKEN_SERIES: [&str; TokenSeries::ALL.len()] =
+    [TokenSeries::All.label(), TokenSeries::Due.label(), TokenSeries::None.label()];
+
+const fn token_series(default: DefaultValue) -> Key {
+    let help = "which tokens have series of their own: all, those within their alert lead, or none";
+    key("tokens", OneOf(&TOKEN_SERIES), default, help)
+}
+
+static METRICS: Table = Table::new(&[
+    Key::optional(
+        "allow",
+        List(1, &Line),
+        "expose only these metrics of tokens and sources, and those that are always exposed; not with `deny`",
+    ),
+    Key::optional("deny", List(1, &Line), "do not expose these metrics of tokens and sources"),
+    token_series(DefaultValue::Value("all")),
+]);
 
 static OWNER_LABELS: Table = Table::new(&[
     Key::or("owner", Flag, "true", "the owner's name, as the label `token_owner`"),
@@ -114,6 +138,11 @@ pub(super) static SOURCE: Table = Table::new(&[
     min_lifetime(FILE_DEFAULT),
     expired_retention(FILE_DEFAULT),
     token_limit(FILE_DEFAULT),
+    Key::optional(
+        "metrics",
+        Record(const { &Table::new(const { &[token_series(FILE_DEFAULT)] }) }),
+        "which metrics of its tokens are exposed",
+    ),
     policy(const { &Table::new(const { &limits(FILE_DEFAULT, FILE_DEFAULT, FILE_DEFAULT) }) }),
     Key::optional("tls", Record(&TLS), "certificates, read at each collection"),
     key(

@@ -19,4 +19,5 @@ pub mod schedule;
 pub mod secret;
 pub mod time;
 pub mod token;
+pub mod token_series;
 pub mod web_url;

@@ -1,10 +1,10 @@
-//! How many tokens a source has, by listing, state and band.
+//! How many tokens a source has, by listing, state, band and finding.
 
 use std::collections::BTreeMap;
 
 use super::families::source;
 use super::text::Writer;
-use crate::core::inventory::{Source, TokenView};
+use crate::core::inventory::{Finding, Source, TokenView};
 use crate::core::lead::Band;
 use crate::core::token::State;
 
@@ -14,6 +14,7 @@ pub(super) struct TokenCounts {
     /// By listing, and by state and kind of expiry.
     tokens: BTreeMap<String, BTreeMap<(State, &'static str), u64>>,
     due: BTreeMap<Band, u64>,
+    findings: BTreeMap<Finding, u64>,
 }
 
 impl TokenCounts {
@@ -32,6 +33,9 @@ impl TokenCounts {
         }
         if let Some(band) = view.band {
             *self.due.entry(band).or_default() += 1;
+        }
+        for finding in &view.findings {
+            *self.findings.entry(*finding).or_default() += 1;
         }
     }
 
@@ -52,6 +56,13 @@ impl TokenCounts {
         for band in Band::ALL {
             let count = self.due.get(&band).copied().unwrap_or_default();
             to.sample(&source::DUE_TOKENS).values([name, &of.policy.provider, band.label()]).value(count);
+        }
+    }
+
+    pub(super) fn write_findings(&self, to: &mut Writer, name: &str, of: &Source) {
+        for finding in Finding::ALL {
+            let count = self.findings.get(&finding).copied().unwrap_or_default();
+            to.sample(&source::FINDINGS).values([name, &of.policy.provider, finding.label()]).value(count);
         }
     }
 }

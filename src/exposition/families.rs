@@ -56,6 +56,7 @@ pub const FAMILIES: &[Family] = &[
     source::GAPS,
     source::TOKENS,
     source::DUE_TOKENS,
+    source::FINDINGS,
     source::INTERVAL,
     source::LAST_SUCCESS,
     source::LAST_ATTEMPT,

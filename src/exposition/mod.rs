@@ -4,6 +4,7 @@
 //! exporter's own metrics. [`parts`] keeps the compressed samples of tokens, by the groups of sources that [`groups`] forms, and
 //! [`page`] keeps everything ready for a scrape.
 
+pub mod alerts;
 mod counts;
 pub mod exporter;
 pub mod families;
@@ -14,6 +15,7 @@ pub mod page;
 mod parts;
 mod process;
 pub mod reference;
+pub mod selection;
 mod sources;
 pub mod text;
 mod tokens;
@@ -27,6 +29,7 @@ use crate::core::address;
 use crate::core::inventory::{Adjustment, Inventory, TokenView};
 use crate::core::token::Owner;
 use counts::TokenCounts;
+use selection::Selection;
 use sources::SourceStatus;
 use text::{Format, Writer};
 
@@ -66,19 +69,35 @@ impl Labels {
     }
 }
 
+/// What is exposed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Exposure {
+    pub labels: Labels,
+    pub selection: Arc<Selection>,
+}
+
+impl From<Labels> for Exposure {
+    fn from(labels: Labels) -> Self {
+        Self { labels, ..Self::default() }
+    }
+}
+
 /// Tokens and sources in the text format 0.0.4, for `list --output prom`.
-pub fn render(inventory: &Inventory, labels: Labels, now: DateTime<Utc>) -> String {
+pub fn render(inventory: &Inventory, exposure: impl Into<Exposure>, now: DateTime<Utc>) -> String {
+    let exposure = exposure.into();
     let mut writer = Writer::new(Format::Text);
     for family in tokens::FAMILIES {
-        inventory.tokens(now).for_each(|view| (family.write)(&mut writer, &view, labels));
+        let views = inventory.tokens(now).filter(|view| exposure.selection.has_samples(family.family, view));
+        views.for_each(|view| (family.write)(&mut writer, &view, exposure.labels));
     }
     let status = |(name, source)| {
         let counts = Arc::new(TokenCounts::of(inventory.source_tokens(name, now)));
         SourceStatus { name, source, counts }
     };
     let sources: Vec<_> = inventory.sources().map(status).collect();
-    sources::write_gauges(&mut writer, &sources, labels, now);
-    sources::write_failures(&mut writer, &sources);
-    sources::write_requests(&mut writer, &sources);
+    sources::write_gauges(&mut writer, &sources, &exposure, now);
+    for (_, write) in sources::counters(&exposure.selection) {
+        write(&mut writer, &sources);
+    }
     writer.into_text()
 }

@@ -16,13 +16,13 @@ use flate2::Compression;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
-use super::Labels;
 use super::exporter::ExporterMetrics;
-use super::families::{Family, source};
+use super::families::Family;
 use super::gzip::{self, GzipPart, Inflate};
 use super::parts::{Rendering, TokenParts};
 use super::sources::{self, SourceStatus};
 use super::text::{Format, Writer};
+use super::{Exposure, Labels};
 use crate::core::clock::Clock;
 use crate::core::inventory::{Inventory, SharedInventory};
 
@@ -33,7 +33,7 @@ pub struct Page {
     inventory: SharedInventory,
     exporter: Arc<ExporterMetrics>,
     clock: Clock,
-    labels: Mutex<Labels>,
+    exposure: Mutex<Exposure>,
     rendered: Mutex<Arc<Rendered>>,
     /// Locked while the page is rendered, so that of two renderings the one with the newer inventory is last.
     tokens: Mutex<TokenParts>,
@@ -53,18 +53,19 @@ impl Page {
     /// None in practice: the compressor writes to memory.
     pub fn new(
         inventory: SharedInventory,
-        labels: Labels,
+        exposure: impl Into<Exposure>,
         exporter: Arc<ExporterMetrics>,
         clock: Clock,
     ) -> io::Result<Self> {
+        let exposure = exposure.into();
         let mut tokens = TokenParts::default();
-        let rendering = Rendering { labels, level: Compression::fast() };
-        let rendered = Rendered::of(&mut tokens, &inventory, rendering, clock())?;
+        let rendering = Rendering { exposure: exposure.clone(), level: Compression::fast() };
+        let rendered = Rendered::of(&mut tokens, &inventory, &rendering, clock())?;
         Ok(Self {
             inventory,
             exporter,
             clock,
-            labels: Mutex::new(labels),
+            exposure: Mutex::new(exposure),
             rendered: Mutex::new(Arc::new(rendered)),
             token_renderings: AtomicU64::new(tokens.renderings()),
             tokens: Mutex::new(tokens),
@@ -72,12 +73,12 @@ impl Page {
     }
 
     pub fn labels(&self) -> Labels {
-        *self.labels.lock()
+        self.exposure.lock().labels
     }
 
     /// Takes effect at the next rendering, which the collector triggers after a reload.
-    pub fn set_labels(&self, labels: Labels) {
-        *self.labels.lock() = labels;
+    pub fn set_exposure(&self, exposure: impl Into<Exposure>) {
+        *self.exposure.lock() = exposure.into();
     }
 
     /// Renders what has changed. Blocks for up to a second if 100,000 tokens did.
@@ -101,8 +102,8 @@ impl Page {
         let mut tokens = self.tokens.lock();
         let now = (self.clock)();
         self.inventory.write().update_states(now);
-        let rendering = Rendering { labels: self.labels(), level };
-        let rendered = Rendered::of(&mut tokens, &self.inventory, rendering, now)?;
+        let rendering = Rendering { exposure: self.exposure.lock().clone(), level };
+        let rendered = Rendered::of(&mut tokens, &self.inventory, &rendering, now)?;
         self.token_renderings.store(tokens.renderings(), Ordering::Relaxed);
         *self.rendered.lock() = Arc::new(rendered);
         Ok(())
@@ -161,7 +162,7 @@ impl Rendered {
     fn of(
         tokens: &mut TokenParts,
         inventory: &SharedInventory,
-        rendering: Rendering,
+        rendering: &Rendering,
         now: DateTime<Utc>,
     ) -> io::Result<Self> {
         tokens.update(inventory, rendering, now)?;
@@ -169,10 +170,10 @@ impl Rendered {
         let inventory = inventory.read();
         let sources = sources(&inventory, tokens);
         let mut writer = Writer::compressing(rendering.level);
-        sources::write_gauges(&mut writer, &sources, rendering.labels, now);
+        sources::write_gauges(&mut writer, &sources, &rendering.exposure, now);
         gauges.push(writer.into_part()?);
         let mut counters = Vec::new();
-        for (family, write) in COUNTERS {
+        for (family, write) in sources::counters(&rendering.exposure.selection) {
             let mut writer = Writer::samples_of(family, rendering.level);
             write(&mut writer, &sources);
             counters.push((family, writer.into_part()?));
@@ -193,12 +194,6 @@ impl Rendered {
         }
     }
 }
-
-type Write = fn(&mut Writer, &[SourceStatus<'_>]);
-
-/// The families whose header differs between the formats.
-const COUNTERS: [(&Family, Write); 2] =
-    [(&source::FAILURES, sources::write_failures), (&source::REQUESTS, sources::write_requests)];
 
 fn sources<'a>(inventory: &'a Inventory, tokens: &TokenParts) -> Vec<SourceStatus<'a>> {
     let counts = tokens.counts();

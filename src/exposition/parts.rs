@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use flate2::Compression;
 use parking_lot::RwLock;
 
-use super::Labels;
+use super::Exposure;
 use super::counts::TokenCounts;
 use super::groups;
 use super::gzip::GzipPart;
@@ -16,10 +16,10 @@ use super::text::{Format, Writer};
 use super::tokens::FAMILIES;
 use crate::core::inventory::Inventory;
 
-/// How tokens are rendered. Parts with other labels are rendered again, those of another level are good until they change.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How tokens are rendered. Parts of another exposure are rendered again, those of another level are good until they change.
+#[derive(Clone, Debug)]
 pub(super) struct Rendering {
-    pub(super) labels: Labels,
+    pub(super) exposure: Exposure,
     pub(super) level: Compression,
 }
 
@@ -59,7 +59,7 @@ impl TokenParts {
     pub(super) fn update(
         &mut self,
         inventory: &RwLock<Inventory>,
-        rendering: Rendering,
+        rendering: &Rendering,
         now: DateTime<Utc>,
     ) -> io::Result<()> {
         let first_names: Vec<_> = self.groups.iter().filter_map(Group::first_name).cloned().collect();
@@ -119,20 +119,26 @@ impl Group {
         self.sources.first().map(|source| &source.name)
     }
 
-    fn is_current(&self, names: &[String], inventory: &Inventory, rendering: Rendering, now: DateTime<Utc>) -> bool {
+    fn is_current(&self, names: &[String], inventory: &Inventory, rendering: &Rendering, now: DateTime<Utc>) -> bool {
         let is_current = |source: &Rendered| {
             inventory.revision(&source.name).is_some_and(|revision| revision.tokens == source.revision)
         };
-        self.rendering.labels == rendering.labels
+        self.rendering.exposure == rendering.exposure
             && self.rendered_at <= now
             && self.next_change.is_none_or(|at| now < at)
             && self.sources.iter().map(|source| &source.name).eq(names)
             && self.sources.iter().all(is_current)
     }
 
-    fn render(names: Vec<String>, inventory: &Inventory, rendering: Rendering, now: DateTime<Utc>) -> io::Result<Self> {
+    fn render(
+        names: Vec<String>,
+        inventory: &Inventory,
+        rendering: &Rendering,
+        now: DateTime<Utc>,
+    ) -> io::Result<Self> {
         let mut writers: Vec<_> =
             FAMILIES.iter().map(|family| Writer::samples_of(family.family, rendering.level)).collect();
+        let Exposure { labels, selection } = &rendering.exposure;
         let mut sources = Vec::with_capacity(names.len());
         let mut next_change: Option<DateTime<Utc>> = None;
         for name in names {
@@ -140,7 +146,9 @@ impl Group {
             for view in inventory.source_tokens(&name, now) {
                 counts.add(&view);
                 for (writer, family) in writers.iter_mut().zip(&FAMILIES) {
-                    (family.write)(writer, &view, rendering.labels);
+                    if selection.has_samples(family.family, &view) {
+                        (family.write)(writer, &view, *labels);
+                    }
                 }
             }
             let change = inventory.source_next_change(&name, now);
@@ -149,6 +157,6 @@ impl Group {
             sources.push(Rendered { name, revision, counts: Arc::new(counts) });
         }
         let parts = writers.into_iter().map(Writer::into_part).collect::<io::Result<_>>()?;
-        Ok(Self { sources, rendering, rendered_at: now, next_change, parts })
+        Ok(Self { sources, rendering: rendering.clone(), rendered_at: now, next_change, parts })
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::families::{FAMILIES, Family, LABELS};
+use super::selection::optional_families;
 
 const INTRODUCTION: &str = "\
 # Metrics
@@ -25,12 +26,46 @@ if one value is longer: set it to 2000 or more, or leave it unset.
 `/metrics` serves the text format 0.0.4, or OpenMetrics 1.0.0 if the `Accept` header prefers it.
 ";
 
+const SERIES: &str = "
+## Number of series
+
+`metrics` in [the configuration](configuration.md#keys) chooses what is exposed, and so what Prometheus stores. A reload applies it.
+
+```yaml
+metrics:
+  tokens: due                            # all (default), due or none: which tokens have series of their own
+  deny: [token_source_requests_total]    # or `allow`: these alone, and those that are always exposed; not both
+sources:
+  - {name: sessions, provider: vault, url: \"…\", credential: {file: …}, metrics: {tokens: none}}
+```
+
+| `tokens` | series of tokens | with 100,000 tokens, 1,000 of them due |
+|---|---|---|
+| `all` | 4 for each token (expiry, `token_info`, creation, last use; fewer if the provider reports less), 1 for each due token, 1 for each finding | 401,000 and the findings |
+| `due` | 5 for each due token; no findings | 5,000 |
+| `none` | none | 0 |
+
+In addition each source has 36 series, each of its listings 17, each response code 1, a rate limit 2 and a reported credential
+expiry 1 or 2. They do not depend on the number of tokens. Most are zeros, which Prometheus compresses to almost nothing.
+
+`due` keeps everything that alerts need: each token has its series while it is in a band. `token_finding` is omitted, as most tokens
+with a finding are not due; [TokenPolicy](runbooks/TokenPolicy.md) then counts per source by `token_source_findings`, without the label
+`team`. The dashboard of tokens works, where it says so for due tokens only; the dashboard of the inventory needs `all`. The status
+page, the API, the calendar and `list` always have every token; `list --output prom` follows `metrics`.
+
+Metrics of the exporter itself, counts of tokens per source and metrics of sources that alerts need are always exposed. `check` warns if
+a choice silences an alert.
+";
+
 pub fn page() -> String {
     let mut page = INTRODUCTION.to_owned();
+    page.push_str(SERIES);
+    let optional: Vec<_> = optional_families().map(|family| format!("`{}`", family.name)).collect();
+    // Writing to a string cannot fail, here and below.
+    let _ = write!(page, "\nThese can be selected: {}.\n", optional.join(", "));
     let mut previous = "";
     for family in FAMILIES {
         let section = section(family);
-        // Writing to a string cannot fail, here and below.
         if section != previous {
             let _ = write!(page, "\n## {section}\n");
         }

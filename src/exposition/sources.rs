@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use super::Labels;
+use super::Exposure;
 use super::counts::TokenCounts;
 use super::families::{Family, source};
+use super::selection::Selection;
 use super::text::{Sample, Value, Writer};
 use crate::core::inventory::Source;
 use crate::core::token::Expiry;
@@ -25,13 +26,16 @@ fn sample<'w>(to: &'w mut Writer, family: &'static Family, status: &SourceStatus
     to.sample(family).values([status.name, &status.source.policy.provider])
 }
 
-/// Writes a family without further labels, for each source that has a value.
+/// Writes a family without further labels, if it is exposed, for each source that has a value.
 fn write<V: Into<Value>>(
     to: &mut Writer,
+    (sources, selection): (&Sources<'_>, &Selection),
     family: &'static Family,
-    sources: &Sources<'_>,
     value: impl Fn(&Source) -> Option<V>,
 ) {
+    if !selection.exposes(family) {
+        return;
+    }
     for status in sources {
         if let Some(value) = value(status.source) {
             sample(to, family, status).value(value);
@@ -39,8 +43,9 @@ fn write<V: Into<Value>>(
     }
 }
 
-pub(super) fn write_gauges(to: &mut Writer, sources: &Sources<'_>, labels: Labels, now: DateTime<Utc>) {
-    write(to, &source::UP, sources, |source| source.up.map(u64::from));
+pub(super) fn write_gauges(to: &mut Writer, sources: &Sources<'_>, exposure: &Exposure, now: DateTime<Utc>) {
+    let all = (sources, &*exposure.selection);
+    write(to, all, &source::UP, |source| source.up.map(u64::from));
     let listings =
         || sources.iter().flat_map(|status| status.source.listings.iter().map(move |listing| (status, listing)));
     for (status, (listing, health)) in listings() {
@@ -57,13 +62,16 @@ pub(super) fn write_gauges(to: &mut Writer, sources: &Sources<'_>, labels: Label
     for SourceStatus { name, source, counts } in sources {
         counts.write_due_tokens(to, name, source);
     }
-    write(to, &source::INTERVAL, sources, |source| Some(source.policy.interval));
-    write(to, &source::LAST_SUCCESS, sources, |source| source.last_success);
-    write(to, &source::LAST_ATTEMPT, sources, |source| source.last_attempt);
-    write(to, &source::LAST_DURATION, sources, |source| source.last_duration);
-    write(to, &source::RATE_LIMIT, sources, |source| source.rate_limit?.limit);
-    write(to, &source::RATE_LIMIT_REMAINING, sources, |source| Some(source.rate_limit?.remaining));
-    write(to, &source::CREDENTIAL_EXPIRY, sources, |source| source.credential_expiry?.timestamp());
+    for SourceStatus { name, source, counts } in sources {
+        counts.write_findings(to, name, source);
+    }
+    write(to, all, &source::INTERVAL, |source| Some(source.policy.interval));
+    write(to, all, &source::LAST_SUCCESS, |source| source.last_success);
+    write(to, all, &source::LAST_ATTEMPT, |source| source.last_attempt);
+    write(to, all, &source::LAST_DURATION, |source| source.last_duration);
+    write(to, all, &source::RATE_LIMIT, |source| source.rate_limit?.limit);
+    write(to, all, &source::RATE_LIMIT_REMAINING, |source| Some(source.rate_limit?.remaining));
+    write(to, all, &source::CREDENTIAL_EXPIRY, |source| source.credential_expiry?.timestamp());
     for status in sources {
         if let Some(at) = status.source.credential_expiry.and_then(Expiry::timestamp)
             && let Some(band) = status.source.credential_band(now)
@@ -71,17 +79,26 @@ pub(super) fn write_gauges(to: &mut Writer, sources: &Sources<'_>, labels: Label
             sample(to, &source::CREDENTIAL_DUE, status).values([band.label()]).value(at);
         }
     }
-    write(to, &source::DROPPED_TOKENS, sources, |source| Some(source.dropped));
-    write(to, &source::FILTERED_TOKENS, sources, |source| Some(source.filtered));
+    write(to, all, &source::DROPPED_TOKENS, |source| Some(source.dropped));
+    write(to, all, &source::FILTERED_TOKENS, |source| Some(source.filtered));
     for status in sources {
         for (adjustment, count) in &status.source.adjustments {
-            let count = if labels.applies(*adjustment) { *count } else { 0 };
+            let count = if exposure.labels.applies(*adjustment) { *count } else { 0 };
             sample(to, &source::ADJUSTMENTS, status).values([adjustment.label()]).value(count);
         }
     }
 }
 
-pub(super) fn write_failures(to: &mut Writer, sources: &Sources<'_>) {
+/// Writes a family of all sources.
+pub(super) type Write = fn(&mut Writer, &Sources<'_>);
+
+/// The families whose header differs between the formats, if they are exposed.
+pub(super) fn counters(selection: &Selection) -> impl Iterator<Item = (&'static Family, Write)> {
+    let all: [(&Family, Write); 2] = [(&source::FAILURES, write_failures), (&source::REQUESTS, write_requests)];
+    all.into_iter().filter(|(family, _)| selection.exposes(family))
+}
+
+fn write_failures(to: &mut Writer, sources: &Sources<'_>) {
     for status in sources {
         for (reason, count) in &status.source.failures {
             sample(to, &source::FAILURES, status).values([reason.label()]).value(*count);
@@ -89,7 +106,7 @@ pub(super) fn write_failures(to: &mut Writer, sources: &Sources<'_>) {
     }
 }
 
-pub(super) fn write_requests(to: &mut Writer, sources: &Sources<'_>) {
+fn write_requests(to: &mut Writer, sources: &Sources<'_>) {
     for status in sources {
         for (response, count) in &status.source.requests {
             let code = if *response == 0 { "none".to_owned() } else { response.to_string() };

@@ -68,6 +68,13 @@ fn rules() -> Vec<Rule> {
     yaml::<Rules>(RULES).groups.into_iter().flat_map(|group| group.rules).collect()
 }
 
+/// The alerts on single tokens and findings, with their expressions.
+pub(crate) fn token_alerts() -> Vec<(String, String)> {
+    let families = ["token_due_timestamp_seconds", "token_finding"];
+    let of_tokens = rules().into_iter().filter(|rule| families.iter().any(|family| rule.expr.contains(family)));
+    of_tokens.map(|rule| (rule.alert, rule.expr)).collect()
+}
+
 /// Runs a tool and returns its output; on failure as the error.
 fn run(command: &mut Command) -> Result<String, String> {
     let output = command.output().unwrap();

@@ -13,6 +13,7 @@ use token_expiry_exporter::config::{self, Environment, OwnerLabels, SharedSettin
 use token_expiry_exporter::core::failure::Reason;
 use token_expiry_exporter::core::lead::Lead;
 use token_expiry_exporter::core::token::State;
+use token_expiry_exporter::core::token_series::TokenSeries;
 use token_expiry_exporter::providers::Catalogue;
 use token_expiry_exporter::schema::diagnostic::{Diagnostics, SourceText};
 use token_expiry_exporter::schema::yaml;
@@ -124,6 +125,7 @@ fn minimal_configuration_has_every_default() {
         never_expires: true,
         max_lifetime: Some(TimeDelta::days(366)),
         unused_after: Some(TimeDelta::days(90)),
+        tokens: TokenSeries::All,
     };
     assert_eq!(config.defaults, defaults);
     assert_eq!(config.labels, OwnerLabels { owner: true, owner_email: false });
@@ -149,9 +151,12 @@ fn every_key_is_read() {
         never_expires: false,
         max_lifetime: Some(TimeDelta::days(365)),
         unused_after: None,
+        tokens: TokenSeries::Due,
     };
     assert_eq!(config.defaults, defaults);
     assert_eq!(config.labels, OwnerLabels { owner: false, owner_email: true });
+    let denied: Vec<_> = config.metrics.deny.iter().flatten().map(|(name, _)| name.as_str()).collect();
+    assert_eq!((denied, &config.metrics.allow), (vec!["token_info"], &None));
     assert_eq!(config.label_names, ["area", "cost_center", "team"]);
 
     let vault = &config.sources[0];
@@ -177,6 +182,7 @@ fn every_key_is_read() {
         never_expires: true,
         max_lifetime: None,
         unused_after: Some(TimeDelta::days(30)),
+        tokens: TokenSeries::None,
     };
     assert_eq!(vault.shared, shared);
     let trust = vault.certificates.read().unwrap();

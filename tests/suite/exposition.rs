@@ -1,7 +1,7 @@
 //! The exposition as a golden file, and the generated documentation.
 
 use crate::sample_inventory;
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::io::Read as _;
 use std::path::Path;
 use std::sync::Arc;
@@ -13,12 +13,14 @@ use proptest::prelude::*;
 use token_expiry_exporter::core::clock::Clock;
 use token_expiry_exporter::core::inventory::{Inventory, Policy};
 use token_expiry_exporter::core::outcome::Outcome;
-use token_expiry_exporter::core::token::{Expiry, Owner};
+use token_expiry_exporter::core::token::{Expiry, LastUse, Owner};
+use token_expiry_exporter::core::token_series::TokenSeries;
 use token_expiry_exporter::exposition::exporter::{Build, ExporterMetrics};
 use token_expiry_exporter::exposition::families::FAMILIES;
 use token_expiry_exporter::exposition::page::Page;
+use token_expiry_exporter::exposition::selection::{Selection, optional_families};
 use token_expiry_exporter::exposition::text::Format;
-use token_expiry_exporter::exposition::{Labels, reference, render};
+use token_expiry_exporter::exposition::{Exposure, Labels, reference, render};
 use tokio::sync::watch;
 
 /// Compares with a file of the repository, or writes it with `UPDATE_GOLDEN=1`.
@@ -213,6 +215,8 @@ enum Change {
     /// A reload with these sources.
     Configured(Vec<usize>),
     Labels(bool, bool),
+    /// What the configuration selects: families to hide, and the tokens of each source.
+    Selected(Vec<&'static str>, Vec<TokenSeries>),
     /// Days that pass, or a clock that is set back.
     Days(i64),
 }
@@ -224,6 +228,10 @@ fn change() -> impl Strategy<Value = Change> {
         1 => prop::collection::btree_set(0..SOURCES, 0..SOURCES).prop_map(|set| Change::Configured(set.into_iter().collect())),
         1 => any::<(bool, bool)>().prop_map(|(owner, email)| Change::Labels(owner, email)),
         2 => (-10_i64..40).prop_map(Change::Days),
+        2 => (
+            prop::sample::subsequence(optional_families().map(|family| family.name).collect::<Vec<_>>(), 0..4),
+            prop::collection::vec(prop::sample::select(TokenSeries::ALL.to_vec()), SOURCES),
+        ).prop_map(|(hidden, series)| Change::Selected(hidden, series)),
     ]
 }
 
@@ -270,16 +278,22 @@ proptest! {
         let mut inventory = Inventory::default();
         configure(&mut inventory, 0..SOURCES);
         let (inventory, page) = page_of(inventory, Arc::new(move || *time.lock()));
+        let mut exposure = Exposure::default();
         for change in changes {
             let now = *clock.lock();
             match change {
                 Change::Collected(source, size, days) => collect(&mut inventory.write(), source, size, days, now),
                 Change::Configured(sources) => configure(&mut inventory.write(), sources),
-                Change::Labels(owner, owner_email) => page.set_labels(Labels { owner, owner_email }),
+                Change::Labels(owner, owner_email) => exposure.labels = Labels { owner, owner_email },
+                Change::Selected(hidden, series) => exposure.selection = Arc::new(Selection {
+                    hidden: hidden.into_iter().collect(),
+                    sources: series.into_iter().enumerate().map(|(source, series)| (source_name(source), series)).collect(),
+                }),
                 Change::Days(days) => *clock.lock() += TimeDelta::days(days),
             }
+            page.set_exposure(exposure.clone());
             page.render().unwrap();
-            let rendered = render(&inventory.read(), page.labels(), *clock.lock());
+            let rendered = render(&inventory.read(), exposure.clone(), *clock.lock());
             for (format, rendered) in [(Format::Text, rendered.clone()), (Format::OpenMetrics, as_openmetrics(&rendered))] {
                 for scraped in [scrape(&page, format), plain(&page, format)] {
                     let (tokens, exporter) = scraped.split_at(rendered.len().min(scraped.len()));
@@ -288,6 +302,87 @@ proptest! {
                 }
             }
         }
+    }
+}
+
+/// The families of an exposition, each with the number of its samples.
+fn samples(text: &str) -> BTreeMap<String, usize> {
+    let mut samples = BTreeMap::new();
+    for line in text.lines().filter(|line| !line.starts_with('#')) {
+        *samples.entry(parse(line).0).or_default() += 1;
+    }
+    samples
+}
+
+fn selected(hidden: &[&'static str], tokens: TokenSeries) -> Exposure {
+    let sources = [("gitlab".to_owned(), tokens)].into();
+    Exposure {
+        selection: Arc::new(Selection { hidden: hidden.iter().copied().collect(), sources }),
+        ..Exposure::default()
+    }
+}
+
+#[test]
+fn selection_reduces_series_of_tokens_and_keeps_counts() {
+    let inventory = sample_inventory::inventory();
+    let of = |exposure| render(&inventory, exposure, sample_inventory::now());
+    let (all, due, none) = (
+        of(selected(&[], TokenSeries::All)),
+        of(selected(&[], TokenSeries::Due)),
+        of(selected(&[], TokenSeries::None)),
+    );
+    let of_sources = |text: &str| text[text.find("# HELP token_source_up ").unwrap()..].to_owned();
+    assert!(of_sources(&all) == of_sources(&due) && of_sources(&all) == of_sources(&none), "the counts depend on it");
+    let of_gitlab = |text: &str| {
+        let lines =
+            text.lines().filter(|line| !line.starts_with("token_source_") && line.contains("source=\"gitlab\""));
+        samples(&lines.map(|line| format!("{line}\n")).collect::<String>())
+    };
+    assert!(of_gitlab(&none).is_empty(), "{:?}", of_gitlab(&none));
+    assert!(none.contains("token_info{source=\"vault\""), "another source has its own setting");
+    let due_tokens = of_gitlab(&all)["token_due_timestamp_seconds"];
+    let expected = ["token_due_timestamp_seconds", "token_expiry_timestamp_seconds", "token_info"];
+    let due = of_gitlab(&due);
+    assert!(due_tokens > 3 && expected.iter().all(|family| due[*family] == due_tokens), "{due:?}");
+    assert!(!due.contains_key("token_finding"), "a part of the findings would be a wrong number of them");
+    for family in optional_families() {
+        let without = samples(&of(selected(&[family.name], TokenSeries::All)));
+        let mut expected = samples(&all);
+        assert!(expected.remove(family.name).is_some(), "{}", family.name);
+        assert_eq!(without, expected, "{}", family.name);
+    }
+}
+
+/// The numbers in `docs/metrics.md`.
+#[test]
+fn number_of_series_is_as_documented() {
+    let mut inventory = Inventory::default();
+    configure(&mut inventory, 0..1);
+    let tokens = |count: u64| {
+        (0..count).map(|number| {
+            let mut token = sample_inventory::token(
+                &format!("{number}"),
+                &format!("{number}"),
+                sample_inventory::expires_in(if number < 10 { 3 } else { 200 }),
+            );
+            token.created_at = Some(sample_inventory::now() - TimeDelta::days(100));
+            token.last_used = LastUse::At(sample_inventory::now());
+            token
+        })
+    };
+    let listings = vec![sample_inventory::listing("l", tokens(1_000).collect())];
+    let outcome = Outcome { listings, requests: [(200, 1)].into(), ..Outcome::default() };
+    inventory.record(&source_name(0), outcome, sample_inventory::now(), sample_inventory::now());
+    for (series, expected) in [(TokenSeries::All, 4 * 1_000 + 10), (TokenSeries::Due, 5 * 10), (TokenSeries::None, 0)] {
+        let sources = [(source_name(0), series)].into();
+        let exposure =
+            Exposure { selection: Arc::new(Selection { sources, ..Selection::default() }), ..Exposure::default() };
+        let found = samples(&render(&inventory, exposure, sample_inventory::now()));
+        let of_tokens = found.iter().filter(|(family, _)| !family.starts_with("token_source_"));
+        assert_eq!(of_tokens.map(|(_, count)| count).sum::<usize>(), expected, "{series:?}");
+        let of_source = found.iter().filter(|(family, _)| family.starts_with("token_source_"));
+        let (source, listing, codes) = (36, 17, 1);
+        assert_eq!(of_source.map(|(_, count)| count).sum::<usize>(), source + listing + codes, "{found:?}");
     }
 }
 
@@ -305,7 +400,6 @@ fn only_changed_sources_are_rendered_again() {
         page.render().unwrap();
         page.token_renderings() - before
     };
-    assert_eq!(renderings(), 100, "compressed fast for the first scrape, and now well");
     assert_eq!(renderings(), 0, "nothing changed");
     let contains = |text: &str| scrape(&page, Format::Text).contains(text);
     collect(&mut inventory.write(), 42, 501, 101, sample_inventory::now());
@@ -316,7 +410,7 @@ fn only_changed_sources_are_rendered_again() {
     *clock.lock() += TimeDelta::days(70);
     assert_eq!(renderings(), 99, "the first tokens of all sources but one become due");
     assert!(contains("source=\"source 041\",provider=\"p\",band=\"warning\"} 13\n"));
-    page.set_labels(Labels { owner: false, owner_email: false });
+    page.set_exposure(Labels { owner: false, owner_email: false });
     assert_eq!(renderings(), 100, "another setting");
 }
 

@@ -213,6 +213,19 @@ fn check_warns_of_what_is_probably_wrong() {
             format!("{}rules:\n  - match: {{expiry: [policy]}}\n    labels: {{team: x}}\n", source(URL)),
             "c.yaml:4:5: rules[0].match.expiry: never matches: no earlier rule sets `rotate_after`",
         ),
+        (
+            format!("metrics: {{deny: [token_due_timestamp_seconds]}}\n{}", source(URL)),
+            "c.yaml:1:1: metrics: without `token_due_timestamp_seconds` `TokenExpiryWarning`, `TokenExpiryCritical` and `TokenExpired` cannot fire",
+        ),
+        (
+            format!("metrics: {{allow: [token_info, token_source_up]}}\n{}", source(URL)),
+            "metrics: without `token_due_timestamp_seconds` `TokenExpiryWarning`,",
+        ),
+        (
+            format!("metrics: {{tokens: none}}\n{}", source(URL)),
+            "c.yaml:1:19: sources.w: with `metrics.tokens: none` `TokenExpiryWarning`, `TokenExpiryCritical` and `TokenExpired` cannot fire for its tokens",
+        ),
+        (source(&format!("{URL}, metrics: {{tokens: none}}")), "sources.w: with `metrics.tokens: none` `TokenExpiryWarning`"),
         ("sources:\n  - {name: hand, provider: manual, file: missing.yaml}\n".into(), "sources.hand: "),
         ("sources:\n  - {name: disk, provider: files, paths: [missing/token]}\n".into(), "missing/token"),
     ] {
@@ -220,6 +233,37 @@ fn check_warns_of_what_is_probably_wrong() {
         assert!(err.starts_with("warning: ") && err.contains(expected), "{config}\n{expected}\n{err}");
         assert_eq!(err.matches("warning: ").count(), 1, "{config}\n{err}");
         assert!(!err.contains("a-secret"), "{err}");
+    }
+}
+
+#[test]
+fn check_reports_metrics_that_do_not_exist_or_are_always_exposed() {
+    for (metrics, expected) in [
+        ("deny: [token_inf]", "c.yaml:1:18: metrics.deny: unknown metric `token_inf`; did you mean `token_info`?"),
+        (
+            "allow: [up, token_info]",
+            "c.yaml:1:19: metrics.allow: unknown metric `up`; expected `token_expiry_timestamp_seconds`, ",
+        ),
+        (
+            "deny: [token_source_up]",
+            "metrics.deny: `token_source_up` is always exposed: the alert TokenSourceFailing needs it; remove it",
+        ),
+        (
+            "deny: [token_source_tokens]",
+            "metrics.deny: `token_source_tokens` is always exposed: it counts the tokens of each source; remove it",
+        ),
+        ("deny: [token_expiry_exporter_build_info]", "is always exposed: it describes the exporter itself; remove it"),
+        ("deny: ['token_*']", "unknown metric `token_*`"),
+        ("deny: []", "metrics.deny: the list is empty"),
+        ("allow: [token_info], deny: [token_info]", "metrics: both `allow` and `deny` are set; keep one of them"),
+    ] {
+        let dir = directory(&[
+            ("c.yaml", &format!("metrics: {{{metrics}}}\n{}", source(URL))),
+            ("own/widgets.yaml", WIDGETS),
+        ]);
+        let (code, _, err) = check(dir.path(), &["--config.file", "c.yaml", "--providers.dir", "own"]);
+        assert_eq!(code, 2, "{metrics}: {err}");
+        assert!(err.contains(expected), "{metrics}: {expected}\n{err}");
     }
 }
 
@@ -234,6 +278,13 @@ fn check_does_not_warn_of_what_may_be_right() {
         "sources: [{name: g, provider: gitlab, credential: {env: TOKEN}, admin: true, groups: [7]}]".to_owned(),
         source(&format!("{URL}, interval: 5m, timeout: 5m")),
         source(&format!("{URL}, interval: 1m")),
+        source(&format!("{URL}, metrics: {{tokens: due}}")),
+        format!("metrics: {{tokens: none}}\n{}", source(&format!("{URL}, metrics: {{tokens: all}}"))),
+        format!(
+            "metrics: {{deny: [token_info, token_finding, token_source_requests_total], tokens: due}}\n{}",
+            source(URL)
+        ),
+        format!("metrics: {{allow: [token_due_timestamp_seconds]}}\n{}", source(URL)),
         format!("{}rules:\n  - match: {{kind: [team-token, ci-robot-token]}}\n    labels: {{team: x}}\n", source(URL)),
         format!("{}rules:\n  - match: {{kind: [manual]}}\n    labels: {{team: x}}\n", BY_HAND),
         format!(

@@ -192,12 +192,12 @@ async fn owner_address_is_exposed_only_if_configured() {
         assert!(!server.get(path).await.text.contains("jane@example.com"), "{path}");
     }
     assert_eq!(server.json("/api/v1/tokens?owner=jane@example.com").await["total"], 0, "nor can it be guessed");
-    server.state.page.set_labels(Labels { owner: false, owner_email: false });
+    server.state.page.set_exposure(Labels { owner: false, owner_email: false });
     server.state.page.render().unwrap();
     for path in ["/", "/metrics", "/api/v1/tokens", "/calendar.ics"] {
         assert!(!server.get(path).await.text.contains("Jane"), "{path}");
     }
-    server.state.page.set_labels(Labels { owner: true, owner_email: true });
+    server.state.page.set_exposure(Labels { owner: true, owner_email: true });
     assert_eq!(
         server.json("/api/v1/tokens?owner=JANE@example.com&source=vault").await["tokens"][0]["owner"]["email"],
         "jane@example.com"
@@ -222,7 +222,7 @@ async fn address_in_the_name_of_an_owner_is_exposed_only_if_configured() {
         async |owner: &str| server.json(&format!("/api/v1/tokens?owner={owner}&limit=1")).await["total"].clone();
     assert_eq!(total("sam.lee@example.com").await, 0, "nor can it be guessed");
     assert_ne!(total("sam.lee").await, 0);
-    server.state.page.set_labels(Labels { owner: true, owner_email: true });
+    server.state.page.set_exposure(Labels { owner: true, owner_email: true });
     assert_ne!(total("sam.lee@example.com").await, 0);
 }
 

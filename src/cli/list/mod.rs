@@ -31,14 +31,15 @@ pub(super) async fn run(args: ListArgs) -> Result<Exit, Failure> {
     let clock: Clock = Arc::new(Utc::now);
     let mut setup = app::load(&args.files.into(), Shard::WHOLE, &clock).await?;
     select(&mut setup, &args.sources)?;
-    let labels = setup.labels;
+    let exposure = setup.exposure.clone();
+    let labels = exposure.labels;
     let (inventory, complete) = collect_all(setup, &clock).await;
     let now = clock();
     print::output(&match args.output {
         Output::Table => format::table(&inventory, labels, now),
         Output::Json => format::json(&inventory, labels, now),
         Output::Csv => format::csv(&inventory, labels, now),
-        Output::Prom => exposition::render(&inventory, labels, now),
+        Output::Prom => exposition::render(&inventory, exposure, now),
     })?;
     let expiring = args.fail_within.is_some_and(|within| report_expiring(&inventory, within, args.all, now));
     Ok(match (expiring, complete) {

@@ -66,6 +66,15 @@ pub const DUE_TOKENS: Family = Family {
     queries: &[("Due tokens, by band", "sum by (band) (token_source_due_tokens)")],
 };
 
+pub const FINDINGS: Family = Family {
+    name: "token_source_findings",
+    unit: "tokens",
+    labels: &["source", "provider", "finding"],
+    help: "Tokens that violate a policy, by finding.",
+    about: "Every finding is present, at 0 if no token has it. Also without `token_finding`.",
+    queries: &[("Tokens per violated policy", "sum by (finding) (token_source_findings)")],
+};
+
 pub const INTERVAL: Family = Family {
     name: "token_source_interval_seconds",
     unit: "seconds",

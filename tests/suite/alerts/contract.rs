@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use regex::Regex;
 use serde_json::json;
+use token_expiry_exporter::exposition::alerts::ALERTS;
 
 use super::delivery::demo;
 use super::{file, files, read, rules};
@@ -148,6 +149,24 @@ async fn alerts_and_runbooks_use_only_exposed_names_and_valid_queries() {
     let undocumented: Vec<_> =
         exposition.families.iter().filter(|family| !documented.contains(&format!("`{family}`"))).collect();
     assert!(undocumented.is_empty(), "not in docs/metrics.md: {undocumented:?}");
+}
+
+/// The table by which `check` warns of a silenced alert.
+#[test]
+fn program_knows_which_metrics_each_alert_needs() {
+    let name = Regex::new(r"\btoken_\w+").unwrap();
+    let mut used = BTreeMap::new();
+    for rule in rules() {
+        let found = name.find_iter(&rule.expr).map(|found| found.as_str().to_owned());
+        // Without it TokenPolicy counts per source.
+        let needed = found.filter(|family| !family.starts_with("token_expiry_exporter_") && family != "token_finding");
+        used.insert(rule.alert, needed.collect::<BTreeSet<_>>());
+    }
+    used.retain(|_, families| !families.is_empty());
+    let known = ALERTS
+        .iter()
+        .map(|(alert, families)| ((*alert).to_owned(), families.iter().map(|family| family.name.to_owned()).collect()));
+    assert_eq!(used, known.collect::<BTreeMap<_, BTreeSet<_>>>());
 }
 
 #[test]

@@ -10,7 +10,8 @@ use serde_json::Value;
 
 use super::dashboard::{Dashboard, dashboards};
 use super::scrape::{Demo, Target, View, prometheus, variable_values, wait};
-use crate::test_servers::{Sample, Server, exporter, metrics, query_at, samples, wait_for};
+use crate::alerts::token_alerts;
+use crate::test_servers::{Sample, Server, exporter, metrics, query_at, samples, target, wait_for};
 
 const BANDS: [(&str, &str); 3] = [("Expired", "expired"), ("Critical", "critical"), ("Warning", "warning")];
 
@@ -176,13 +177,84 @@ async fn check_filters(all: &View<'_>, exposition: &str) {
             let view = View { selected: &[(variable, value.as_str())], ..*all };
             let of =
                 |metric: &str| samples(exposition, metric).into_iter().filter(|sample| sample.label(label) == value);
-            assert_eq!(view.number("Tokens").await, Some(of("token_info").count() as f64), "{variable} {value}");
+            if ["provider", "source"].contains(&variable) {
+                assert_eq!(view.number("Tokens").await, Some(of("token_info").count() as f64), "{variable} {value}");
+            }
             let critical = of("token_due_timestamp_seconds").filter(|sample| sample.label("band") == "critical");
             assert_eq!(view.number("Critical").await, Some(critical.count() as f64), "{variable} {value}");
         }
     }
     for variable in ["job", "instance"] {
         assert_eq!(variable_values(prometheus, dashboard, variable, &[]).await.len(), 1, "{variable}");
+    }
+}
+
+/// With `metrics: {tokens: due}` the dashboard of tokens shows the same due tokens, and all alerts on tokens fire.
+#[tokio::test]
+async fn tokens_dashboard_and_alerts_need_only_due_tokens() {
+    let dir = tempfile::tempdir().unwrap();
+    let demo = Demo::start(dir.path(), &["--interval=1"]).await;
+    let config = demo.config();
+    let reduced = exporter(dir.path(), &format!("{config}\nmetrics: {{tokens: due}}\n"), &["--log.level=error"]).await;
+    let all = BTreeMap::from([("cluster", "all")]);
+    let due = BTreeMap::from([("cluster", "due")]);
+    let prometheus = prometheus(dir.path(), &[Target(&demo.exporter, all), Target(&reduced, due)]).await;
+    let expected = demo.expected().await;
+    let due: f64 = BANDS.iter().map(|(_, band)| expect(&expected, None, &format!("/bands/{band}"))).sum();
+    let expired = expect(&expected, None, "/bands/expired");
+    let both = |sum: &str, number: f64| (&prometheus, format!("count(sum by (cluster) ({sum}) == {number}) == 2"));
+    let conditions = [
+        both("token_source_due_tokens{band=\"expired\"}", expired),
+        both("token_source_due_tokens", due),
+        both("token_source_tokens", expect(&expected, None, "/tokens")),
+    ];
+    let at = settled_at(&conditions).await;
+
+    let exposition = metrics(&reduced).await;
+    for family in ["token_due_timestamp_seconds", "token_expiry_timestamp_seconds", "token_info"] {
+        assert_eq!(samples(&exposition, family).len() as f64, due, "{family}");
+    }
+    assert!(samples(&exposition, "token_finding").is_empty());
+
+    let [_, _, dashboard] = all_three();
+    let (of_all, of_reduced) = (target(&demo.exporter), target(&reduced));
+    let selected = [[("instance", of_all)], [("instance", of_reduced)]];
+    let views = selected.each_ref().map(|selected| View {
+        dashboard: &dashboard,
+        prometheus: &prometheus,
+        selected,
+        at: Some(at),
+    });
+    for (title, band) in BANDS {
+        let number = Some(expect(&expected, None, &format!("/bands/{band}")));
+        assert_eq!(views[1].number(title).await, number, "{title}");
+    }
+    assert_eq!(views[1].number("Tokens").await, Some(expect(&expected, None, "/tokens")));
+    assert!(views[1].number("Next expiry").await.is_some());
+    for (panel, reference) in [
+        ("Due tokens by owner", "A"),
+        ("Due tokens by team", "A"),
+        ("Expired and not replaced", "A"),
+        ("Expired and not replaced", "C"),
+        ("Expired and not replaced", "D"),
+    ] {
+        let mut rows = Vec::new();
+        for view in &views {
+            let mut found: Vec<_> = view.rows(panel, reference).await;
+            found.iter_mut().for_each(|row| drop(row.labels.remove("cluster")));
+            let mut found: Vec<_> = found.into_iter().map(|row| (row.labels, row.value.to_string())).collect();
+            found.sort();
+            rows.push(found);
+        }
+        assert!(!rows[0].is_empty(), "{panel} {reference}");
+        assert_eq!(rows[1], rows[0], "{panel} {reference}");
+    }
+    for (alert, expression) in token_alerts() {
+        let found = query_at(&prometheus, &expression, Some(at)).await;
+        let of = |cluster: &str| {
+            found.iter().filter(|sample| sample.label("cluster") == cluster).map(|sample| sample.value).sum::<f64>()
+        };
+        assert!(of("all") > 0.0 && (of("due") - of("all")).abs() < 0.001, "{alert}: {found:?}");
     }
 }
 

@@ -43,9 +43,14 @@ impl Demo {
 
     /// Starts another exporter with the same configuration.
     pub async fn replica(&self, dir: &Path) -> Server {
+        test_servers::exporter(dir, &self.config(), &["--log.level=error"]).await
+    }
+
+    /// Its configuration.
+    pub fn config(&self) -> String {
         let log = self.exporter.log();
         let file = log.split_whitespace().find(|word| word.ends_with(".yaml;")).unwrap().trim_end_matches(';');
-        test_servers::exporter(dir, &std::fs::read_to_string(file).unwrap(), &["--log.level=error"]).await
+        std::fs::read_to_string(file).unwrap()
     }
 }
 
