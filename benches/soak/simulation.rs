@@ -15,6 +15,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use token_expiry_exporter::collector::{Collector, SourceJob, Timing};
 use token_expiry_exporter::core::failure::{Failure, Reason};
+use token_expiry_exporter::core::intake::Intake;
 use token_expiry_exporter::core::inventory::{Inventory, Policy, SharedInventory};
 use token_expiry_exporter::core::lead::{Band, Lead};
 use token_expiry_exporter::core::outcome::{Gap, ListingResult, Outcome, Path, ScopeResult};
@@ -122,18 +123,18 @@ impl ProviderState {
 fn token(number: u64, expiry: i64) -> Token {
     let at = |seconds| DateTime::from_timestamp(seconds, 0).unwrap();
     Token {
-        id: format!("t{number}"),
-        name: format!("token-{number}"),
-        kind: "api-token".to_owned(),
+        id: format!("t{number}").into(),
+        name: format!("token-{number}").into(),
+        kind: "api-token".into(),
         owner: None,
         created_at: Some(at(expiry - 360 * DAY)),
         expires: Expiry::At(at(expiry)),
         last_used: LastUse::NotReported,
-        scopes: Vec::new(),
+        scopes: Arc::default(),
         disabled: false,
         lifetime: None,
         manage_url: None,
-        labels: BTreeMap::new(),
+        labels: Arc::default(),
         approximate: false,
     }
 }
@@ -153,7 +154,7 @@ impl Source for Provider {
         Vec::new()
     }
 
-    fn collect(&self, now: DateTime<Utc>, _: Instant) -> BoxFuture<'_, Outcome> {
+    fn collect<'c>(&'c self, now: DateTime<Utc>, _: Instant, intake: &'c Intake) -> BoxFuture<'c, Outcome> {
         async move {
             let outcome = {
                 let mut state = self.state.lock().unwrap();
@@ -168,8 +169,8 @@ impl Source for Provider {
                 0 => panic!("{SIMULATED}"),
                 1 => std::future::pending().await,
                 2..10 => Outcome::failed(&self.listings, &Failure::new(reason, SIMULATED)),
-                10..20 => self.respond(&[(outcome % 2) as u64], Some(reason), now),
-                _ => self.respond(&[0, 1], None, now),
+                10..20 => self.respond(&[(outcome % 2) as u64], Some(reason), now, intake),
+                _ => self.respond(&[0, 1], None, now, intake),
             }
         }
         .boxed()
@@ -178,12 +179,12 @@ impl Source for Provider {
 
 impl Provider {
     /// The outcome if these scopes respond and the others fail.
-    fn respond(&self, scopes: &[u64], failed: Option<Reason>, now: DateTime<Utc>) -> Outcome {
+    fn respond(&self, scopes: &[u64], failed: Option<Reason>, now: DateTime<Utc>, intake: &Intake) -> Outcome {
         let mut state = self.state.lock().unwrap();
         let path = |scope: u64| Path::root().join(&scope.to_string());
         let responses = scopes.iter().map(|&scope| ScopeResult {
             path: path(scope),
-            tokens: state.list(scope, now.timestamp()),
+            tokens: intake.tokens(state.list(scope, now.timestamp())),
             malformed: Vec::new(),
             is_step: false,
         });

@@ -58,18 +58,18 @@ fn token(pieces: &[String]) -> Token {
     let optional = |number| pieces.get(number).cloned();
     let days = |number: usize| TimeDelta::days(i64::try_from(piece(number).len()).unwrap_or_default() - 3);
     Token {
-        id: piece(0),
-        name: piece(1),
-        kind: piece(2),
-        owner: optional(3).map(|name| Owner { id: optional(4), name: Some(name), email: optional(5) }),
+        id: piece(0).into(),
+        name: piece(1).into(),
+        kind: piece(2).into(),
+        owner: optional(3).map(|name| Owner { id: optional(4), name: Some(name), email: optional(5) }.into()),
         created_at: None,
         expires: Expiry::At(now() + days(1)),
         last_used: LastUse::At(now() - days(2)),
-        scopes: vec![piece(6)],
+        scopes: vec![piece(6)].into(),
         disabled: false,
         lifetime: None,
-        manage_url: optional(7),
-        labels: BTreeMap::from([(piece(8), piece(9)), ("team".to_owned(), piece(9))]),
+        manage_url: optional(7).map(Arc::from),
+        labels: BTreeMap::from([(piece(8), piece(9)), ("team".to_owned(), piece(9))]).into(),
         approximate: false,
     }
 }
@@ -94,7 +94,7 @@ fn check(inventory: &Inventory) {
         let owner = view.owner.and_then(Owner::label).unwrap_or_default();
         let shown = [label("token_id"), label("token_name"), label("token_kind"), label("token_owner"), label("team")];
         let team = view.labels.get("team").map_or("", String::as_str);
-        assert_eq!(shown, [&view.token.id, &view.token.name, &view.token.kind, owner, team]);
+        assert_eq!(shown, [&*view.token.id, &*view.token.name, &*view.token.kind, owner, team]);
     }
 }
 

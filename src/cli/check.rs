@@ -14,6 +14,7 @@ use super::validate;
 use crate::app::setup::Setup;
 use crate::collector::SourceJob;
 use crate::core::clock::Clock;
+use crate::core::intake::Intake;
 use crate::core::inventory::Inventory;
 use crate::core::listing_report;
 use crate::core::outcome::Outcome;
@@ -61,7 +62,7 @@ async fn check_online(setup: Setup, clock: &Clock) -> Result<bool, Failure> {
 async fn query(sources: &[SourceJob], now: DateTime<Utc>) -> Vec<(&str, Outcome)> {
     let progress = Progress::start("checked", sources.len());
     let queries = sources.iter().map(|job| async {
-        let outcome = job.source.sample(now, Instant::now() + job.timeout).await;
+        let outcome = job.source.sample(now, Instant::now() + job.timeout, &Intake::default()).await;
         progress.step();
         (job.name.as_str(), outcome)
     });

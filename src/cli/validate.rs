@@ -13,6 +13,7 @@ use super::print;
 use crate::app::setup::{ConfigPaths, Setup, catalogue, definitions};
 use crate::app::{self, Shard};
 use crate::core::clock::Clock;
+use crate::core::intake::Intake;
 use crate::schema::diagnostic::Diagnostics;
 use crate::server::access::AccessControl;
 
@@ -86,7 +87,7 @@ async fn warnings(args: &CheckArgs, setup: Option<&Setup>) -> Vec<String> {
 async fn unreadable(setup: &Setup) -> Vec<String> {
     let mut warnings = BTreeSet::new();
     for job in setup.jobs.iter().filter(|job| setup.local.contains(&job.name)) {
-        let outcome = job.source.collect(Utc::now(), Instant::now() + job.timeout).await;
+        let outcome = job.source.collect(Utc::now(), Instant::now() + job.timeout, &Intake::default()).await;
         let gaps = outcome.listings.iter().flat_map(|listing| &listing.gaps);
         warnings.extend(gaps.map(|gap| format!("sources.{}: {}", job.name, gap.failure)));
         warnings.extend(outcome.failures.iter().map(|failure| format!("sources.{}: {failure}", job.name)));

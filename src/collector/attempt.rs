@@ -9,6 +9,7 @@ use tokio::time::{Instant, timeout_at};
 use super::SourceJob;
 use crate::core::clock::Clock;
 use crate::core::failure::{Failure, Reason};
+use crate::core::intake::Intake;
 use crate::core::outcome::Outcome;
 
 /// How long after its deadline a source that ignores it is aborted.
@@ -22,11 +23,11 @@ pub struct Attempt {
 }
 
 /// Collects a source once. After a panic every listing has failed with `internal`, after a hang with `timeout`.
-pub async fn collect(job: &SourceJob, clock: &Clock) -> Attempt {
+pub async fn collect(job: &SourceJob, intake: Intake, clock: &Clock) -> Attempt {
     let started = clock();
     let deadline = Instant::now() + job.timeout;
     let source = job.source.clone();
-    let mut task = AbortOnDrop(tokio::spawn(async move { source.collect(started, deadline).await }));
+    let mut task = AbortOnDrop(tokio::spawn(async move { source.collect(started, deadline, &intake).await }));
     let failure = match timeout_at(deadline + GRACE_PERIOD, &mut task.0).await {
         Ok(Ok(outcome)) => return Attempt { outcome, started, finished: clock().max(started) },
         // The panic's message may quote what was read; the panic hook has logged where it was.

@@ -170,7 +170,8 @@ async fn run(shared: Arc<Shared>, job: SourceJob, recording: Recording) {
     let mut next = Instant::now() + schedule::first_delay(job.interval, spread, jitter());
     loop {
         sleep_until(next).await;
-        let Attempt { outcome, started, finished } = collect(&job, &clock).await;
+        let intake = shared.inventory.read().intake(&job.name);
+        let Attempt { outcome, started, finished } = collect(&job, intake, &clock).await;
         let is_retryable = schedule::classify(&outcome) == schedule::RetryClass::Retryable;
         failures = if is_retryable { failures + 1 } else { 0 };
         let delay = schedule::next_delay(failures, job.interval, jitter());

@@ -131,6 +131,7 @@ mod tests {
 
     use super::*;
     use crate::core::failure::Failure;
+    use crate::core::intake::Tokens;
     use crate::core::outcome::{ListingResult, Path, ScopeResult};
 
     #[derive(Clone, Default)]
@@ -176,7 +177,7 @@ mod tests {
             },
             required_permission: Some("Owner of the group\n".into()),
         };
-        let scope = ScopeResult { path: Path::root(), tokens: Vec::new(), malformed, is_step: false };
+        let scope = ScopeResult { path: Path::root(), tokens: Tokens::default(), malformed, is_step: false };
         let listed = ListingResult {
             scopes: vec![scope],
             gaps: scopes.iter().map(gap).collect(),

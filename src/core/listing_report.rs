@@ -34,7 +34,7 @@ pub fn report(outcome: &Outcome, now: DateTime<Utc>) -> Vec<ListingReport> {
     let mut seen = HashSet::new();
     let listings = outcome.listings.iter().map(|listed| {
         let scopes = listed.scopes.iter().filter(|scope| !scope.is_step);
-        let tokens: Vec<&Token> = scopes.flat_map(|scope| &scope.tokens).collect();
+        let tokens: Vec<&Token> = scopes.flat_map(|scope| &scope.tokens).map(|token| &**token).collect();
         let unique: Vec<&Token> = tokens.iter().copied().filter(|token| seen.insert(&token.id)).collect();
         let mut report = ListingReport {
             listing: listed.name.clone(),

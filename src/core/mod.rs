@@ -1,10 +1,12 @@
 //! Tokens, the inventory, and the rules that apply to them. No I/O, no clock, no async: `now` is an argument.
 
 pub mod address;
+pub mod adjustment;
 pub mod cache_ttl;
 pub mod certificates;
 pub mod clock;
 pub mod failure;
+pub mod intake;
 pub mod inventory;
 pub(crate) mod label_values;
 pub mod lead;

@@ -8,8 +8,9 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::failure::{Failure, Reason};
+use super::intake::Tokens;
 use super::refusal::Refusal;
-use super::token::{Expiry, Token};
+use super::token::Expiry;
 
 /// Identifies a scope: the values and requests of the listing's fan-out, then the last request.
 ///
@@ -174,7 +175,7 @@ impl ListingResult {
 pub struct ScopeResult {
     pub path: Path,
     /// Empty for a step.
-    pub tokens: Vec<Token>,
+    pub tokens: Tokens,
     /// Rows that were skipped. If there are any, a missing token at or below this path does not count as missing.
     pub malformed: Vec<MalformedRow>,
     /// Whether it is a fan-out step with malformed rows instead of a scope.
@@ -238,7 +239,7 @@ pub struct RateLimit {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use super::{Failure, Gap, ListingResult, MalformedRow, Outcome, Path, Reason, ScopeResult};
+    use super::{Failure, Gap, ListingResult, MalformedRow, Outcome, Path, Reason, ScopeResult, Tokens};
 
     fn path(steps: &[&str]) -> Path {
         steps.iter().fold(Path::root(), |path, step| path.join(step))
@@ -274,7 +275,7 @@ mod tests {
         let malformed = |position| MalformedRow { position, id: None, field: "expires_at" };
         let scope = ScopeResult {
             path: path(&["a"]),
-            tokens: Vec::new(),
+            tokens: Tokens::default(),
             malformed: vec![malformed(1), malformed(7)],
             is_step: false,
         };

@@ -73,8 +73,8 @@ impl Overrides {
 
 /// Applies the rules to a token of this source. A condition on the state does not hold while the state is unknown.
 pub fn apply(rules: &[Rule], source: &str, provider: &str, token: &Token, state: Option<State>) -> RuleResult {
-    let mut owner = token.owner.as_ref().map(Cow::Borrowed);
-    let mut labels = Cow::Borrowed(&token.labels);
+    let mut owner = token.owner.as_deref().map(Cow::Borrowed);
+    let mut labels = Cow::Borrowed(&*token.labels);
     let mut overrides = Overrides::default();
     for rule in rules {
         let is_in_state =

@@ -1,6 +1,7 @@
 //! Tokens.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
@@ -10,57 +11,58 @@ use super::label_values::label_values;
 
 /// One credential as its provider last reported it: an API token, a key, a client secret, a robot account.
 ///
-/// Never contains the secret itself or a hash of it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// Never contains the secret itself or a hash of it. A source may have a million tokens: values that many of them have in common
+/// are shared (see [`super::intake`]), and an id and a name have no spare capacity.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Token {
     /// The provider's own identifier, unique within its source.
-    pub id: String,
+    pub id: Box<str>,
     /// Not unique, may be empty.
-    pub name: String,
+    pub name: Box<str>,
     /// The type of credential, such as `api-token`.
-    pub kind: String,
-    pub owner: Option<Owner>,
+    pub kind: Arc<str>,
+    pub owner: Option<Arc<Owner>>,
     pub created_at: Option<DateTime<Utc>>,
     pub expires: Expiry,
     pub last_used: LastUse,
     /// Its permissions, as the provider names them.
-    pub scopes: Vec<String>,
+    pub scopes: Arc<Vec<String>>,
     /// Blocked, locked or deactivated, but not deleted.
     pub disabled: bool,
     /// The lifetime that each renewal grants, if it differs from the time between creation and expiry (renewable tokens).
     #[serde(with = "seconds")]
     pub lifetime: Option<TimeDelta>,
     /// The page on which its owner renews it.
-    pub manage_url: Option<String>,
+    pub manage_url: Option<Arc<str>>,
     /// Additional labels, set by the provider's definition.
-    pub labels: BTreeMap<String, String>,
+    pub labels: Arc<BTreeMap<String, String>>,
     /// Whether the provider reports the expiry as seconds from now, so that it varies with the latency of each response.
     pub approximate: bool,
 }
 
 impl Token {
     /// A token without optional fields.
-    pub fn new(id: impl Into<String>, kind: impl Into<String>, expires: Expiry) -> Self {
+    pub fn new(id: impl Into<Box<str>>, kind: impl Into<Arc<str>>, expires: Expiry) -> Self {
         Self {
             id: id.into(),
-            name: String::new(),
+            name: Box::default(),
             kind: kind.into(),
             owner: None,
             created_at: None,
             expires,
             last_used: LastUse::NotReported,
-            scopes: Vec::new(),
+            scopes: Arc::default(),
             disabled: false,
             lifetime: None,
             manage_url: None,
-            labels: BTreeMap::new(),
+            labels: Arc::default(),
             approximate: false,
         }
     }
 }
 
 /// The person, account or team that owns a token. At least one field is set.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Owner {
     pub id: Option<String>,
     pub name: Option<String>,

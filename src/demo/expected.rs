@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::config::MANUAL_TOKENS;
 use super::organisation::{DEPARTURE, Organisation};
 use super::scenario::DemoScenario;
-use crate::core::inventory::Adjustment;
+use crate::core::adjustment::Adjustment;
 
 type Counts = BTreeMap<&'static str, u64>;
 

@@ -34,8 +34,8 @@ impl TokenCounts {
         if let Some(band) = view.band {
             *self.due.entry(band).or_default() += 1;
         }
-        for finding in &view.findings {
-            *self.findings.entry(*finding).or_default() += 1;
+        for finding in view.findings.iter() {
+            *self.findings.entry(finding).or_default() += 1;
         }
     }
 

@@ -26,7 +26,8 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use crate::core::address;
-use crate::core::inventory::{Adjustment, Inventory, TokenView};
+use crate::core::adjustment::Adjustment;
+use crate::core::inventory::{Inventory, TokenView};
 use crate::core::token::Owner;
 use counts::TokenCounts;
 use selection::Selection;

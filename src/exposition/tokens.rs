@@ -40,7 +40,7 @@ fn due(to: &mut Writer, view: &TokenView<'_>, labels: Labels) {
 }
 
 fn findings(to: &mut Writer, view: &TokenView<'_>, labels: Labels) {
-    for finding in &view.findings {
+    for finding in view.findings.iter() {
         identity(to, &token::FINDING, view, labels).values([finding.label()]).value(1);
     }
 }

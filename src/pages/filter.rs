@@ -61,10 +61,10 @@ impl Filter {
     pub fn matches(&self, view: &TokenView<'_>, labels: Labels) -> bool {
         any(&self.sources, |source| source == view.source)
             && any(&self.providers, |provider| provider == view.provider)
-            && any(&self.kinds, |kind| *kind == view.token.kind)
+            && any(&self.kinds, |kind| **kind == *view.token.kind)
             && any(&self.bands, |band| Some(*band) == view.band)
             && any(&self.states, |state| *state == view.state)
-            && any(&self.findings, |finding| view.findings.contains(finding))
+            && any(&self.findings, |finding| view.findings.contains(*finding))
             && any(&self.owners, |owner| is_owner(view, owner, labels))
     }
 }

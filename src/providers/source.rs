@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 
+use crate::core::intake::Intake;
 use crate::core::outcome::Outcome;
 use crate::core::refusal::Refusal;
 use crate::core::secret::SharedCredentials;
@@ -48,14 +49,14 @@ pub trait Source: Send + Sync {
         None
     }
 
-    /// Runs every listing. What fails, or is not done by the deadline, is a gap of the outcome.
-    fn collect(&self, now: DateTime<Utc>, deadline: Instant) -> BoxFuture<'_, Outcome>;
+    /// Runs every listing, and gives each token to the intake. What fails, or is not done by the deadline, is a gap of the outcome.
+    fn collect<'c>(&'c self, now: DateTime<Utc>, deadline: Instant, intake: &'c Intake) -> BoxFuture<'c, Outcome>;
 
     /// Restores a refusal of the source's secret, recorded before a restart or a reload.
     fn restore_refusal(&self, _: Refusal) {}
 
     /// The same for a sample of what is large: the first pages and scopes of every listing.
-    fn sample(&self, now: DateTime<Utc>, deadline: Instant) -> BoxFuture<'_, Outcome> {
-        self.collect(now, deadline)
+    fn sample<'c>(&'c self, now: DateTime<Utc>, deadline: Instant, intake: &'c Intake) -> BoxFuture<'c, Outcome> {
+        self.collect(now, deadline, intake)
     }
 }

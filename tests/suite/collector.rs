@@ -11,6 +11,7 @@ use futures_util::future::BoxFuture;
 use parking_lot::RwLock;
 use token_expiry_exporter::collector::{Collector, SourceJob, Timing};
 use token_expiry_exporter::core::failure::{Failure, Reason};
+use token_expiry_exporter::core::intake::Intake;
 use token_expiry_exporter::core::inventory::{Inventory, Policy, SharedInventory};
 use token_expiry_exporter::core::lead::Lead;
 use token_expiry_exporter::core::outcome::{ListingResult, Outcome, Path, ScopeResult};
@@ -80,7 +81,7 @@ impl Source for ScriptedSource {
         *self.restored.lock().unwrap() = Some(refusal);
     }
 
-    fn collect(&self, now: DateTime<Utc>, _: Instant) -> BoxFuture<'_, Outcome> {
+    fn collect<'c>(&'c self, now: DateTime<Utc>, _: Instant, _: &'c Intake) -> BoxFuture<'c, Outcome> {
         async move {
             match self.next() {
                 Action::Respond => outcome(&self.token, now),
@@ -106,14 +107,19 @@ fn outcome(id: &str, now: DateTime<Utc>) -> Outcome {
         created_at: None,
         expires: Expiry::At(now + TimeDelta::days(90)),
         last_used: LastUse::NotReported,
-        scopes: Vec::new(),
+        scopes: Arc::default(),
         disabled: false,
         lifetime: None,
         manage_url: None,
-        labels: BTreeMap::new(),
+        labels: Arc::default(),
         approximate: false,
     };
-    let scope = ScopeResult { path: Path::root(), tokens: vec![token], malformed: Vec::new(), is_step: false };
+    let scope = ScopeResult {
+        path: Path::root(),
+        tokens: [token].into_iter().collect(),
+        malformed: Vec::new(),
+        is_step: false,
+    };
     Outcome {
         listings: vec![ListingResult { scopes: vec![scope], ..ListingResult::new("tokens") }],
         requests: BTreeMap::from([(200, 1)]),
@@ -174,7 +180,7 @@ impl Testbed {
 
     fn known(&self) -> BTreeSet<(String, String)> {
         let inventory = self.inventory.read();
-        inventory.tokens(Utc::now()).map(|view| (view.source.to_owned(), view.token.id.clone())).collect()
+        inventory.tokens(Utc::now()).map(|view| (view.source.to_owned(), view.token.id.to_string())).collect()
     }
 
     fn up(&self, source: &str) -> Option<bool> {

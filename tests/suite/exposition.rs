@@ -125,8 +125,8 @@ proptest! {
     ) {
         let tokens = rows.into_iter().map(|(id, name, owner, days)| {
             let mut token = sample_inventory::token(&id, &name, sample_inventory::expires_in(days));
-            token.owner = Some(Owner { name: Some(owner.clone()), ..Owner::default() });
-            token.labels.insert("team".to_owned(), owner);
+            token.owner = Some(Owner { name: Some(owner.clone()), ..Owner::default() }.into());
+            Arc::make_mut(&mut token.labels).insert("team".to_owned(), owner);
             token
         });
         let mut inventory = Inventory::default();
@@ -428,7 +428,7 @@ fn page_of_many_sources_is_hardly_larger_than_that_of_one() {
                 let expires = sample_inventory::expires_in(i64::try_from(number % 400).unwrap());
                 let mut token =
                     sample_inventory::token(&format!("token-{number}"), &format!("integration {number}"), expires);
-                token.owner = Some(Owner { name: Some(format!("Person {}", number % 500)), ..Owner::default() });
+                token.owner = Some(Owner { name: Some(format!("Person {}", number % 500)), ..Owner::default() }.into());
                 token.created_at = Some(sample_inventory::now() - TimeDelta::minutes(i64::try_from(number).unwrap()));
                 token
             });

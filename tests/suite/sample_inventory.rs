@@ -41,22 +41,25 @@ pub fn policy(provider: &str, listings: &[&str]) -> Policy {
 
 pub fn token(id: &str, name: &str, expires: Expiry) -> Token {
     Token {
-        id: id.to_owned(),
-        name: name.to_owned(),
-        kind: "access-token".to_owned(),
-        owner: Some(Owner {
-            id: Some("12".to_owned()),
-            name: Some("Jane Doe".to_owned()),
-            email: Some("jane@example.com".to_owned()),
-        }),
+        id: id.into(),
+        name: name.into(),
+        kind: "access-token".into(),
+        owner: Some(
+            Owner {
+                id: Some("12".to_owned()),
+                name: Some("Jane Doe".to_owned()),
+                email: Some("jane@example.com".to_owned()),
+            }
+            .into(),
+        ),
         created_at: None,
         expires,
         last_used: LastUse::NotReported,
-        scopes: vec!["api".to_owned()],
+        scopes: vec!["api".to_owned()].into(),
         disabled: false,
         lifetime: None,
-        manage_url: Some(format!("https://gitlab.example.com/tokens/{id}?tab=a&b=\"c\"")),
-        labels: BTreeMap::new(),
+        manage_url: Some(format!("https://gitlab.example.com/tokens/{id}?tab=a&b=\"c\"").into()),
+        labels: Arc::default(),
         approximate: false,
     }
 }
@@ -68,7 +71,12 @@ pub fn expires_in(days: i64) -> Expiry {
 
 /// The result of a listing with one scope.
 pub fn listing(name: &str, tokens: Vec<Token>) -> ListingResult {
-    let scope = ScopeResult { path: Path::root().join("all"), tokens, malformed: Vec::new(), is_step: false };
+    let scope = ScopeResult {
+        path: Path::root().join("all"),
+        tokens: tokens.into_iter().collect(),
+        malformed: Vec::new(),
+        is_step: false,
+    };
     ListingResult { scopes: vec![scope], ..ListingResult::new(name) }
 }
 
@@ -116,8 +124,9 @@ fn rules() -> Arc<[Rule]> {
 }
 
 fn gitlab() -> Outcome {
-    let owned_by =
-        |name: &str, email: &str| Some(Owner { id: None, name: Some(name.to_owned()), email: Some(email.to_owned()) });
+    let owned_by = |name: &str, email: &str| {
+        Some(Owner { id: None, name: Some(name.to_owned()), email: Some(email.to_owned()) }.into())
+    };
     let personal = vec![
         token("p01", "future", expires_in(200)),
         token("p02", "warned", expires_in(20)),
@@ -141,12 +150,13 @@ fn gitlab() -> Outcome {
     let hostile = vec![
         Token {
             owner: owned_by("<b>O'Neil</b> & \\ \"co\"", "a@example.com, b@example.com"),
-            manage_url: Some("javascript:alert(1)".to_owned()),
+            manage_url: Some("javascript:alert(1)".into()),
             labels: BTreeMap::from([
                 ("region".to_owned(), "eu\\west \"1\"".to_owned()),
                 ("empty".to_owned(), String::new()),
                 ("band".to_owned(), "not ours".to_owned()),
-            ]),
+            ])
+            .into(),
             ..token("g\\1\"", "<script>alert('x')</script>\nline, two; \u{7}grün 🔑", expires_in(6))
         },
         Token {

@@ -33,8 +33,8 @@ pub(super) fn table(inventory: &Inventory, labels: Labels, now: DateTime<Utc>) -
             (state, _) => state.label(),
         };
         vec![
-            view.token.name.clone(),
-            view.token.kind.clone(),
+            view.token.name.to_string(),
+            view.token.kind.to_string(),
             owner.into_owned(),
             view.source.to_owned(),
             view.expires.timestamp().map(rfc3339).unwrap_or_default(),

@@ -15,6 +15,7 @@ use crate::app::setup::Setup;
 use crate::app::{self, Shard};
 use crate::collector::{collect, describe};
 use crate::core::clock::Clock;
+use crate::core::intake::Intake;
 use crate::core::inventory::{Inventory, TokenView};
 use crate::core::listing_report;
 use crate::core::outcome::Outcome;
@@ -66,7 +67,7 @@ fn select(setup: &mut Setup, names: &[String]) -> Result<(), Failure> {
 async fn collect_all(setup: Setup, clock: &Clock) -> (Inventory, bool) {
     let progress = Progress::start("collected", setup.jobs.len());
     let collections = setup.jobs.iter().map(async |job| {
-        let attempt = collect(job, clock).await;
+        let attempt = collect(job, Intake::default(), clock).await;
         progress.step();
         (job.name.as_str(), attempt)
     });

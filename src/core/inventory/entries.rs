@@ -16,6 +16,20 @@ impl From<Vec<Entry>> for Entries {
     }
 }
 
+impl Entries {
+    /// Whether nothing was written since one was cloned from the other.
+    pub(super) fn is_same_list(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// Releases unused capacity, unless a clone exists.
+    pub(super) fn shrink(&mut self) {
+        if let Some(entries) = Arc::get_mut(&mut self.0) {
+            entries.shrink_to_fit();
+        }
+    }
+}
+
 impl Deref for Entries {
     type Target = Vec<Entry>;
 

@@ -2,13 +2,14 @@
 
 use chrono::{DateTime, Utc};
 
+use super::entries::Entries;
 use super::entry::Entry;
 use super::source::Policy;
 use crate::core::token::Expiry;
 
 /// Drops tokens over the limit and returns their number. Keeps those that expire soonest, then those with an unknown expiry,
 /// then those that never expire, and last those that are past their retention. Does not change the order.
-pub(super) fn enforce(entries: &mut Vec<Entry>, policy: &Policy, now: DateTime<Utc>) -> u64 {
+pub(super) fn enforce(entries: &mut Entries, policy: &Policy, now: DateTime<Utc>) -> u64 {
     let excess = entries.len().saturating_sub(policy.token_limit);
     if excess == 0 {
         return 0;

@@ -6,7 +6,6 @@
 mod entries;
 mod entry;
 mod limit;
-mod normalize;
 mod record;
 mod replaced;
 mod snapshot;
@@ -23,8 +22,9 @@ use self::record::SourceState;
 pub use self::snapshot::{
     FormerInventory, SharedStatus, StoredSource, StoredState, StoredToken, StoredTokens, TokensBuilder,
 };
-pub use self::source::{Adjustment, ListingHealth, Policy, Revision, Source};
-pub use self::view::{Finding, TokenView};
+pub use self::source::{ListingHealth, Policy, Revision, Source};
+pub use self::view::{Finding, Findings, TokenView};
+use super::intake::Intake;
 use super::outcome::Outcome;
 use super::rules::Rule;
 
@@ -53,11 +53,16 @@ impl Inventory {
         let mut previous = std::mem::take(&mut self.sources);
         self.rules = rules;
         self.changes += 1;
+        let changed = Revision { tokens: self.changes, status: self.changes };
         for (name, policy) in sources {
             let known = previous.remove(&name).filter(|state| state.source.policy.provider == policy.provider);
+            let is_same = known.as_ref().is_some_and(|state| state.source.policy == policy);
             let mut state = known.unwrap_or_else(|| SourceState::new(policy.clone()));
+            let before = state.content();
             state.set_policy(&name, policy, &self.rules);
-            state.revision = Revision { tokens: self.changes, status: self.changes };
+            if !is_same || state.has_changed_since(&before) {
+                state.revision = changed;
+            }
             self.sources.insert(name, state);
         }
     }
@@ -67,19 +72,31 @@ impl Inventory {
     pub fn update_states(&mut self, now: DateTime<Utc>) {
         self.changes += 1;
         for (name, state) in &mut self.sources {
-            if state.update_states(name, &self.rules, now) {
-                state.revision = Revision { tokens: self.changes, status: self.changes };
+            let before = state.content();
+            state.update_states(name, &self.rules, now);
+            if state.has_changed_since(&before) {
+                state.revision.tokens = self.changes;
             }
         }
+    }
+
+    /// What the next collection of a source needs to recognize unchanged tokens; nothing for a source that the configuration does
+    /// not contain.
+    pub fn intake(&self, source: &str) -> Intake {
+        self.sources.get(source).map(SourceState::intake).unwrap_or_default()
     }
 
     /// Records the outcome of a collection: complete scopes replace their tokens, failed ones keep them. Ignores sources and
     /// listings that the configuration no longer contains.
     pub fn record(&mut self, source: &str, outcome: Outcome, started: DateTime<Utc>, now: DateTime<Utc>) {
         if let Some(state) = self.sources.get_mut(source) {
+            let before = state.content();
             state.record(source, &self.rules, outcome, started, now);
             self.changes += 1;
-            state.revision = Revision { tokens: self.changes, status: self.changes };
+            state.revision.status = self.changes;
+            if state.has_changed_since(&before) {
+                state.revision.tokens = self.changes;
+            }
         }
     }
 

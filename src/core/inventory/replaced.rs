@@ -7,35 +7,51 @@
 //! not make their tokens replace one another.
 
 use std::cmp::Reverse;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use chrono::{DateTime, Utc};
 
 use super::entry::Entry;
 use crate::core::token::{Expiry, Owner};
 
-/// Sets `replaced_until` of every entry, by these expiries. Tokens of the listings in `without` neither replace nor are replaced.
-pub(super) fn mark_replaced(entries: &mut [Entry], without: &[String], expires: impl Fn(&Entry) -> Expiry) {
-    let mut until = vec![None; entries.len()];
-    let mut candidates: Vec<Candidate> = entries
-        .iter()
-        .enumerate()
-        .filter(|(_, entry)| !without.iter().any(|listing| **listing == *entry.listing))
-        .filter_map(|(position, entry)| Candidate::of(position, entry, expires(entry)))
+/// The tokens that are replaced, with these expiries: position and until when, in the order of the entries. Tokens of the listings
+/// in `without` neither replace nor are replaced.
+pub(super) fn find(
+    entries: &[Entry],
+    without: &[String],
+    expires: impl Fn(&Entry) -> Expiry,
+) -> Vec<(usize, DateTime<Utc>)> {
+    let candidate = |position: usize| Candidate::of(position, &entries[position], expires(&entries[position]));
+    // Few tokens share a name, so only their hashes are sorted: candidates of a million tokens would take 70 MB.
+    let is_included = |entry: &Entry| !without.iter().any(|listing| **listing == *entry.place.listing);
+    let mut hashes: Vec<(u32, u32)> = (0..entries.len())
+        .filter(|position| is_included(&entries[*position]))
+        .filter_map(|position| Some((candidate(position)?.hash(), u32::try_from(position).ok()?)))
         .collect();
-    candidates.sort_unstable_by_key(|candidate| (candidate.name, Reverse(candidate.expires)));
-    for group in candidates.chunk_by(|a, b| a.name == b.name).filter(|group| group.len() > 1) {
-        let mut successors = Successors::default();
-        for same_expiry in group.chunk_by(|a, b| a.expires == b.expires) {
-            for candidate in same_expiry {
-                until[candidate.position] = successors.of(candidate);
-            }
-            for candidate in same_expiry {
-                successors.add(candidate);
-            }
+    hashes.sort_unstable();
+    let mut replaced = Vec::new();
+    for same_hash in hashes.chunk_by(|a, b| a.0 == b.0).filter(|group| group.len() > 1) {
+        let mut candidates: Vec<Candidate> =
+            same_hash.iter().filter_map(|(_, position)| candidate(*position as usize)).collect();
+        candidates.sort_unstable_by_key(|candidate| (candidate.name, Reverse(candidate.expires)));
+        for group in candidates.chunk_by(|a, b| a.name == b.name) {
+            find_in_group(group, &mut replaced);
         }
     }
-    for (entry, until) in entries.iter_mut().zip(until) {
-        entry.replaced_until = until;
+    replaced.sort_unstable();
+    replaced
+}
+
+/// Candidates with the same name, the latest expiry first.
+fn find_in_group(group: &[Candidate], replaced: &mut Vec<(usize, DateTime<Utc>)>) {
+    let mut successors = Successors::default();
+    for same_expiry in group.chunk_by(|a, b| a.expires == b.expires) {
+        for candidate in same_expiry {
+            replaced.extend(successors.of(candidate).map(|until| (candidate.position, until)));
+        }
+        for candidate in same_expiry {
+            successors.add(candidate);
+        }
     }
 }
 
@@ -57,9 +73,16 @@ impl<'a> Candidate<'a> {
             Expiry::Never => DateTime::<Utc>::MAX_UTC,
             Expiry::Unknown => return None,
         };
-        let name = (token.kind.as_str(), identity(token.owner.as_ref()?)?, token.name.as_str());
+        let name = (&*token.kind, identity(token.owner.as_ref()?)?, &*token.name);
         let is_candidate = !token.disabled && !token.name.is_empty();
         is_candidate.then_some(Self { position, name, created: token.created_at, expires })
+    }
+
+    fn hash(&self) -> u32 {
+        let mut hasher = DefaultHasher::new();
+        self.name.hash(&mut hasher);
+        // Half of the hash is enough to find groups; each is compared by name.
+        (hasher.finish() >> 32) as u32
     }
 }
 

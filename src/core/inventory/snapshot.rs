@@ -2,19 +2,20 @@
 //!
 //! Tokens are stored as their providers reported them. What follows from rules and policies is derived again.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::Inventory;
 use super::entries::Entries;
-use super::entry::Entry;
-use super::record::{SourceState, intern, sort_by_id};
-use super::source::{Adjustment, ListingHealth, Revision, Source, zeros};
+use super::entry::{Entry, Places};
+use super::record::{SourceState, sort_by_id};
+use super::source::{ListingHealth, Revision, Source, zeros};
+use crate::core::adjustment::Adjustments;
 use crate::core::failure::Reason;
-use crate::core::outcome::{Path, RateLimit};
+use crate::core::intake::Pool;
+use crate::core::outcome::RateLimit;
 use crate::core::refusal::Refusal;
 use crate::core::token::Expiry;
 
@@ -43,7 +44,7 @@ pub struct StoredState {
     #[serde(default)]
     pub filtered: u64,
     #[serde(default)]
-    pub adjustments: BTreeMap<Adjustment, u64>,
+    pub adjustments: Adjustments,
     /// On this machine only: a restart must not send a refused password once more. Nothing that helps to guess a password leaves
     /// the machine.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -94,18 +95,17 @@ impl StoredTokens {
     }
 }
 
-/// Takes stored tokens one after the other; equal texts of them share memory.
+/// Takes stored tokens one after the other; equal values of them share memory.
 #[derive(Debug, Default)]
 pub struct TokensBuilder {
     entries: Vec<Entry>,
-    listings: BTreeSet<Arc<str>>,
-    paths: BTreeSet<Path>,
+    pool: Pool,
+    places: Places,
 }
 
 impl TokensBuilder {
     pub fn push(&mut self, StoredToken(mut entry): StoredToken) {
-        entry.listing = intern(&mut self.listings, entry.listing);
-        entry.path = intern(&mut self.paths, entry.path);
+        entry.share(&mut self.pool, &mut self.places);
         self.entries.push(entry);
     }
 
@@ -194,15 +194,18 @@ impl Inventory {
         if !is_provider(&stored.provider) || !tokens.iter().all(|tokens| is_provider(&tokens.provider)) {
             return false;
         }
+        let before = state.content();
         state.apply_stored(stored);
-        self.changes += 1;
-        state.revision.status = self.changes;
         if let Some(tokens) = tokens {
             state.set_entries(tokens.entries, name, &self.rules);
             state.update_states(name, &self.rules, now);
-            state.revision.tokens = self.changes;
         } else {
-            state.count_adjustments();
+            state.sum_adjustments();
+        }
+        self.changes += 1;
+        state.revision.status = self.changes;
+        if state.has_changed_since(&before) {
+            state.revision.tokens = self.changes;
         }
         true
     }
@@ -236,7 +239,7 @@ impl SourceState {
         self.source.last_attempt.is_none() && self.entries.is_empty()
     }
 
-    /// Sets everything but tokens and refusal. [`Self::set_entries`] or [`Self::count_adjustments`] must follow.
+    /// Sets everything but tokens and refusal. [`Self::set_entries`] or [`Self::sum_adjustments`] must follow.
     fn apply_stored(&mut self, stored: StoredState) {
         let source = &mut self.source;
         source.last_attempt = stored.last_attempt;
@@ -257,6 +260,6 @@ impl SourceState {
             source.failures = zeros(Reason::ALL);
             source.failures.extend(shared.failures);
         }
-        self.restore_adjustments(&stored.adjustments);
+        self.collected_adjustments = stored.adjustments;
     }
 }

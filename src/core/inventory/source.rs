@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
+use crate::core::adjustment::{Adjustment, Adjustments};
 use crate::core::failure::Reason;
-use crate::core::label_values::label_values;
 use crate::core::lead::{Band, Bands, Lead};
 use crate::core::outcome::{CredentialExpiry, ListingResult, Outcome, RateLimit};
 use crate::core::refusal::Refusal;
@@ -35,26 +35,6 @@ pub struct Policy {
     pub unused_after: Option<TimeDelta>,
     /// Listings whose tokens neither replace nor are replaced.
     pub without_replacement: Vec<String>,
-}
-
-label_values! {
-    /// A change to provider data, counted by the label `adjustment`.
-    #[derive(Serialize, Deserialize)]
-    #[serde(rename_all = "snake_case")]
-    pub enum Adjustment {
-        /// Another row of the source had the same id; the one that expires first counts.
-        DuplicateId = "duplicate_id",
-        /// Control characters or surrounding blanks were removed, or a link does not lead to a web page.
-        CleanedValue = "cleaned_value",
-        /// A value was truncated.
-        CutValue = "cut_value",
-        /// A field other than id and expiry was unreadable.
-        UnreadField = "unread_field",
-        /// An owner's address was not exactly one valid address.
-        RefusedAddress = "refused_address",
-        /// An owner's name or identifier contains an address, of which only the part before the `@` is shown.
-        HiddenAddress = "hidden_address",
-    }
 }
 
 /// Which changes of the inventory a source contains. Two equal revisions of a source have the same content; no revision occurs
@@ -89,7 +69,7 @@ pub struct Source {
     /// Tokens that rules excluded in that collection and since.
     pub filtered: u64,
     /// Adjustments in that collection; contains every adjustment.
-    pub adjustments: BTreeMap<Adjustment, u64>,
+    pub adjustments: Adjustments,
     /// Failures since the start of the process; contains every reason.
     pub failures: BTreeMap<Reason, u64>,
     /// Requests since the start of the process, by response status; 0 without a response.

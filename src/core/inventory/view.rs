@@ -1,6 +1,7 @@
 //! A token at a given time: its state, its band, the policies that it violates.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use chrono::{DateTime, Utc};
 
@@ -25,8 +26,39 @@ label_values! {
     }
 }
 
+/// A set of findings.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub struct Findings(u8);
+
+impl Findings {
+    /// In the order of [`Finding::ALL`].
+    pub fn iter(self) -> impl Iterator<Item = Finding> {
+        Finding::ALL.into_iter().filter(move |finding| self.contains(*finding))
+    }
+
+    pub fn contains(self, finding: Finding) -> bool {
+        self.0 & (1 << finding as u8) != 0
+    }
+
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+}
+
+impl FromIterator<Finding> for Findings {
+    fn from_iter<I: IntoIterator<Item = Finding>>(findings: I) -> Self {
+        Self(findings.into_iter().fold(0, |set, finding| set | 1 << finding as u8))
+    }
+}
+
+impl fmt::Debug for Findings {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        to.debug_set().entries(self.iter()).finish()
+    }
+}
+
 /// A token at a given time, as it is shown.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub struct TokenView<'a> {
     pub source: &'a str,
     pub provider: &'a str,
@@ -38,8 +70,8 @@ pub struct TokenView<'a> {
     pub labels: &'a BTreeMap<String, String>,
     pub state: State,
     pub band: Option<Band>,
-    /// In the order of `Finding::ALL`; only active tokens have any.
-    pub findings: Vec<Finding>,
+    /// Only active tokens have any.
+    pub findings: Findings,
 }
 
 impl SourceState {
@@ -51,7 +83,7 @@ impl SourceState {
             TokenView {
                 source: name,
                 provider: &policy.provider,
-                listing: &entry.listing,
+                listing: &entry.place.listing,
                 token: &entry.token,
                 expires: entry.expires(),
                 owner: entry.owner(),
@@ -73,7 +105,7 @@ impl SourceState {
 impl Entry {
     pub(super) fn owner(&self) -> Option<&Owner> {
         let overridden = self.overrides.as_ref().and_then(|overrides| overrides.owner.as_ref());
-        overridden.or(self.token.owner.as_ref())
+        overridden.or(self.token.owner.as_deref())
     }
 
     fn labels(&self) -> &BTreeMap<String, String> {
@@ -81,9 +113,9 @@ impl Entry {
         overridden.unwrap_or(&self.token.labels)
     }
 
-    fn findings(&self, state: State, policy: &Policy, now: DateTime<Utc>) -> Vec<Finding> {
+    fn findings(&self, state: State, policy: &Policy, now: DateTime<Utc>) -> Findings {
         if state != State::Active {
-            return Vec::new();
+            return Findings::default();
         }
         let violates = |finding: &Finding| match finding {
             Finding::NeverExpires => policy.never_expires && self.expires() == Expiry::Never,

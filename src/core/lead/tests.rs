@@ -22,11 +22,11 @@ fn token(created_before_expiry: Option<TimeDelta>, lifetime: Option<TimeDelta>) 
         created_at: created_before_expiry.map(|life| expiry() - life),
         expires: Expiry::At(expiry()),
         last_used: LastUse::NotReported,
-        scopes: Vec::new(),
+        scopes: std::sync::Arc::default(),
         disabled: false,
         lifetime,
         manage_url: None,
-        labels: std::collections::BTreeMap::new(),
+        labels: std::sync::Arc::default(),
         approximate: false,
     }
 }

@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use chrono::TimeDelta;
 use regex::Regex;
@@ -23,15 +24,15 @@ fn renovate() -> Token {
         id: "4711".into(),
         name: "renovate-bot".into(),
         kind: "project-access-token".into(),
-        owner: Some(owner("91", "Jane", "jane@example.com")),
+        owner: Some(owner("91", "Jane", "jane@example.com").into()),
         created_at: Some("2026-01-01T00:00:00Z".parse().unwrap()),
         expires: Expiry::Never,
         last_used: LastUse::NotReported,
-        scopes: Vec::new(),
+        scopes: Arc::default(),
         disabled: false,
         lifetime: None,
         manage_url: None,
-        labels: labels(&[("project", "acme/web")]),
+        labels: labels(&[("project", "acme/web")]).into(),
         approximate: false,
     }
 }

@@ -18,6 +18,7 @@ use super::scope_cache::{CachedScope, ScopeCache};
 use super::token;
 use super::token::ParsedToken;
 use crate::core::failure::{Failure, Reason};
+use crate::core::intake::Tokens;
 use crate::core::outcome::{Gap, ListingResult, MalformedRow, Path, RowCounts, ScopeResult};
 use crate::core::token::Token;
 use crate::providers::language::expression::{Expression, Val};
@@ -133,7 +134,7 @@ async fn fan_out_request<'p>(
         children.extend(result.elements.iter().map(|element| parent.child(&path, name, element.clone())));
         if !result.malformed.is_empty() {
             let malformed = result.malformed.clone();
-            listed.scopes.push(ScopeResult { path, tokens: Vec::new(), malformed, is_step: true });
+            listed.scopes.push(ScopeResult { path, tokens: Tokens::default(), malformed, is_step: true });
         }
     }
     children
@@ -355,7 +356,8 @@ async fn map_page(
                 results.unread_fields += unread_fields;
                 results.own_expiries.extend(own);
                 scope.own_expiries.extend(own);
-                scope.tokens.push(token);
+                drop(results);
+                context.intake.add(token, &mut scope.tokens);
             }
             Err(malformed) => scope.malformed.push(malformed),
         }

@@ -13,6 +13,7 @@ use super::lookup::LookupTables;
 use super::pages::{Page, Pages};
 use super::session::Session;
 use crate::core::failure::{Failure, Reason};
+use crate::core::intake::Intake;
 use crate::core::outcome::{Gap, MalformedRow, Path};
 use crate::core::token::Expiry;
 use crate::providers::language::expression::{Val, Variables};
@@ -32,6 +33,7 @@ pub(super) struct CollectContext<'e> {
     pub(super) own: Option<&'e OwnCredential>,
     /// Requests in flight for each fan-out step.
     pub(super) concurrency: usize,
+    pub(super) intake: &'e Intake,
     pub(super) now: DateTime<Utc>,
     pub(super) started: Instant,
     /// The fan-out steps that several listings share.

@@ -20,6 +20,7 @@ use super::scope_cache::ScopeCache;
 use super::session::{Account, Session, unusable_method};
 use crate::core::clock::Clock;
 use crate::core::failure::Failure;
+use crate::core::intake::Intake;
 use crate::core::outcome::{CredentialExpiry, Outcome};
 use crate::core::refusal::Refusal;
 use crate::core::secret::SharedCredentials;
@@ -102,16 +103,16 @@ impl Source for HttpSource {
         listings.map(|active| active.listing.name.clone()).collect()
     }
 
-    fn collect(&self, now: DateTime<Utc>, deadline: Instant) -> BoxFuture<'_, Outcome> {
-        self.run(now, deadline, false).boxed()
+    fn collect<'c>(&'c self, now: DateTime<Utc>, deadline: Instant, intake: &'c Intake) -> BoxFuture<'c, Outcome> {
+        self.run(now, deadline, intake, false).boxed()
     }
 
     fn restore_refusal(&self, refusal: Refusal) {
         self.account.refused.restore(refusal);
     }
 
-    fn sample(&self, now: DateTime<Utc>, deadline: Instant) -> BoxFuture<'_, Outcome> {
-        self.run(now, deadline, true).boxed()
+    fn sample<'c>(&'c self, now: DateTime<Utc>, deadline: Instant, intake: &'c Intake) -> BoxFuture<'c, Outcome> {
+        self.run(now, deadline, intake, true).boxed()
     }
 }
 
@@ -122,8 +123,8 @@ impl HttpSource {
         })
     }
 
-    async fn run(&self, now: DateTime<Utc>, deadline: Instant, is_sample: bool) -> Outcome {
-        let mut outcome = match self.context(now, deadline, is_sample).await {
+    async fn run(&self, now: DateTime<Utc>, deadline: Instant, intake: &Intake, is_sample: bool) -> Outcome {
+        let mut outcome = match self.context(now, deadline, intake, is_sample).await {
             Ok(context) => self.collect_all(context).await,
             Err(failure) => Outcome::failed(&self.names, &failure),
         };
@@ -134,18 +135,20 @@ impl HttpSource {
         outcome
     }
 
-    async fn context(
-        &self,
+    async fn context<'c>(
+        &'c self,
         now: DateTime<Utc>,
         deadline: Instant,
+        intake: &'c Intake,
         is_sample: bool,
-    ) -> Result<CollectContext<'_>, Failure> {
+    ) -> Result<CollectContext<'c>, Failure> {
         let provider = &self.account.provider;
         Ok(CollectContext {
             session: Session::open(&self.account, now, deadline).await?,
             tables: LookupTables::new(&provider.maps, &self.lookups, now, self.concurrency),
             own: provider.own.as_ref().filter(|_| self.collects_own),
             concurrency: self.concurrency,
+            intake,
             now,
             started: Instant::now(),
             steps: StepCache::default(),

@@ -7,13 +7,14 @@ use chrono::{DateTime, TimeDelta, Utc};
 use parking_lot::Mutex;
 
 use crate::core::cache_ttl::refresh_at;
+use crate::core::intake::Tokens;
 use crate::core::outcome::{ListingResult, MalformedRow, Path, RowCounts};
-use crate::core::token::{Expiry, Token};
+use crate::core::token::Expiry;
 
 /// A complete scope.
 #[derive(Clone, Debug, Default)]
 pub(super) struct CachedScope {
-    pub(super) tokens: Vec<Token>,
+    pub(super) tokens: Tokens,
     pub(super) malformed: Vec<MalformedRow>,
     /// The expiries of those tokens that could be the exporter's own credential.
     pub(super) own_expiries: Vec<Expiry>,

@@ -1,6 +1,7 @@
 //! Maps a row to a token.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -48,24 +49,24 @@ pub(super) fn parse(
 
     let mut row = Row { variables, row, times, now, unread_fields: 0, counts };
     let token = Token {
-        id,
-        name: row.field("name", map.name.as_ref(), value::text).unwrap_or_default(),
-        kind: row.field("kind", map.kind.as_ref(), value::text).unwrap_or_else(|| listing.kind.clone()),
-        owner: row.field("owner", map.owner.as_ref(), owner).filter(|owner| *owner != Owner::default()),
+        id: id.into(),
+        name: row.field("name", map.name.as_ref(), value::text).unwrap_or_default().into(),
+        kind: row.field("kind", map.kind.as_ref(), value::text).map_or_else(|| listing.kind.as_str().into(), Arc::from),
+        owner: row.field("owner", map.owner.as_ref(), owner).filter(|owner| *owner != Owner::default()).map(Arc::new),
         created_at: row.instant("created_at", map.created_at.as_ref()),
         expires,
         last_used: match &map.last_used_at {
             None => LastUse::NotReported,
             Some(last_used) => row.last_use(last_used),
         },
-        scopes: row.field("scopes", map.scopes.as_ref(), scopes).unwrap_or_default(),
+        scopes: row.field("scopes", map.scopes.as_ref(), scopes).map(Arc::new).unwrap_or_default(),
         disabled: row.field("disabled", map.disabled.as_ref(), flag).unwrap_or_default(),
         // Vault reports 0 for none.
         lifetime: row
             .field("lifetime", map.lifetime.as_ref(), |value| duration(&value::to_json(value)))
             .filter(|lifetime| *lifetime > TimeDelta::zero()),
-        manage_url: row.field("manage_url", map.manage_url.as_ref(), url),
-        labels: row.field("labels", map.labels.as_ref(), labels).unwrap_or_default(),
+        manage_url: row.field("manage_url", map.manage_url.as_ref(), url).map(Arc::from),
+        labels: row.field("labels", map.labels.as_ref(), labels).map(Arc::new).unwrap_or_default(),
         approximate,
     };
     Ok(ParsedToken { token, unread_fields: row.unread_fields })

@@ -6,11 +6,14 @@ mod paths;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 
 use super::local_source;
 use super::local_source::{LocalReader, LocalSource, read_file, reject_extra_keys, relative_to};
 use crate::core::failure::{Failure, Reason};
+use crate::core::intake::{Intake, Tokens};
 use crate::core::outcome::{Gap, ListingResult, MalformedRow, Path, ScopeResult};
 use crate::core::token::{Owner, Token};
 use crate::providers::provider_info::{ListingInfo, ProviderInfo, Setting, SettingType};
@@ -68,7 +71,7 @@ pub(super) fn connect(mut spec: SourceSpec) -> Result<Box<dyn Source>, Diagnosti
 }
 
 impl LocalReader for Files {
-    async fn read(&self, now: DateTime<Utc>, listed: &mut ListingResult) {
+    async fn read(&self, now: DateTime<Utc>, intake: &Intake, listed: &mut ListingResult) {
         let patterns = self.patterns.clone();
         let expanded = tokio::task::spawn_blocking(move || paths::expand(patterns)).await;
         let Ok(expanded) = expanded else {
@@ -83,7 +86,7 @@ impl LocalReader for Files {
                 listed.gaps.push(Gap::new(parent.clone(), format!("all scopes under {pattern}"), failure));
             }
             for file in files {
-                read_credentials(&file, &parent, has_wildcard, now, listed).await;
+                read_credentials(&file, &parent, has_wildcard, now, intake, listed).await;
             }
         }
     }
@@ -95,6 +98,7 @@ async fn read_credentials(
     parent: &Path,
     has_wildcard: bool,
     now: DateTime<Utc>,
+    intake: &Intake,
     listed: &mut ListingResult,
 ) {
     let scope = file.display().to_string();
@@ -109,13 +113,13 @@ async fn read_credentials(
             let is_expected = has_wildcard && content::is_unrelated(&bytes);
             let malformed = vec![MalformedRow { position: 1, id: Some(scope), field }];
             let malformed = if is_expected { Vec::new() } else { malformed };
-            return listed.scopes.push(ScopeResult { path, tokens: Vec::new(), malformed, is_step: false });
+            return listed.scopes.push(ScopeResult { path, tokens: Tokens::default(), malformed, is_step: false });
         }
     };
     for credential in named {
-        read_named_file(file, &path, credential, now, listed).await;
+        read_named_file(file, &path, credential, now, intake, listed).await;
     }
-    let tokens = inline.into_iter().map(|credential| token(&scope, credential)).collect();
+    let tokens = intake.tokens(inline.into_iter().map(|credential| token(&scope, credential)));
     listed.scopes.push(ScopeResult { path, tokens, malformed: Vec::new(), is_step: false });
 }
 
@@ -125,6 +129,7 @@ async fn read_named_file(
     parent: &Path,
     named: Credential,
     now: DateTime<Utc>,
+    intake: &Intake,
     listed: &mut ListingResult,
 ) {
     let Some(name) = &named.named_file else { return };
@@ -139,9 +144,9 @@ async fn read_named_file(
     let (tokens, malformed) = match first {
         Ok(first) => {
             let credential = Credential { part: named.part, ..first };
-            (vec![token(&file.display().to_string(), credential)], Vec::new())
+            (intake.tokens([token(&file.display().to_string(), credential)]), Vec::new())
         }
-        Err(field) => (Vec::new(), vec![MalformedRow { position: 1, id: Some(scope), field }]),
+        Err(field) => (Tokens::default(), vec![MalformedRow { position: 1, id: Some(scope), field }]),
     };
     listed.scopes.push(ScopeResult { path, tokens, malformed, is_step: false });
 }
@@ -151,10 +156,10 @@ fn token(file: &str, credential: Credential) -> Token {
     let base = file.rsplit('/').next().unwrap_or(file);
     let part = credential.part.map(|part| format!("#{part}")).unwrap_or_default();
     Token {
-        name: credential.name.unwrap_or_else(|| format!("{base}{part}")),
-        owner: credential.owner.map(|owner| Owner { name: Some(owner), ..Owner::default() }),
+        name: credential.name.unwrap_or_else(|| format!("{base}{part}")).into(),
+        owner: credential.owner.map(|owner| Owner { name: Some(owner), ..Owner::default() }.into()),
         created_at: credential.created_at,
-        labels: credential.issuer.map(|issuer| ("issuer".to_owned(), issuer)).into_iter().collect(),
+        labels: Arc::new(credential.issuer.map(|issuer| ("issuer".to_owned(), issuer)).into_iter().collect()),
         ..Token::new(format!("{file}{part}"), credential.kind, credential.expires)
     }
 }

@@ -9,6 +9,7 @@ use futures_util::future::BoxFuture;
 use tokio::time::{Instant, timeout_at};
 
 use crate::core::failure::{Failure, Reason};
+use crate::core::intake::Intake;
 use crate::core::outcome::{ListingResult, Outcome};
 use crate::providers::provider_info::{ListingInfo, ProviderInfo, Setting};
 use crate::providers::{Source, SourceSpec};
@@ -21,7 +22,7 @@ const MAX_FILE_SIZE: u64 = 8 << 20;
 /// What a native provider reads.
 pub(super) trait LocalReader: Send + Sync {
     /// Reads everything. What cannot be read becomes a gap or a malformed row.
-    fn read(&self, now: DateTime<Utc>, listed: &mut ListingResult) -> impl Future<Output = ()> + Send;
+    fn read(&self, now: DateTime<Utc>, intake: &Intake, listed: &mut ListingResult) -> impl Future<Output = ()> + Send;
 }
 
 pub(super) struct LocalSource<L> {
@@ -51,10 +52,10 @@ impl<L: LocalReader> Source for LocalSource<L> {
         if self.replaces { Vec::new() } else { self.listings.to_vec() }
     }
 
-    fn collect(&self, now: DateTime<Utc>, deadline: Instant) -> BoxFuture<'_, Outcome> {
+    fn collect<'c>(&'c self, now: DateTime<Utc>, deadline: Instant, intake: &'c Intake) -> BoxFuture<'c, Outcome> {
         async move {
             let mut listed = ListingResult::new(&self.listings[0]);
-            match timeout_at(deadline, self.reader.read(now, &mut listed)).await {
+            match timeout_at(deadline, self.reader.read(now, intake, &mut listed)).await {
                 Ok(()) => Outcome { listings: vec![listed], ..Outcome::default() },
                 Err(_) => {
                     let late = Failure::new(Reason::Timeout, "not read before the source's timeout");

@@ -15,6 +15,7 @@ use self::ids::NamedToken;
 use super::local_source;
 use super::local_source::{LocalReader, LocalSource, read_file, reject_extra_keys, relative_to};
 use crate::core::failure::{Failure, Reason};
+use crate::core::intake::Intake;
 use crate::core::outcome::{Gap, ListingResult, MalformedRow, Path, ScopeResult};
 use crate::core::token::Token;
 use crate::providers::provider_info::{ListingInfo, ProviderInfo, Setting, SettingType};
@@ -100,12 +101,12 @@ fn duplicate(path: &str, line: usize) -> String {
 }
 
 impl LocalReader for Manual {
-    async fn read(&self, _now: DateTime<Utc>, listed: &mut ListingResult) {
+    async fn read(&self, _now: DateTime<Utc>, intake: &Intake, listed: &mut ListingResult) {
         if !self.tokens.is_empty() || self.file.is_none() {
             let path = Path::root().join("configuration");
             listed.scopes.push(ScopeResult {
                 path,
-                tokens: self.tokens.clone(),
+                tokens: intake.tokens(self.tokens.iter().cloned()),
                 malformed: Vec::new(),
                 is_step: false,
             });
@@ -113,9 +114,12 @@ impl LocalReader for Manual {
         if let Some(file) = &self.file {
             let scope = file.display().to_string();
             let path = Path::root().join(&scope);
-            let taken = self.tokens.iter().map(|token| token.id.clone()).collect();
+            let taken = self.tokens.iter().map(|token| &*token.id).collect();
             match read_tokens(file, &taken).await {
-                Ok((tokens, malformed)) => listed.scopes.push(ScopeResult { path, tokens, malformed, is_step: false }),
+                Ok((tokens, malformed)) => {
+                    let tokens = intake.tokens(tokens);
+                    listed.scopes.push(ScopeResult { path, tokens, malformed, is_step: false });
+                }
                 Err(failure) => listed.gaps.push(Gap::new(path, scope, failure)),
             }
         }
@@ -125,7 +129,7 @@ impl LocalReader for Manual {
 /// The tokens of a file, and its malformed entries.
 async fn read_tokens(
     file: &std::path::Path,
-    taken: &HashSet<String>,
+    taken: &HashSet<&str>,
 ) -> Result<(Vec<Token>, Vec<MalformedRow>), Failure> {
     let name = file.display().to_string();
     let content = String::from_utf8(read_file(file).await?)
@@ -163,7 +167,7 @@ async fn read_tokens(
 fn without_duplicates(
     text: &SourceText,
     entries: Vec<(u64, Span, NamedToken)>,
-    taken: &HashSet<String>,
+    taken: &HashSet<&str>,
     malformed: &mut Vec<MalformedRow>,
 ) -> Vec<Token> {
     let (places, mut tokens): (Vec<_>, Vec<_>) =
@@ -175,7 +179,7 @@ fn without_duplicates(
             let problem = duplicate(&format!("entry {position}"), text.line_number(first.start));
             tracing::warn!(error = %text.error(at, problem).hide_line(), "malformed entry skipped");
         }
-        malformed.push(MalformedRow { position, id: Some(tokens[*index].token.id.clone()), field: "id" });
+        malformed.push(MalformedRow { position, id: Some(tokens[*index].token.id.to_string()), field: "id" });
     }
     let skipped: HashSet<usize> = duplicates.into_iter().map(|(index, _)| index).collect();
     let kept = tokens.into_iter().enumerate().filter(|(index, _)| !skipped.contains(index));

@@ -28,6 +28,7 @@ use super::language::compile::compile;
 use super::language::expression::Expression;
 use super::language::provider::{Provider, Request, Step};
 use crate::core::failure::Reason;
+use crate::core::intake::Intake;
 use crate::core::outcome::Outcome;
 use crate::schema::diagnostic::SourceText;
 use scenario::Scenario;
@@ -137,7 +138,7 @@ fn play(provider: &Arc<Provider>, file: &Path, denied: &mut BTreeSet<String>) ->
             Ok(source) => source,
             Err(error) => return vec![error],
         };
-        let outcome = source.collect(scenario.now, Instant::now() + Duration::from_secs(20)).await;
+        let outcome = source.collect(scenario.now, Instant::now() + Duration::from_secs(20), &Intake::default()).await;
         let is_denial =
             |reason| matches!(reason, Reason::Unauthorized | Reason::Forbidden | Reason::NotFound | Reason::Internal);
         let is_denied = |gaps: &[_]| gaps.iter().any(|gap: &crate::core::outcome::Gap| is_denial(gap.failure.reason));

@@ -217,7 +217,7 @@ fn scrape_inventory(inventory: &SharedInventory, clock: &Clock) -> BTreeMap<Stri
         }
     }
     for view in inventory.tokens(clock()) {
-        all.entry(view.source.to_owned()).or_default().tokens.insert(view.token.id.clone());
+        all.entry(view.source.to_owned()).or_default().tokens.insert(view.token.id.to_string());
     }
     all
 }

@@ -1,8 +1,9 @@
 use chrono::TimeDelta;
 
 use super::{collect, day, gap, ids, inventory, malformed_scope, outcome, policy, record, scope, token};
+use crate::core::adjustment::Adjustment;
 use crate::core::failure::{Failure, Reason};
-use crate::core::inventory::{Adjustment, Inventory, Source};
+use crate::core::inventory::{Inventory, Source};
 use crate::core::lead::Band;
 use crate::core::outcome::{CredentialExpiry, ListingResult, Outcome, RateLimit, ScopeResult};
 use crate::core::token::Expiry;

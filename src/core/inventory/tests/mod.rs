@@ -9,6 +9,7 @@ mod policy;
 mod property;
 mod replaced;
 mod restore;
+mod revision;
 mod view;
 
 use std::collections::BTreeMap;
@@ -32,17 +33,17 @@ fn day(days: i64) -> DateTime<Utc> {
 fn token(id: &str, expiry: i64) -> Token {
     Token {
         id: id.into(),
-        name: format!("token {id}"),
+        name: format!("token {id}").into(),
         kind: "api-token".into(),
-        owner: Some(Owner { name: Some("Jane".into()), ..Owner::default() }),
+        owner: Some(Owner { name: Some("Jane".into()), ..Owner::default() }.into()),
         created_at: Some(day(-365)),
         expires: Expiry::At(day(expiry)),
         last_used: LastUse::At(day(-1)),
-        scopes: Vec::new(),
+        scopes: Arc::default(),
         disabled: false,
         lifetime: None,
         manage_url: None,
-        labels: BTreeMap::new(),
+        labels: Arc::default(),
         approximate: false,
     }
 }
@@ -85,7 +86,7 @@ fn path(steps: &str) -> Path {
 
 /// A complete scope.
 fn scope(steps: &str, tokens: Vec<Token>) -> ScopeResult {
-    ScopeResult { path: path(steps), tokens, malformed: Vec::new(), is_step: false }
+    ScopeResult { path: path(steps), tokens: tokens.into_iter().collect(), malformed: Vec::new(), is_step: false }
 }
 
 /// A complete scope with a malformed row.
@@ -109,7 +110,8 @@ fn outcome(scopes: Vec<ScopeResult>, gaps: Vec<Gap>) -> Outcome {
 
 /// Records a complete collection with these tokens in one scope.
 fn collect(inventory: &mut Inventory, tokens: Vec<Token>, now: DateTime<Utc>) {
-    record(inventory, outcome(vec![scope("all", tokens)], Vec::new()), now);
+    let tokens = inventory.intake("main").tokens(tokens);
+    record(inventory, outcome(vec![ScopeResult { tokens, ..scope("all", Vec::new()) }], Vec::new()), now);
 }
 
 fn record(inventory: &mut Inventory, outcome: Outcome, now: DateTime<Utc>) {
@@ -117,13 +119,13 @@ fn record(inventory: &mut Inventory, outcome: Outcome, now: DateTime<Utc>) {
 }
 
 fn ids(inventory: &Inventory, now: DateTime<Utc>) -> Vec<&str> {
-    inventory.tokens(now).map(|view| view.token.id.as_str()).collect()
+    inventory.tokens(now).map(|view| &*view.token.id).collect()
 }
 
 fn states(inventory: &Inventory, now: DateTime<Utc>) -> Vec<(&str, State)> {
-    inventory.tokens(now).map(|view| (view.token.id.as_str(), view.state)).collect()
+    inventory.tokens(now).map(|view| (&*view.token.id, view.state)).collect()
 }
 
 fn view<'a>(inventory: &'a Inventory, id: &str, now: DateTime<Utc>) -> TokenView<'a> {
-    inventory.tokens(now).find(|view| view.token.id == id).expect("the token is there")
+    inventory.tokens(now).find(|view| *view.token.id == *id).expect("the token is there")
 }

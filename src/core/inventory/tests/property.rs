@@ -17,7 +17,7 @@ const SCOPES: [&str; 4] = ["a/x", "a/y", "b", ""];
 
 /// The result of one scope.
 #[derive(Clone, Debug)]
-enum ScopeCase {
+pub(super) enum ScopeCase {
     Complete(Vec<Token>),
     Malformed(Vec<Token>),
     Gap,
@@ -38,7 +38,7 @@ fn any_token() -> impl Strategy<Value = Token> {
             created_at,
             disabled,
             approximate,
-            name: format!("{name}"),
+            name: format!("{name}").into(),
             ..token(&id.to_string(), 0)
         },
     )
@@ -55,9 +55,9 @@ fn any_scope() -> impl Strategy<Value = ScopeCase> {
     ]
 }
 
-type Collection = Option<(Vec<ScopeCase>, Vec<ScopeCase>)>;
+pub(super) type Collection = Option<(Vec<ScopeCase>, Vec<ScopeCase>)>;
 
-fn any_collection() -> impl Strategy<Value = Collection> {
+pub(super) fn any_collection() -> impl Strategy<Value = Collection> {
     let listing = || prop::collection::vec(any_scope(), SCOPES.len());
     prop::option::weighted(0.9, (listing(), listing()))
 }
@@ -76,7 +76,7 @@ fn listing(name: &str, cases: &[ScopeCase]) -> ListingResult {
     result
 }
 
-fn outcome(collection: &Collection) -> Outcome {
+pub(super) fn outcome(collection: &Collection) -> Outcome {
     let listings = match collection {
         Some((tokens, keys)) => vec![listing("tokens", tokens), listing("keys", keys)],
         None => Vec::new(),
@@ -86,7 +86,7 @@ fn outcome(collection: &Collection) -> Outcome {
 
 /// The expected inventory, computed per token: where it was last listed, its expiry, and how often it was missing.
 #[derive(Default)]
-struct Model(BTreeMap<String, (String, Path, Expiry, u32)>);
+struct Model(BTreeMap<Box<str>, (String, Path, Expiry, u32)>);
 
 impl Model {
     fn record(&mut self, outcome: &Outcome, today: i64) {
@@ -130,7 +130,7 @@ impl Model {
 
 fn check(inventory: &Inventory, model: &Model, today: i64) -> Result<(), TestCaseError> {
     let known: Vec<&str> = ids(inventory, day(today));
-    let expected: Vec<&str> = model.0.keys().map(String::as_str).collect();
+    let expected: Vec<&str> = model.0.keys().map(|id| &**id).collect();
     prop_assert_eq!(known, expected, "on day {}", today);
     let mut now = day(today);
     let mut changes = BTreeSet::new();
@@ -163,7 +163,7 @@ proptest! {
         now in -10..45_i64,
     ) {
         let numbered = tokens.into_iter().enumerate();
-        let tokens: Vec<_> = numbered.map(|(id, token)| Token { id: format!("{id:02}"), name: "ci".into(), ..token }).collect();
+        let tokens: Vec<_> = numbered.map(|(id, token)| Token { id: format!("{id:02}").into(), name: "ci".into(), ..token }).collect();
         let mut inventory = inventory(policy());
         record(&mut inventory, super::outcome(vec![scope("a", tokens.clone())], vec![]), day(-20));
         for (view, token) in inventory.tokens(day(now)).zip(&tokens) {

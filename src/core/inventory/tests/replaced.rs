@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use super::{collect, day, inventory, outcome, policy, record, scope, states, token, view};
 use crate::core::inventory::Policy;
 use crate::core::token::{Expiry, Owner, State, Token};
@@ -7,8 +9,8 @@ fn created(id: &str, created: i64, expiry: i64) -> Token {
     Token { name: "ci".into(), created_at: Some(day(created)), ..token(id, expiry) }
 }
 
-fn owner(id: &str, name: &str) -> Option<Owner> {
-    Some(Owner { id: Some(id.into()), name: Some(name.into()), email: None })
+fn owner(id: &str, name: &str) -> Option<Arc<Owner>> {
+    Some(Owner { id: Some(id.into()), name: Some(name.into()), email: None }.into())
 }
 
 /// The ids of the tokens that are replaced on the first day.
@@ -38,7 +40,7 @@ fn newer_token_with_the_same_name_replaces_the_older() {
         ("an unknown expiry is not replaced", vec![Token { expires: Expiry::Unknown, ..old() }, new()], &[]),
         ("another kind", vec![old(), Token { kind: "session".into(), ..new() }], &[]),
         ("another name", vec![old(), Token { name: "cd".into(), ..new() }], &[]),
-        ("no names", [old(), new()].map(|token| Token { name: String::new(), ..token }).into(), &[]),
+        ("no names", [old(), new()].map(|token| Token { name: Box::default(), ..token }).into(), &[]),
         ("another owner", vec![old(), Token { owner: owner("2", "Jane"), ..new() }], &[]),
         ("no owners", [old(), new()].map(|token| Token { owner: None, ..token }).into(), &[]),
         (
@@ -68,7 +70,7 @@ fn replaced_token_has_no_band_and_no_findings() {
     let mut inventory = inventory(policy());
     collect(&mut inventory, vec![created("old", -300, 3), created("new", -10, 300)], day(0));
     let old = view(&inventory, "old", day(0));
-    assert_eq!((old.state, old.band, old.findings.len()), (State::Replaced, None, 0));
+    assert_eq!((old.state, old.band, old.findings.is_empty()), (State::Replaced, None, true));
     assert_eq!(view(&inventory, "old", day(5)).state, State::Replaced, "also when it has expired");
 }
 

@@ -3,8 +3,9 @@ use std::collections::BTreeMap;
 use chrono::TimeDelta;
 
 use super::{collect, day, gap, ids, inventory, inventory_with, outcome, policy, record, scope, states, token, view};
+use crate::core::adjustment::Adjustment;
 use crate::core::failure::Reason;
-use crate::core::inventory::{Adjustment, Inventory, Policy, StoredState, StoredToken, StoredTokens, TokensBuilder};
+use crate::core::inventory::{Inventory, Policy, StoredState, StoredToken, StoredTokens, TokensBuilder};
 use crate::core::outcome::{CredentialExpiry, Outcome, RateLimit};
 use crate::core::refusal::Refusal;
 use crate::core::rules::{Match, Rule};
@@ -146,7 +147,8 @@ fn counts_are_restored() {
         }],
     );
     let refused = Owner { email: Some("no address".into()), ..Owner::default() };
-    let tokens = vec![Token { owner: Some(refused), ..token("1", 5) }, token("2", 9), token("3", 9), token("1", 5)];
+    let tokens =
+        vec![Token { owner: Some(refused.into()), ..token("1", 5) }, token("2", 9), token("3", 9), token("1", 5)];
     collect(&mut before, tokens, day(1));
     let after = restart(&before, one, vec![]);
     let (old, new) = (before.sources().next().unwrap().1, after.sources().next().unwrap().1);

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use chrono::TimeDelta;
 
 use super::{collect, day, inventory, inventory_with, policy, states, token, view};
@@ -68,7 +70,7 @@ fn active_token_that_violates_a_policy_has_findings() {
             &[Finding::Unused],
         ),
         ("no owner", Token { owner: None, ..fine() }, &[Finding::NoOwner]),
-        ("an empty owner", Token { owner: Some(Owner::default()), ..fine() }, &[Finding::NoOwner]),
+        ("an empty owner", Token { owner: Some(Arc::default()), ..fine() }, &[Finding::NoOwner]),
         (
             "several at once",
             Token { expires: Expiry::Never, owner: None, last_used: LastUse::Never, ..fine() },
@@ -80,7 +82,7 @@ fn active_token_that_violates_a_policy_has_findings() {
     for (case, token, findings) in cases {
         let mut inventory = inventory(strict.clone());
         collect(&mut inventory, vec![token.clone()], day(0));
-        assert_eq!(view(&inventory, "1", day(0)).findings, findings, "{case}");
+        assert_eq!(view(&inventory, "1", day(0)).findings.iter().collect::<Vec<_>>(), findings, "{case}");
     }
 }
 
@@ -89,8 +91,8 @@ fn no_finding_without_limits() {
     let mut inventory = inventory(Policy { never_expires: false, ..policy() });
     let unused = Token { last_used: LastUse::Never, ..token("1", 9999) };
     collect(&mut inventory, vec![unused, Token { expires: Expiry::Never, ..token("2", 0) }], day(0));
-    let findings: Vec<_> = inventory.tokens(day(0)).map(|view| view.findings).collect();
-    assert_eq!(findings, [vec![], vec![]]);
+    let findings: Vec<_> = inventory.tokens(day(0)).map(|view| view.findings.is_empty()).collect();
+    assert_eq!(findings, [true, true]);
 }
 
 #[test]
@@ -99,7 +101,7 @@ fn unused_token_changes_without_a_collection() {
     collect(&mut inventory, vec![token("1", 200)], day(0));
     assert_eq!(inventory.next_change(day(0)), Some(day(39)));
     assert!(view(&inventory, "1", day(38)).findings.is_empty());
-    assert_eq!(view(&inventory, "1", day(39)).findings, [Finding::Unused]);
+    assert_eq!(view(&inventory, "1", day(39)).findings, [Finding::Unused].into_iter().collect());
 }
 
 #[test]

@@ -13,6 +13,7 @@ use chrono::TimeDelta;
 use super::*;
 use crate::core::certificates::TlsMaterial;
 use crate::core::failure::Reason;
+use crate::core::intake::Intake;
 use crate::core::outcome::Path;
 use crate::core::secret::{Credential, Credentials, Secret};
 use crate::core::time::parse_timestamp;
@@ -150,12 +151,12 @@ fn noon() -> DateTime<Utc> {
 }
 
 async fn collect(source: &dyn Source, now: DateTime<Utc>) -> Outcome {
-    source.collect(now, Instant::now() + Duration::from_secs(5)).await
+    source.collect(now, Instant::now() + Duration::from_secs(5), &Intake::default()).await
 }
 
 fn ids(outcome: &Outcome) -> Vec<&str> {
     let scopes = outcome.listings.iter().flat_map(|listed| &listed.scopes);
-    scopes.flat_map(|scope| &scope.tokens).map(|token| token.id.as_str()).collect()
+    scopes.flat_map(|scope| &scope.tokens).map(|token| &*token.id).collect()
 }
 
 /// Each gap as `scope: reason`.
@@ -208,7 +209,7 @@ async fn scopes_past_the_deadline_are_one_gap() {
     })
     .await;
     let source = source(EACH, &origin, Changing::new("c"));
-    let outcome = source.collect(noon(), Instant::now() + Duration::from_millis(400)).await;
+    let outcome = source.collect(noon(), Instant::now() + Duration::from_millis(400), &Intake::default()).await;
     assert_eq!(ids(&outcome), ["0"]);
     assert_eq!(gaps(&outcome), ["99 more scopes: timeout"]);
     assert!(outcome.listings[0].gaps[0].path.covers(&Path::root().join("/keys").join("/keys/1")));
@@ -501,7 +502,7 @@ async fn failed_map_keeps_its_values_and_is_reported() {
         let tokens = &outcome.listings[0].scopes[0].tokens;
         tokens
             .iter()
-            .map(|token| (token.name.clone(), token.owner.as_ref().and_then(|owner| owner.name.clone())))
+            .map(|token| (token.name.to_string(), token.owner.as_ref().and_then(|owner| owner.name.clone())))
             .collect()
     };
     let expected = [("Team".into(), Some("Ada".into())), ("Team".into(), Some("Ada".into())), (String::new(), None)];
@@ -544,7 +545,7 @@ listings:
     })
     .await;
     let source = source(definition, &origin, Changing::new("c"));
-    let outcome = source.sample(noon(), Instant::now() + Duration::from_secs(5)).await;
+    let outcome = source.sample(noon(), Instant::now() + Duration::from_secs(5), &Intake::default()).await;
     assert_eq!((requests.take().len(), outcome.is_complete()), (1 + 10 * 3, true));
     let rows = outcome.listings[0].rows.as_ref().unwrap();
     assert_eq!((rows.read, rows.taken, rows.is_sample, ids(&outcome).len()), (60, 30, true, 30));

@@ -4,6 +4,7 @@ use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
 use serde_json::json;
 
 use super::*;
+use crate::core::intake::Intake;
 use crate::core::time::parse_timestamp;
 use crate::core::token::Expiry;
 
@@ -26,7 +27,11 @@ fn at(text: &str) -> Expiry {
 
 /// Id, kind, name and expiry of each.
 fn rows(text: &str) -> Vec<(String, String, String, Expiry)> {
-    parse(text).unwrap().into_iter().map(|token| (token.id, token.kind, token.name, token.expires)).collect()
+    parse(text)
+        .unwrap()
+        .into_iter()
+        .map(|token| (token.id.into(), token.kind.to_string(), token.name.into(), token.expires))
+        .collect()
 }
 
 fn row(id: &str, kind: &str, name: &str, expires: Expiry) -> (String, String, String, Expiry) {
@@ -114,10 +119,10 @@ async fn each_file_is_a_scope_and_an_unreadable_one_a_gap() {
     std::fs::create_dir(path("c.jwt")).unwrap();
     let files = Files { patterns: vec![path("*.jwt"), path("none/*.pem"), path("missing.pem")] };
     let mut listed = ListingResult::new("file");
-    files.read(DateTime::UNIX_EPOCH, &mut listed).await;
+    files.read(DateTime::UNIX_EPOCH, &Intake::default(), &mut listed).await;
     let ids: Vec<_> = listed.scopes.iter().map(|scope| (scope.tokens.len(), scope.malformed.len())).collect();
     assert_eq!(ids, [(1, 0), (0, 1)]);
-    assert_eq!(listed.scopes[0].tokens[0].id, path("a.jwt"));
+    assert_eq!(*listed.scopes[0].tokens[0].id, *path("a.jwt"));
     assert_eq!(listed.gaps.len(), 1);
     assert_eq!(listed.gaps[0].failure.reason, crate::core::failure::Reason::NotFound);
     assert!(listed.gaps[0].path.covers(&Path::root().join(&path("missing.pem")).join("x")));
@@ -127,7 +132,7 @@ async fn each_file_is_a_scope_and_an_unreadable_one_a_gap() {
 async fn collected(directory: &std::path::Path, patterns: &[&str]) -> (Vec<String>, Vec<Reason>) {
     let patterns = patterns.iter().map(|pattern| directory.join(pattern).display().to_string()).collect();
     let mut listed = ListingResult::new("file");
-    Files { patterns }.read(DateTime::UNIX_EPOCH, &mut listed).await;
+    Files { patterns }.read(DateTime::UNIX_EPOCH, &Intake::default(), &mut listed).await;
     let root = format!("{}/", directory.display());
     let tokens = listed.scopes.iter().flat_map(|scope| &scope.tokens);
     let ids = tokens.map(|token| token.id.strip_prefix(&root).unwrap().to_owned()).collect();
@@ -186,11 +191,11 @@ async fn kubeconfig_has_the_expiry_of_the_files_that_it_names() {
     std::fs::write(path("kubeconfig"), kubeconfig).unwrap();
     let files = Files { patterns: vec![path("kubeconfig").display().to_string()] };
     let mut listed = ListingResult::new("file");
-    files.read(DateTime::UNIX_EPOCH, &mut listed).await;
+    files.read(DateTime::UNIX_EPOCH, &Intake::default(), &mut listed).await;
 
     let id = |user: &str| format!("{}#{user}", path("kubeconfig").display());
     let tokens: Vec<_> = listed.scopes.iter().flat_map(|scope| &scope.tokens).collect();
-    let rows: Vec<_> = tokens.iter().map(|token| (token.id.clone(), token.kind.as_str(), token.expires)).collect();
+    let rows: Vec<_> = tokens.iter().map(|token| (token.id.to_string(), &*token.kind, token.expires)).collect();
     let expected =
         [(id("admin"), "certificate", at("2036-11-21T15:52:45Z")), (id("sa"), "jwt", at("2027-01-15T08:00:00Z"))];
     assert_eq!(rows, expected);
@@ -210,7 +215,7 @@ async fn wildcard_may_match_configuration_that_mentions_no_credential() {
         std::fs::write(path(name), content).unwrap();
         for (pattern, malformed) in [(path(name), 1), (format!("{}*", path(name)), malformed)] {
             let mut listed = ListingResult::new("file");
-            Files { patterns: vec![pattern] }.read(DateTime::UNIX_EPOCH, &mut listed).await;
+            Files { patterns: vec![pattern] }.read(DateTime::UNIX_EPOCH, &Intake::default(), &mut listed).await;
             assert_eq!((listed.scopes.len(), listed.scopes[0].malformed.len()), (1, malformed), "{name}");
         }
     }

@@ -1,5 +1,7 @@
 //! One token as a person writes it.
 
+use std::sync::Arc;
+
 use chrono::DateTime;
 
 use crate::core::time::{TimeFormat, parse_timestamp};
@@ -79,11 +81,11 @@ pub(super) fn token(reader: &mut Reader, node: &Node, path: &str) -> Result<Toke
     let kind = entry.text("kind").unwrap_or_else(|| DEFAULT_KIND.to_owned());
     let expires = entry.text("expires").as_deref().and_then(expiry).ok_or("expires")?;
     Ok(Token {
-        name: name.unwrap_or_default(),
-        owner: entry.node("owner").and_then(|node| owner(&reader.text, node)),
+        name: name.unwrap_or_default().into(),
+        owner: entry.node("owner").and_then(|node| owner(&reader.text, node)).map(Arc::new),
         created_at: entry.text("created").as_deref().and_then(parse_timestamp),
-        manage_url: entry.text("manage_url"),
-        labels: entry.map("labels").into_iter().collect(),
+        manage_url: entry.text("manage_url").map(Arc::from),
+        labels: Arc::new(entry.map("labels").into_iter().collect()),
         ..Token::new(id, kind, expires)
     })
 }

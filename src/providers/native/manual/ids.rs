@@ -15,14 +15,14 @@ pub(super) struct NamedToken {
 /// Gives entries without `id` whose name is also the id of another entry, or one of `taken`, the id `NAME (EXPIRY)`. It does not
 /// depend on their order, so that it stays when lines are moved. Returns the positions of entries whose ids still are those of an
 /// earlier entry, with the position of that one.
-pub(super) fn distinguish(tokens: &mut [NamedToken], taken: &HashSet<String>) -> Vec<(usize, usize)> {
-    let mut counts: HashMap<String, usize> = HashMap::new();
+pub(super) fn distinguish(tokens: &mut [NamedToken], taken: &HashSet<&str>) -> Vec<(usize, usize)> {
+    let mut counts: HashMap<Box<str>, usize> = HashMap::new();
     for entry in tokens.iter() {
         *counts.entry(entry.token.id.clone()).or_default() += 1;
     }
     for NamedToken { token, has_id } in tokens.iter_mut() {
-        if !*has_id && (counts.get(&token.id).is_some_and(|count| *count > 1) || taken.contains(&token.id)) {
-            token.id = format!("{} ({})", token.id, written(token.expires));
+        if !*has_id && (counts.get(&token.id).is_some_and(|count| *count > 1) || taken.contains(&*token.id)) {
+            token.id = format!("{} ({})", token.id, written(token.expires)).into();
         }
     }
     let mut first: HashMap<&str, usize> = HashMap::new();

@@ -2,6 +2,7 @@
 use std::io::Write;
 
 use super::*;
+use crate::core::intake::Intake;
 use crate::core::secret::NoCredential;
 use crate::core::time::parse_timestamp;
 use crate::core::token::{Expiry, Owner};
@@ -25,7 +26,7 @@ fn source(content: &str) -> Result<Box<dyn Source>, String> {
 
 async fn listed(source: &dyn Source) -> ListingResult {
     let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(5);
-    source.collect(DateTime::UNIX_EPOCH, deadline).await.listings.remove(0)
+    source.collect(DateTime::UNIX_EPOCH, deadline, &Intake::default()).await.listings.remove(0)
 }
 
 fn file(ending: &str, content: &str) -> tempfile::NamedTempFile {
@@ -48,14 +49,14 @@ async fn collect_lists_tokens_of_the_configuration() {
     let listed = listed(&*source.unwrap()).await;
     let [scope] = &listed.scopes[..] else { panic!("one scope") };
     let [deploy, eternal] = &scope.tokens[..] else { panic!("two tokens") };
-    assert_eq!((deploy.id.as_str(), deploy.kind.as_str(), deploy.expires), ("deploy", "api-key", at("2027-01-31")));
-    assert_eq!(deploy.owner, Some(Owner { name: Some("Team A".into()), ..Owner::default() }));
+    assert_eq!((&*deploy.id, &*deploy.kind, deploy.expires), ("deploy", "api-key", at("2027-01-31")));
+    assert_eq!(deploy.owner, Some(Owner { name: Some("Team A".into()), ..Owner::default() }.into()));
     assert_eq!((deploy.created_at, deploy.labels["site"].as_str()), (parse_timestamp("2026-01-31"), "x"));
-    assert_eq!((eternal.id.as_str(), eternal.kind.as_str(), eternal.expires), ("7", "manual", Expiry::Never));
+    assert_eq!((&*eternal.id, &*eternal.kind, eternal.expires), ("7", "manual", Expiry::Never));
 }
 
 fn listed_ids(listed: &ListingResult) -> Vec<(&str, Expiry)> {
-    listed.scopes.iter().flat_map(|scope| &scope.tokens).map(|token| (token.id.as_str(), token.expires)).collect()
+    listed.scopes.iter().flat_map(|scope| &scope.tokens).map(|token| (&*token.id, token.expires)).collect()
 }
 
 #[tokio::test]
@@ -163,7 +164,7 @@ async fn collect_reads_the_yaml_file_again_and_skips_malformed_entries() {
     assert_eq!(first.scopes[0].tokens.len(), 1);
     assert_eq!(first.scopes[0].malformed, [MalformedRow { position: 2, id: Some("b".into()), field: "expires" }]);
     std::fs::write(file.path(), "tokens: [{name: c, expires: never}]").unwrap();
-    assert_eq!(listed(&*source).await.scopes[0].tokens[0].id, "c");
+    assert_eq!(&*listed(&*source).await.scopes[0].tokens[0].id, "c");
     drop(file);
     let gone = listed(&*source).await;
     assert_eq!((gone.scopes.len(), gone.gaps[0].failure.reason), (0, Reason::NotFound));
@@ -176,7 +177,7 @@ async fn collect_reads_the_same_fields_from_csv() {
     let file = file(".csv", content);
     let listed = listed(&*source(&format!("file: {}", file.path().display())).unwrap()).await;
     let scope = &listed.scopes[0];
-    assert_eq!(scope.tokens[0].name, "a, b");
+    assert_eq!(&*scope.tokens[0].name, "a, b");
     assert_eq!(scope.tokens[0].owner.as_ref().unwrap().email.as_deref(), Some("jane@example.com"));
     assert_eq!(scope.tokens[0].labels["team"], "blue");
     assert_eq!((scope.tokens[1].expires, scope.tokens[1].owner.clone()), (Expiry::Never, None));
@@ -201,7 +202,7 @@ async fn collect_reads_csv_as_spreadsheets_write_it_and_refuses_only_single_rows
         let listed = listed(&*source(&format!("file: {}", file.path().display())).unwrap()).await;
         assert_eq!(listed.gaps, [], "{content}");
         let scope = &listed.scopes[0];
-        let ids: Vec<_> = scope.tokens.iter().map(|token| token.id.as_str()).collect();
+        let ids: Vec<_> = scope.tokens.iter().map(|token| &*token.id).collect();
         assert_eq!((ids, scope.tokens[0].labels["team"].as_str()), (vec!["a", "b"], "blue"), "{content}");
         let row = |position, id: &str, field| MalformedRow { position, id: Some(id.to_owned()), field };
         let line = |line: usize| format!("line {}", line + usize::from(content.starts_with("sep")));

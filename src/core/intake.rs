@@ -1,0 +1,116 @@
+//! The intake of a collection: every token that a source reports is normalized, compared with the known one and shared, one at a
+//! time, while the source maps its responses. No second copy of the inventory exists while a source is collected.
+
+mod normalize;
+mod pool;
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use chrono::TimeDelta;
+use parking_lot::Mutex;
+
+use self::normalize::Normalizer;
+pub use self::pool::Pool;
+use super::adjustment::Adjustments;
+use super::token::{Expiry, Token};
+
+/// An expiry that is reported as seconds from now varies with the latency of each response. Up to this difference the
+/// known one stays.
+const EXPIRY_TOLERANCE: TimeDelta = TimeDelta::minutes(1);
+
+/// What a source knows when a collection begins. The default is that of a source without tokens.
+#[derive(Clone, Debug, Default)]
+pub struct Intake {
+    /// Ordered by id.
+    known: Vec<Arc<Token>>,
+    pool: Arc<Mutex<Pool>>,
+}
+
+impl Intake {
+    /// `known` is ordered by id. The pool belongs to the source.
+    pub(super) fn new(known: Vec<Arc<Token>>, pool: Arc<Mutex<Pool>>) -> Self {
+        Self { known, pool }
+    }
+
+    /// Adds a token to those of its scope: the known one, if it is equal.
+    pub fn add(&self, mut token: Token, to: &mut Tokens) {
+        Normalizer(&mut to.adjustments).normalize(&mut token);
+        let known = self.known.binary_search_by(|known| known.id.cmp(&token.id));
+        let known = known.ok().map(|at| &self.known[at]);
+        if let Some(known) = known {
+            keep_approximate_expiry(&mut token, known);
+        }
+        to.tokens.push(match known.filter(|known| ***known == token) {
+            Some(known) => Arc::clone(known),
+            None => {
+                self.pool.lock().share(&mut token);
+                Arc::new(token)
+            }
+        });
+    }
+
+    /// [`Self::add`] for all tokens of a scope.
+    pub fn tokens(&self, tokens: impl IntoIterator<Item = Token>) -> Tokens {
+        let mut added = Tokens::default();
+        tokens.into_iter().for_each(|token| self.add(token, &mut added));
+        added
+    }
+}
+
+fn keep_approximate_expiry(token: &mut Token, known: &Token) {
+    if let (true, Expiry::At(new), Expiry::At(previous)) = (token.approximate, token.expires, known.expires)
+        && (new - previous).abs() <= EXPIRY_TOLERANCE
+    {
+        token.expires = known.expires;
+    }
+}
+
+/// The tokens of a scope, as an [`Intake`] added them, and what it adjusted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tokens {
+    tokens: Vec<Arc<Token>>,
+    adjustments: Adjustments,
+}
+
+impl Tokens {
+    pub fn adjustments(&self) -> &Adjustments {
+        &self.adjustments
+    }
+}
+
+impl Deref for Tokens {
+    type Target = [Arc<Token>];
+
+    fn deref(&self) -> &Self::Target {
+        &self.tokens
+    }
+}
+
+impl<'a> IntoIterator for &'a Tokens {
+    type Item = &'a Arc<Token>;
+    type IntoIter = std::slice::Iter<'a, Arc<Token>>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.tokens.iter()
+    }
+}
+
+impl IntoIterator for Tokens {
+    type Item = Arc<Token>;
+    type IntoIter = std::vec::IntoIter<Arc<Token>>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.tokens.into_iter()
+    }
+}
+
+/// The tokens of a source of which nothing is known.
+impl FromIterator<Token> for Tokens {
+    fn from_iter<I: IntoIterator<Item = Token>>(tokens: I) -> Self {
+        Intake::default().tokens(tokens)
+    }
+}
+
+#[cfg(test)]
+mod tests;
