@@ -83,3 +83,38 @@ impl<I: Iterator<Item = io::Result<Bytes>> + Unpin> http_body::Body for Streamed
         SizeHint::with_exact(self.left)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use http_body::Body as _;
+    use tokio::sync::Semaphore;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn streamed_body_makes_a_chunk_only_when_it_is_read() {
+        let permits = Arc::new(Semaphore::new(8));
+        let permit = Arc::clone(&permits).acquire_many_owned(3).await.unwrap();
+        let made = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&made);
+        let chunks = (0..100).map(move |_| {
+            count.fetch_add(1, Ordering::Relaxed);
+            Ok(Bytes::from_static(&[b'a'; 10]))
+        });
+        let mut body = StreamedBody::body(1_000, chunks, permit);
+        assert_eq!((body.size_hint().exact(), permits.available_permits()), (Some(1_000), 5));
+        for read in 1..=3 {
+            let frame = std::future::poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await;
+            assert_eq!(frame.unwrap().unwrap().into_data().unwrap().len(), 10);
+            assert_eq!(made.load(Ordering::Relaxed), read);
+        }
+        assert_eq!(body.size_hint().exact(), Some(970));
+        drop(body);
+        assert_eq!(permits.available_permits(), 8, "the permit is held as long as the body");
+    }
+}

@@ -1,9 +1,11 @@
 //! The exposition as a golden file, and the generated documentation.
 
 use crate::sample_inventory;
+use crate::test_servers::{assert_promtool_accepts, tool};
 use std::collections::{BTreeMap, HashSet};
 use std::io::Read as _;
 use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -165,6 +167,26 @@ fn plain(page: &Page, format: Format) -> String {
     let text = chunks.map(Result::unwrap).collect::<Vec<_>>().concat();
     assert_eq!(text.len() as u64, size);
     String::from_utf8(text).unwrap()
+}
+
+/// Prometheus' and Python's parsers read each format, and Python's gzip the joined parts.
+#[test]
+fn independent_parsers_read_every_sample_of_both_formats() {
+    let (_, page) = page(Arc::new(sample_inventory::now));
+    page.set_exposure(Labels { owner: true, owner_email: true });
+    page.render().unwrap();
+    assert_promtool_accepts(&plain(&page, Format::Text));
+    let dir = tempfile::tempdir().unwrap();
+    for (format, name) in [(Format::Text, "text"), (Format::OpenMetrics, "openmetrics")] {
+        let file = dir.path().join(name);
+        std::fs::write(&file, page.compressed(format).unwrap().concat()).unwrap();
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/tools/read_exposition.py");
+        let output = Command::new(tool("../python/bin/python3")).arg(script).arg(name).arg(file).output().unwrap();
+        assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
+        let read: BTreeMap<String, usize> = serde_json::from_slice(&output.stdout).unwrap();
+        assert!(read["token_due_timestamp_seconds"] > 3 && read["token_source_failures_total"] > 15, "{read:?}");
+        assert_eq!(read, samples(&plain(&page, format)), "{name}");
+    }
 }
 
 fn without_process_metrics(text: &str) -> String {

