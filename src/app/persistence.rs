@@ -311,8 +311,7 @@ mod tests {
     }
 
     fn attempt(persistence: &Persistence) {
-        let failed = Outcome::failed(&["l".to_owned()], &Failure::new(Reason::Connect, "x"));
-        persistence.inventory.write().record("s", failed, Utc::now(), Utc::now());
+        attempt_of(persistence, "s");
     }
 
     #[tokio::test(start_paused = true)]
@@ -365,5 +364,79 @@ mod tests {
         drop(stop);
         running.await.unwrap();
         assert!(file.exists());
+    }
+
+    /// A persistence with these sources, each attempted once.
+    fn with_sources(path: &Path, sources: &[&str]) -> Persistence {
+        let persistence = persistence(path);
+        configure(&persistence, sources);
+        sources.iter().for_each(|source| attempt_of(&persistence, source));
+        persistence
+    }
+
+    fn configure(persistence: &Persistence, sources: &[&str]) {
+        let policies = sources.iter().map(|source| ((*source).to_owned(), policy())).collect();
+        persistence.inventory.write().set_policy(policies, Arc::new([]));
+    }
+
+    fn attempt_of(persistence: &Persistence, source: &str) {
+        let failed = Outcome::failed(&["l".to_owned()], &Failure::new(Reason::Connect, "x"));
+        persistence.inventory.write().record(source, failed, Utc::now(), Utc::now());
+    }
+
+    #[test]
+    fn save_writes_only_changed_sources_and_removes_files_of_removed_ones() {
+        let directory = tempfile::tempdir().unwrap();
+        let persistence = with_sources(directory.path(), &["a", "b"]);
+        let written = |source: &str| {
+            let files = [persistence.store.state_file(source), persistence.store.tokens_file(source)];
+            files.map(|file| fs::metadata(file).and_then(|metadata| metadata.modified()).ok())
+        };
+        persistence.save().unwrap();
+        let (a, b) = (written("a"), written("b"));
+        assert!(a[0].is_some() && a[1].is_some() && b[0].is_some() && b[1].is_some(), "{a:?} {b:?}");
+        attempt_of(&persistence, "a");
+        persistence.save().unwrap();
+        assert!(written("a")[0] > a[0], "changed");
+        assert_eq!(written("b"), b, "unchanged");
+        configure(&persistence, &["b"]);
+        persistence.save().unwrap();
+        assert_eq!(written("a"), [None, None], "removed");
+        assert!(written("b")[1].is_some());
+        configure(&persistence, &["other"]);
+        persistence.save().unwrap();
+        assert!(written("b")[1].is_some(), "an empty inventory removes nothing");
+    }
+
+    #[test]
+    fn source_that_cannot_be_saved_affects_no_other() {
+        let directory = tempfile::tempdir().unwrap();
+        let persistence = with_sources(directory.path(), &["a", "b"]);
+        fs::create_dir(persistence.store.tokens_file("a")).unwrap();
+        let why = persistence.save().unwrap_err();
+        assert!(why.contains("inventory-a.tokens"), "{why}");
+        assert!(persistence.store.load("b").problems.is_empty() && persistence.store.state_file("b").exists());
+        fs::remove_dir(persistence.store.tokens_file("a")).unwrap();
+        persistence.save().unwrap();
+        assert!(persistence.store.state_file("a").exists(), "saved when it can be");
+    }
+
+    /// A link to a volume that is not mounted: not even root can read it.
+    #[test]
+    fn unreadable_file_of_an_earlier_version_stays_and_the_sources_are_saved() {
+        let directory = tempfile::tempdir().unwrap();
+        let persistence = with_sources(directory.path(), &["a"]);
+        std::os::unix::fs::symlink("/nowhere/at/all", persistence.store.former_file()).unwrap();
+        assert!(persistence.load_former().lock().is_empty());
+        for attempt in 1..=2 {
+            let why = persistence.save().unwrap_err();
+            assert!(
+                why.contains("inventory.json: it could not be read at the start and is not replaced"),
+                "{attempt}: {why}"
+            );
+            assert!(persistence.store.state_file("a").exists());
+        }
+        fs::remove_file(persistence.store.former_file()).unwrap();
+        persistence.save().unwrap();
     }
 }
