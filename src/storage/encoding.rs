@@ -11,7 +11,6 @@
 //! Older formats are read: missing fields have a default in [`StoredState`](crate::core::inventory::StoredState). Newer formats are
 //! rejected, as their meaning is unknown. The formats 1 and 2 have all sources in one state. `tests/golden/inventory/` has each format.
 
-use std::collections::BTreeMap;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::num::NonZero;
 use std::ops::RangeInclusive;
@@ -232,13 +231,18 @@ pub fn read_tokens(from: impl Read, limit: u64) -> Result<StoredTokens, ReadErro
     Ok(tokens.build(provider))
 }
 
-/// Reads lines in chunks. If there is more than one, further threads parse them.
+/// Reads lines in chunks. If there is more than one, further threads parse them, and their order may change.
 fn read_lines(text: &mut impl BufRead, limit: u64) -> Result<TokensBuilder, ReadError> {
     let (mut tokens, mut chunks) = (TokensBuilder::default(), Chunks { text, limit, left: limit, line: 1 });
+    let mut add = |parsed: Result<Vec<StoredToken>, ReadError>| {
+        parsed.map(|parsed| parsed.into_iter().for_each(|token| tokens.push(token)))
+    };
     let Some(first) = chunks.next()? else { return Ok(tokens) };
-    let first = first.parse()?;
-    first.into_iter().for_each(|token| tokens.push(token));
-    let Some(second) = chunks.next()? else { return Ok(tokens) };
+    add(first.parse())?;
+    let mut chunk = chunks.next()?;
+    if chunk.is_none() {
+        return Ok(tokens);
+    }
     let threads = thread::available_parallelism().map_or(1, NonZero::get).min(MAX_PARSERS);
     thread::scope(|scope| {
         let (send_chunk, unparsed) = sync_channel::<Chunk>(threads);
@@ -249,33 +253,30 @@ fn read_lines(text: &mut impl BufRead, limit: u64) -> Result<TokensBuilder, Read
             scope.spawn(move || {
                 let next = || unparsed.lock().recv().ok();
                 while let Some(chunk) = next() {
-                    if send_parsed.send((chunk.first_line, chunk.lines, chunk.parse())).is_err() {
+                    if send_parsed.send(chunk.parse()).is_err() {
                         return;
                     }
                 }
             });
         }
         drop((unparsed, send_parsed));
-        let mut ordered = Ordered { next: second.first_line, waiting: BTreeMap::new(), tokens };
-        let mut chunk = Some(second);
         while let Some(unparsed) = chunk {
             if send_chunk.send(unparsed).is_err() {
                 break;
             }
-            parsed.try_iter().try_for_each(|result| ordered.add(result))?;
+            parsed.try_iter().try_for_each(&mut add)?;
             chunk = chunks.next()?;
         }
         drop(send_chunk);
-        parsed.iter().try_for_each(|result| ordered.add(result))?;
-        Ok(ordered.tokens)
-    })
+        parsed.iter().try_for_each(&mut add)
+    })?;
+    Ok(tokens)
 }
 
 /// Complete lines.
 struct Chunk {
     text: Vec<u8>,
     first_line: u64,
-    lines: u64,
 }
 
 impl Chunk {
@@ -319,33 +320,10 @@ impl<T: BufRead> Chunks<'_, T> {
         if !text.ends_with(b"\n") {
             return Err("incomplete last line".to_owned().into());
         }
-        let lines = text.iter().filter(|byte| **byte == b'\n').count() as u64;
         let first_line = self.line;
         self.left -= length;
-        self.line += lines;
-        Ok(Some(Chunk { text, first_line, lines }))
-    }
-}
-
-/// Takes parsed chunks in any order, and their tokens in the order of the text.
-struct Ordered {
-    /// The number of the next line.
-    next: u64,
-    waiting: BTreeMap<u64, (u64, Vec<StoredToken>)>,
-    tokens: TokensBuilder,
-}
-
-impl Ordered {
-    fn add(
-        &mut self,
-        (first_line, lines, parsed): (u64, u64, Result<Vec<StoredToken>, ReadError>),
-    ) -> Result<(), ReadError> {
-        self.waiting.insert(first_line, (lines, parsed?));
-        while let Some((lines, tokens)) = self.waiting.remove(&self.next) {
-            self.next += lines;
-            tokens.into_iter().for_each(|token| self.tokens.push(token));
-        }
-        Ok(())
+        self.line += text.iter().filter(|byte| **byte == b'\n').count() as u64;
+        Ok(Some(Chunk { text, first_line }))
     }
 }
 
@@ -409,7 +387,7 @@ mod tests {
     }
 
     #[test]
-    fn chunks_are_parsed_in_the_order_of_the_text() {
+    fn all_chunks_are_parsed() {
         let text = lines(0..5_000);
         assert!(text.len() as u64 > 4 * CHUNK_LEN, "{} bytes", text.len());
         let tokens = read_lines(&mut text.as_bytes(), text.len() as u64).unwrap().build("p".to_owned());
