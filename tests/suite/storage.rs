@@ -211,6 +211,8 @@ async fn exporter_listens_at_once_and_serves_no_page_before_it_is_restored() {
     let before = exporter(dir.path(), &config, &[&storage]).await;
     until_saved(&dir, tokens as usize).await;
     drop(before);
+    let saved_at = [file(&dir), state_file(&dir)].map(|file| fs::metadata(file).unwrap().modified().unwrap());
+
     stub.org("main", |org| org.fault = Some(ProviderFault::Silence));
     let after = exporter(dir.path(), &config, &[&storage]).await;
     let get = async |path: &str| client().get(format!("{}{path}", after.url)).send().await.unwrap();
@@ -231,6 +233,9 @@ async fn exporter_listens_at_once_and_serves_no_page_before_it_is_restored() {
     assert!(unavailable > 0, "the inventory was restored before the first request");
     assert_eq!(samples(&first, "token_expiry_timestamp_seconds").len(), tokens as usize);
     assert_eq!(get("/-/ready").await.status(), 200, "as soon as there is a page");
+    after.stop();
+    let files = [file(&dir), state_file(&dir)].map(|file| fs::metadata(file).unwrap().modified().unwrap());
+    assert_eq!(files, saved_at, "what was restored is not saved again");
 }
 
 /// A Bitbucket Data Center that refuses every password, and the requests that it received.
