@@ -66,7 +66,7 @@ class Client:
             while received := self.connection.recv_into(self.buffer):
                 length += received
         seconds = time.perf_counter() - started
-        if fields.get("connection") == "close" or not ("content-length" in fields or "transfer-encoding" in fields):
+        if "http/1.0" in lines[0] or fields.get("connection") == "close" or not ("content-length" in fields or "transfer-encoding" in fields):
             self.close()
         return seconds, length
 

@@ -31,8 +31,6 @@ def take(text):
 
 
 class Quiet(WSGIRequestHandler):
-    protocol_version = "HTTP/1.1"
-
     def log_message(self, *_):
         pass
 
