@@ -42,6 +42,7 @@ provider: ## write the skeleton of a definition and its scenarios: make provider
 golden: ## write the golden files and the generated pages; review the diff before you commit it
 	tests/tools/install.sh prometheus smtp helm kubernetes-validate
 	UPDATE_GOLDEN=1 cargo test --locked --lib -- generated_docs
+	UPDATE_GOLDEN=1 cargo test --locked --test allocations
 	UPDATE_GOLDEN=1 cargo test --locked --test suite -- $(GOLDEN)
 
 .PHONY: tools
@@ -67,6 +68,7 @@ test: ## everything that must pass, real servers included; ends with the seconds
 	  wait $$tools || { tail -n 40 target/tools.log; exit 1; }
 	@$(STEP) 'licences and SBOM' $(MAKE) deny sbom
 	@$(STEP) 'unit tests' cargo test --locked --lib --bins
+	@$(STEP) 'allocations' cargo test --locked --test allocations
 	@$(STEP) 'test suite' cargo test --locked --test suite
 	@$(MAKE) ship
 	@$(STEP) --table

@@ -83,7 +83,7 @@ class Process:
             time.sleep(seconds)
             return self.cpu() - before <= 0.02 * seconds
 
-        wait_for(lambda: quiet() and quiet(), "idle", 0)
+        wait_for(lambda: quiet(), "idle", 0)
 
     def get(self, path, encoding="gzip"):
         """The status, the seconds until the whole response was received, and its body."""

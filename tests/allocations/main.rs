@@ -8,6 +8,7 @@
 mod provider;
 
 use std::collections::BTreeMap;
+use std::io::Cursor;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -19,11 +20,13 @@ use token_expiry_exporter::app::Shard;
 use token_expiry_exporter::app::setup::{ConfigPaths, Setup};
 use token_expiry_exporter::collector::{SourceJob, collect};
 use token_expiry_exporter::core::clock::Clock;
-use token_expiry_exporter::core::inventory::Inventory;
+use token_expiry_exporter::core::inventory::{Inventory, SharedInventory};
 use token_expiry_exporter::core::outcome::Outcome;
+use token_expiry_exporter::exposition::Labels;
 use token_expiry_exporter::exposition::exporter::{Build, ExporterMetrics};
 use token_expiry_exporter::exposition::page::Page;
 use token_expiry_exporter::exposition::text::Format;
+use token_expiry_exporter::storage::encoding::{read_tokens, write_tokens};
 use tokio::runtime::Runtime;
 
 const TOKENS: usize = 10_000;
@@ -62,9 +65,10 @@ fn setup(url: &str) -> (SourceJob, Inventory) {
     (job, inventory)
 }
 
-fn collected(runtime: &Runtime, job: &SourceJob) -> Outcome {
+fn collected(runtime: &Runtime, job: &SourceJob, inventory: &SharedInventory) -> Outcome {
     let clock: Clock = Arc::new(now);
-    runtime.block_on(collect(job, &clock)).outcome
+    let intake = inventory.read().intake("s");
+    runtime.block_on(collect(job, intake, &clock)).outcome
 }
 
 /// What a step allocates, and its result.
@@ -78,22 +82,34 @@ fn step<T>(steps: &mut Steps, name: &'static str, action: impl FnOnce() -> T) ->
 fn measure_steps() -> Steps {
     let provider = provider::start(TOKENS);
     let (job, inventory) = setup(&provider.url);
-    let inventory = Arc::new(RwLock::new(inventory));
+    let inventory: SharedInventory = Arc::new(RwLock::new(inventory));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let exporter = ExporterMetrics::new(Build { version: "1.2.3", revision: "abc" }, (1, 1), Arc::default()).unwrap();
-    let page = Page::new(Arc::clone(&inventory), <_>::default(), Arc::new(exporter), Arc::new(now)).unwrap();
+    let page = Page::new(Arc::clone(&inventory), Labels::default(), Arc::new(exporter), Arc::new(now)).unwrap();
 
     let mut steps = Steps::new();
     // The first one connects, and compiles what is compiled once.
-    drop(collected(&runtime, &job));
-    let first = step(&mut steps, "collect and decode", || collected(&runtime, &job));
+    drop(collected(&runtime, &job, &inventory));
+    let first = step(&mut steps, "collect and decode", || collected(&runtime, &job, &inventory));
     step(&mut steps, "record new tokens", || inventory.write().record("s", first, now(), now()));
     assert_eq!(inventory.read().tokens(now()).count(), TOKENS);
-    let again = collected(&runtime, &job);
+    let again = step(&mut steps, "collect known tokens", || collected(&runtime, &job, &inventory));
     step(&mut steps, "record known tokens", || inventory.write().record("s", again, now(), now()));
     step(&mut steps, "render", || page.render().unwrap());
     let packed = step(&mut steps, "scrape, gzip", || page.compressed(Format::Text).unwrap());
     assert!(packed.concat().len() > TOKENS);
+    let text = step(&mut steps, "scrape, identity", || {
+        let (size, chunks) = page.plain(Format::Text);
+        assert_eq!(chunks.map(|chunk| chunk.unwrap().len() as u64).sum::<u64>(), size);
+        size
+    });
+    assert!(text > 100 * TOKENS as u64);
+    let tokens = inventory.read().stored("s").unwrap().tokens;
+    let mut file = Cursor::new(Vec::with_capacity(4 << 20));
+    step(&mut steps, "save", || write_tokens(&mut file, &tokens).unwrap());
+    let stored = file.into_inner();
+    let restored = step(&mut steps, "restore", || read_tokens(&stored[..], u64::MAX).unwrap());
+    assert_eq!(restored.len(), TOKENS);
     steps
 }
 
@@ -132,5 +148,9 @@ fn allocations_stay_within_their_baselines() {
             }
         }
     }
-    assert!(failures.is_empty(), "{}\nif this is intended: UPDATE_GOLDEN=1 cargo test --test allocations", failures.join("\n"));
+    assert!(
+        failures.is_empty(),
+        "{}\nif this is intended: UPDATE_GOLDEN=1 cargo test --test allocations",
+        failures.join("\n")
+    );
 }

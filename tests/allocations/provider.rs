@@ -50,9 +50,11 @@ fn serve(mut stream: &TcpStream, pages: &[String]) -> Option<()> {
         while !lines.next()?.ok()?.is_empty() {}
         let cursor = target.split(['?', '&']).find_map(|part| part.strip_prefix("cursor="));
         let own = r#"{"data":[],"links":{"next":null}}"#;
-        let body = if target.contains("/api-tokens") { &pages[cursor.map_or(0, |page| page.parse().unwrap())] } else { own };
+        let body =
+            if target.contains("/api-tokens") { &pages[cursor.map_or(0, |page| page.parse().unwrap())] } else { own };
         let mut head = String::new();
-        write!(head, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n", body.len()).ok()?;
+        write!(head, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n", body.len())
+            .ok()?;
         stream.write_all(head.as_bytes()).ok()?;
         stream.write_all(body.as_bytes()).ok()?;
     }
