@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::engine::http_source;
+use super::engine::page_limit::PageLimit;
 use super::engine::refusal::SharedPasswords;
 use super::language::compile::compile;
 use super::language::provider::{AuthScheme, Listing, Provider};
@@ -27,6 +28,8 @@ pub struct Catalogue {
     source_keys: Vec<&'static str>,
     /// The passwords of its sources.
     passwords: Arc<SharedPasswords>,
+    /// How many pages its sources map at the same time.
+    pages: Arc<PageLimit>,
 }
 
 struct Entry {
@@ -49,8 +52,12 @@ impl Catalogue {
         let native = native::all()
             .into_iter()
             .map(|(info, connect)| (info.name.clone(), Entry { info, kind: Kind::Native(connect), builtin: true }));
-        let mut catalogue =
-            Self { entries: native.collect(), source_keys: source_keys.to_vec(), passwords: Arc::default() };
+        let mut catalogue = Self {
+            entries: native.collect(),
+            source_keys: source_keys.to_vec(),
+            passwords: Arc::default(),
+            pages: Arc::default(),
+        };
         let mut errors = Diagnostics::default();
         for (file, content) in DEFINITIONS {
             errors.collect(catalogue.insert(&SourceText::new(*file, *content), true));
@@ -123,7 +130,7 @@ impl Catalogue {
     ) -> Result<Box<dyn Source>, Diagnostics> {
         match self.entry(provider.0).map(|entry| &entry.kind) {
             Some(Kind::Defined(definition)) => {
-                connect(Arc::clone(definition), spec, http, clock, Arc::clone(&self.passwords))
+                connect(Arc::clone(definition), spec, http, clock, Arc::clone(&self.passwords), Arc::clone(&self.pages))
             }
             Some(Kind::Native(connect)) => connect(spec),
             None => {
@@ -143,9 +150,10 @@ pub(super) fn connect(
     http: Options,
     clock: Clock,
     passwords: Arc<SharedPasswords>,
+    pages: Arc<PageLimit>,
 ) -> Result<Box<dyn Source>, Diagnostics> {
     let resolved = provider.resolve(&spec)?;
-    http_source::connect(provider, &resolved, spec.credentials, http, clock, passwords)
+    http_source::connect(provider, &resolved, spec.credentials, http, clock, passwords, pages)
         .map_err(|message| spec.text.error(spec.at, format!("source {}: {message}", spec.name)).into())
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use http::Method;
 use serde_json::json;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::Instant;
 use url::Url;
 
@@ -486,4 +487,27 @@ fn invalid_certificates_and_proxies_are_errors() {
         let error = Client::new(options, Arc::new(clock)).map(|_| ()).unwrap_err();
         assert!(error.contains(expected) && !error.contains("hunter2"), "{error}");
     }
+}
+
+#[tokio::test]
+async fn idle_connection_is_closed_within_ten_seconds() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
+    let server = async {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut read = [0; 4096];
+        assert!(stream.read(&mut read).await.unwrap() > 0, "a request");
+        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").await.unwrap();
+        let responded = Instant::now();
+        assert_eq!(stream.read(&mut read).await.unwrap(), 0, "closed");
+        responded.elapsed()
+    };
+    let client = client(options());
+    let request = async {
+        let response = client.send(&get(url), Instant::now() + Duration::from_secs(5)).await.unwrap();
+        assert_eq!((response.status, &*response.body), (200, &b"ok"[..]));
+    };
+    let (idle, ()) =
+        tokio::time::timeout(Duration::from_secs(30), async { tokio::join!(server, request) }).await.unwrap();
+    assert!((Duration::from_secs(4)..Duration::from_secs(12)).contains(&idle), "{idle:?}");
 }

@@ -343,8 +343,14 @@ async fn map_page(
     scope: &mut CachedScope,
 ) -> Result<(), Failure> {
     let now = context.response_time();
-    let variables =
-        context.tables.with_lookups(&context.session, &active.listing.maps, page.variables, &page.items).await;
+    let (mut variables, mut permit) = (page.variables, page.permit);
+    if context.tables.are_looked_up(&active.listing.maps) {
+        // A look-up reads pages too: one that waited for the permit of this page would wait for ever.
+        drop(permit);
+        let maps = &active.listing.maps;
+        variables = context.tables.with_lookups(&context.session, maps, variables, &page.items).await;
+        permit = context.session.account.pages.acquire().await;
+    }
     scope.malformed.extend(page.malformed);
     scope.rows.add(&page.rows);
     for (number, (position, row)) in page.items.into_iter().enumerate() {
@@ -365,6 +371,7 @@ async fn map_page(
             yield_now().await;
         }
     }
+    drop(permit);
     Ok(())
 }
 

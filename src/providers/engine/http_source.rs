@@ -15,6 +15,7 @@ use super::collect_listing::{ActiveListing, collect};
 use super::context::{CollectContext, StepCache};
 use super::lookup::{LookupCache, LookupTables};
 use super::own_credential;
+use super::page_limit::PageLimit;
 use super::refusal::{RefusedSecret, SharedPasswords};
 use super::scope_cache::ScopeCache;
 use super::session::{Account, Session, unusable_method};
@@ -54,6 +55,7 @@ pub(crate) fn connect(
     mut http: Options,
     clock: Clock,
     passwords: Arc<SharedPasswords>,
+    pages: Arc<PageLimit>,
 ) -> Result<Box<dyn Source>, String> {
     http.concurrency = provider.limits.concurrency.unwrap_or(http.concurrency).max(1);
     http.rate = provider.limits.rate.or(http.rate);
@@ -83,6 +85,7 @@ pub(crate) fn connect(
             login: tokio::sync::Mutex::default(),
             refused: RefusedSecret::default(),
             passwords,
+            pages,
             provider,
         },
     }))

@@ -111,6 +111,11 @@ impl<'e> LookupTables<'e> {
         Ok(value::object(entries))
     }
 
+    /// Whether any of these tables is filled by key.
+    pub(super) fn are_looked_up(&self, numbers: &[usize]) -> bool {
+        numbers.iter().any(|number| matches!(self.tables[*number].fill, LookupFill::PerKey { .. }))
+    }
+
     /// The variables of expressions on these rows: with the tables that are filled by key. `$maps` has the keys of these rows
     /// only, so that its size depends on the page, not on the table.
     pub(super) async fn with_lookups(

@@ -5,8 +5,8 @@
 //! 1. `build_request` fills a request's templates; `more_pages` finds signs of more
 //!    pages, and `next_page` derives the next page's request from a response.
 //! 2. `messages` names requests in errors and picks the provider's message out of a response.
-//! 3. `github_app` signs; `secrets` keeps secrets out of messages; `refusal` stops after a wrong password; `session` logs in and
-//!    sends.
+//! 3. `github_app` signs; `secrets` keeps secrets out of messages; `refusal` stops after a wrong password; `page_limit`
+//!    bounds the pages in memory; `session` logs in and sends.
 //! 4. `pages` reads one request to its last page, and yields rows.
 //! 5. `circuit_breaker`, `scope_cache` and `token` (a row becomes a token) stand alone.
 //! 6. `lookup` fills the look-up tables behind `$maps`.
@@ -25,6 +25,7 @@ mod messages;
 mod more_pages;
 mod next_page;
 mod own_credential;
+pub(super) mod page_limit;
 mod pages;
 pub(super) mod refusal;
 mod scope_cache;

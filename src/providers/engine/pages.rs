@@ -9,6 +9,7 @@ use url::Url;
 use super::build_request::{build_request, join_url};
 use super::messages::{describe, headers_object, not_json};
 use super::next_page::{NextPage, PageResponse, PageState, first_request, page_key};
+use super::page_limit::PagePermit;
 use super::session::Session;
 use crate::core::failure::{Failure, Reason};
 use crate::core::outcome::{MalformedRow, RowCounts};
@@ -40,6 +41,8 @@ pub(super) struct Page {
     /// Rows on which `take` failed.
     pub(super) malformed: Vec<MalformedRow>,
     pub(super) rows: RowCounts,
+    /// Dropped with the page, or before another request is waited for.
+    pub(super) permit: PagePermit,
 }
 
 /// The pages of one request, as a stream.
@@ -112,6 +115,7 @@ impl<'r> Pages<'r> {
         let pagination = self.request.next.as_ref();
         self.seen.visit(&page_key(&request, pagination)).map_err(described)?;
         let reply = self.session.send(&request).await?;
+        let permit = self.session.account.pages.acquire().await;
         // Beyond the last page some servers return an error, others the last page once more.
         if is_probe && matches!(reply.status, 400 | 404 | 416 | 422) {
             return Ok(None);
@@ -148,7 +152,7 @@ impl<'r> Pages<'r> {
         }
         let (items, malformed) = self.map_rows(rows, &variables).await;
         counts.taken = items.len() as u64;
-        Ok(Some(Page { body, variables, items, malformed, rows: counts }))
+        Ok(Some(Page { body, variables, items, malformed, rows: counts, permit }))
     }
 
     /// The length of a list in a response that means that there is nothing: a sign that `none` matches too much.

@@ -16,6 +16,7 @@ use tokio::time::Instant;
 use super::build_request::{build_request, fill_headers, join_url};
 use super::github_app;
 use super::messages::{describe, headers_object, provider_message};
+use super::page_limit::PageLimit;
 use super::refusal::{PasswordGate, RefusedSecret, SharedPassword, SharedPasswords, denied_reason, is_password};
 use super::secrets::Secrets;
 use crate::core::clock::Clock;
@@ -51,6 +52,7 @@ pub(super) struct Account {
     pub(super) refused: RefusedSecret,
     /// Those of all sources.
     pub(super) passwords: Arc<SharedPasswords>,
+    pub(super) pages: Arc<PageLimit>,
 }
 
 #[derive(Default)]

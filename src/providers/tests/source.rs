@@ -94,7 +94,7 @@ pub(super) fn connect(provider: &Arc<Provider>, scenario: &Scenario, origin: &st
         proxy: None,
     };
     let now = scenario.now;
-    catalogue::connect(provider.clone(), spec, options, Arc::new(move || now), Arc::default())
+    catalogue::connect(provider.clone(), spec, options, Arc::new(move || now), Arc::default(), Arc::default())
         .map_err(|errors| errors.to_string())
 }
 

@@ -18,6 +18,7 @@ use crate::core::outcome::Path;
 use crate::core::secret::{Credential, Credentials, Secret};
 use crate::core::time::parse_timestamp;
 use crate::core::token::Expiry;
+use crate::providers::engine::page_limit::PageLimit;
 use crate::providers::language::compile::compile;
 use crate::providers::{SourceSpec, catalogue};
 use crate::schema::diagnostic::SourceText;
@@ -104,7 +105,7 @@ impl Credentials for Changing {
 
 /// A source of this definition, to which it adds the keys that all have in common.
 fn source(definition: &str, origin: &str, credential: Changing) -> Box<dyn Source> {
-    source_with(definition, origin, credential, Arc::default())
+    source_with(definition, origin, credential, Arc::default(), Arc::default())
 }
 
 fn source_with(
@@ -112,6 +113,7 @@ fn source_with(
     origin: &str,
     credential: Changing,
     passwords: Arc<SharedPasswords>,
+    pages: Arc<PageLimit>,
 ) -> Box<dyn Source> {
     let head = "format: 1\nprovider: test\ntitle: Test\ndocs: https://example.com\nexpiry: a timestamp\n\
                 permission: everything\nsettings: {url: {type: url, help: where it is}}\n";
@@ -142,7 +144,7 @@ fn source_with(
         certificates: Arc::new(TlsMaterial::default()),
         proxy: None,
     };
-    catalogue::connect(Arc::new(provider), spec, options, Arc::new(noon), passwords)
+    catalogue::connect(Arc::new(provider), spec, options, Arc::new(noon), passwords, pages)
         .unwrap_or_else(|errors| panic!("{errors}"))
 }
 
@@ -385,7 +387,7 @@ async fn refusal_that_is_restored_stops_requests_until_the_secret_changes() {
 async fn refused_password_of_several_sources_is_sent_once() {
     let (origin, requests) = serve(|_| (401, r#"{"message": "no"}"#.into())).await;
     let passwords = Arc::<SharedPasswords>::default();
-    let with = |secret| source_with(PASSWORD, &origin, Changing::new(secret), Arc::clone(&passwords));
+    let with = |secret| source_with(PASSWORD, &origin, Changing::new(secret), Arc::clone(&passwords), Arc::default());
     let (first, second, other) = (with("old"), with("old"), with("another"));
     let outcomes = tokio::join!(collect(&*first, noon()), collect(&*second, noon()), collect(&*other, noon()));
     assert_eq!(requests.take().len(), 2, "one for each password");
@@ -483,6 +485,45 @@ listings:
     rows: .
     token: {id: .id, expires_at: .ends, name: '$maps.teams[.team]', owner: '$maps.users[.user]'}
 ";
+
+#[tokio::test]
+async fn look_up_does_not_wait_for_the_page_that_needs_it() {
+    let (origin, requests) = serve(|request| match request.split(' ').nth(1).unwrap() {
+        "/keys" => (200, r#"[{"id": 1, "user": "u", "team": "t"}]"#.into()),
+        "/users" => (200, r#"[{"id": "u", "name": "Ada"}]"#.into()),
+        _ => (200, r#"{"name": "Team"}"#.into()),
+    })
+    .await;
+    let pages = Arc::new(PageLimit::new(1));
+    let source = || source_with(MAPS, &origin, Changing::new("c"), Arc::default(), Arc::clone(&pages));
+    let (one, other) = (source(), source());
+    let both = async { tokio::join!(collect(&*one, noon()), collect(&*other, noon())) };
+    let (one, other) = tokio::time::timeout(Duration::from_secs(10), both).await.unwrap();
+    for outcome in [one, other] {
+        let token = &outcome.listings[0].scopes[0].tokens[0];
+        let owner = token.owner.as_ref().and_then(|owner| owner.name.as_deref());
+        assert_eq!((&*token.name, owner), ("Team", Some("Ada")));
+    }
+    assert_eq!(requests.take().len(), 6);
+}
+
+#[tokio::test]
+async fn page_waits_for_the_pages_of_other_sources() {
+    let (origin, requests) = serve(|_| (200, r#"[{"id": 1}]"#.into())).await;
+    let pages = Arc::new(PageLimit::new(1));
+    let listing = "auth: bearer
+listings:
+  - {name: key, kind: key, get: /keys, rows: ., token: {id: .id, expires_at: .ends}}
+";
+    let source = source_with(listing, &origin, Changing::new("c"), Arc::default(), Arc::clone(&pages));
+    let other_page = pages.acquire().await;
+    let mut collecting = std::pin::pin!(collect(&*source, noon()));
+    let waiting = tokio::time::timeout(Duration::from_millis(300), &mut collecting).await;
+    assert!(waiting.is_err(), "{waiting:?}");
+    assert_eq!(requests.take().len(), 1, "the provider has answered");
+    drop(other_page);
+    assert_eq!(ids(&collecting.await), ["1"]);
+}
 
 #[tokio::test]
 async fn failed_map_keeps_its_values_and_is_reported() {
