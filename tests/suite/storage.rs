@@ -203,6 +203,27 @@ async fn restarted_exporter_serves_all_tokens_while_the_provider_is_down() {
 }
 
 #[tokio::test]
+async fn collection_without_a_change_writes_only_the_state() {
+    let stub = StubProvider::start([("main", Org::with(200, Utc::now().timestamp()))]).await;
+    let (dir, storage) = directory();
+    let exporter = exporter(dir.path(), &format!("sources: [{}]\n", stub.source("main", "1s")), &[&storage]).await;
+    until_saved(&dir, 200).await;
+    let identity = |path: &Path| fs::metadata(path).map(|file| (file.ino(), file.modified().unwrap())).unwrap();
+    let tokens = identity(&file(&dir));
+    for collection in 1..=3 {
+        let state = identity(&state_file(&dir));
+        wait_for("a saved state", SOON, || async { (identity(&state_file(&dir)) != state).then_some(()) }).await;
+        assert_eq!(identity(&file(&dir)), tokens, "collection {collection}");
+    }
+    assert!(fs::metadata(state_file(&dir)).unwrap().len() < 1_500);
+    stub.org("main", |org| org.tokens.retain(|number, _| *number <= 100));
+    // The second time that a token is missing.
+    until_saved(&dir, 100).await;
+    assert_ne!(identity(&file(&dir)), tokens);
+    drop(exporter);
+}
+
+#[tokio::test]
 async fn exporter_listens_at_once_and_serves_no_page_before_it_is_restored() {
     let tokens = 20_000;
     let stub = StubProvider::start([("main", Org::with(tokens, Utc::now().timestamp()))]).await;
