@@ -429,6 +429,9 @@ fn only_changed_sources_are_rendered_again() {
     assert_eq!(renderings(), 1, "one source changed");
     assert!(contains("at 101"));
     assert_eq!(renderings(), 0);
+    collect(&mut inventory.write(), 42, 501, 101, sample_inventory::now());
+    inventory.write().record(&source_name(7), Outcome::default(), sample_inventory::now(), sample_inventory::now());
+    assert_eq!(renderings(), 0, "the same tokens once more");
     *clock.lock() += TimeDelta::days(70);
     assert_eq!(renderings(), 99, "the first tokens of all sources but one become due");
     assert!(contains("source=\"source 041\",provider=\"p\",band=\"warning\"} 13\n"));
