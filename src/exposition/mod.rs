@@ -88,7 +88,11 @@ pub fn render(inventory: &Inventory, exposure: impl Into<Exposure>, now: DateTim
     let exposure = exposure.into();
     let mut writer = Writer::new(Format::Text);
     for family in tokens::FAMILIES {
-        let views = inventory.tokens(now).filter(|view| exposure.selection.has_samples(family.family, view));
+        let has_samples = |view: &TokenView<'_>| {
+            let series = exposure.selection.tokens_of(view.source);
+            exposure.selection.has_samples(series, family.family, view)
+        };
+        let views = inventory.tokens(now).filter(has_samples);
         views.for_each(|view| (family.write)(&mut writer, &view, exposure.labels));
     }
     let status = |(name, source)| {

@@ -143,10 +143,11 @@ impl Group {
         let mut next_change: Option<DateTime<Utc>> = None;
         for name in names {
             let mut counts = TokenCounts::default();
+            let series = selection.tokens_of(&name);
             for view in inventory.source_tokens(&name, now) {
                 counts.add(&view);
                 for (writer, family) in writers.iter_mut().zip(&FAMILIES) {
-                    if selection.has_samples(family.family, &view) {
+                    if selection.has_samples(series, family.family, &view) {
                         (family.write)(writer, &view, *labels);
                     }
                 }

@@ -25,17 +25,17 @@ impl Selection {
         self.sources.get(source).copied().unwrap_or_default()
     }
 
-    /// Whether a token has samples in a family of single tokens.
+    /// Whether a token of a source with this setting has samples in a family of single tokens.
     ///
     /// Most findings are of tokens that are not due. If only those of due tokens were exposed, their number would be wrong, so
     /// there are none: `token_source_findings` counts them.
-    pub(super) fn has_samples(&self, family: &Family, view: &TokenView<'_>) -> bool {
-        self.exposes(family)
-            && match self.tokens_of(view.source) {
-                TokenSeries::All => true,
-                TokenSeries::Due => view.band.is_some() && family.name != token::FINDING.name,
-                TokenSeries::None => false,
-            }
+    pub(super) fn has_samples(&self, series: TokenSeries, family: &Family, view: &TokenView<'_>) -> bool {
+        let is_selected = match series {
+            TokenSeries::All => true,
+            TokenSeries::Due => view.band.is_some() && family.name != token::FINDING.name,
+            TokenSeries::None => false,
+        };
+        is_selected && self.exposes(family)
     }
 }
 
