@@ -325,7 +325,10 @@ async fn collect_scope(
             Err(failure) => return Err(ScopeFailure { failure, may_be_gone: pages.may_be_gone }),
         }
     }
-    scope.rows.unused_list = scope.rows.unused_list.max(pages.unused_list());
+    if let Some(unused) = pages.unused_list() {
+        let rows = Arc::make_mut(&mut scope.rows);
+        rows.unused_list = rows.unused_list.max(Some(unused));
+    }
     if let Some(recheck) = active.listing.recheck {
         active.cache.insert(path, &scope, context.now, recheck);
     }
@@ -352,9 +355,10 @@ async fn map_page(
         permit = context.session.account.pages.acquire().await;
     }
     scope.malformed.extend(page.malformed);
-    scope.rows.add(&page.rows);
+    let rows = Arc::make_mut(&mut scope.rows);
+    rows.add(&page.rows);
     for (number, (position, row)) in page.items.into_iter().enumerate() {
-        match token::parse(active.listing, &variables, &row, position, now, &mut scope.rows) {
+        match token::parse(active.listing, &variables, &row, position, now, rows) {
             Ok(ParsedToken { token, unread_fields }) => {
                 check_shown(context, &token, position)?;
                 let own = is_own_credential(context, active.listing, &variables, &row).then_some(token.expires);
