@@ -13,6 +13,7 @@ import pathlib
 import sys
 
 import yaml
+import manifests as kubernetes
 from jsonschema.validators import Draft202012Validator
 from kubernetes_validate import utils
 from referencing import Registry, Resource
@@ -20,21 +21,6 @@ from referencing import Registry, Resource
 VERSIONS = [f"1.{minor}" for minor in range(25, 36)]
 CRDS = pathlib.Path(__file__).parent.parent / "schemas/kubernetes"
 KUBERNETES = ("apps", "batch", "policy", "networking.k8s.io", "rbac.authorization.k8s.io")
-
-
-class Loader(yaml.CSafeLoader):
-    """YAML 1.1, as Kubernetes reads it; a duplicate key is an error, as with strict field validation."""
-
-    def construct_mapping(self, node, deep=False):
-        keys = [key.value for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
-        duplicates = {key for key in keys if keys.count(key) > 1}
-        if duplicates:
-            raise yaml.constructor.ConstructorError(None, None, f"duplicate key {sorted(duplicates)}", node.start_mark)
-        return super().construct_mapping(node, deep)
-
-
-# An enumeration of prometheus-operator has a bare `=`: https://github.com/yaml/pyyaml/issues/89
-yaml.CSafeLoader.add_constructor("tag:yaml.org,2002:value", lambda loader, node: node.value)
 
 
 def to_json(value):
@@ -99,7 +85,7 @@ def main(manifests, *more_crds):
     crds, seen, errors, unknown, count = crd_validators([CRDS, *more_crds]), {}, [], set(), 0
     for path in sorted(pathlib.Path(manifests).glob("*.yaml")):
         try:
-            documents = [to_json(each) for each in yaml.load_all(path.read_text(), Loader) if each]
+            documents = [to_json(each) for each in kubernetes.read(path.read_text())]
         except (yaml.YAMLError, TypeError) as error:
             errors.append(f"{path.stem}: {error}")
             continue

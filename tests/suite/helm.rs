@@ -1,5 +1,6 @@
 //! The Helm chart: rendered manifests are valid, secure and contain the tested files; invalid values are rejected with a remedy.
 
+mod cases;
 mod generated;
 mod program;
 mod rejected;

@@ -10,10 +10,32 @@
 {{- $errors = append $errors "config and existingConfigMap: both set, but only one can be mounted; remove one" -}}
 {{- end -}}
 
+{{- if hasKey .Values "enabled" -}}
+{{- if not .Values.enabled -}}
+{{- $errors = append $errors "enabled: false without effect; it is for a parent chart, with `condition: token-expiry-exporter.enabled` in its dependencies" -}}
+{{- end -}}
+{{- end -}}
 {{- range $source := .Values.config.sources -}}
+{{- $name := toString $source.name -}}
+{{- if $.Values.configText -}}
+{{- range $key := keys $source | sortAlpha -}}
+{{- $value := get $source $key -}}
+{{- if or (has $key (list "api_key" "client_secret" "password" "private_key" "secret" "token")) (and (kindIs "string" $value) (regexMatch "^[A-Za-z0-9+]+://[^/@]*:[^/@]*@" (toString $value))) -}}
+{{- $errors = append $errors (printf "config.sources: %s contains a password in %s; secrets are not allowed in the values; use a credential, or HTTPS_PROXY in env" $name $key) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
 {{- $credential := $source.credential | default dict -}}
+{{- if not (kindIs "map" $credential) -}}
+{{- $errors = append $errors (printf "config.sources: the credential of %s must be {file: PATH} or {env: NAME}; secrets are not allowed in the values" $name) -}}
+{{- $credential = dict -}}
+{{- end -}}
 {{- $parts := ternary (list $credential) (values $credential) (or (kindIs "string" $credential.file) (kindIs "string" $credential.env)) -}}
 {{- range $part := $parts -}}
+{{- if not (kindIs "map" $part) -}}
+{{- $errors = append $errors (printf "config.sources: the credential of %s must be {file: PATH} or {env: NAME}; secrets are not allowed in the values" $name) -}}
+{{- $part = dict -}}
+{{- end -}}
 {{- $file := toString ($part.file | default "") -}}
 {{- if hasPrefix $directory $file -}}
 {{- $name := trimPrefix $directory $file -}}
@@ -74,6 +96,35 @@
 {{- $errors = append $errors (printf "%s: all enabled; several scrape jobs would duplicate every alert; enable only one" (join " and " $monitors)) -}}
 {{- end -}}
 
+{{- range $name := list "serviceMonitor" "podMonitor" "vmServiceScrape" "scrapeConfig" -}}
+{{- $monitor := get $.Values $name -}}
+{{- $interval := include "tee.seconds" $monitor.interval | float64 -}}
+{{- $timeout := include "tee.seconds" $monitor.scrapeTimeout | float64 -}}
+{{- if and $monitor.enabled $monitor.interval (not $interval) -}}
+{{- $errors = append $errors (printf "%s.interval: %s is not a duration above 0" $name $monitor.interval) -}}
+{{- end -}}
+{{- if and $monitor.enabled $.Values.prometheusRule.enabled (gt $interval 240.0) -}}
+{{- $errors = append $errors (printf "%s.interval: %s is longer than 4m; Prometheus forgets a sample after 5m, and the alerts would begin and end between scrapes" $name $monitor.interval) -}}
+{{- end -}}
+{{- if and $monitor.enabled $interval (gt $timeout $interval) -}}
+{{- $errors = append $errors (printf "%s.scrapeTimeout: %s is longer than the interval %s; Prometheus rejects that" $name $monitor.scrapeTimeout $monitor.interval) -}}
+{{- end -}}
+{{- $fields := ternary (list "minVersion" "maxVersion") (ternary (list) (list "caFile" "certFile" "keyFile") (eq $name "serviceMonitor")) (eq $name "vmServiceScrape") -}}
+{{- range $field := $fields -}}
+{{- if and $monitor.enabled (hasKey $monitor.tlsConfig $field) -}}
+{{- $errors = append $errors (printf "%s.tlsConfig.%s: not a field of that kind of monitor" $name $field) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- $groups := list -}}
+{{- range (include "tee.rules" . | fromYaml).groups -}}
+{{- if has .name $groups -}}
+{{- $errors = append $errors (printf "prometheusRule.extraGroups: two groups with the name %s" .name) -}}
+{{- end -}}
+{{- $groups = append $groups .name -}}
+{{- end -}}
+
 {{- $alerts := include "tee.alertNames" . | fromJsonArray -}}
 {{- range $name := keys .Values.prometheusRule.alerts | sortAlpha -}}
 {{- if not (has $name $alerts) -}}
@@ -86,6 +137,9 @@
 {{- if and $lead $configured (ne $lead $configured) -}}
 {{- $errors = append $errors (printf "prometheusRule.alerts.%s.lead is %s, but config.alert_lead.%s is %s; both set the same lead; remove one" $alert $lead $band $configured) -}}
 {{- end -}}
+{{- if and $lead $.Values.configText -}}
+{{- $errors = append $errors (printf "prometheusRule.alerts.%s.lead: cannot be written to a configuration given as text; set alert_lead.%s there" $alert $band) -}}
+{{- end -}}
 {{- if and $lead $.Values.existingConfigMap -}}
 {{- $errors = append $errors (printf "prometheusRule.alerts.%s.lead: cannot be written to existingConfigMap; set alert_lead.%s there" $alert $band) -}}
 {{- end -}}
@@ -97,12 +151,26 @@
 {{- $errors = append $errors "alertmanagerConfig.receivers: fallback is missing; it receives alerts that match no other route, such as {slackConfigs: [{apiURL: {name: slack, key: url}, channel: \"#tokens\"}]}" -}}
 {{- end -}}
 {{- $known := list -}}
-{{- range ($.Files.Get "files/alertmanager.yaml" | fromYaml).receivers }}{{ $known = append $known .name }}{{ end -}}
+{{- range (include "tee.file" (dict "root" $ "path" "files/alertmanager.yaml") | fromYaml).receivers }}{{ $known = append $known .name }}{{ end -}}
 {{- range $name := keys .receivers | sortAlpha -}}
 {{- if not (or (has $name $known) (hasPrefix "team-" $name)) -}}
 {{- $errors = append $errors (printf "alertmanagerConfig.receivers: no route for %s; available: %s, and team-NAME for each team" $name (without $known "team-platform" | join ", ")) -}}
 {{- end -}}
 {{- end -}}
+{{- end -}}
+{{- end -}}
+{{- with .Values.alertmanagerConfig.workingHours -}}
+{{- if and $.Values.alertmanagerConfig.enabled (not (lt .start .end)) -}}
+{{- $errors = append $errors (printf "alertmanagerConfig.workingHours: %s to %s; the end must be after the start" .start .end) -}}
+{{- end -}}
+{{- end -}}
+{{- with .Values.web.tls.certManager -}}
+{{- if .enabled -}}
+{{- $duration := include "tee.seconds" .duration | float64 -}}
+{{- $before := include "tee.seconds" .renewBefore | float64 -}}
+{{- if lt $duration 3600.0 }}{{ $errors = append $errors (printf "web.tls.certManager.duration: %s is shorter than 1h, which cert-manager requires" .duration) }}{{ end -}}
+{{- if lt $before 300.0 }}{{ $errors = append $errors (printf "web.tls.certManager.renewBefore: %s is shorter than 5m, which cert-manager requires" .renewBefore) }}{{ end -}}
+{{- if not (lt $before $duration) }}{{ $errors = append $errors (printf "web.tls.certManager.renewBefore: %s is not shorter than the duration %s" .renewBefore .duration) }}{{ end -}}
 {{- end -}}
 {{- end -}}
 {{- if and .Values.dashboards.grafanaOperator.enabled (not .Values.dashboards.enabled) -}}
@@ -119,7 +187,74 @@
 {{- $errors = append $errors "networkPolicy.ingress.from: not used by a CiliumNetworkPolicy; set networkPolicy.cilium.fromEndpoints (endpoint selectors)" -}}
 {{- end -}}
 
+{{- if and .Values.networkPolicy.enabled (not (or .Values.networkPolicy.egress.extra .Values.networkPolicy.cilium.hosts .Values.networkPolicy.cilium.extraEgress)) -}}
+{{- range .Values.env -}}
+{{- if and (has (upper .name) (list "HTTP_PROXY" "HTTPS_PROXY" "ALL_PROXY")) .valueFrom -}}
+{{- $errors = append $errors (printf "networkPolicy: the address of %s is unknown; allow it in networkPolicy.egress.extra, or networkPolicy.cilium.hosts" .name) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- $stateful := and (not .Values.storage.url) (or .Values.persistence.enabled (gt (int .Values.shards) 1)) -}}
+{{- with .Values.updateStrategy -}}
+{{- $kind := ternary "StatefulSet" "Deployment" $stateful -}}
+{{- if eq (toString .type) (ternary "Recreate" "OnDelete" $stateful) -}}
+{{- $errors = append $errors (printf "updateStrategy: %s is not for a %s" .type $kind) -}}
+{{- end -}}
+{{- range $field := keys (.rollingUpdate | default dict) | sortAlpha -}}
+{{- if eq $field (ternary "maxSurge" "partition" $stateful) -}}
+{{- $errors = append $errors (printf "updateStrategy.rollingUpdate: %s is not for a %s" $field $kind) -}}
+{{- end -}}
+{{- end -}}
+{{- with .rollingUpdate -}}
+{{- $none := list "0" "0%" -}}
+{{- if and (has (toString .maxUnavailable) $none) (or $stateful (has (toString .maxSurge) $none)) -}}
+{{- $errors = append $errors "updateStrategy.rollingUpdate: no pod may be unavailable or added, so that no update would end" -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- if not $errors }}{{ $errors = include "tee.podErrors" . | fromJsonArray }}{{ end -}}
 {{- if $errors -}}
 {{- fail (printf "\n\n- %s\n" (join "\n- " $errors)) -}}
 {{- end -}}
+{{- end -}}
+
+{{/* What is set twice in the pod, by the chart and by the values, as a JSON list of errors. Kubernetes rejects such a pod, or uses the last. */}}
+{{- define "tee.podErrors" -}}
+{{- $errors := list -}}
+{{- if gt (int .Values.shards) 1 -}}
+{{- range .Values.env -}}
+{{- if eq .name "POD_NAME" }}{{ $errors = append $errors "env: POD_NAME is set by the chart for shards; remove it" }}{{ end -}}
+{{- end -}}
+{{- end -}}
+{{- $pod := (include "tee.pod" . | fromYaml).spec -}}
+{{- $volumes := list -}}
+{{- range $pod.volumes }}{{ $volumes = append $volumes .name }}{{ end -}}
+{{- if and .Values.persistence.enabled (not .Values.storage.url) (not .Values.persistence.existingClaim) }}{{ $volumes = append $volumes "storage" }}{{ end -}}
+{{- $containers := concat $pod.containers ($pod.initContainers | default list) -}}
+{{- $lists := list (list "volumes" $volumes) -}}
+{{- $containerNames := list -}}
+{{- range $containers -}}
+{{- $containerNames = append $containerNames .name -}}
+{{- $variables := list -}}
+{{- range .env }}{{ $variables = append $variables .name }}{{ end -}}
+{{- $paths := list -}}
+{{- range .volumeMounts -}}
+{{- $paths = append $paths (trimSuffix "/" .mountPath) -}}
+{{- if not (has .name $volumes) }}{{ $errors = append $errors (printf "volumeMounts: no volume %s for %s" .name .mountPath) }}{{ end -}}
+{{- end -}}
+{{- $lists = append $lists (list (printf "containers.%s.env" .name) $variables) -}}
+{{- $lists = append $lists (list (printf "containers.%s.volumeMounts" .name) $paths) -}}
+{{- end -}}
+{{- $lists = append $lists (list "containers" $containerNames) -}}
+{{- range $lists -}}
+{{- $where := first . -}}
+{{- $seen := list -}}
+{{- range last . -}}
+{{- if has . $seen }}{{ $errors = append $errors (printf "%s: %s is set twice, by the chart or the values; remove one" $where .) }}{{ end -}}
+{{- $seen = append $seen . -}}
+{{- end -}}
+{{- end -}}
+{{- toJson (uniq $errors) -}}
 {{- end -}}

@@ -3,21 +3,21 @@
 {{- if .monitor.tlsConfig -}}
 {{- toYaml .monitor.tlsConfig -}}
 {{- else if .root.Values.web.tls.certManager.enabled -}}
-ca: {secret: {name: {{ include "tee.tlsSecret" .root }}, key: ca.crt}}
-serverName: {{ include "tee.fullname" .root }}.{{ .root.Release.Namespace }}.svc
+ca: {secret: {name: {{ include "tee.tlsSecret" .root | quote }}, key: ca.crt}}
+serverName: {{ printf "%s.%s.svc" (include "tee.fullname" .root) (include "tee.namespace" .root) | quote }}
 {{- end -}}
 {{- end -}}
 
 {{/* The fields of an endpoint that all kinds of monitors share: (dict "root" $ "monitor" VALUES). */}}
 {{- define "tee.endpoint" -}}
 port: http-metrics
-path: {{ .root.Values.web.telemetryPath }}
+path: {{ .root.Values.web.telemetryPath | quote }}
 scheme: {{ include "tee.scheme" .root }}
 {{- with .monitor.interval }}
-interval: {{ . }}
+interval: {{ . | quote }}
 {{- end }}
 {{- with .monitor.scrapeTimeout }}
-scrapeTimeout: {{ . }}
+scrapeTimeout: {{ . | quote }}
 {{- end }}
 honorLabels: {{ .monitor.honorLabels }}
 {{- with include "tee.tlsConfig" . }}
@@ -36,7 +36,7 @@ basicAuth:
 
 {{/* (dict "root" $ "labels" LABELS) */}}
 {{- define "tee.monitorSelector" -}}
-namespaceSelector: {matchNames: [{{ .root.Release.Namespace }}]}
+namespaceSelector: {matchNames: [{{ include "tee.namespace" .root | quote }}]}
 selector:
   matchLabels:
     {{- .labels | nindent 4 }}

@@ -1,6 +1,6 @@
 {{/* Container fields shared by the exporter and `helm test`: image, environment, resources. */}}
 {{- define "tee.container" -}}
-image: {{ include "tee.image" . }}
+image: {{ include "tee.image" . | quote }}
 imagePullPolicy: {{ .Values.image.pullPolicy }}
 securityContext:
   {{- toYaml .Values.securityContext | nindent 2 }}
@@ -22,7 +22,7 @@ env:
 {{- if or .Values.envFrom $secret }}
 envFrom:
   {{- with $secret }}
-  - secretRef: {name: {{ . }}}
+  - secretRef: {name: {{ . | quote }}}
   {{- end }}
   {{- with .Values.envFrom }}
   {{- toYaml . | nindent 2 }}
@@ -52,7 +52,7 @@ resources:
 {{- end }}
 {{- range $name, $credential := .Values.credentials }}
 {{- if $credential.csi }}
-- {name: csi-{{ $name }}, mountPath: /run/secrets/csi/{{ $name }}, readOnly: true}
+- {name: {{ printf "csi-%s" $name }}, mountPath: /run/secrets/csi/{{ $name }}, readOnly: true}
 {{- end }}
 {{- end }}
 {{- with .Values.extraVolumeMounts }}
@@ -62,10 +62,10 @@ resources:
 
 {{- define "tee.volumes" -}}
 - name: config
-  configMap: {name: {{ include "tee.configMap" . }}}
+  configMap: {name: {{ include "tee.configMap" . | quote }}}
 {{- if .Values.definitions }}
 - name: providers
-  configMap: {name: {{ include "tee.fullname" . }}-providers}
+  configMap: {name: {{ printf "%s-providers" (include "tee.fullname" .) | quote }}}
 {{- end }}
 {{- with include "tee.projected" . }}
 - name: credentials
@@ -78,10 +78,10 @@ resources:
 {{- with $credential.csi }}
 - name: csi-{{ $name }}
   csi:
-    driver: {{ .driver | default "secrets-store.csi.k8s.io" }}
+    driver: {{ .driver | default "secrets-store.csi.k8s.io" | quote }}
     readOnly: true
     volumeAttributes:
-      secretProviderClass: {{ .secretProviderClass }}
+      secretProviderClass: {{ .secretProviderClass | quote }}
 {{- end }}
 {{- end }}
 {{- with .Values.extraVolumes }}
@@ -94,17 +94,17 @@ resources:
 {{- range $name, $credential := .Values.credentials -}}
 {{- with $credential.secret }}
 - secret:
-    name: {{ .name }}
-    items: [{key: {{ .key | quote }}, path: {{ $name }}}]
+    name: {{ .name | quote }}
+    items: [{key: {{ .key | quote }}, path: {{ $name | quote }}}]
 {{- end }}
 {{- with $credential.externalSecret }}
 - secret:
-    name: {{ include "tee.fullname" $ }}-{{ $name }}
-    items: [{key: value, path: {{ $name }}}]
+    name: {{ printf "%s-%s" (include "tee.fullname" $) $name | quote }}
+    items: [{key: value, path: {{ $name | quote }}}]
 {{- end }}
 {{- with $credential.serviceAccountToken }}
 - serviceAccountToken:
-    path: {{ $name }}
+    path: {{ $name | quote }}
     {{- with .audience }}
     audience: {{ . | quote }}
     {{- end }}
@@ -117,25 +117,25 @@ resources:
 - serve
 {{ include "tee.fileArguments" . }}
 {{- if .Values.storage.url }}
-- --storage.url={{ .Values.storage.url }}
+- {{ printf "--storage.url=%s" .Values.storage.url | quote }}
 {{- if ne .Values.storage.whenLost "collect" }}
 - --storage.when-lost={{ .Values.storage.whenLost }}
 {{- end }}
 {{- else }}
 - --storage.path=/var/lib/token-expiry-exporter
 {{- end }}
-- --web.listen-address=:{{ .Values.web.port }}
-- --web.probe-listen-address=:{{ .Values.probes.port }}
-- --web.telemetry-path={{ .Values.web.telemetryPath }}
+- --web.listen-address=:{{ int .Values.web.port }}
+- --web.probe-listen-address=:{{ int .Values.probes.port }}
+- {{ printf "--web.telemetry-path=%s" .Values.web.telemetryPath | quote }}
 {{- with .Values.ingress }}
 {{- /* Skips the path of a single page, which is not a prefix, and patterns, which a controller rewrites. */}}
 {{- $pages := list "" "/api/v1/tokens" "/calendar.ics" "/-/healthy" "/-/ready" "/-/reload" $.Values.web.telemetryPath }}
 {{- if and .enabled (not (has (trimSuffix "/" .path) $pages)) (regexMatch "^/[A-Za-z0-9/_.~-]*$" .path) }}
-- --web.route-prefix={{ .path }}
+- {{ printf "--web.route-prefix=%s" .path | quote }}
 {{- end }}
 {{- end }}
 {{- if or (include "tee.web" .) .Values.web.existingSecret.name }}
-- --web.config.file=/etc/token-expiry-exporter/web/{{ ternary .Values.web.existingSecret.key "web.yaml" (ne .Values.web.existingSecret.name "") }}
+- {{ printf "--web.config.file=/etc/token-expiry-exporter/web/%s" (ternary .Values.web.existingSecret.key "web.yaml" (ne .Values.web.existingSecret.name "")) | quote }}
 {{- end }}
 {{- if .Values.web.enableLifecycle }}
 - --web.enable-lifecycle
@@ -143,7 +143,7 @@ resources:
 - --log.level={{ .Values.log.level }}
 - --log.format={{ .Values.log.format }}
 {{- if gt (int .Values.shards) 1 }}
-- --shard=$(POD_NAME)/{{ .Values.shards }}
+- --shard=$(POD_NAME)/{{ int .Values.shards }}
 {{- end }}
 {{- with .Values.extraArgs }}
 {{ toYaml . }}
@@ -159,11 +159,11 @@ checksum/definitions: {{ include "tee.definitions" . | sha256sum }}
 
 {{/* Pod fields shared by the workload and `helm test`. */}}
 {{- define "tee.podSettings" -}}
-serviceAccountName: {{ include "tee.serviceAccount" . }}
+serviceAccountName: {{ include "tee.serviceAccount" . | quote }}
 automountServiceAccountToken: {{ .Values.serviceAccount.automountToken }}
-{{- with .Values.image.pullSecrets }}
+{{- with include "tee.pullSecrets" . }}
 imagePullSecrets:
-  {{- toYaml . | nindent 2 }}
+  {{- . | nindent 2 }}
 {{- end }}
 securityContext:
   {{- toYaml .Values.podSecurityContext | nindent 2 }}
@@ -185,7 +185,7 @@ metadata:
     {{- toYaml (merge $own (include "tee.restart" . | fromYaml) .Values.podAnnotations .Values.commonAnnotations) | nindent 4 }}
 spec:
   {{- include "tee.podSettings" . | nindent 2 }}
-  terminationGracePeriodSeconds: {{ .Values.terminationGracePeriodSeconds }}
+  terminationGracePeriodSeconds: {{ int .Values.terminationGracePeriodSeconds }}
   {{- with .Values.topologySpreadConstraints }}
   topologySpreadConstraints:
     {{- range . }}
@@ -203,8 +203,8 @@ spec:
       args:
         {{- include "tee.serveArguments" . | nindent 8 }}
       ports:
-        - {name: http-metrics, containerPort: {{ .Values.web.port }}}
-        - {name: probes, containerPort: {{ .Values.probes.port }}}
+        - {name: http-metrics, containerPort: {{ int .Values.web.port }}}
+        - {name: probes, containerPort: {{ int .Values.probes.port }}}
       {{- range $probe, $path := dict "livenessProbe" "/-/healthy" "readinessProbe" "/-/ready" "startupProbe" "/-/healthy" }}
       {{ $probe }}:
         httpGet: {path: {{ $path }}, port: probes}
@@ -228,22 +228,22 @@ spec:
     {{- include "tee.volumes" . | nindent 4 }}
     {{- if .Values.web.existingSecret.name }}
     - name: web
-      secret: {secretName: {{ .Values.web.existingSecret.name }}, defaultMode: 0440}
+      secret: {secretName: {{ .Values.web.existingSecret.name | quote }}, defaultMode: 0440}
     {{- else if include "tee.web" . }}
     - name: web
-      configMap: {name: {{ include "tee.fullname" . }}-web}
+      configMap: {name: {{ printf "%s-web" (include "tee.fullname" .) | quote }}}
     {{- end }}
     {{- with include "tee.tlsSecret" . }}
     - name: tls
-      secret: {secretName: {{ . }}, defaultMode: 0440}
+      secret: {secretName: {{ . | quote }}, defaultMode: 0440}
     {{- end }}
     {{- if .Values.storage.url }}
     {{- /* No volume: the inventory is in the shared store. */}}
     {{- else if not .Values.persistence.enabled }}
     - name: storage
-      emptyDir: {sizeLimit: {{ .Values.persistence.size }}}
+      emptyDir: {sizeLimit: {{ .Values.persistence.size | quote }}}
     {{- else if .Values.persistence.existingClaim }}
     - name: storage
-      persistentVolumeClaim: {claimName: {{ .Values.persistence.existingClaim }}}
+      persistentVolumeClaim: {claimName: {{ .Values.persistence.existingClaim | quote }}}
     {{- end }}
 {{- end -}}

@@ -11,7 +11,7 @@
 
 {{/* One route: (dict "route" ROUTE "receiver" NAME "team" NAME). */}}
 {{- define "tee.route" -}}
-receiver: {{ .receiver }}
+receiver: {{ .receiver | quote }}
 {{- range $theirs, $ours := dict "group_by" "groupBy" "group_wait" "groupWait" "group_interval" "groupInterval" "repeat_interval" "repeatInterval" "active_time_intervals" "activeTimeIntervals" "continue" "continue" }}
 {{- if hasKey $.route $theirs }}
 {{ $ours }}: {{ get $.route $theirs | toJson }}
@@ -29,15 +29,16 @@ matchers:
 (dict "root" $ "text" TEXT "short" BOOL). Text between definitions is removed, since a subject must be one line; for a short
 text, definitions of several lines are removed too. */}}
 {{- define "tee.inlineTemplates" -}}
-{{- $name := regexFind "template \"[^\"]+\"" .text | replace "template " "define " -}}
+{{- $text := replace "\r" "" .text -}}
+{{- $name := regexFind "template \"[^\"]+\"" $text | replace "template " "define " -}}
 {{- range $path, $_ := .root.Files.Glob "files/templates/*.tmpl" -}}
-{{- $definitions := regexReplaceAll "\\{\\{/\\*[^*]*\\*/\\}\\}" ($.root.Files.Get $path) "" -}}
+{{- $definitions := regexReplaceAll "\\{\\{/\\*[^*]*\\*/\\}\\}" (include "tee.file" (dict "root" $.root "path" $path)) "" -}}
 {{- if and $name (contains $name $definitions) -}}
 {{- if $.short }}{{ $definitions = regexFindAll "(?m)^\\{\\{ define .*\\{\\{ end \\}\\}$" $definitions -1 | join "" }}{{ end -}}
 {{- regexReplaceAll "\\}\\}\\s*\\n\\s*\\{\\{(-?) define" $definitions "}}{{${1} define" | trim -}}
 {{- end -}}
 {{- end -}}
-{{- .text -}}
+{{- $text -}}
 {{- end -}}
 
 {{/* A receiver; missing subjects and texts come from alerts/alertmanager.yaml:

@@ -1,7 +1,7 @@
 {{/* The rules of files/token-expiry.rules.yaml, a copy of alerts/token-expiry.rules.yaml, with the overrides of the values. */}}
 {{- define "tee.rules" -}}
 {{- $values := .Values.prometheusRule -}}
-{{- $text := .Files.Get "files/token-expiry.rules.yaml" -}}
+{{- $text := include "tee.file" (dict "root" . "path" "files/token-expiry.rules.yaml") -}}
 {{- with $values.runbookUrl }}{{ $text = replace "https://runbooks.example.com/" (printf "%s/" (trimSuffix "/" .)) $text }}{{ end -}}
 {{- with $values.grafanaUrl }}{{ $text = replace "https://grafana.example.com/" (printf "%s/" (trimSuffix "/" .)) $text }}{{ end -}}
 {{- $groups := list -}}
@@ -15,6 +15,11 @@
 {{- with $change.severity }}{{ $_ := set $rule.labels "severity" . }}{{ end -}}
 {{- with $change.for }}{{ $_ := set $rule "for" . }}{{ end -}}
 {{- with $change.keepFiringFor }}{{ $_ := set $rule "keep_firing_for" . }}{{ end -}}
+{{- if and $.Values.alertmanagerConfig.enabled (contains "absent(" $rule.expr) -}}
+{{/* The result of absent() has no label, and the operator routes only alerts with the namespace of the AlertmanagerConfig. */}}
+{{- $namespace := $.Values.alertmanagerConfig.namespace | default (include "tee.namespace" $) -}}
+{{- $_ := set $rule.labels "namespace" (printf "{{ or $labels.namespace %q }}" $namespace) -}}
+{{- end -}}
 {{- $_ := set $rule "labels" (merge (dict) ($change.labels | default dict) $values.additionalLabels $rule.labels) -}}
 {{- $_ := set $rule "annotations" (merge (dict) ($change.annotations | default dict) $rule.annotations) -}}
 {{- $rules = append $rules $rule -}}
@@ -28,7 +33,7 @@
 {{/* All alert names, in order. */}}
 {{- define "tee.alertNames" -}}
 {{- $names := list -}}
-{{- range (.Files.Get "files/token-expiry.rules.yaml" | fromYaml).groups -}}
+{{- range (include "tee.file" (dict "root" . "path" "files/token-expiry.rules.yaml") | fromYaml).groups -}}
 {{- range .rules }}{{ $names = append $names .alert }}{{ end -}}
 {{- end -}}
 {{- toJson $names -}}

@@ -1,0 +1,42 @@
+{{/* Sets the default of every key that is missing or null, and reads a configuration that is given as text. Every template begins with
+it: helm removes a key that is set to null, also if it has a default. */}}
+{{- define "tee.defaults" -}}
+{{- if not (hasKey .Values "configText") -}}
+{{- range $path, $default := include "tee.file" (dict "root" . "path" "files/defaults.yaml") | fromYaml -}}
+{{- $keys := splitList "." $path -}}
+{{- $map := $.Values -}}
+{{- range initial $keys -}}
+{{- if not (kindIs "map" (get $map .)) }}{{ $_ := set $map . dict }}{{ end -}}
+{{- $map = get $map . -}}
+{{- end -}}
+{{- $value := get $map (last $keys) -}}
+{{- if or (not (hasKey $map (last $keys))) (kindIs "invalid" $value) }}{{ $_ := set $map (last $keys) $default }}{{ end -}}
+{{- end -}}
+{{- $_ := set .Values "configText" "" -}}
+{{- if kindIs "string" .Values.config -}}
+{{- $_ := set .Values "configText" .Values.config -}}
+{{- $_ := set .Values "config" (fromYaml .Values.configText) -}}
+{{- if hasKey .Values.config "Error" }}{{ fail (printf "\n\n- config: not a map in YAML: %s" .Values.config.Error) }}{{ end -}}
+{{- $sources := .Values.config.sources | default list -}}
+{{- if not (kindIs "slice" $sources) }}{{ fail "\n\n- config.sources: not a list" }}{{ end -}}
+{{- range $sources -}}
+{{- if not (kindIs "map" .) }}{{ fail "\n\n- config.sources: not a list of maps" }}{{ end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* A file of the chart: (dict "root" $ "path" PATH). Without the carriage returns of a checkout on Windows. */}}
+{{- define "tee.file" -}}
+{{- .root.Files.Get .path | replace "\r" "" -}}
+{{- end -}}
+
+{{/* A duration of Prometheus or Go in seconds. */}}
+{{- define "tee.seconds" -}}
+{{- $units := dict "ms" 0.001 "s" 1 "m" 60 "h" 3600 "d" 86400 "w" 604800 "y" 31536000 -}}
+{{- $seconds := 0.0 -}}
+{{- range regexFindAll "[0-9]+[a-z]+" . -1 -}}
+{{- $seconds = addf $seconds (mulf (regexFind "[0-9]+" . | float64) (get $units (regexFind "[a-z]+" .))) -}}
+{{- end -}}
+{{- $seconds -}}
+{{- end -}}

@@ -1,0 +1,150 @@
+#!/usr/bin/env python3
+"""Renders every case of tests/helm/cases/*.yaml and compares the result.
+
+    tests/helm/cases.py [TEXT-IN-NAME]
+
+A case has `values` (text, because Helm must read what a person writes), and optionally `release`, `namespace`, `chart` (`directory`,
+`crlf`: a checkout with CRLF line endings, `parent`: a dependency of another chart) and `arguments`. Its result is `error`, texts of
+the message, or `expect`, a list of {kind, name, at, is | contains | lacks | absent}. Prints one line per failure, and a summary.
+"""
+
+import concurrent.futures
+import functools
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+
+import manifests
+import yaml
+
+HERE = pathlib.Path(__file__).parent
+ROOT = HERE.parent.parent
+CHART = ROOT / "helm/token-expiry-exporter"
+HELM = os.environ.get("HELM", str(ROOT / ".tools/bin/helm"))
+BASE = 'config: {sources: [{name: by-hand, provider: manual, tokens: [{name: a, expires: "2030-03-01"}]}]}\n'
+PARENT = """apiVersion: v2
+name: parent
+version: 1.0.0
+dependencies:
+  - {name: token-expiry-exporter, version: "*", condition: token-expiry-exporter.enabled}
+  - {name: token-expiry-exporter, version: "*", alias: tokenExporter, condition: tokenExporter.enabled}
+"""
+
+
+def environment(home):
+    kept = {key: value for key, value in os.environ.items() if key != "KUBECONFIG"}
+    return kept | {f"HELM_{kind}_HOME": f"{home}/{kind.lower()}" for kind in ("CACHE", "CONFIG", "DATA")}
+
+
+@functools.cache
+def chart(kind, home):
+    if kind == "directory":
+        return CHART
+    if kind == "crlf":
+        copy = pathlib.Path(home) / "crlf"
+        shutil.copytree(CHART, copy)
+        for path in (path for path in copy.rglob("*") if path.is_file()):
+            path.write_bytes(path.read_bytes().replace(b"\r\n", b"\n").replace(b"\n", b"\r\n"))
+        return copy
+    parent = pathlib.Path(home) / "parent"
+    shutil.copytree(CHART, parent / "charts/token-expiry-exporter")
+    (parent / "Chart.yaml").write_text(PARENT)
+    return parent
+
+
+@functools.cache
+def base_values(home):
+    path = pathlib.Path(home) / "base.yaml"
+    path.write_text(BASE)
+    return path
+
+
+def template(case, home, number):
+    """Returns standard output, or None and the message."""
+    values = pathlib.Path(home) / f"{number}.yaml"
+    kind, text = case.get("chart", "directory"), case.get("values", "")
+    values.write_text(text)
+    own_config = any(f"\n{key}:" in "\n" + text for key in ("config", "existingConfigMap", "existingConfigSecret"))
+    base = [] if own_config or kind == "parent" else ["--values", base_values(home)]
+    command = [HELM, case.get("command", "template"), case.get("release", "tokens"), chart(kind, home)]
+    command += ["--namespace", case.get("namespace", "monitoring"), *base, "--values", values, *case.get("arguments", [])]
+    ran = subprocess.run(command, capture_output=True, text=True, env=environment(home), check=False)
+    return (ran.stdout, "") if ran.returncode == 0 else (None, ran.stdout + ran.stderr)
+
+
+def find(document, path):
+    """The value at a path such as spec/ports/0; `~1` is a slash in a key."""
+    for part in filter(None, path.split("/")):
+        part = part.replace("~1", "/")
+        if isinstance(document, list):
+            document = document[int(part)] if part.isdigit() and int(part) < len(document) else None
+        elif isinstance(document, dict):
+            document = document.get(part)
+        else:
+            return None
+    return document
+
+
+def differences(expected, documents, output):
+    if "kind" not in expected:
+        chosen = [output]
+    else:
+        named = lambda document: expected.get("name", "") in document["metadata"]["name"]
+        chosen = [each for each in documents if expected["kind"] in ("*", each["kind"]) and named(each)]
+        if expected.get("absent") and "at" not in expected:
+            return [f"{len(chosen)} of {expected['kind']}"] if chosen else []
+    if not chosen:
+        return [f"no {expected['kind']}"]
+    wrong = []
+    for document in chosen:
+        found = find(document, expected.get("at", "")) if isinstance(document, dict) else document
+        text = found if isinstance(found, str) else yaml.safe_dump(found, sort_keys=False, width=10_000)
+        if "is" in expected and (found != expected["is"] or type(found) is not type(expected["is"])):
+            wrong.append(f"{found!r} instead of {expected['is']!r}")
+        if "contains" in expected and expected["contains"] not in text:
+            wrong.append(f"no {expected['contains']!r} in {text:.300}")
+        if "lacks" in expected and (found is None or expected["lacks"] in text):
+            wrong.append(f"{expected['lacks']!r} in {text:.300}")
+        if expected.get("absent") and found is not None:
+            wrong.append(f"{found!r} instead of nothing")
+    return [f"{expected.get('kind', 'output')} {expected.get('at', '')}: {each}" for each in wrong]
+
+
+def check(case, home, number):
+    output, message = template(case, home, number)
+    errors = case.get("error", [])
+    errors = [errors] if isinstance(errors, str) else errors
+    if errors:
+        if output is not None:
+            return ["accepted"]
+        return [f"no {text!r} in {message}" for text in errors if text not in message]
+    if output is None:
+        return [message]
+    if not case.get("expect"):
+        return ["no expectation"]
+    documents = manifests.read(output) if "command" not in case else []
+    return [line for expected in case["expect"] for line in differences(expected, documents, output)]
+
+
+def main(part=""):
+    cases = [case for path in sorted((HERE / "cases").glob("*.yaml")) for case in yaml.safe_load(path.read_text())]
+    cases = [case for case in cases if part in case["case"]]
+    failed = 0
+    with tempfile.TemporaryDirectory() as home:
+        for kind in ("directory", "crlf", "parent"):
+            chart(kind, home)
+        with concurrent.futures.ThreadPoolExecutor(4) as pool:
+            results = pool.map(lambda numbered: check(numbered[1], home, numbered[0]), enumerate(cases))
+            for case, wrong in zip(cases, results):
+                failed += bool(wrong)
+                for line in wrong:
+                    print(f"{case['case']}: {line}")
+    print(f"{len(cases)} cases, {failed} failed")
+    return 1 if failed or not cases else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
