@@ -154,6 +154,11 @@ newest: ## test the alerts with the newest Prometheus and Alertmanager of Debian
 	tests/tools/install.sh prometheus newest smtp
 	TOOLS=.tools/newest/bin cargo test --locked --test suite alerts:: -- --skip every_mutant
 
+.PHONY: random-values
+random-values: ## render 2,000 random values of the chart and validate every object; SEED chooses others
+	tests/tools/install.sh helm kubernetes-validate
+	.tools/python/bin/python3 tests/helm/random_values.py 2000 $(or $(SEED),1)
+
 .PHONY: mutate
 mutate: ## change each alert, or those of ALERT=NAME, in many ways; the alert tests must detect every change
 	tests/tools/install.sh prometheus

@@ -12,7 +12,7 @@ serverName: {{ printf "%s.%s.svc" (include "tee.fullname" .root) (include "tee.n
 {{- define "tee.endpoint" -}}
 port: http-metrics
 path: {{ .root.Values.web.telemetryPath | quote }}
-scheme: {{ include "tee.scheme" .root }}
+scheme: {{ .monitor.scheme | default (include "tee.scheme" .root) }}
 {{- with .monitor.interval }}
 interval: {{ . | quote }}
 {{- end }}
