@@ -104,7 +104,7 @@
 {{- $errors = append $errors (printf "%s.interval: %s is not a duration above 0" $name $monitor.interval) -}}
 {{- end -}}
 {{- if and $monitor.enabled $.Values.prometheusRule.enabled (gt $interval 240.0) -}}
-{{- $errors = append $errors (printf "%s.interval: %s is longer than 4m; Prometheus forgets a sample after 5m, and the alerts would begin and end between scrapes" $name $monitor.interval) -}}
+{{- $errors = append $errors (printf "%s.interval: %s is longer than 4m; Prometheus forgets a sample after 5m, and alerts would resolve and fire again between scrapes" $name $monitor.interval) -}}
 {{- end -}}
 {{- if and $monitor.enabled $interval (gt $timeout $interval) -}}
 {{- $errors = append $errors (printf "%s.scrapeTimeout: %s is longer than the interval %s; Prometheus rejects that" $name $monitor.scrapeTimeout $monitor.interval) -}}
