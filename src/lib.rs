@@ -13,6 +13,7 @@
 //! 4. [`http`] sends requests, honours rate limits, retries, and never leaves the origin; the engine in [`providers`] follows the
 //!    pages. A response becomes rows.
 //! 5. The definition's `token` mapping turns a row into a [`core::token::Token`]; [`core::time`] parses the timestamp.
+//!    [`core::intake`] normalizes it; an unchanged token becomes the known one, equal values of new ones are shared.
 //! 6. [`core::rules`] add labels, an owner or a lead, or drop the token.
 //! 7. [`core::inventory`] replaces the tokens of complete scopes and keeps those of failed ones. [`storage`] persists them.
 //! 8. [`exposition`] renders the metrics once per change, compressed; [`pages`] returns the cached bytes to a scrape, through
