@@ -2,6 +2,10 @@
 
 use std::process::ExitCode;
 
+/// glibc's keeps what short-lived values of a collection leave behind: see docs/decisions/allocator.md.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[tokio::main]
 async fn main() -> ExitCode {
     token_expiry_exporter::cli::main().await

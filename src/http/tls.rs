@@ -1,10 +1,12 @@
 //! The TLS configuration of a source's connections: whom it trusts, and the client certificate.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::verify_server_name;
-use rustls::crypto::ring;
+use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
@@ -15,14 +17,17 @@ use x509_parser::prelude::{ASN1Time, FromDer as _, X509Certificate};
 use super::error::root_cause;
 use crate::core::certificates::TlsMaterial;
 
+/// How long the CAs of the system are shared: a reload reads them again.
+const MAX_AGE: Duration = Duration::from_secs(10);
+
 /// # Errors
 /// If a certificate or key is invalid.
 pub(super) fn client_config(material: &TlsMaterial) -> Result<ClientConfig, String> {
     let unusable = |error: Error| format!("cannot configure TLS with these certificates: {}", root_cause(&error));
     let provider = Arc::new(ring::default_provider());
     let listed = material.ca.as_deref().map(ca_bundle).transpose()?.unwrap_or_default();
-    let cas = listed.iter().filter(|certificate| is_ca(certificate)).cloned();
-    let chains = Verifier::new_with_extra_roots(cas, Arc::clone(&provider)).map_err(unusable)?;
+    let cas: Vec<_> = listed.iter().filter(|certificate| is_ca(certificate)).cloned().collect();
+    let chains = verifier(cas, &provider).map_err(unusable)?;
     let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(unusable)?
@@ -41,6 +46,24 @@ pub(super) fn client_config(material: &TlsMaterial) -> Result<ClientConfig, Stri
     };
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(config)
+}
+
+/// A verifier that trusts the CAs of the system and these. Those of the system are read once for all sources that are connected at
+/// the same time: to read them takes 20 ms.
+fn verifier(cas: Vec<CertificateDer<'static>>, provider: &Arc<CryptoProvider>) -> Result<Arc<Verifier>, Error> {
+    static SYSTEM: Mutex<Option<(Instant, Arc<Verifier>)>> = Mutex::new(None);
+    if !cas.is_empty() {
+        return Ok(Arc::new(Verifier::new_with_extra_roots(cas, Arc::clone(provider))?));
+    }
+    let mut system = SYSTEM.lock();
+    if let Some((read, verifier)) = &*system
+        && read.elapsed() < MAX_AGE
+    {
+        return Ok(Arc::clone(verifier));
+    }
+    let verifier = Arc::new(Verifier::new(Arc::clone(provider))?);
+    *system = Some((Instant::now(), Arc::clone(&verifier)));
+    Ok(verifier)
 }
 
 fn ca_bundle(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
@@ -70,7 +93,7 @@ fn is_ca(certificate: &CertificateDer<'_>) -> bool {
 struct ServerTrust {
     /// The certificates of the bundle.
     listed: Vec<CertificateDer<'static>>,
-    chains: Verifier,
+    chains: Arc<Verifier>,
 }
 
 impl ServerCertVerifier for ServerTrust {
@@ -134,4 +157,18 @@ fn verify_period(certificate: &CertificateDer<'_>, now: UnixTime) -> Result<(), 
         return Err(CertificateError::NotValidYet.into());
     }
     if now > validity.not_after { Err(CertificateError::Expired.into()) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn system_cas_are_read_once_for_all_sources() {
+        let provider = Arc::new(ring::default_provider());
+        let [first, second] = [(); 2].map(|()| verifier(Vec::new(), &provider).unwrap());
+        assert!(Arc::ptr_eq(&first, &second));
+    }
 }
