@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Growth of the exporter from 10 to 1,000,000 tokens, beside other ways to serve them: writes docs/performance.md and a plot.
+"""Growth of the exporter from 10 to 1,000,000 tokens, compared with other ways to serve them: writes docs/performance.md and a plot.
 
     benches/growth.py PROGRAM [--json FILE] [--docs] [TOKENS…]
 
@@ -81,9 +81,9 @@ class Client:
             del self.connection
 
 
-def scrapes(process, encoding, count, beside=None):
+def scrapes(process, encoding, count, other=None):
     """The median time and the mean CPU time of scrapes, and the same of another server, in turns."""
-    servers = [process] + ([beside] if beside else [])
+    servers = [process] + ([other] if other else [])
     clients = [Client(server.port) for server in servers]
     times, cpu = [[] for _ in servers], [server.cpu() for server in servers]
     for number in range(count + 1):
@@ -101,7 +101,7 @@ def scrapes(process, encoding, count, beside=None):
         for taken, server, before in zip(times, servers, cpu)
     ]
     results[0]["bytes"] = size
-    return results if beside else results[0]
+    return results if other else results[0]
 
 
 class Nginx(Process):
@@ -393,13 +393,13 @@ def main():
         del text
     growth = growth_table(results)
     compared = [result for result in results if result["tokens"] == COMPARED]
-    beside = rivals_table(compared[0], rivals) if compared else ""
-    print(growth, beside, sep="\n")
+    rivals_part = rivals_table(compared[0], rivals) if compared else ""
+    print(growth, rivals_part, sep="\n")
     if options.json:
         options.json.write_text(json.dumps({"machine": machine(), "growth": results, "rivals": rivals}, indent=1) + "\n")
     if options.docs:
         replace_part(ROOT / PAGE, "growth", f"{growth}\nMeasured on {machine()}.\n")
-        replace_part(ROOT / PAGE, "beside", beside)
+        replace_part(ROOT / PAGE, "comparison", rivals_part)
         (ROOT / PICTURE).write_text(plot(results, rivals, COMPARED))
 
 
