@@ -398,7 +398,8 @@ def main():
     if options.json:
         options.json.write_text(json.dumps({"machine": machine(), "growth": results, "rivals": rivals}, indent=1) + "\n")
     if options.docs:
-        replace_part(ROOT / PAGE, "growth", f"{growth}\nMeasured on {machine()}.\n")
+        picture = "![Memory, scrape and CPU time by number of tokens](images/growth.svg)"
+        replace_part(ROOT / PAGE, "growth", f"{picture}\n\n{growth}\nMeasured on {machine()}.\n")
         replace_part(ROOT / PAGE, "comparison", rivals_part)
         (ROOT / PICTURE).write_text(plot(results, rivals, COMPARED))
 
