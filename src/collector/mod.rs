@@ -2,11 +2,10 @@
 //!
 //! Each source has a task, so that a slow provider delays no other. A collection runs in a task of its own with a timeout: a
 //! panic or a hang is a failure like any other, and the previous tokens stay. Temporary failures are retried with growing
-//! delays; those that need an operator wait for the next interval (`schedule`).
+//! delays; those that need an operator wait for the next interval ([`delay`]).
 
 mod attempt;
 mod report;
-mod schedule;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,6 +19,7 @@ use tokio::time::{Instant, sleep_until};
 use crate::core::clock::{Clock, Jitter};
 use crate::core::inventory::{Inventory, Policy, SharedInventory};
 use crate::core::rules::Rule;
+use crate::core::schedule::delay;
 use crate::providers::Source;
 
 use attempt::AbortOnDrop;
@@ -167,14 +167,13 @@ async fn run(shared: Arc<Shared>, job: SourceJob, recording: Recording) {
     let Timing { clock, jitter, spread } = shared.timing.clone();
     let mut report = report::Report::new(&job.name);
     let mut failures = 0;
-    let mut next = Instant::now() + schedule::first_delay(job.interval, spread, jitter());
+    let mut next = Instant::now() + delay::first_delay(job.interval, spread, jitter());
     loop {
         sleep_until(next).await;
-        let intake = shared.inventory.read().intake(&job.name);
-        let Attempt { outcome, started, finished } = collect(&job, intake, &clock).await;
-        let is_retryable = schedule::classify(&outcome) == schedule::RetryClass::Retryable;
+        let Attempt { outcome, started, finished } = collect(&job, &clock).await;
+        let is_retryable = delay::classify(&outcome) == delay::RetryClass::Retryable;
         failures = if is_retryable { failures + 1 } else { 0 };
-        let delay = schedule::next_delay(failures, job.interval, jitter());
+        let delay = delay::next_delay(failures, job.interval, jitter());
         report.log(&outcome, finished - started, delay);
         let (name, recording) = (job.name.clone(), Arc::clone(&recording).lock_owned().await);
         shared

@@ -1,4 +1,4 @@
-//! When to collect, as pure functions.
+//! How long until the next collection.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ const MIN_BACKOFF: Duration = Duration::from_secs(10);
 
 /// What an outcome means for the next collection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum RetryClass {
+pub enum RetryClass {
     Complete,
     /// Incomplete, and a retry may help.
     Retryable,
@@ -25,7 +25,7 @@ pub(super) enum RetryClass {
 }
 
 /// Classifies an outcome by its gaps.
-pub(super) fn classify(outcome: &Outcome) -> RetryClass {
+pub fn classify(outcome: &Outcome) -> RetryClass {
     let gaps = || outcome.listings.iter().flat_map(|listing| &listing.gaps);
     let is_permanent = |reason| matches!(reason, Reason::Forbidden | Reason::Unauthorized | Reason::NotFound);
     if gaps().next().is_none() {
@@ -38,7 +38,7 @@ pub(super) fn classify(outcome: &Outcome) -> RetryClass {
 }
 
 /// The delay of the first collection after the start.
-pub(super) fn first_delay(interval: Duration, spread: Duration, jitter: f64) -> Duration {
+pub fn first_delay(interval: Duration, spread: Duration, jitter: f64) -> Duration {
     spread.min(interval.mul_f64(FIRST_SHARE)).mul_f64(jitter)
 }
 
@@ -46,7 +46,7 @@ pub(super) fn first_delay(interval: Duration, spread: Duration, jitter: f64) -> 
 ///
 /// After a failure it is random between zero and a limit that doubles (full jitter), but at least ten seconds and at most the
 /// interval.
-pub(super) fn next_delay(failures: u32, interval: Duration, jitter: f64) -> Duration {
+pub fn next_delay(failures: u32, interval: Duration, jitter: f64) -> Duration {
     if failures == 0 {
         return interval.mul_f64(1.0 + INTERVAL_JITTER * (2.0 * jitter - 1.0));
     }
