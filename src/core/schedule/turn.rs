@@ -54,14 +54,14 @@ impl Turn {
     pub fn completed(over: Option<&Self>, writer: &str, nonce: u64, result: Completed) -> Self {
         let Completed { next_in, fingerprint, retries, failed_collections, blob } = result;
         let over = Self::over(over, writer, nonce);
-        let previous_blob = if blob == over.blob { over.previous_blob } else { over.blob };
+        let previous_blob = if blob == over.blob { None } else { over.blob };
         Self {
             collecting: false,
             next_in_milliseconds: milliseconds(next_in),
             fingerprint,
             retries,
             failed_collections,
-            previous_blob: previous_blob.filter(|previous| Some(previous) != blob.as_ref()),
+            previous_blob,
             blob,
             ..over
         }
