@@ -9,6 +9,7 @@ mod reload;
 mod selection;
 pub mod setup;
 mod shard;
+mod shared_store;
 mod warnings;
 mod watch;
 
@@ -126,6 +127,8 @@ pub enum RunError {
         .0.display()
     )]
     StorageInUse(PathBuf),
+    #[error("shared store: {0}")]
+    SharedStore(String),
     #[error("listener failed: {0}")]
     Listener(#[from] io::Error),
     /// A bug.
@@ -144,15 +147,12 @@ pub async fn listen(address: SocketAddr, flag: &'static str) -> Result<TcpListen
 /// Runs until `shutdown` completes.
 ///
 /// # Errors
-/// If the configuration is invalid at the start or the storage path is in use.
+/// If the configuration is invalid at the start, the storage path is in use or the shared store cannot be used.
 pub async fn run(
     options: RunOptions,
     listeners: impl Into<Listeners>,
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<(), RunError> {
-    if let Some(shared) = &options.shared_store {
-        return Err(RunError::Internal(format!("{}: the shared store is not implemented", shared.name)));
-    }
     let clock = Arc::clone(&options.timing.clock);
     let mut reloader = Reloader::new(options.paths, options.shard, Arc::clone(&clock));
     let setup = reloader.load().await?;
@@ -166,11 +166,20 @@ pub async fn run(
     }
     let page =
         Arc::new(Page::new(Arc::clone(&inventory), setup.exposure.clone(), Arc::clone(&program), Arc::clone(&clock))?);
-    let collector = Collector::new(Arc::clone(&inventory), options.timing);
+    let (collector, fleet) = match options.shared_store {
+        None => (Collector::new(Arc::clone(&inventory), options.timing), None),
+        Some(store) => {
+            let fleet = shared_store::join(store).await?;
+            let status = Arc::clone(&fleet.status);
+            program.expose_fleet(Arc::clone(&status));
+            (Collector::shared(Arc::clone(&inventory), options.timing, fleet), Some(status))
+        }
+    };
     let (request_reload, reload_requests) = mpsc::channel(1);
     let state = Arc::new(AppState {
         version: BUILD.version.to_owned(),
         inventory: Arc::clone(&inventory),
+        fleet,
         page: Arc::clone(&page),
         clock: Arc::clone(&clock),
         starting: AtomicBool::new(true),
@@ -274,12 +283,13 @@ fn is_known(inventory: &SharedInventory) -> bool {
     inventory.sources().all(|(_, source)| source.last_attempt.is_some())
 }
 
-/// Sets `ready` once every source was attempted. Success is not required: a source that fails for days must not hide the
-/// metrics of the others, and has metrics of its own.
+/// Sets `ready` once every source was attempted, by any replica, and everything in a shared store was read. Success is not
+/// required: a source that fails for days must not hide the metrics of the others, and has metrics of its own.
 async fn report_ready(state: Arc<AppState>, mut revision: channel::Receiver<u64>) {
     // The first revision is the configuration's. Before it there is no source, and nothing is ready.
     while !state.ready.load(Ordering::Acquire) && revision.changed().await.is_ok() {
-        if is_known(&state.inventory) {
+        let has_read = state.fleet.as_ref().is_none_or(|fleet| fleet.read().is_complete);
+        if has_read && is_known(&state.inventory) {
             // A client that sees "ready" must find these tokens in the metrics.
             render(Arc::clone(&state.page)).await;
             state.ready.store(true, Ordering::Release);

@@ -6,6 +6,7 @@ pub mod cache_ttl;
 pub mod certificates;
 pub mod clock;
 pub mod failure;
+pub mod fleet_status;
 pub mod intake;
 pub mod inventory;
 pub(crate) mod label_values;

@@ -18,13 +18,20 @@ const RETRY_AFTER: TimeDelta = TimeDelta::hours(1);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refusal {
     at: DateTime<Utc>,
-    tag: u8,
+    /// Absent if another replica sent the secret.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    tag: Option<u8>,
 }
 
 impl Refusal {
     /// `account` is what the login consists of in addition to the secret, such as URL and user name.
     pub fn new(at: DateTime<Utc>, account: &str, credential: &Credential) -> Self {
-        Self { at, tag: tag(account, credential) }
+        Self { at, tag: Some(tag(account, credential)) }
+    }
+
+    /// Another replica sent the secret. Replicas share nothing that depends on it, so it is taken for that of this replica.
+    pub fn of_unknown_secret(at: DateTime<Utc>) -> Self {
+        Self { at, tag: None }
     }
 
     /// The same refusal, for another source with this secret.
@@ -49,7 +56,7 @@ impl Refusal {
 
     /// Whether this can be the refused secret.
     pub fn may_concern(&self, account: &str, credential: &Credential) -> bool {
-        self.tag == tag(account, credential)
+        self.tag.is_none_or(|known| known == tag(account, credential))
     }
 }
 

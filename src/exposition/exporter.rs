@@ -1,16 +1,17 @@
 //! The exporter's own metrics: counted where the events occur, and written at each scrape.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use chrono::{DateTime, Utc};
 use prometheus::core::Collector;
 use prometheus::proto::{MetricFamily, MetricType};
 use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
 
-use super::families::{FAMILIES, Family, exporter};
+use super::families::{FAMILIES, Family, exporter, fleet};
 use super::process::{process_metrics, started_at};
 use super::text::{Format, Writer};
+use crate::core::fleet_status::{FleetStatus, Operation, SharedFleetStatus};
 
 /// What was built.
 #[derive(Clone, Copy, Debug)]
@@ -42,6 +43,7 @@ pub struct ExporterMetrics {
     http_connections: IntGauge,
     http_closed: IntCounterVec,
     web_config_successful: IntGauge,
+    fleet: OnceLock<SharedFleetStatus>,
 }
 
 impl ExporterMetrics {
@@ -66,10 +68,16 @@ impl ExporterMetrics {
             http_connections: register.gauge(&exporter::HTTP_CONNECTIONS)?,
             http_closed: register.counters(&exporter::HTTP_CLOSED)?,
             web_config_successful: register.gauge(&exporter::WEB_CONFIG_SUCCESSFUL)?,
+            fleet: OnceLock::new(),
             registry,
         };
         metrics.web_config_successful.set(1);
         Ok(metrics)
+    }
+
+    /// Exposes the replicas that share a store, from now on.
+    pub fn expose_fleet(&self, fleet: SharedFleetStatus) {
+        self.fleet.get_or_init(|| fleet);
     }
 
     /// The configuration was loaded, at the start or by a reload.
@@ -127,8 +135,30 @@ impl ExporterMetrics {
                 to.sample(family).value(self.lost_log_lines.load(Ordering::Relaxed));
             }
         }
+        if let Some(fleet) = self.fleet.get() {
+            write_fleet(&mut to, &fleet.read());
+        }
         to.into_last_text()
     }
+}
+
+/// Writes the families of replicas that share a store.
+fn write_fleet(to: &mut Writer, status: &FleetStatus) {
+    to.sample(&fleet::STORE_UP).value(u64::from(status.is_up));
+    if let Some(seconds) = status.last_seen.and_then(|seen| u64::try_from(seen.timestamp()).ok()) {
+        to.sample(&fleet::STORE_LAST_SEEN).value(seconds);
+    }
+    for operation in Operation::ALL {
+        for (is_success, result) in [(true, "success"), (false, "error")] {
+            let count = status.requests.get(&(operation, is_success)).copied().unwrap_or_default();
+            to.sample(&fleet::STORE_REQUESTS).values([operation.label(), result]).value(count);
+        }
+    }
+    to.sample(&fleet::MEMBERS).value(status.members.len() as u64);
+    to.sample(&fleet::PREFERRED_SOURCES).value(status.preferred_sources as u64);
+    to.sample(&fleet::CLAIMS_LOST).value(status.counts.claims_lost);
+    to.sample(&fleet::FENCED).value(status.counts.fenced);
+    to.sample(&fleet::UNREADABLE).value(status.counts.unreadable);
 }
 
 fn opts(family: &Family) -> Opts {
@@ -231,6 +261,33 @@ mod tests {
         # TYPE token_expiry_exporter_web_config_last_read_successful gauge
         token_expiry_exporter_web_config_last_read_successful 1
         "#);
+    }
+
+    #[test]
+    fn fleet_is_exposed_only_with_a_store() {
+        let metrics = metrics();
+        assert!(!metrics.text(Format::Text).contains("_fleet_"));
+        let status = FleetStatus {
+            is_up: true,
+            last_seen: DateTime::from_timestamp(1_760_000_000, 5),
+            members: vec!["a".into(), "b".into()],
+            preferred_sources: 7,
+            requests: [((Operation::Put, false), 3)].into(),
+            ..FleetStatus::default()
+        };
+        metrics.expose_fleet(Arc::new(parking_lot::RwLock::new(status)));
+        let text = metrics.text(Format::Text);
+        for line in [
+            "token_expiry_exporter_store_up 1",
+            "token_expiry_exporter_store_last_seen_timestamp_seconds 1760000000",
+            "token_expiry_exporter_store_requests_total{operation=\"put\",result=\"error\"} 3",
+            "token_expiry_exporter_store_requests_total{operation=\"list\",result=\"success\"} 0",
+            "token_expiry_exporter_fleet_members 2",
+            "token_expiry_exporter_fleet_preferred_sources 7",
+            "token_expiry_exporter_fleet_fenced_total 0",
+        ] {
+            assert!(text.contains(&format!("\n{line}\n")), "{line} in {text}");
+        }
     }
 
     #[test]

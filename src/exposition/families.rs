@@ -1,6 +1,7 @@
 //! Every family that the exporter exposes: its name, labels and HELP. `docs/metrics.md` is generated from these.
 
 pub mod exporter;
+pub mod fleet;
 pub mod source;
 pub mod token;
 
@@ -80,6 +81,14 @@ pub const FAMILIES: &[Family] = &[
     exporter::HTTP_CONNECTIONS,
     exporter::HTTP_CLOSED,
     exporter::WEB_CONFIG_SUCCESSFUL,
+    fleet::STORE_UP,
+    fleet::STORE_LAST_SEEN,
+    fleet::STORE_REQUESTS,
+    fleet::MEMBERS,
+    fleet::PREFERRED_SOURCES,
+    fleet::CLAIMS_LOST,
+    fleet::FENCED,
+    fleet::UNREADABLE,
 ];
 
 /// The meaning of each label, in the order of the documentation.

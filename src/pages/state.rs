@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::path::{RoutePrefix, TelemetryPath};
 use super::render_limit::RenderLimit;
 use crate::core::clock::Clock;
+use crate::core::fleet_status::SharedFleetStatus;
 use crate::core::inventory::Inventory;
 use crate::exposition::page::Page;
 
@@ -24,6 +25,8 @@ pub struct AppState {
     pub version: String,
     /// What is known.
     pub inventory: Arc<RwLock<Inventory>>,
+    /// The replicas that share a store; `None` without one.
+    pub fleet: Option<SharedFleetStatus>,
     /// The rendered metrics. It also has the setting of which owner labels are exposed.
     pub page: Arc<Page>,
     /// The time.

@@ -13,6 +13,7 @@ use super::humanize::{relative, rfc3339};
 use super::path;
 use super::state::AppState;
 use super::tokens::{DUE_FOR_ROTATION, display_name, expiry_order, manage_url};
+use crate::core::fleet_status::FleetStatus;
 use crate::core::inventory::{Source, TokenView};
 use crate::core::lead::Band;
 use crate::core::token::State as TokenState;
@@ -20,6 +21,9 @@ use crate::exposition::Labels;
 
 /// The most rows of the table of tokens.
 const MAX_TOKENS: usize = 50;
+
+/// The most sources that are named for a replica.
+const MAX_HELD: usize = 20;
 
 pub(super) const STYLE: &str = include_str!("status.css");
 
@@ -66,6 +70,7 @@ fn page(state: &AppState) -> Markup {
                     a href={ "." (path::CALENDAR) } { "Calendar" }
                 }
                 (sources_section(&sources, &counts, now))
+                @if let Some(fleet) = &state.fleet { (fleet_section(&fleet.read(), now)) }
                 (failed_scopes_section(&sources))
                 (tokens_section(&next, state.page.labels(), now))
             }
@@ -101,6 +106,25 @@ fn sources_section(sources: &[(&str, &Source)], counts: &TokenCounts<'_>, now: D
         } @else {
             (table(&texts, &["Tokens", "Warning", "Critical", "Expired"], rows))
         }
+    }
+}
+
+/// The replicas that share a store, and the sources that each of them last collected.
+fn fleet_section(fleet: &FleetStatus, now: DateTime<Utc>) -> Markup {
+    let rows = fleet.members.iter().map(|member| {
+        let held: Vec<&str> =
+            fleet.holders.iter().filter(|(_, holder)| *holder == member).map(|(source, _)| source.as_str()).collect();
+        html! {
+            td { (member) @if *member == fleet.replica { " (this one)" } }
+            td { (held.iter().take(MAX_HELD).copied().collect::<Vec<_>>().join(", ")) @if held.len() > MAX_HELD { ", …" } }
+            td.number { (held.len()) }
+        }
+    });
+    let (class, text) = if fleet.is_up { ("good", "available") } else { ("bad", "not available") };
+    html! {
+        h2 { "Replicas" }
+        p { "Shared store: " span class=(class) { (text) } ", last read " (time(fleet.last_seen, now)) }
+        (table(&["Replica", "Last collected"], &["Sources"], rows))
     }
 }
 

@@ -9,7 +9,7 @@
 mod access;
 pub mod bucket;
 pub mod encoding;
-mod file_name;
+pub mod file_name;
 mod lock;
 pub mod shared;
 #[cfg(test)]

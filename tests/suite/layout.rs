@@ -18,7 +18,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("providers/language", &["core", "schema", "providers/provider_info", "providers/source"]),
     ("providers/engine", &["core", "http", "providers/language", "providers/source"]),
     ("providers/native", &["core", "schema", "providers/provider_info", "providers/source"]),
-    ("collector", &["core", "providers", "storage/shared"]),
+    ("collector", &["core", "providers", "storage/shared", "storage/encoding", "storage/file_name"]),
     ("exposition", &["core"]),
     ("storage", &["core"]),
     ("pages", &["core", "schema", "exposition"]),

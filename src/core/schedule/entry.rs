@@ -257,6 +257,11 @@ impl Entry {
         self.revision = self.revision.max(revision);
     }
 
+    /// Without a store: due after an interval.
+    pub(super) fn put_off(&mut self, now: Duration) {
+        (self.seen, self.first_due) = (None, now + self.plan.interval);
+    }
+
     /// When it is due without a store.
     pub(super) fn due_alone(&self) -> Duration {
         match (&self.seen, self.turn()) {
@@ -297,7 +302,10 @@ impl Entry {
     pub(super) fn claim(&self, me: &str, nonce: u64) -> Put {
         let turn = Turn::claim(self.turn(), me, nonce);
         let revision = turn.revision.max(self.revision.saturating_add(1));
-        Put { over: self.version().cloned(), turn: Turn { revision, ..turn } }
+        let over = self.version().cloned();
+        // An emptied store has no tokens either.
+        let blob = turn.blob.filter(|_| over.is_some());
+        Put { over, turn: Turn { revision, blob, ..turn } }
     }
 
     /// Begins a collection.

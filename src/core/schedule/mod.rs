@@ -1,7 +1,7 @@
 //! When to collect which source, and whether this process or another replica does it: pure decisions without I/O and clock. The
 //! collector carries them out.
 //!
-//! [`Schedule`] is told what happened (a look at the store, an object that was read, the end of a collection) and says what to do
+//! [`Schedule`] receives what happened (a look at the store, an object that was read, the end of a collection) and says what to do
 //! next. Times are durations since the start of the process, from a clock that is never set back.
 //!
 //! Without a store, a source is due a while after its last collection. With one, the same holds for the last collection by any
@@ -29,7 +29,7 @@ pub use turn::{Claim, Completed, Turn};
 use version::Version;
 
 /// How long the state of a source that no replica knows is kept, by the store's clock.
-const UNKNOWN_RETENTION: Duration = Duration::from_hours(7 * 24);
+pub const UNKNOWN_RETENTION: Duration = Duration::from_hours(7 * 24);
 
 /// A member that has not changed for this many TTLs is deleted.
 const DEAD_MEMBER_TTLS: u32 = 10;
@@ -43,12 +43,20 @@ pub struct Times {
     pub ttl: Duration,
     /// After this time a source that is due is collected by any replica, although another one is preferred.
     pub fallback: Duration,
+    /// Whether nothing is collected while the store is lost.
+    pub hold_when_lost: bool,
+}
+
+impl Times {
+    /// A replica that has failed is replaced after 5.5 polls.
+    pub fn new(poll: Duration, hold_when_lost: bool) -> Self {
+        Self { poll, ttl: poll * 9 / 2, fallback: 3 * poll, hold_when_lost }
+    }
 }
 
 impl Default for Times {
     fn default() -> Self {
-        let seconds = Duration::from_secs;
-        Self { poll: seconds(10), ttl: seconds(45), fallback: seconds(30) }
+        Self::new(Duration::from_secs(10), false)
     }
 }
 
@@ -298,7 +306,7 @@ impl Schedule {
             return due.map(|(name, entry)| entry.collect(name, None)).collect();
         };
         let is_lost = fleet.is_lost();
-        if !is_lost && !fleet.observer.is_fresh(now) {
+        if is_lost && fleet.times.hold_when_lost || !is_lost && !fleet.observer.is_fresh(now) {
             return Vec::new();
         }
         let observed = fleet.observer.time(now);
@@ -346,7 +354,7 @@ impl Schedule {
         self.entries.values().filter(|entry| entry.is_idle()).map(Entry::due_alone).min()
     }
 
-    /// A collection or a put has ended.
+    /// The end of a collection or a put.
     pub fn finish(&mut self, source: &str, finish: Finish, now: Duration) {
         match finish {
             Finish::ClaimLost => self.counts.claims_lost += 1,
@@ -355,7 +363,9 @@ impl Schedule {
         }
         let observed = self.fleet.as_ref().map_or(Duration::ZERO, |fleet| fleet.observer.time(now));
         let is_shared = self.fleet.is_some();
-        let Some(entry) = self.entries.get_mut(source) else { return };
+        // A source that was configured again without a store has a new entry.
+        let entry = self.entries.get_mut(source).filter(|entry| entry.activity == Activity::Collecting);
+        let Some(entry) = entry else { return };
         entry.activity = Activity::Idle;
         entry.changed_at = now;
         entry.due_since = None;
@@ -371,6 +381,8 @@ impl Schedule {
                 entry.pending = is_shared.then(|| Pending { turn: turn.clone(), over: over.clone(), since: now });
                 entry.put(turn, over, now, observed);
             }
+            // A bug: without a store, nothing else stops a collection that goes on to be due.
+            Finish::Stopped if !is_shared => entry.put_off(now),
             Finish::ClaimLost | Finish::Fenced | Finish::Stopped => {}
         }
     }
@@ -378,6 +390,16 @@ impl Schedule {
     /// Whether looks have failed for a TTL: sources are collected by the last view of the store.
     pub fn is_lost(&self) -> bool {
         self.fleet.as_ref().is_some_and(Fleet::is_lost)
+    }
+
+    /// Whether the last look failed. Until then a claim that was not renewed in time has been taken over; afterwards nobody can.
+    pub fn is_failing(&self) -> bool {
+        self.fleet.as_ref().is_some_and(|fleet| fleet.observer.is_failing())
+    }
+
+    /// The times of the protocol, if there is a store.
+    pub fn times(&self) -> Option<Times> {
+        self.fleet.as_ref().map(|fleet| fleet.times)
     }
 
     /// The claim of a collection that began while the store was lost, once it can be read again.

@@ -59,6 +59,11 @@ impl Observer {
         self.last_look.is_some_and(|last| now.saturating_sub(last) < self.limit)
     }
 
+    /// Whether the last look failed.
+    pub(super) fn is_failing(&self) -> bool {
+        self.failing.is_some()
+    }
+
     /// For how long the store could not be read, at the last failed look.
     pub(super) fn failing_for(&self) -> Duration {
         self.failing.map_or(Duration::ZERO, |failing| failing.total)

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::delay;
+use super::entry::Plan;
 use super::version::Version;
+use crate::core::outcome::Outcome;
 
 /// The schedule of a source, as it is in the store. Each put replaces it and increments its revision.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,7 +40,22 @@ pub struct Completed {
     pub fingerprint: String,
     pub retries: u32,
     pub failed_collections: u32,
-    pub blob: Option<String>,
+}
+
+impl Completed {
+    /// `over`: the schedule before the collection. `jitter` is from 0 to 1.
+    pub fn new(outcome: &Outcome, over: Option<&Turn>, plan: &Plan, jitter: f64) -> Self {
+        let is_retryable = delay::classify(outcome) == delay::RetryClass::Retryable;
+        let retries = if is_retryable { over.map_or(0, |over| over.retries).saturating_add(1) } else { 0 };
+        let has_failed = !outcome.is_complete() && outcome.listings.iter().all(|listing| listing.scopes.is_empty());
+        let failed = over.map_or(0, |over| over.failed_collections).saturating_add(1);
+        Self {
+            next_in: delay::next_delay(retries, plan.interval, jitter),
+            fingerprint: plan.fingerprint.clone(),
+            retries,
+            failed_collections: if has_failed { failed } else { 0 },
+        }
+    }
 }
 
 impl Turn {
@@ -52,19 +70,22 @@ impl Turn {
 
     /// The result of a collection, over the claim, or over what was last read or collected.
     pub fn completed(over: Option<&Self>, writer: &str, nonce: u64, result: Completed) -> Self {
-        let Completed { next_in, fingerprint, retries, failed_collections, blob } = result;
-        let over = Self::over(over, writer, nonce);
-        let previous_blob = if blob == over.blob { None } else { over.blob };
+        let Completed { next_in, fingerprint, retries, failed_collections } = result;
         Self {
             collecting: false,
             next_in_milliseconds: milliseconds(next_in),
             fingerprint,
             retries,
             failed_collections,
-            previous_blob,
-            blob,
-            ..over
+            ..Self::over(over, writer, nonce)
         }
+    }
+
+    /// With these tokens. The object of the previous ones is named until the next collection.
+    #[must_use]
+    pub fn with_blob(self, blob: String) -> Self {
+        let previous_blob = self.blob.filter(|previous| *previous != blob);
+        Self { previous_blob, blob: Some(blob), ..self }
     }
 
     /// The same result `after` it was complete, with the time that is left, over a newer revision.

@@ -58,7 +58,9 @@ impl RefusedSecret {
             None => refused.refusal.may_concern(account, credential),
         };
         match current.take_if(|refused| refused.refusal.is_over(now) || !is_same(refused)) {
-            None if let Some(refused) = &*current => {
+            None if let Some(refused) = &mut *current => {
+                // From now on another secret is sent at once.
+                refused.credential.get_or_insert_with(|| credential.clone());
                 let time = |at: DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::Secs, true);
                 let Refused { refusal, provider_message, .. } = refused;
                 let what = format!(

@@ -78,6 +78,7 @@ impl Server {
         let page = Page::new(Arc::clone(&inventory), Labels::default(), Arc::clone(&metrics), clock.clone()).unwrap();
         let (reload, reloads) = mpsc::channel(1);
         let mut state = AppState {
+            fleet: None,
             version: "1.2.3".to_owned(),
             inventory,
             page: Arc::new(page),

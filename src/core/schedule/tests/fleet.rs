@@ -71,7 +71,7 @@ proptest! {
         let mut world = World::new(3, 6, seed);
         (world.lossy, world.longest) = (lossy, longest);
         world.run(600, &faults);
-        // The faults have ended 150 s later. At least one replica lives.
+        // The last fault is over 150 s later. At least one replica lives.
         world.lossy = 0;
         world.run(900, &[event(600, 0, Fault::Start)]);
         let before = world.requests.len();

@@ -522,10 +522,10 @@ impl World {
             let nonce = self.random();
             let next_in = INTERVAL.mul_f64(0.9 + (self.random() % 21) as f64 / 100.0);
             let replica = &mut self.replicas[number];
-            let is_lost = replica.schedule.is_lost();
+            let (is_lost, is_failing) = (replica.schedule.is_lost(), replica.schedule.is_failing());
             let collection = replica.collections.get_mut(&source).unwrap();
             let Step::Running { until, renewal } = &mut collection.step else { continue };
-            if collection.claim.as_ref().is_some_and(|claim| claim.is_expired(ttl, now)) && !is_lost {
+            if collection.claim.as_ref().is_some_and(|claim| claim.is_expired(ttl, now)) && !is_failing {
                 replica.collections.remove(&source);
                 replica.schedule.finish(&source, Finish::Fenced, now);
                 continue;
@@ -549,8 +549,7 @@ impl World {
                 continue;
             }
             let over = collection.claim.as_ref().map(Claim::turn).or(collection.over.as_ref());
-            let completed =
-                Completed { next_in, fingerprint: "f".to_owned(), retries: 0, failed_collections: 0, blob: None };
+            let completed = Completed { next_in, fingerprint: "f".to_owned(), retries: 0, failed_collections: 0 };
             let turn = Turn::completed(over, &replica.name, nonce, completed);
             match collection.claim.as_ref().map(|claim| claim.version().clone()) {
                 Some(version) if !is_lost => {

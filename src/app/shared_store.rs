@@ -1,0 +1,37 @@
+//! Joins the replicas that share a store.
+
+use std::fs;
+use std::sync::Arc;
+
+use tracing::{info, warn};
+
+use super::{BUILD, RunError, SharedStoreOptions, WhenLost};
+use crate::collector::FleetOptions;
+use crate::core::schedule::Times;
+use crate::storage::file_name::file_name;
+use crate::storage::shared::StoreError;
+
+/// Checks the store and names this replica. A store that does not respond is not an error: the exporter is not ready until it does.
+///
+/// # Errors
+/// If the store cannot be used, such as without conditional puts or permissions.
+pub(super) async fn join(options: SharedStoreOptions) -> Result<FleetOptions, RunError> {
+    let SharedStoreOptions { store, name, when_lost, poll } = options;
+    let replica = replica();
+    match store.probe(&replica).await {
+        Ok(()) => info!(store = name, replica, "shared store available"),
+        Err(error @ StoreError::Unavailable(_)) => {
+            warn!(store = name, "shared store not available; nothing is collected until it is: {error}");
+        }
+        Err(error) => return Err(RunError::SharedStore(error.to_string())),
+    }
+    let times = Times::new(poll, when_lost == WhenLost::Hold);
+    let installation = String::new();
+    Ok(FleetOptions { store, replica, version: BUILD.version, installation, times, status: Arc::default() })
+}
+
+/// The host name and a random part, so that a restart is another replica.
+fn replica() -> String {
+    let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    format!("{}-{:08x}", file_name(host.trim()), rand::random::<u32>())
+}
