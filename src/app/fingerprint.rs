@@ -1,5 +1,6 @@
 //! What identifies a source's configuration: a reload restarts only sources whose fingerprint changes.
 
+use ring::digest::{SHA256, digest};
 use serde_json::Value;
 
 use super::watch::FileHashes;
@@ -10,11 +11,16 @@ use crate::schema::yaml;
 ///
 /// It covers the source's part of the file as it was parsed (not positions, comments, anchors or the order of keys), the
 /// default interval and timeout, and the definitions. It does not cover what only the inventory uses, such as rules and leads,
-/// nor credentials and certificates, which are read again at each collection.
+/// nor credentials and certificates, which are read again at each collection. It is a hash that is equal on all machines, because
+/// replicas compare theirs.
 pub(super) fn fingerprints(config: &Config, definitions: &FileHashes) -> Vec<String> {
     let mut file = yaml::parse(&config.text).map_or(Value::Null, |node| node.to_json());
     file.sort_all_objects();
-    let fingerprint = |source| format!("{source} {:?} {:?} {definitions:?}", config.interval, config.defaults.timeout);
+    let definitions = definitions.by_file_name();
+    let fingerprint = |source| {
+        let settings = format!("{source} {:?} {:?} {definitions:?}", config.interval, config.defaults.timeout);
+        digest(&SHA256, settings.as_bytes()).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    };
     let source = |number: usize| {
         let mut source = file["sources"][number].clone();
         // Only the metrics depend on it.
@@ -59,6 +65,21 @@ sources:
         ] {
             assert_eq!(of(&same), before, "{how}");
         }
+    }
+
+    /// Replicas compare them, also those of different versions while one replaces the other.
+    #[test]
+    fn fingerprint_is_equal_on_all_machines() {
+        assert_eq!(of(FILE)[0], "?");
+        let [one, other] = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+        let with = |directory: &tempfile::TempDir| {
+            std::fs::write(directory.path().join("own.yaml"), "x").unwrap();
+            let config =
+                config::parse(SourceText::new("test.yaml", FILE), Arc::new(config::SystemEnvironment)).unwrap();
+            fingerprints(&config, &FileHashes::of_files([directory.path().join("own.yaml")]))
+        };
+        assert_eq!(with(&one), with(&other), "the directory does not count");
+        assert_ne!(with(&one), of(FILE));
     }
 
     #[test]

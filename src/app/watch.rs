@@ -5,16 +5,23 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 
-/// A hash of each file's content, comparable within one process only; `None` if the file cannot be read.
+use ring::digest::{SHA256, digest};
+
+/// A hash of each file's content; `None` if the file cannot be read.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct FileHashes(BTreeMap<PathBuf, Option<u64>>);
+pub(super) struct FileHashes(BTreeMap<PathBuf, Option<Vec<u8>>>);
 
 impl FileHashes {
     pub(super) fn of_files(files: impl IntoIterator<Item = PathBuf>) -> Self {
         Self(files.into_iter().map(|path| (path.clone(), hash(&path))).collect())
+    }
+
+    /// The hashes by file name, which other machines have too.
+    pub(super) fn by_file_name(&self) -> BTreeMap<String, Option<&[u8]>> {
+        let name = |path: &PathBuf| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        self.0.iter().map(|(path, hash)| (name(path), hash.as_deref())).collect()
     }
 
     /// Of the configuration and the definitions in a directory.
@@ -37,10 +44,8 @@ fn is_definition(path: &Path) -> bool {
     !hidden && path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml")
 }
 
-fn hash(path: &Path) -> Option<u64> {
-    let mut hasher = DefaultHasher::new();
-    fs::read(path).ok()?.hash(&mut hasher);
-    Some(hasher.finish())
+fn hash(path: &Path) -> Option<Vec<u8>> {
+    Some(digest(&SHA256, &fs::read(path).ok()?).as_ref().to_vec())
 }
 
 #[cfg(test)]

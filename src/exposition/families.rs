@@ -141,6 +141,8 @@ pub const LABELS: &[(&str, &str)] = &[
          `slow_reader`: timeout, `malformed`: not HTTP, or headers far over the limit; present at 0 from the start",
     ),
     ("path", "the path of the request, if it is known; else `other`"),
+    ("operation", "`list`, `get`, `put` or `delete`; present at 0 from the start"),
+    ("result", "`success` or `error`; present at 0 from the start"),
 ];
 
 #[cfg(test)]
