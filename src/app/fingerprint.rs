@@ -70,7 +70,7 @@ sources:
     /// Replicas compare them, also those of different versions while one replaces the other.
     #[test]
     fn fingerprint_is_equal_on_all_machines() {
-        assert_eq!(of(FILE)[0], "?");
+        assert_eq!(of(FILE)[0], "c0340512ca50dcb0a4ac08046f756a35a0255800eb35b31e4cdbd9e95394e479");
         let [one, other] = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
         let with = |directory: &tempfile::TempDir| {
             std::fs::write(directory.path().join("own.yaml"), "x").unwrap();

@@ -114,7 +114,8 @@ impl Turn {
 }
 
 fn milliseconds(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+    // Rounded up: never before it is due.
+    u64::try_from(duration.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
 }
 
 /// The right to collect a source, held by the collection itself. It must be renewed.
