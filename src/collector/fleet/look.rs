@@ -147,7 +147,7 @@ impl Fleet {
         Some(modified + chrono::TimeDelta::from_std(shared.now().saturating_sub(at)).ok()?)
     }
 
-    /// Tells those who wait for it that everything was read.
+    /// Updates the status, and wakes those who wait until everything was read.
     fn announce(&self, shared: &Shared) {
         let was_complete = self.status.read().is_complete;
         self.update_status(shared);

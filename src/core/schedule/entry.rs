@@ -3,20 +3,10 @@
 use std::time::Duration;
 
 use super::members::Sighted;
+use super::plan::Plan;
 use super::turn::Turn;
 use super::version::Version;
 use super::{Action, Put};
-
-/// A configured source, as far as the schedule needs it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Plan {
-    pub name: String,
-    pub interval: Duration,
-    /// The settings. Another replica may have others while a configuration is rolled out.
-    pub fingerprint: String,
-    /// Sources with the same affinity are collected by the same replica.
-    pub affinity: String,
-}
 
 /// The content of the state of a source.
 #[derive(Clone, Debug, PartialEq, Eq)]

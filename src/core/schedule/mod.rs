@@ -12,6 +12,7 @@ pub mod delay;
 mod entry;
 mod members;
 mod observer;
+mod plan;
 #[cfg(test)]
 mod tests;
 mod turn;
@@ -20,11 +21,12 @@ pub mod version;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+pub use entry::Content;
 use entry::{Activity, Entry, Pending, Read};
-pub use entry::{Content, Plan};
 use members::Members;
 pub use members::Sighted;
 use observer::Observer;
+pub use plan::Plan;
 pub use turn::{Claim, Completed, Turn};
 use version::Version;
 

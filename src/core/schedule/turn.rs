@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::delay;
-use super::entry::Plan;
+use super::plan::Plan;
 use super::version::Version;
 use crate::core::outcome::Outcome;
 
