@@ -18,6 +18,7 @@ mod docs;
 mod examples;
 mod exposition;
 mod faults;
+mod fleet;
 mod fuzz;
 mod health;
 mod helm;

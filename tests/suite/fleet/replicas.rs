@@ -1,0 +1,266 @@
+//! Replicas as real processes with one store and one provider, and a scraper of each.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use tokio::task::JoinHandle;
+use tokio::time::sleep;
+
+use crate::buckets::server::Address;
+use crate::stub_provider::{Org, StubProvider};
+use crate::test_servers::{Server, client, free_port, samples};
+
+/// The times of an experiment.
+#[derive(Clone, Copy, Debug)]
+pub struct Times {
+    /// `--storage.poll`.
+    pub poll: Duration,
+    /// The interval of every source.
+    pub interval: Duration,
+    /// How long the provider takes for a collection.
+    pub collection: Duration,
+}
+
+impl Times {
+    /// For the suite.
+    pub const SHORT: Self = Self {
+        poll: Duration::from_secs(1),
+        interval: Duration::from_secs(15),
+        collection: Duration::from_millis(500),
+    };
+
+    /// How long a claim or a member lasts without a sign of life.
+    pub fn ttl(self) -> Duration {
+        self.poll * 9 / 2
+    }
+
+    /// The limit of a takeover: the claim ends, a look notices it, and a second for the decision.
+    pub fn takeover(self) -> Duration {
+        self.ttl() + self.poll + Duration::from_secs(1)
+    }
+}
+
+/// Tokens of each source.
+const TOKENS: u32 = 3;
+
+/// What went wrong in a scrape.
+type Violations = Arc<Mutex<Vec<String>>>;
+
+/// Names of tokens, with their sources.
+type Tokens = BTreeSet<String>;
+
+/// A replica, and what it serves.
+pub struct Replica {
+    /// `None` after it was killed or stopped.
+    server: Option<Server>,
+    pub name: String,
+    served: Arc<Mutex<Tokens>>,
+    ready: Arc<AtomicBool>,
+    scraper: JoinHandle<()>,
+}
+
+impl Replica {
+    pub fn is_ready(&self) -> bool {
+        self.ready.load(Ordering::SeqCst)
+    }
+
+    pub fn served(&self) -> Tokens {
+        self.served.lock().unwrap().clone()
+    }
+
+    /// As a node that fails.
+    pub fn kill(&mut self) {
+        self.scraper.abort();
+        drop(self.server.take());
+    }
+
+    /// As in a rollout: SIGTERM. Returns how long it took.
+    pub fn stop(&mut self) -> Duration {
+        self.scraper.abort();
+        let started = Instant::now();
+        self.server.take().unwrap().stop();
+        started.elapsed()
+    }
+}
+
+impl Drop for Replica {
+    fn drop(&mut self) {
+        self.scraper.abort();
+    }
+}
+
+/// An installation: a provider with sources, a store, and replicas.
+pub struct Fleet {
+    pub times: Times,
+    pub provider: StubProvider,
+    sources: Vec<String>,
+    directory: PathBuf,
+    config: PathBuf,
+    pub replicas: Vec<Replica>,
+    started: usize,
+    /// What any replica has served.
+    known: Arc<Mutex<Tokens>>,
+    violations: Violations,
+}
+
+impl Fleet {
+    pub async fn new(directory: &Path, times: Times, sources: usize) -> Self {
+        let names: Vec<String> = (1..=sources).map(|number| format!("org-{number}")).collect();
+        let now = chrono::Utc::now().timestamp();
+        let provider = StubProvider::start(names.iter().map(|name| (name.as_str(), Org::with(TOKENS, now)))).await;
+        for name in &names {
+            provider.org(name, |org| org.delay = times.collection);
+        }
+        let interval = format!("{}s", times.interval.as_secs());
+        let list: Vec<String> = names.iter().map(|name| provider.source(name, &interval)).collect();
+        std::fs::write(directory.join("key"), "a-key").unwrap();
+        let config = directory.join("config.yaml");
+        std::fs::write(&config, format!("sources:\n  - {}\n", list.join("\n  - "))).unwrap();
+        Self {
+            times,
+            provider,
+            sources: names,
+            directory: directory.to_owned(),
+            config,
+            replicas: Vec::new(),
+            started: 0,
+            known: Arc::default(),
+            violations: Arc::default(),
+        }
+    }
+
+    /// Starts a replica.
+    pub async fn start(&mut self, address: &Address) {
+        self.started += 1;
+        let name = format!("replica-{}", self.started);
+        let port = free_port();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_token-expiry-exporter"));
+        command
+            .arg("serve")
+            .arg(format!("--config.file={}", self.config.display()))
+            .arg(format!("--web.listen-address=127.0.0.1:{port}"))
+            .arg(format!("--storage.url={}", address.url))
+            .arg(format!("--storage.poll={}s", self.times.poll.as_secs()))
+            .envs(address.environment.iter().map(|(name, value)| (name, value)));
+        let server = Server::start("replica", command, &self.directory, port, "/-/healthy").await;
+        let served = Arc::new(Mutex::new(Tokens::new()));
+        let ready = Arc::new(AtomicBool::new(false));
+        let scraper = tokio::spawn(scrape(Scrape {
+            name: name.clone(),
+            url: server.url.clone(),
+            served: Arc::clone(&served),
+            ready: Arc::clone(&ready),
+            expected: self.known.lock().unwrap().clone(),
+            known: Arc::clone(&self.known),
+            violations: Arc::clone(&self.violations),
+        }));
+        self.replicas.push(Replica { server: Some(server), name, served, ready, scraper });
+    }
+
+    /// The number of tokens that there are.
+    pub fn all(&self) -> usize {
+        self.sources.len() * TOKENS as usize
+    }
+
+    /// Waits until each of these replicas is ready and serves every token. Returns how long it took.
+    pub async fn serve_all(&self, within: Duration) -> Duration {
+        let started = Instant::now();
+        loop {
+            let live = self.replicas.iter().filter(|replica| replica.server.is_some());
+            let lacking: Vec<String> = live
+                .filter(|replica| !replica.is_ready() || replica.served().len() < self.all())
+                .map(|replica| format!("{}: {} of {}", replica.name, replica.served().len(), self.all()))
+                .collect();
+            if lacking.is_empty() {
+                return started.elapsed();
+            }
+            if started.elapsed() > within {
+                let logs: Vec<String> =
+                    self.replicas.iter().filter_map(|replica| Some(replica.server.as_ref()?.log())).collect();
+                panic!("not within {within:?}: {lacking:?}\n{}", logs.join("\n---\n"));
+            }
+            sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    /// All collections that were started, by source.
+    pub fn asks(&self) -> Vec<(String, Vec<Instant>)> {
+        let starts = |name: &String| self.provider.org(name, |org| org.starts.clone());
+        self.sources.iter().map(|name| (name.clone(), starts(name))).collect()
+    }
+
+    /// The collections since a time.
+    pub fn asks_since(&self, since: Instant) -> usize {
+        self.asks().iter().map(|(_, starts)| starts.iter().filter(|start| **start >= since).count()).sum()
+    }
+
+    /// The gaps between two collections of one source of which the later began after a time.
+    pub fn gaps_since(&self, since: Instant) -> Vec<(String, Duration)> {
+        let asks = self.asks();
+        let pairs = asks.iter().flat_map(|(name, starts)| starts.windows(2).map(move |pair| (name, pair)));
+        pairs.filter(|(_, pair)| pair[1] >= since).map(|(name, pair)| (name.clone(), pair[1] - pair[0])).collect()
+    }
+
+    /// The gaps that are shorter than four fifths of the interval: a request too early.
+    pub fn early_since(&self, since: Instant) -> Vec<(String, Duration)> {
+        let limit = self.times.interval * 4 / 5;
+        self.gaps_since(since).into_iter().filter(|(_, gap)| *gap < limit).collect()
+    }
+
+    /// The longest gap, counted to now for the last collection of a source.
+    pub fn longest_gap_since(&self, since: Instant) -> Duration {
+        let open = self.asks().into_iter().filter_map(|(_, starts)| starts.last().map(Instant::elapsed)).max();
+        let closed = self.gaps_since(since).into_iter().map(|(_, gap)| gap).max();
+        closed.max(open).unwrap_or_default()
+    }
+
+    /// A provider request in steady state is never early, and no scrape lacks a token that was known.
+    pub fn assert_no_loss(&self) {
+        let violations = self.violations.lock().unwrap();
+        assert!(violations.is_empty(), "{}", violations.join("\n"));
+    }
+}
+
+/// A scraper of one replica.
+struct Scrape {
+    name: String,
+    url: String,
+    served: Arc<Mutex<Tokens>>,
+    ready: Arc<AtomicBool>,
+    /// What was known when the replica started.
+    expected: Tokens,
+    known: Arc<Mutex<Tokens>>,
+    violations: Violations,
+}
+
+/// Scrapes five times a second. From its readiness on, a replica must serve what was known at its start, and what it has
+/// served before.
+async fn scrape(mut scrape: Scrape) {
+    let client = client();
+    loop {
+        let status = client.get(format!("{}/-/ready", scrape.url)).send().await;
+        if status.is_ok_and(|response| response.status().is_success()) {
+            let response = client.get(format!("{}/metrics", scrape.url)).send().await;
+            if let Ok(text) = async { response?.error_for_status()?.text().await }.await {
+                let tokens: Tokens = samples(&text, "token_expiry_timestamp_seconds")
+                    .iter()
+                    .map(|sample| format!("{}/{}", sample.label("source"), sample.label("token_name")))
+                    .collect();
+                let missing = scrape.expected.difference(&tokens).count();
+                if missing > 0 {
+                    let what = format!("{}: a scrape lacks {missing} tokens that were known", scrape.name);
+                    scrape.violations.lock().unwrap().push(what);
+                }
+                scrape.expected.extend(tokens.iter().cloned());
+                scrape.known.lock().unwrap().extend(tokens.iter().cloned());
+                *scrape.served.lock().unwrap() = tokens;
+                scrape.ready.store(true, Ordering::SeqCst);
+            }
+        }
+        sleep(Duration::from_millis(200)).await;
+    }
+}
