@@ -214,6 +214,7 @@ fn policies() -> BTreeMap<String, Policy> {
         max_lifetime: None,
         unused_after: None,
         without_replacement: Vec::new(),
+        owner_logins: Vec::new(),
     };
     SOURCES.iter().map(|(name, _, minutes)| ((*name).to_owned(), policy(*minutes))).collect()
 }

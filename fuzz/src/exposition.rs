@@ -47,6 +47,7 @@ fn inventory_with(sources: &[&str]) -> Inventory {
         max_lifetime: Some(TimeDelta::days(366)),
         unused_after: Some(TimeDelta::days(90)),
         without_replacement: Vec::new(),
+        owner_logins: Vec::new(),
     };
     let mut inventory = Inventory::default();
     inventory.set_policy(sources.iter().map(|name| ((*name).to_owned(), policy())).collect(), Arc::new([]));
@@ -61,7 +62,8 @@ fn token(pieces: &[String]) -> Token {
         id: piece(0).into(),
         name: piece(1).into(),
         kind: piece(2).into(),
-        owner: optional(3).map(|name| Owner { id: optional(4), name: Some(name), email: optional(5) }.into()),
+        owner: optional(3)
+            .map(|name| Owner { id: optional(4), name: Some(name), email: optional(5), inactive: false }.into()),
         created_at: None,
         expires: Expiry::At(now() + days(1)),
         last_used: LastUse::At(now() - days(2)),

@@ -92,7 +92,7 @@ impl Persistence {
 
     /// Restores the configured sources. Blocks. An unusable file is logged and counted; it affects no other source.
     pub(super) fn restore(&self, setup: &Setup) {
-        self.inventory.write().set_policy(setup.policies.clone(), Arc::clone(&setup.rules));
+        self.inventory.write().set_policy(setup.policies.clone(), setup.rules.clone());
         let names: Vec<&String> = setup.policies.keys().collect();
         let former = self.load_former();
         let (next, restored) = (AtomicUsize::new(0), AtomicUsize::new(0));
@@ -299,6 +299,7 @@ mod tests {
             max_lifetime: None,
             unused_after: None,
             without_replacement: Vec::new(),
+            owner_logins: Vec::new(),
         }
     }
 

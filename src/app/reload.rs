@@ -1,5 +1,6 @@
 //! When the configuration is read again: on a change of its files, `POST /-/reload` or SIGHUP.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use super::Runtime;
 use super::setup::{ConfigPaths, Setup};
 use super::shard::Shard;
 use super::watch::FileHashes;
+use crate::config::owners_file;
 use crate::core::clock::Clock;
 use crate::pages::Reload;
 use crate::schema::diagnostic::{Diagnostic, Diagnostics};
@@ -22,22 +24,25 @@ pub(super) struct Reloader {
     paths: ConfigPaths,
     shard: Shard,
     clock: Clock,
+    /// The owners file that the configuration names.
+    owners: Option<PathBuf>,
     loaded: FileHashes,
 }
 
 impl Reloader {
     pub(super) fn new(paths: ConfigPaths, shard: Shard, clock: Clock) -> Self {
-        Self { paths, shard, clock, loaded: FileHashes::default() }
+        Self { paths, shard, clock, owners: None, loaded: FileHashes::default() }
     }
 
     pub(super) async fn load(&mut self) -> Result<Setup, Diagnostics> {
         // Before the files are read, so that a change in between is noticed.
+        self.owners = owners_file(&self.paths.config);
         self.loaded = self.hashes();
         load(&self.paths, self.shard, &self.clock).await
     }
 
     fn hashes(&self) -> FileHashes {
-        FileHashes::of_config(&self.paths.config, self.paths.providers.as_deref())
+        FileHashes::of_config(&self.paths.config, self.owners.as_deref(), self.paths.providers.as_deref())
     }
 
     /// Waits until the files differ from those last loaded.

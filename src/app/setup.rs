@@ -18,7 +18,7 @@ use crate::collector::SourceJob;
 use crate::config::{self, Config, SourceConfig};
 use crate::core::clock::Clock;
 use crate::core::inventory::Policy;
-use crate::core::rules::Rule;
+use crate::core::rules::Rules;
 use crate::exposition::{Exposure, Labels};
 use crate::http::options::Options;
 use crate::providers::{Catalogue, Source, SourceSpec};
@@ -38,7 +38,8 @@ pub struct Setup {
     pub jobs: Vec<SourceJob>,
     /// The policy of each source, by its name.
     pub policies: BTreeMap<String, Policy>,
-    pub rules: Arc<[Rule]>,
+    /// With the owners directory.
+    pub rules: Rules,
     /// Which owner labels, families and tokens are exposed.
     pub exposure: Exposure,
     /// What is valid but probably wrong.
@@ -118,12 +119,14 @@ impl Setup {
         let selection = errors.collect(selection::read(&config)).unwrap_or_default();
         errors.extend(invalid);
         errors.into_result()?;
+        let directory = config.directory(name_of);
         let mut warnings = warnings::find(catalogue, &config, &policies);
+        warnings.extend(config.owner_warnings(&directory));
         warnings.extend(unusable);
         warnings.extend(selection::silenced(&config, &selection));
         let labels = Labels { owner: config.labels.owner, owner_email: config.labels.owner_email };
         let exposure = Exposure { labels, selection: Arc::new(selection) };
-        Ok(Self { jobs, policies, rules: config.rules, exposure, warnings, local })
+        Ok(Self { jobs, policies, rules: config.rules_with(directory), exposure, warnings, local })
     }
 }
 
@@ -221,5 +224,6 @@ fn policy(source: &SourceConfig, provider: &str, connected: &dyn Source, interva
         max_lifetime: settings.max_lifetime,
         unused_after: settings.unused_after,
         without_replacement: connected.without_replacement(),
+        owner_logins: connected.owner_logins(),
     }
 }

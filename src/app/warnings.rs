@@ -9,6 +9,7 @@ use url::{Host, Url};
 
 use crate::config::{Config, SourceConfig};
 use crate::core::inventory::Policy;
+use crate::core::owners::TEAM_LABEL;
 use crate::providers::Catalogue;
 use crate::providers::provider_info::{ProviderInfo, SettingType};
 use crate::schema::diagnostic::{Diagnostic, Span, did_you_mean};
@@ -146,7 +147,8 @@ fn unmatched(catalogue: &Catalogue, config: &Config, policies: &BTreeMap<String,
         let sources = matched(catalogue, config, number);
         let labels: Option<Vec<_>> =
             sources.map(|source| labels(catalogue, source, policies.get(&source.name.0)?)).collect();
-        let Some(labels) = labels.map(|labels| labels.concat()) else { continue };
+        let Some(mut labels) = labels.map(|labels| labels.concat()) else { continue };
+        labels.extend(config.sets_team().then(|| TEAM_LABEL.to_owned()));
         for name in rule.matches.labels.keys() {
             if !labels.contains(name) && earlier.iter().all(|rule| !rule.labels.contains_key(name)) {
                 let hint = did_you_mean(name, labels.iter().map(String::as_str));

@@ -24,9 +24,10 @@ impl FileHashes {
         self.0.iter().map(|(path, hash)| (name(path), hash.as_deref())).collect()
     }
 
-    /// Of the configuration and the definitions in a directory.
-    pub(super) fn of_config(file: &Path, providers: Option<&Path>) -> Self {
-        Self::of_files(definitions(providers).into_iter().chain([file.to_owned()]))
+    /// Of the configuration, the owners file, and the definitions in a directory.
+    pub(super) fn of_config(file: &Path, owners: Option<&Path>, providers: Option<&Path>) -> Self {
+        let files = [file].into_iter().chain(owners).map(Path::to_owned);
+        Self::of_files(definitions(providers).into_iter().chain(files))
     }
 }
 
@@ -58,13 +59,17 @@ mod tests {
     fn file_hashes_depend_on_content_alone() {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("config.yaml");
-        let hashes = || FileHashes::of_config(&file, Some(directory.path()));
+        let hashes =
+            || FileHashes::of_config(&file, Some(&directory.path().join("owners.csv")), Some(directory.path()));
         let missing = hashes();
         fs::write(&file, "a").unwrap();
         let a = hashes();
         assert_ne!(missing, a, "it appeared");
         fs::write(&file, "a").unwrap();
         assert_eq!(a, hashes(), "written with the same content");
+        fs::write(directory.path().join("owners.csv"), "x").unwrap();
+        assert_ne!(a, hashes(), "the owners file");
+        fs::remove_file(directory.path().join("owners.csv")).unwrap();
         fs::write(directory.path().join("notes.txt"), "x").unwrap();
         fs::write(directory.path().join(".hidden.yaml"), "x").unwrap();
         assert_eq!(a, hashes(), "not definitions");

@@ -21,7 +21,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::core::clock::{Clock, Jitter};
 use crate::core::inventory::{Inventory, Policy, SharedInventory};
-use crate::core::rules::Rule;
+use crate::core::rules::Rules;
 use crate::core::schedule::{Plan, Schedule, delay};
 use crate::providers::Source;
 
@@ -141,7 +141,8 @@ impl Collector {
 
     /// Applies a configuration, at the start and at each reload. Unchanged sources are not affected, new and changed ones are
     /// collected soon, and the tasks of removed ones are stopped first.
-    pub async fn apply(&mut self, jobs: Vec<SourceJob>, policies: BTreeMap<String, Policy>, rules: Arc<[Rule]>) {
+    pub async fn apply(&mut self, jobs: Vec<SourceJob>, policies: BTreeMap<String, Policy>, rules: impl Into<Rules>) {
+        let rules = rules.into();
         let shared = &self.shared;
         let gate = shared.gate.lock().await;
         let plans = jobs.iter().map(SourceJob::plan).collect();

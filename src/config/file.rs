@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::environment::{Environment, FileEnvironment};
 use super::table::FILE;
-use super::{Config, OwnerLabels, SharedSettings, lead, metrics, redaction, rule, secrets, source};
+use super::{Config, OwnerLabels, SharedSettings, lead, metrics, owners, redaction, rule, secrets, source};
 use crate::schema::diagnostic::{Diagnostic, Diagnostics, SourceText};
 use crate::schema::reader::Reader;
 use crate::schema::record::Record;
@@ -26,22 +26,25 @@ pub(super) fn read(text: SourceText, environment: Arc<dyn Environment>) -> (Opti
     let mut reader = Reader::new(text);
     secrets::report(&mut reader, &root);
     let values = reader.read(&root, "", &FILE);
-    let config = config(&mut reader, &environment, &values);
-    (Some(config), reader.finish(is_hidden).err().unwrap_or_default())
+    let (config, in_owners_file) = config(&mut reader, &environment, &values);
+    let mut errors = reader.finish(is_hidden).err().unwrap_or_default();
+    errors.extend(in_owners_file);
+    (Some(config), errors)
 }
 
-/// The content of the file. An invalid value, which is reported, has its default.
-fn config(reader: &mut Reader, environment: &FileEnvironment, values: &Record<'_>) -> Config {
+/// The content of the file, and the errors in the owners file that it names. An invalid value, which is reported, has its default.
+fn config(reader: &mut Reader, environment: &FileEnvironment, values: &Record<'_>) -> (Config, Diagnostics) {
     let defaults = SharedSettings::read(values, SharedSettings::default());
     lead::check(reader, values, defaults.alert_lead, "the default");
     let (sources, credentials): (Vec<_>, Vec<_>) =
         source::read(reader, environment, values, defaults).into_iter().unzip();
     let (rules, rule_names) = rule::read(reader, values, &sources);
+    let (owners, errors) = owners::read(reader, environment, values, &sources);
     let mut label_names: Vec<_> = rules.iter().flat_map(|rule| rule.labels.keys().cloned()).collect();
     label_names.sort();
     label_names.dedup();
     let flag = |key| values.flag(key).unwrap_or_default();
-    Config {
+    let config = Config {
         text: reader.text.clone(),
         interval: values.period("interval").unwrap_or_default(),
         defaults,
@@ -52,5 +55,7 @@ fn config(reader: &mut Reader, environment: &FileEnvironment, values: &Record<'_
         label_names,
         credentials: credentials.into_iter().flatten().collect(),
         rule_names,
-    }
+        owners,
+    };
+    (config, errors)
 }

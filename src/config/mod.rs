@@ -13,6 +13,7 @@ use serde_json::Value;
 use url::Url;
 
 use self::credential::CredentialSource;
+use self::owners::OwnerSettings;
 use self::rule::{Named, RuleNames};
 use super::schema::diagnostic::{Diagnostic, Diagnostics, SourceText, Span, suggest};
 use super::schema::json_schema::json_schema;
@@ -31,6 +32,7 @@ mod file;
 mod labels;
 mod lead;
 mod metrics;
+mod owners;
 mod redaction;
 mod rule;
 mod secrets;
@@ -40,6 +42,7 @@ mod tls;
 mod value_types;
 
 pub use environment::{Environment, SystemEnvironment};
+pub use owners::owners_file;
 pub use table::source_keys;
 
 /// The whole configuration, with every default applied.
@@ -61,6 +64,7 @@ pub struct Config {
     pub label_names: Vec<String>,
     credentials: Vec<Arc<CredentialSource>>,
     rule_names: RuleNames,
+    owners: OwnerSettings,
 }
 
 /// Which labels of a token's owner are exposed.

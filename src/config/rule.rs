@@ -47,7 +47,7 @@ pub(super) fn read(reader: &mut Reader, file: &Record<'_>, sources: &[SourceConf
 
 fn read_rule(reader: &mut Reader, values: &Record<'_>, sources: &[SourceConfig]) -> Rule {
     let email = values.text("owner.email").and_then(|text| address::normalize(&text));
-    let owner = Owner { id: values.text("owner.id"), name: values.text("owner.name"), email };
+    let owner = Owner { id: values.text("owner.id"), name: values.text("owner.name"), email, inactive: false };
     let rule = Rule {
         labels: values.map("labels").into_iter().collect(),
         owner: Some(owner).filter(|owner| *owner != Owner::default()),

@@ -85,6 +85,17 @@ pub(super) static FILE: Table = Table::new(&[
         "which metrics are exposed; see [their cost](metrics.md#number-of-series)",
     ),
     policy(&FILE_LIMITS),
+    Key::optional("owners", List(0, &Record(&OWNER_ENTRY)), "who owns tokens: the people and groups that providers know by other names"),
+    Key::optional(
+        "owners_file",
+        Domain(&FILE_PATH),
+        "a CSV or YAML file with further owners; it is watched as this file is",
+    ),
+    Key::optional(
+        "owners_from",
+        OneOrList(1, &Line),
+        "sources whose owners' names and addresses count as entries of `owners`, because their users cannot choose their names",
+    ),
     Key::required(
         "sources",
         List(1, &Record(&SOURCE)),
@@ -204,6 +215,19 @@ static MATCH: Table = Table::new(&[
     Key::optional("owner", Domain(&PATTERN), "found in the owner's identifier, name or e-mail address"),
     Key::optional("labels", Map(&Domain(&PATTERN)), "found in the labels with these names"),
 ]);
+
+pub(super) static OWNER_ENTRY: Table = Table::new(&[
+    Key::optional("name", Line, "the name, which `token_owner` then has"),
+    Key::optional("email", Domain(&ADDRESS), "one bare e-mail address"),
+    Key::optional("team", Line, "the value of the label `team`, unless the token has that label"),
+    Key::optional(
+        "also",
+        OneOrList(1, &Line),
+        "logins, ids and addresses by which providers know the owner; `vault:jane` only at the source or provider `vault`",
+    ),
+])
+.named("owner", "An owner")
+.help("An element of `owners`. `name` or `email` is required.");
 
 static OWNER: Table = Table::new(&[
     Key::optional("id", Line, "the identifier"),

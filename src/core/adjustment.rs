@@ -23,6 +23,8 @@ label_values! {
         RefusedAddress = "refused_address",
         /// An owner's name or identifier contains an address, of which only the part before the `@` is shown.
         HiddenAddress = "hidden_address",
+        /// Several entries of the owners directory match the owner, so none counts.
+        AmbiguousOwner = "ambiguous_owner",
     }
 }
 

@@ -13,6 +13,7 @@ pub(crate) mod label_values;
 pub mod lead;
 pub mod listing_report;
 pub mod outcome;
+pub mod owners;
 pub mod pem;
 pub mod rate;
 pub mod refusal;

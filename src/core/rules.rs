@@ -2,13 +2,34 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use regex::Regex;
 
 use super::address;
 use super::lead::LeadChange;
+use super::owners::{Directory, Join, Owners, Person, TEAM_LABEL};
 use super::token::{Expiry, Owner, State, Token};
+
+/// The rules, and the directory that joins before them.
+#[derive(Clone, Debug, Default)]
+pub struct Rules {
+    pub list: Arc<[Rule]>,
+    pub owners: Owners,
+}
+
+impl From<Arc<[Rule]>> for Rules {
+    fn from(list: Arc<[Rule]>) -> Self {
+        Self { list, owners: Owners::default() }
+    }
+}
+
+impl<const N: usize> From<Arc<[Rule; N]>> for Rules {
+    fn from(list: Arc<[Rule; N]>) -> Self {
+        Self::from(list as Arc<[Rule]>)
+    }
+}
 
 /// A rule. All matching rules apply, in order; each sees the changes of the earlier ones and may override them.
 #[derive(Clone, Debug, Default)]
@@ -23,6 +44,19 @@ pub struct Rule {
     pub rotate_after: Option<TimeDelta>,
     /// Excludes the token; it is counted as filtered.
     pub drop: bool,
+}
+
+impl Rule {
+    /// Completes the owner: fields that the rule does not set are those of the entry that the others identify.
+    pub fn complete_owner(&mut self, directory: &Directory) {
+        let Some(owner) = &mut self.owner else { return };
+        let Join::Person(person) = directory.find_written(owner) else { return };
+        owner.name = owner.name.take().or_else(|| person.name.clone());
+        owner.email = owner.email.take().or_else(|| person.email.clone());
+        if let Some(team) = &person.team {
+            self.labels.entry(TEAM_LABEL.to_owned()).or_insert_with(|| team.clone());
+        }
+    }
 }
 
 /// The conditions of a rule. All that are set must hold; without any, every token matches.
@@ -63,6 +97,8 @@ pub struct Overrides {
     pub lead: LeadChange,
     /// Whether a rule set an invalid address.
     pub refused_address: bool,
+    /// Whether several entries of the owners directory match the owner.
+    pub ambiguous_owner: bool,
 }
 
 impl Overrides {
@@ -71,11 +107,25 @@ impl Overrides {
     }
 }
 
-/// Applies the rules to a token of this source. A condition on the state does not hold while the state is unknown.
-pub fn apply(rules: &[Rule], source: &str, provider: &str, token: &Token, state: Option<State>) -> RuleResult {
+/// Joins the token's owner with the directory, then applies the rules to a token of this source. A condition on the state does
+/// not hold while the state is unknown.
+pub fn apply(
+    rules: &[Rule],
+    join: Join<'_>,
+    source: &str,
+    provider: &str,
+    token: &Token,
+    state: Option<State>,
+) -> RuleResult {
     let mut owner = token.owner.as_deref().map(Cow::Borrowed);
     let mut labels = Cow::Borrowed(&*token.labels);
-    let mut overrides = Overrides::default();
+    let mut overrides = Overrides { ambiguous_owner: join == Join::Ambiguous, ..Overrides::default() };
+    if let (Join::Person(person), Some(owner)) = (join, &mut owner) {
+        take_over(owner, person);
+        if let Some(team) = person.team.as_ref().filter(|_| !labels.contains_key(TEAM_LABEL)) {
+            labels.to_mut().insert(TEAM_LABEL.to_owned(), team.clone());
+        }
+    }
     for rule in rules {
         let is_in_state =
             rule.matches.state.is_empty() || state.is_some_and(|state| rule.matches.state.contains(&state));
@@ -102,6 +152,16 @@ pub fn apply(rules: &[Rule], source: &str, provider: &str, token: &Token, state:
     overrides.owner = owner.and_then(owned);
     overrides.labels = owned(labels);
     RuleResult::Kept(overrides)
+}
+
+/// Sets the name and address of an entry of the directory, if it has them.
+fn take_over(owner: &mut Cow<'_, Owner>, person: &Person) {
+    if person.name.is_some() && person.name != owner.name {
+        owner.to_mut().name.clone_from(&person.name);
+    }
+    if person.email.is_some() && person.email != owner.email {
+        owner.to_mut().email.clone_from(&person.email);
+    }
 }
 
 /// The value, if it was changed.

@@ -61,16 +61,24 @@ impl Token {
     }
 }
 
-/// The person, account or team that owns a token. At least one field is set.
+/// The person, account or team that owns a token. At least one of id, name and address is set.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Owner {
     pub id: Option<String>,
     pub name: Option<String>,
     /// One address in lower case, see [`super::address`].
     pub email: Option<String>,
+    /// Whether the provider reports the owner's account as deactivated.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub inactive: bool,
 }
 
 impl Owner {
+    /// Whether nobody is named.
+    pub fn is_nobody(&self) -> bool {
+        self.id.is_none() && self.name.is_none() && self.email.is_none()
+    }
+
     /// The label `token_owner`: the name, or else the identifier, never the address.
     pub fn label(&self) -> Option<&str> {
         self.name.as_deref().or(self.id.as_deref())

@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::organisation::{ORGANISATION, OWN_KEY, ROTATE_AFTER, SANDBOX, SESSION};
-use super::people::{TEAMS, Team};
+use super::people::{TEAMS, Team, email, login};
 use super::scenario::DemoScenario;
 
 const TEMPLATE: &str = include_str!("config.yaml");
@@ -34,6 +34,7 @@ pub(super) fn text(atlassian: &str, vault: &str, dir: &Path, interval: Duration,
         .replace("@SESSION@", SESSION)
         .replace("@ROTATE_AFTER@", &format!("{}d", ROTATE_AFTER.num_days()))
         .replace("@MANUAL_TOKENS@", &manual_tokens(now))
+        .replace("@OWNERS@", &owners())
         .replace("@TEAMS@", &teams())
 }
 
@@ -54,6 +55,16 @@ fn manual_tokens(now: DateTime<Utc>) -> String {
         )
     };
     MANUAL_TOKENS.iter().map(entry).collect()
+}
+
+/// The people, with the user names by which Vault knows them.
+fn owners() -> String {
+    let people = TEAMS.iter().flat_map(|team| team.people.iter().map(move |person| (*person, team.name)));
+    let entry = |(person, team): (&str, &str)| {
+        let (email, login) = (email(person), login(person));
+        format!("  - {{name: {person}, email: {email}, team: {team}, also: 'vault:{login}'}}\n")
+    };
+    people.map(entry).collect()
 }
 
 /// One rule per team: the prefix of a token's name sets the label `team`.

@@ -3,7 +3,7 @@
 /// A team: its name, its members, and the systems that its tokens' names start with.
 pub(super) struct Team {
     pub(super) name: &'static str,
-    people: &'static [&'static str],
+    pub(super) people: &'static [&'static str],
     pub(super) systems: &'static [&'static str],
 }
 
@@ -54,8 +54,13 @@ pub(super) fn token_name(number: usize) -> (String, &'static [&'static str]) {
     (name, team.people)
 }
 
+/// A person's user name in Vault.
+pub(super) fn login(person: &str) -> String {
+    person.to_lowercase().replace(' ', ".")
+}
+
 pub(super) fn email(person: &str) -> String {
-    format!("{}@example.com", person.to_lowercase().replace(' ', "."))
+    format!("{}@example.com", login(person))
 }
 
 /// A person's Atlassian account ID.

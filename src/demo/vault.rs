@@ -10,6 +10,7 @@ use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use serde_json::{Value, json};
 
 use super::organisation::{DemoToken, Listing, SECRET_IDS, VAULT_TOKENS};
+use super::people::login;
 use super::scenario::DemoScenario;
 use super::state::DemoState;
 use super::stub::Request;
@@ -92,7 +93,7 @@ fn service_token(token: &DemoToken, now: DateTime<Utc>) -> Value {
     let root = token.scenario == DemoScenario::Never;
     let expiry = token.expires_at(now);
     json!({
-        "accessor": token.id, "display_name": format!("token-{}", token.name), "meta": {"owner": token.owner},
+        "accessor": token.id, "display_name": format!("token-{}", token.name), "meta": {"username": token.owner.map(login)},
         "creation_time": token.created_at.timestamp(), "issue_time": time(token.created_at), "expire_time": expiry.map(time),
         "creation_ttl": if root { 0 } else { token.lifetime() }, "explicit_max_ttl": 0,
         "ttl": expiry.map_or(0, |expiry| (expiry - now).num_seconds().max(0)),

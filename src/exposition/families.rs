@@ -114,7 +114,7 @@ pub const LABELS: &[(&str, &str)] = &[
     (
         "finding",
         "`never_expires`, `lives_too_long` (over `max_lifetime`), `unused` (for `unused_after`), `unreadable_expiry`, \
-         `no_owner`",
+         `no_owner`, `owner_inactive` (the owner's account is deactivated)",
     ),
     (
         "state",
@@ -129,7 +129,8 @@ pub const LABELS: &[(&str, &str)] = &[
     (
         "adjustment",
         "`duplicate_id`, `cleaned_value` (control characters), `cut_value` (too long), `unread_field`, \
-         `refused_address`, `hidden_address` (in an owner's name, without `labels: {owner_email: true}`)",
+         `refused_address`, `hidden_address` (in an owner's name, without `labels: {owner_email: true}`), \
+         `ambiguous_owner` (several entries of `owners` match)",
     ),
     ("code", "response status code; `none` without a response"),
     ("version", "the version of the exporter"),

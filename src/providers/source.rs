@@ -44,6 +44,11 @@ pub trait Source: Send + Sync {
     /// Those of them whose tokens cannot replace one another.
     fn without_replacement(&self) -> Vec<String>;
 
+    /// Those of them whose owners' names are logins, which the provider keeps unique, not names that people choose themselves.
+    fn owner_logins(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Why no collection can succeed, although the configuration is valid.
     fn warning(&self) -> Option<String> {
         None

@@ -140,6 +140,7 @@ fn policy() -> Policy {
         max_lifetime: None,
         unused_after: None,
         without_replacement: Vec::new(),
+        owner_logins: Vec::new(),
     }
 }
 

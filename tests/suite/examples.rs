@@ -20,6 +20,7 @@ impl Environment for FakeEnvironment {
     fn read_file(&self, path: &Path) -> io::Result<Vec<u8>> {
         let pem: &[u8] = match path.extension().and_then(|extension| extension.to_str()) {
             Some("key") => include_bytes!("../../src/providers/engine/github_app/test-key.pem"),
+            Some("csv") => include_bytes!("../../examples/owners.csv"),
             Some("pem" | "crt") => include_bytes!("../../src/providers/native/files/test-certificate.pem"),
             _ => b"a secret",
         };

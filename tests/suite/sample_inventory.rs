@@ -36,6 +36,7 @@ pub fn policy(provider: &str, listings: &[&str]) -> Policy {
         max_lifetime: Some(TimeDelta::days(366)),
         unused_after: Some(TimeDelta::days(90)),
         without_replacement: Vec::new(),
+        owner_logins: Vec::new(),
     }
 }
 
@@ -49,6 +50,7 @@ pub fn token(id: &str, name: &str, expires: Expiry) -> Token {
                 id: Some("12".to_owned()),
                 name: Some("Jane Doe".to_owned()),
                 email: Some("jane@example.com".to_owned()),
+                inactive: false,
             }
             .into(),
         ),
@@ -125,7 +127,7 @@ fn rules() -> Arc<[Rule]> {
 
 fn gitlab() -> Outcome {
     let owned_by = |name: &str, email: &str| {
-        Some(Owner { id: None, name: Some(name.to_owned()), email: Some(email.to_owned()) }.into())
+        Some(Owner { name: Some(name.to_owned()), email: Some(email.to_owned()), ..Owner::default() }.into())
     };
     let personal = vec![
         token("p01", "future", expires_in(200)),

@@ -210,7 +210,10 @@ async fn address_in_the_name_of_an_owner_is_exposed_only_if_configured() {
         let (sources, rules) = sample_inventory::configuration();
         let owner = Owner { name: Some("Sam.Lee@example.com".to_owned()), ..Owner::default() };
         let named = Rule { owner: Some(owner), ..Rule::default() };
-        state.inventory.write().set_policy(sources, rules.iter().cloned().chain([named]).collect());
+        state
+            .inventory
+            .write()
+            .set_policy(sources, rules.iter().cloned().chain([named]).collect::<std::sync::Arc<[_]>>());
         state.page.render().unwrap();
     })
     .await;

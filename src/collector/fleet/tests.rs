@@ -136,6 +136,7 @@ fn policy() -> Policy {
         max_lifetime: None,
         unused_after: None,
         without_replacement: Vec::new(),
+        owner_logins: Vec::new(),
     }
 }
 

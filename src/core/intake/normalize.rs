@@ -94,7 +94,7 @@ impl Normalizer<'_> {
                 self.count(Adjustment::RefusedAddress);
             }
         }
-        reported.take_if(|owner| **owner == Owner::default());
+        reported.take_if(|owner| owner.is_nobody());
     }
 
     /// Omits a link that is too long or not to a web page. A host outside of ASCII is shown in its `xn--…` form, since its

@@ -26,32 +26,26 @@ pub use self::source::{ListingHealth, Policy, Revision, Source};
 pub use self::view::{Finding, Findings, TokenView};
 use super::intake::Intake;
 use super::outcome::Outcome;
-use super::rules::Rule;
+use super::rules::Rules;
 
 /// The inventory as the collector writes it and everything else reads it.
 pub type SharedInventory = Arc<RwLock<Inventory>>;
 
 /// All sources and their tokens.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Inventory {
     sources: BTreeMap<String, SourceState>,
-    rules: Arc<[Rule]>,
+    rules: Rules,
     /// The number of changes.
     changes: u64,
-}
-
-impl Default for Inventory {
-    fn default() -> Self {
-        Self { sources: BTreeMap::new(), rules: Arc::new([]), changes: 0 }
-    }
 }
 
 impl Inventory {
     /// Applies the configuration, at the start and at each reload. Removes sources that it does not contain or that changed
     /// their provider, and the tokens of listings that no longer run. Rules and leads apply to known tokens at once.
-    pub fn set_policy(&mut self, sources: BTreeMap<String, Policy>, rules: Arc<[Rule]>) {
+    pub fn set_policy(&mut self, sources: BTreeMap<String, Policy>, rules: impl Into<Rules>) {
         let mut previous = std::mem::take(&mut self.sources);
-        self.rules = rules;
+        self.rules = rules.into();
         self.changes += 1;
         let changed = Revision { tokens: self.changes, status: self.changes };
         for (name, policy) in sources {
@@ -64,6 +58,24 @@ impl Inventory {
                 state.revision = changed;
             }
             self.sources.insert(name, state);
+        }
+        self.update_owners();
+    }
+
+    /// Joins every token again if the owners that authoritative sources report have changed.
+    fn update_owners(&mut self) {
+        let authoritative = self.sources.iter().filter(|(name, _)| self.rules.owners.is_authoritative(name));
+        let reported: Vec<_> = authoritative.flat_map(|(_, state)| state.reported_owners()).collect();
+        if !self.rules.owners.set_reported(reported.into_iter()) {
+            return;
+        }
+        self.changes += 1;
+        for (name, state) in &mut self.sources {
+            let before = state.content();
+            state.apply_all_rules(name, &self.rules);
+            if state.has_changed_since(&before) {
+                state.revision.tokens = self.changes;
+            }
         }
     }
 
@@ -96,6 +108,9 @@ impl Inventory {
             state.revision.status = self.changes;
             if state.has_changed_since(&before) {
                 state.revision.tokens = self.changes;
+                if self.rules.owners.is_authoritative(source) {
+                    self.update_owners();
+                }
             }
         }
     }

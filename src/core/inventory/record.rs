@@ -16,7 +16,8 @@ use super::{limit, replaced};
 use crate::core::adjustment::{Adjustment, Adjustments};
 use crate::core::intake::{Intake, Pool};
 use crate::core::outcome::{Outcome, Path};
-use crate::core::rules::{self, Overrides, Rule, RuleResult};
+use crate::core::owners::Join;
+use crate::core::rules::{self, Overrides, RuleResult, Rules};
 use crate::core::token::{Expiry, Owner};
 
 /// A source and its tokens.
@@ -35,6 +36,7 @@ pub(super) struct SourceState {
     /// Addresses that a rule sets and that were refused.
     refused_by_rules: u64,
     hidden_addresses: u64,
+    ambiguous_owners: u64,
 }
 
 /// The tokens of a source and the counts that are derived from them, at one time.
@@ -54,6 +56,7 @@ impl SourceState {
             collected_adjustments: Adjustments::new(),
             refused_by_rules: 0,
             hidden_addresses: 0,
+            ambiguous_owners: 0,
         }
     }
 
@@ -77,7 +80,7 @@ impl SourceState {
                     || !now.entries.iter().zip(before.entries.iter()).all(is_same))
     }
 
-    pub(super) fn set_policy(&mut self, name: &str, policy: Policy, rules: &[Rule]) {
+    pub(super) fn set_policy(&mut self, name: &str, policy: Policy, rules: &Rules) {
         self.source.set_policy(policy);
         let is_removed = |entry: &Entry| !self.source.listings.contains_key(&*entry.place.listing);
         if self.entries.iter().any(is_removed) {
@@ -87,7 +90,7 @@ impl SourceState {
     }
 
     /// Sets the tokens, ordered by id, except those whose listing does not run and those that a rule drops.
-    pub(super) fn set_entries(&mut self, mut entries: Entries, name: &str, rules: &[Rule]) {
+    pub(super) fn set_entries(&mut self, mut entries: Entries, name: &str, rules: &Rules) {
         let is_removed = |entry: &Entry| !self.source.listings.contains_key(&*entry.place.listing);
         if entries.iter().any(is_removed) {
             entries.retain(|entry| !is_removed(entry));
@@ -97,7 +100,7 @@ impl SourceState {
     }
 
     /// Applies the rules to all tokens, with the state that they last had: [`Self::update_states`] must follow.
-    fn apply_all_rules(&mut self, name: &str, rules: &[Rule]) {
+    pub(super) fn apply_all_rules(&mut self, name: &str, rules: &Rules) {
         let depends = depend_on_state(rules);
         let known = |_: usize, entry: &Entry| match entry.rules_applied {
             known @ RulesApplied::WithState(_) if depends => known,
@@ -107,8 +110,13 @@ impl SourceState {
         self.update_derived();
     }
 
+    /// The owners of its tokens, as the provider reports them.
+    pub(super) fn reported_owners(&self) -> impl Iterator<Item = &Owner> {
+        self.entries.iter().filter_map(|entry| entry.token.owner.as_deref())
+    }
+
     /// Applies the rules again to tokens whose state has changed since.
-    pub(super) fn update_states(&mut self, name: &str, rules: &[Rule], now: DateTime<Utc>) {
+    pub(super) fn update_states(&mut self, name: &str, rules: &Rules, now: DateTime<Utc>) {
         if !depend_on_state(rules) {
             return;
         }
@@ -122,7 +130,7 @@ impl SourceState {
     pub(super) fn record(
         &mut self,
         name: &str,
-        rules: &[Rule],
+        rules: &Rules,
         outcome: Outcome,
         started: DateTime<Utc>,
         now: DateTime<Utc>,
@@ -216,7 +224,7 @@ impl SourceState {
     }
 
     /// Applies the rules to new and changed tokens, and to those whose state has changed. Returns how many it dropped.
-    fn apply_rules_at(&mut self, name: &str, rules: &[Rule], now: DateTime<Utc>) -> u64 {
+    fn apply_rules_at(&mut self, name: &str, rules: &Rules, now: DateTime<Utc>) -> u64 {
         if !depend_on_state(rules) {
             return self.apply_rules(name, rules, |_, _| RulesApplied::WithoutState, false);
         }
@@ -233,11 +241,11 @@ impl SourceState {
     fn apply_rules(
         &mut self,
         name: &str,
-        rules: &[Rule],
+        rules: &Rules,
         mut wanted: impl FnMut(usize, &Entry) -> RulesApplied,
         all: bool,
     ) -> u64 {
-        let provider = &self.source.policy.provider;
+        let Policy { provider, owner_logins, .. } = &self.source.policy;
         let mut dropped = Vec::new();
         for at in 0..self.entries.len() {
             let entry = &self.entries[at];
@@ -249,7 +257,11 @@ impl SourceState {
                 RulesApplied::WithState(state) => Some(state),
                 RulesApplied::Not | RulesApplied::WithoutState => None,
             };
-            let RuleResult::Kept(overrides) = rules::apply(rules, name, provider, &entry.token, state) else {
+            let is_login = owner_logins.iter().any(|listing| **listing == *entry.place.listing);
+            let owner = entry.token.owner.as_deref();
+            let join = owner.map_or(Join::Nobody, |owner| rules.owners.find(name, provider, owner, is_login));
+            let result = rules::apply(&rules.list, join, name, provider, &entry.token, state);
+            let RuleResult::Kept(overrides) = result else {
                 dropped.push(at);
                 continue;
             };
@@ -266,7 +278,9 @@ impl SourceState {
 
     /// Every adjustment of the last collection, without those that depend on rules.
     pub(super) fn collected_adjustments(&self) -> Adjustments {
-        let collected = Adjustment::ALL.into_iter().filter(|adjustment| *adjustment != Adjustment::HiddenAddress);
+        let collected = Adjustment::ALL
+            .into_iter()
+            .filter(|adjustment| !matches!(adjustment, Adjustment::HiddenAddress | Adjustment::AmbiguousOwner));
         let count = |adjustment| self.collected_adjustments.get(&adjustment).copied().unwrap_or_default();
         collected.map(|adjustment| (adjustment, count(adjustment))).collect()
     }
@@ -282,8 +296,12 @@ impl SourceState {
             }
         }
         self.overrides.retain(|overrides| Arc::strong_count(overrides) > 1);
-        let is_refused = |entry: &&Entry| entry.overrides.as_ref().is_some_and(|overrides| overrides.refused_address);
-        self.refused_by_rules = self.entries.iter().filter(is_refused).count() as u64;
+        let count = |is_counted: fn(&Overrides) -> bool| {
+            let overrides = self.entries.iter().filter_map(|entry| entry.overrides.as_deref());
+            overrides.filter(|overrides| is_counted(overrides)).count() as u64
+        };
+        self.refused_by_rules = count(|overrides| overrides.refused_address);
+        self.ambiguous_owners = count(|overrides| overrides.ambiguous_owner);
         let has_address = |entry: &&Entry| entry.owner().is_some_and(Owner::has_address_in_label);
         self.hidden_addresses = self.entries.iter().filter(has_address).count() as u64;
         self.sum_adjustments();
@@ -295,6 +313,7 @@ impl SourceState {
         adjustments.extend(&self.collected_adjustments);
         *adjustments.entry(Adjustment::RefusedAddress).or_default() += self.refused_by_rules;
         adjustments.insert(Adjustment::HiddenAddress, self.hidden_addresses);
+        adjustments.insert(Adjustment::AmbiguousOwner, self.ambiguous_owners);
     }
 }
 
@@ -307,8 +326,8 @@ struct Merged {
     adjustments: Adjustments,
 }
 
-fn depend_on_state(rules: &[Rule]) -> bool {
-    rules.iter().any(|rule| !rule.matches.state.is_empty())
+fn depend_on_state(rules: &Rules) -> bool {
+    rules.list.iter().any(|rule| !rule.matches.state.is_empty())
 }
 
 /// Sorts entries by id. Of duplicates it keeps the one that expires first.

@@ -184,6 +184,9 @@ impl Inventory {
         }
         self.changes += 1;
         state.revision = Revision { tokens: self.changes, status: self.changes };
+        if self.rules.owners.is_authoritative(name) {
+            self.update_owners();
+        }
     }
 
     /// Replaces what is known of a source by what another replica stored later; without tokens, those that are known are still
@@ -206,6 +209,9 @@ impl Inventory {
         state.revision.status = self.changes;
         if state.has_changed_since(&before) {
             state.revision.tokens = self.changes;
+            if self.rules.owners.is_authoritative(name) {
+                self.update_owners();
+            }
         }
         true
     }

@@ -35,6 +35,8 @@ pub struct Policy {
     pub unused_after: Option<TimeDelta>,
     /// Listings whose tokens neither replace nor are replaced.
     pub without_replacement: Vec<String>,
+    /// Listings whose owners' names are logins, which the provider keeps unique.
+    pub owner_logins: Vec<String>,
 }
 
 /// Which changes of the inventory a source contains. Two equal revisions of a source have the same content; no revision occurs

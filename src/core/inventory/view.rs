@@ -23,6 +23,8 @@ label_values! {
         /// The expiry is unknown.
         UnreadableExpiry = "unreadable_expiry",
         NoOwner = "no_owner",
+        /// The provider reports the owner's account as deactivated.
+        OwnerInactive = "owner_inactive",
     }
 }
 
@@ -124,7 +126,8 @@ impl Entry {
                 .is_some_and(|(life, max)| life > max),
             Finding::Unused => self.unused_from(policy).is_some_and(|from| from <= now),
             Finding::UnreadableExpiry => self.expires() == Expiry::Unknown,
-            Finding::NoOwner => self.owner().is_none_or(|owner| *owner == Owner::default()),
+            Finding::NoOwner => self.owner().is_none_or(Owner::is_nobody),
+            Finding::OwnerInactive => self.token.owner.as_ref().is_some_and(|owner| owner.inactive),
         };
         Finding::ALL.into_iter().filter(violates).collect()
     }

@@ -8,11 +8,12 @@ use regex::Regex;
 
 use super::{Match, Overrides, Rule, RuleResult, apply};
 use crate::core::lead::LeadChange;
+use crate::core::owners::{Directory, Join, Person};
 use crate::core::token::{Expiry, LastUse, Owner, State, Token};
 
 fn owner(id: &str, name: &str, email: &str) -> Owner {
     let some = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
-    Owner { id: some(id), name: some(name), email: some(email) }
+    Owner { id: some(id), name: some(name), email: some(email), ..Owner::default() }
 }
 
 fn labels(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
@@ -42,7 +43,7 @@ fn regex(text: &str) -> Option<Regex> {
 }
 
 fn overrides(rules: &[Rule], token: &Token) -> Overrides {
-    match apply(rules, "gitlab-eu", "gitlab", token, Some(State::Active)) {
+    match apply(rules, Join::Nobody, "gitlab-eu", "gitlab", token, Some(State::Active)) {
         RuleResult::Kept(overrides) => overrides,
         RuleResult::Dropped => panic!("dropped"),
     }
@@ -81,7 +82,8 @@ fn rule_matches_if_all_conditions_hold() {
     for (case, matches, holds) in cases {
         let rule = Rule { matches, drop: true, ..Rule::default() };
         assert_eq!(
-            apply(&[rule], "gitlab-eu", "gitlab", &renovate(), Some(State::Active)) == RuleResult::Dropped,
+            apply(&[rule], Join::Nobody, "gitlab-eu", "gitlab", &renovate(), Some(State::Active))
+                == RuleResult::Dropped,
             holds,
             "{case}"
         );
@@ -95,8 +97,11 @@ fn rule_matches_if_all_conditions_hold() {
 fn condition_on_an_unknown_state_does_not_hold() {
     let rule =
         Rule { matches: Match { state: State::ALL.to_vec(), ..Match::default() }, drop: true, ..Rule::default() };
-    assert_eq!(apply(std::slice::from_ref(&rule), "s", "p", &renovate(), Some(State::Replaced)), RuleResult::Dropped);
-    assert_eq!(apply(&[rule], "s", "p", &renovate(), None), RuleResult::Kept(Overrides::default()));
+    assert_eq!(
+        apply(std::slice::from_ref(&rule), Join::Nobody, "s", "p", &renovate(), Some(State::Replaced)),
+        RuleResult::Dropped
+    );
+    assert_eq!(apply(&[rule], Join::Nobody, "s", "p", &renovate(), None), RuleResult::Kept(Overrides::default()));
 }
 
 /// An earlier rule that sets a date makes the expiry `policy`; a rule that adds no date does not.
@@ -186,4 +191,63 @@ fn rotate_after_applies_only_to_tokens_that_never_expire() {
     let token = renovate();
     let too_long = [Rule { rotate_after: Some(TimeDelta::MAX), ..Rule::default() }];
     assert_eq!(overrides(&too_long, &token).expires(&token), Expiry::Never);
+}
+
+#[test]
+fn entry_of_the_directory_applies_before_the_rules() {
+    let jane = Person { name: Some("Jane Doe".into()), team: Some("web".into()), ..Person::default() };
+    let rule = Rule {
+        matches: Match {
+            owner: regex("^Jane Doe$"),
+            labels: BTreeMap::from([("team".into(), Regex::new("web").unwrap())]),
+            ..Match::default()
+        },
+        owner: Some(owner("", "", "platform@example.com")),
+        ..Rule::default()
+    };
+    let result = |rules: &[Rule], join| match apply(rules, join, "s", "gitlab", &renovate(), None) {
+        RuleResult::Kept(overrides) => overrides,
+        RuleResult::Dropped => panic!("dropped"),
+    };
+    let joined = result(&[], Join::Person(&jane));
+    assert_eq!(joined.owner, Some(owner("91", "Jane Doe", "jane@example.com")), "id and address stay");
+    assert_eq!(joined.labels, Some(labels(&[("project", "acme/web"), ("team", "web")])));
+    let ruled = result(std::slice::from_ref(&rule), Join::Person(&jane));
+    assert_eq!(ruled.owner, Some(owner("91", "Jane Doe", "platform@example.com")), "the rule wins");
+    assert_eq!(result(&[rule], Join::Nobody), Overrides::default(), "without the entry the rule does not match");
+
+    let same = Person { name: Some("Jane".into()), email: Some("jane@example.com".into()), ..Person::default() };
+    assert_eq!(result(&[], Join::Person(&same)), Overrides::default(), "equal values override nothing");
+    assert_eq!(result(&[], Join::Ambiguous), Overrides { ambiguous_owner: true, ..Overrides::default() });
+}
+
+#[test]
+fn label_of_the_token_comes_before_the_team_of_the_entry() {
+    let person = Person { team: Some("web".into()), ..Person::default() };
+    let token = Token { labels: labels(&[("team", "own")]).into(), ..renovate() };
+    match apply(&[], Join::Person(&person), "s", "p", &token, None) {
+        RuleResult::Kept(overrides) => assert_eq!(overrides, Overrides::default()),
+        RuleResult::Dropped => panic!("dropped"),
+    }
+}
+
+#[test]
+fn complete_owner_adds_what_the_rule_does_not_set() {
+    let some = |text: &str| Some(text.to_owned());
+    let (name, email) = (some("Platform"), some("platform@example.com"));
+    let platform = Person { name, email, team: some("infra"), also: Vec::new() };
+    let directory = Directory::new(vec![platform]);
+    let complete = |owner: Owner, team: Option<&str>| {
+        let labels = team.map(|team| ("team".to_owned(), team.to_owned())).into_iter().collect();
+        let mut rule = Rule { owner: Some(owner), labels, ..Rule::default() };
+        rule.complete_owner(&directory);
+        (rule.owner.unwrap(), rule.labels.get("team").cloned())
+    };
+    let expected = owner("", "Platform", "platform@example.com");
+    assert_eq!(complete(owner("", "Platform", ""), None), (expected.clone(), some("infra")));
+    assert_eq!(complete(owner("", "", "platform@example.com"), Some("x")), (expected, some("x")));
+    let other = owner("", "Platform", "other@example.com");
+    assert_eq!(complete(other.clone(), None), (other, some("infra")));
+    let unknown = owner("", "Nobody", "");
+    assert_eq!(complete(unknown.clone(), None), (unknown, None));
 }

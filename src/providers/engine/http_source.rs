@@ -106,6 +106,11 @@ impl Source for HttpSource {
         listings.map(|active| active.listing.name.clone()).collect()
     }
 
+    fn owner_logins(&self) -> Vec<String> {
+        let listings = self.active().filter(|active| active.listing.owner_is_login);
+        listings.map(|active| active.listing.name.clone()).collect()
+    }
+
     fn collect<'c>(&'c self, now: DateTime<Utc>, deadline: Instant, intake: &'c Intake) -> BoxFuture<'c, Outcome> {
         self.run(now, deadline, intake, false).boxed()
     }

@@ -84,6 +84,9 @@ impl<'e> LookupTables<'e> {
         for number in numbers {
             let table = &self.tables[*number];
             let LookupFill::All(key) = &table.fill else { continue };
+            if !is_filled(session, table) {
+                continue;
+            }
             let load = async {
                 match self.load(session, table, key).await {
                     Ok(values) => drop(self.cache.loaded.lock().insert(*number, values)),
@@ -128,6 +131,9 @@ impl<'e> LookupTables<'e> {
         for number in numbers {
             let table = &self.tables[*number];
             let LookupFill::PerKey { key, .. } = &table.fill else { continue };
+            if !is_filled(session, table) {
+                continue;
+            }
             let mut seen = HashSet::new();
             let keys = rows.iter().filter_map(|(_, row)| key_of(key, &variables, row));
             let keys: Vec<String> = keys.filter(|key| seen.insert(key.clone())).collect();
@@ -209,6 +215,11 @@ impl<'e> LookupTables<'e> {
         });
         (failures.collect(), *self.unread_rows.lock())
     }
+}
+
+fn is_filled(session: &Session<'_>, table: &LookupTable) -> bool {
+    let variables = Variables { settings: session.account.settings.clone(), ..Variables::default() };
+    table.when.as_ref().is_none_or(|when| when.truth(&variables, Val::Null))
 }
 
 fn key_of(key: &Expression, variables: &Variables, row: &Val) -> Option<String> {

@@ -52,7 +52,7 @@ pub(super) fn parse(
         id: id.into(),
         name: row.field("name", map.name.as_ref(), value::text).unwrap_or_default().into(),
         kind: row.field("kind", map.kind.as_ref(), value::text).map_or_else(|| listing.kind.as_str().into(), Arc::from),
-        owner: row.field("owner", map.owner.as_ref(), owner).filter(|owner| *owner != Owner::default()).map(Arc::new),
+        owner: row.owner(map.owner.as_ref()).map(Arc::new),
         created_at: row.instant("created_at", map.created_at.as_ref()),
         expires,
         last_used: match &map.last_used_at {
@@ -99,6 +99,15 @@ impl Row<'_> {
         found
     }
 
+    /// An unreadable `active` is counted; the rest of the owner stays.
+    fn owner(&mut self, expression: Option<&Expression>) -> Option<Owner> {
+        let (mut owner, is_active) = self.field("owner", expression, owner)?;
+        let unreadable = matches!(is_active, Some(None));
+        self.unread_fields += u64::from(unreadable);
+        owner.inactive = is_active == Some(Some(false));
+        Some(owner).filter(|owner| !owner.is_nobody())
+    }
+
     fn instant(&mut self, name: &'static str, expression: Option<&Expression>) -> Option<DateTime<Utc>> {
         let (times, now) = (self.times, self.now);
         self.field(name, expression, |value| times.timestamp(&value::to_json(value), now).ok()).flatten()
@@ -135,11 +144,13 @@ fn scopes(value: &Val) -> Option<Vec<String>> {
     }
 }
 
-/// `{id, name, email}`, or a string: the name.
-fn owner(value: &Val) -> Option<Owner> {
-    let Val::Obj(_) = value else { return Some(Owner { name: Some(value::text(value)?), ..Owner::default() }) };
+/// `{id, name, email, active}`, or a string: the name. The second value is `active`, if it is there and can be read.
+fn owner(value: &Val) -> Option<(Owner, Option<Option<bool>>)> {
+    let Val::Obj(_) = value else { return Some((Owner { name: Some(value::text(value)?), ..Owner::default() }, None)) };
     let part = |name| value::field(value, name).and_then(value::text);
-    Some(Owner { id: part("id"), name: part("name"), email: part("email") })
+    let owner = Owner { id: part("id"), name: part("name"), email: part("email"), inactive: false };
+    let active = value::field(value, "active").filter(|active| !value::is_blank(active));
+    Some((owner, active.map(flag)))
 }
 
 /// Strings, numbers and booleans; blank ones are omitted.

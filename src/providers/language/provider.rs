@@ -232,6 +232,8 @@ pub struct Listing {
     pub opt_in: bool,
     /// Whether its tokens can replace one another: false if live credentials share a name.
     pub replaces: bool,
+    /// Whether the names of the tokens' owners are logins.
+    pub owner_is_login: bool,
     /// The listing runs only if this is true of the settings.
     pub when: Option<Expression>,
     pub require: Option<Require>,
@@ -273,7 +275,7 @@ pub struct TokenMap {
     pub name: Option<Expression>,
     /// Null for the listing's.
     pub kind: Option<Expression>,
-    /// `{id, name, email}`, or a string: the name.
+    /// `{id, name, email, active}`, or a string: the name.
     pub owner: Option<Expression>,
     /// A time.
     pub created_at: Option<Expression>,
@@ -295,6 +297,8 @@ pub struct TokenMap {
 #[derive(Debug)]
 pub struct LookupTable {
     pub name: String,
+    /// The table is filled only if this is true of the settings.
+    pub when: Option<Expression>,
     pub fill: LookupFill,
     pub request: Request,
     /// The value of a row, or of the response to the look-up of a key.

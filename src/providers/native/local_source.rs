@@ -52,6 +52,11 @@ impl<L: LocalReader> Source for LocalSource<L> {
         if self.replaces { Vec::new() } else { self.listings.to_vec() }
     }
 
+    /// The author of the file or of the configuration names the owner.
+    fn owner_logins(&self) -> Vec<String> {
+        self.listings.to_vec()
+    }
+
     fn collect<'c>(&'c self, now: DateTime<Utc>, deadline: Instant, intake: &'c Intake) -> BoxFuture<'c, Outcome> {
         async move {
             let mut listed = ListingResult::new(&self.listings[0]);

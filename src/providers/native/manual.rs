@@ -20,12 +20,12 @@ use crate::core::outcome::{Gap, ListingResult, MalformedRow, Path, ScopeResult};
 use crate::core::token::Token;
 use crate::providers::provider_info::{ListingInfo, ProviderInfo, Setting, SettingType};
 use crate::providers::{Source, SourceSpec};
+use crate::schema::csv::RefusedRow;
 use crate::schema::diagnostic::{Diagnostics, SourceText, Span};
 use crate::schema::reader::{Reader, element_paths};
 use crate::schema::table::ValueType::{Any, List, Text};
 use crate::schema::table::{Key, Table};
 use crate::schema::yaml::{Kind, Node, parse};
-use table::RefusedRow;
 
 const LISTING: &str = "token";
 
@@ -141,7 +141,7 @@ async fn read_tokens(
     for (position, entry) in (1..).zip(&entries) {
         let node = match entry {
             Ok(node) => node,
-            Err(RefusedRow { line, columns, expected }) => {
+            Err(RefusedRow { line, columns, expected, .. }) => {
                 if malformed.len() < MAX_LOGGED {
                     tracing::warn!(file = text.name(), line, columns, expected, "malformed entry skipped");
                 }

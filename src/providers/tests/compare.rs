@@ -93,7 +93,12 @@ fn gap_fields(listing: &str, gap: &Gap) -> Value {
 fn token_fields(token: &Token) -> Value {
     let owner = token.owner.as_ref().map(|owner| {
         let email = owner.email.as_deref().and_then(address::normalize);
-        filled([("id", json!(owner.id)), ("name", json!(owner.name)), ("email", json!(email))])
+        filled([
+            ("id", json!(owner.id)),
+            ("name", json!(owner.name)),
+            ("email", json!(email)),
+            ("active", if owner.inactive { json!(false) } else { Value::Null }),
+        ])
     });
     let last_used = match token.last_used {
         LastUse::At(at) => json!(instant(at)),

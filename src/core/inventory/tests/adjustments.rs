@@ -91,7 +91,9 @@ fn all_texts_are_normalized_and_empty_ones_omitted() {
     let (token, adjusted) = normalized(Token {
         name: dirty("n").into(),
         kind: dirty("k").into(),
-        owner: Some(Owner { id: Some(dirty("o")), name: Some("\u{7}".into()), email: Some(" ".into()) }.into()),
+        owner: Some(
+            Owner { id: Some(dirty("o")), name: Some("\u{7}".into()), email: Some(" ".into()), inactive: false }.into(),
+        ),
         scopes: vec![dirty("s"), dirty("")].into(),
         manage_url: Some(dirty("https://example.com/").into()),
         labels: Arc::new([(dirty("l"), dirty("v")), ("empty".into(), dirty(""))].into()),
@@ -151,7 +153,7 @@ fn link_that_is_not_a_web_page_is_omitted() {
 #[test]
 fn invalid_address_is_omitted() {
     let with = |email: &str| Token {
-        owner: Some(Owner { email: Some(email.into()), name: Some("Jane".into()), id: None }.into()),
+        owner: Some(Owner { email: Some(email.into()), name: Some("Jane".into()), id: None, inactive: false }.into()),
         ..token("1", 60)
     };
     let (token, adjusted) = normalized(with("JANE@Example.com"));
@@ -179,7 +181,7 @@ fn address_in_the_label_of_an_owner_is_counted() {
     let tokens = vec![
         owned("name", Owner { name: address(), ..Owner::default() }),
         owned("id", Owner { id: address(), ..Owner::default() }),
-        owned("hidden id", Owner { id: address(), name: Some("Jane".into()), email: None }),
+        owned("hidden id", Owner { id: address(), name: Some("Jane".into()), email: None, inactive: false }),
         owned("address", Owner { email: address(), ..Owner::default() }),
     ];
     let mut inventory = inventory(policy());

@@ -5,6 +5,7 @@
 mod adjustments;
 mod health;
 mod missing;
+mod owners;
 mod policy;
 mod property;
 mod replaced;
@@ -61,6 +62,7 @@ fn policy() -> Policy {
         max_lifetime: None,
         unused_after: None,
         without_replacement: Vec::new(),
+        owner_logins: Vec::new(),
     }
 }
 
@@ -69,9 +71,9 @@ fn inventory(policy: Policy) -> Inventory {
     inventory_with(policy, Vec::new())
 }
 
-fn inventory_with(policy: Policy, rules: Vec<Rule>) -> Inventory {
+fn inventory_with(policy: Policy, list: Vec<Rule>) -> Inventory {
     let mut inventory = Inventory::default();
-    inventory.set_policy(BTreeMap::from([("main".into(), policy)]), rules.into());
+    inventory.set_policy(BTreeMap::from([("main".into(), policy)]), rules(list));
     inventory
 }
 

@@ -10,7 +10,7 @@ fn created(id: &str, created: i64, expiry: i64) -> Token {
 }
 
 fn owner(id: &str, name: &str) -> Option<Arc<Owner>> {
-    Some(Owner { id: Some(id.into()), name: Some(name.into()), email: None }.into())
+    Some(Owner { id: Some(id.into()), name: Some(name.into()), email: None, inactive: false }.into())
 }
 
 /// The ids of the tokens that are replaced on the first day.

@@ -106,7 +106,7 @@ fn unused_token_changes_without_a_collection() {
 
 #[test]
 fn view_shows_the_overrides_of_rules() {
-    let platform = Owner { id: None, name: None, email: Some("platform@example.com".into()) };
+    let platform = Owner { id: None, name: None, email: Some("platform@example.com".into()), inactive: false };
     let rule = Rule {
         matches: Match { id: Some(regex::Regex::new("^1$").unwrap()), ..Match::default() },
         labels: [("team".into(), "platform".into())].into(),

@@ -40,6 +40,7 @@ impl Compiler {
             kind: self.text(record, "kind"),
             opt_in: record.flag("opt_in").unwrap_or_default(),
             replaces: record.flag("replaces").unwrap_or_default(),
+            owner_is_login: record.text("owner_name").as_deref() == Some("login"),
             when,
             require,
             for_each,
@@ -118,6 +119,7 @@ impl Compiler {
         };
         LookupTable {
             name: self.map_key(record),
+            when: self.jq(record, "when", &none),
             fill,
             request: self.request(record, &scope, &self.defaults(record)),
             value: self.required_jq(record, "value", &none),

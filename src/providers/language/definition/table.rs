@@ -191,6 +191,7 @@ static SELF: Table = Table::new(&[
 
 static LOOKUP: Table = Table::new(&[
     key("help", Text, "what it is for"),
+    key("when", JQ, "it is filled only if this condition on the settings is true; otherwise it stays empty"),
     key("key", JQ, "the key of a row"),
     key("for", JQ, "the key, from the result of `take` in a listing"),
     Key::or("keep", DURATION, "24h", "with `for`: how long a value is reused"),
@@ -210,6 +211,13 @@ static LISTING: Table = Table::new(&[
         Flag,
         "true",
         "a newer token replaces an older one with the same name; false if active tokens share names",
+    ),
+    Key::or(
+        "owner_name",
+        OneOf(&["display", "login"]),
+        "display",
+        "what the name in `token.owner` is: a `login`, which the provider keeps unique, or a `display` name, which people choose \
+         themselves; only a login is matched with the owners directory",
     ),
     key("when", JQ, "it runs only if this condition on the settings is true"),
     key(
@@ -246,7 +254,11 @@ static TOKEN: Table = Table::new(&[
     must("expires_at", JQ, "a time, or a value that means never"),
     key("name", JQ, "a string"),
     key("kind", JQ, "a string, or null for the listing's"),
-    key("owner", JQ, "`{id, name, email}`, or a string, which is the name"),
+    key(
+        "owner",
+        JQ,
+        "`{id, name, email, active}`, or a string, which is the name; `active: false` is a deactivated account",
+    ),
     key("created_at", JQ, "a time"),
     key("last_used_at", JQ, "a time"),
     key("lifetime", JQ, "a duration, if the expiry moves with each renewal: seconds, `P30D`, `720h`"),

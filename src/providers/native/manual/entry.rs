@@ -116,7 +116,7 @@ fn owner(text: &SourceText, node: &Node) -> Option<Owner> {
     let text = |node: &Node| written(text, node).map(str::to_owned);
     let part = |name| node.get(name).and_then(text);
     let owner = match node.kind {
-        Kind::Map(_) => Owner { id: part("id"), name: part("name"), email: part("email") },
+        Kind::Map(_) => Owner { id: part("id"), name: part("name"), email: part("email"), inactive: false },
         _ => Owner { name: text(node), ..Owner::default() },
     };
     (owner != Owner::default()).then_some(owner)
