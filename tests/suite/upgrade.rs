@@ -147,7 +147,10 @@ fn chart_upgrades_a_stateful_set_in_place() {
     assert_eq!(spec["podManagementPolicy"], "Parallel");
     assert_eq!(
         spec["volumeClaimTemplates"],
+        // An API server adds these two to claims without them, so they change nothing.
         json!([{
+            "apiVersion": "v1",
+            "kind": "PersistentVolumeClaim",
             "metadata": {"name": "storage", "labels": labels, "annotations": {"example.com/backup": "yes"}},
             "spec": {
                 "accessModes": ["ReadWriteOnce"],

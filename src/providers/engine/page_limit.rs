@@ -10,8 +10,8 @@ const MAX_PAGES: usize = 2;
 
 pub(crate) struct PageLimit(Arc<Semaphore>);
 
-/// A page that may be decoded and mapped until this is dropped. Whoever holds one must not wait for a request, as its response is
-/// a page too.
+/// A page that may be decoded and mapped until this is dropped. The task that holds one must not wait for a request, as its
+/// response is a page too.
 pub(super) struct PagePermit {
     /// `None` if the limit is closed, which never happens.
     _permit: Option<OwnedSemaphorePermit>,
