@@ -24,7 +24,7 @@ fn assert_none_early(world: &World) {
     }
 }
 
-/// No source waits for longer than this, from the start of the world to its end.
+/// No source waits for longer than this, during the whole simulation.
 fn assert_none_late(world: &World, limit: Duration) {
     for (source, requests) in world.by_source() {
         let times = requests.iter().map(|request| request.at).chain([world.now]);
