@@ -12,6 +12,7 @@ pub mod inventory;
 pub(crate) mod label_values;
 pub mod lead;
 pub mod listing_report;
+pub mod location;
 pub mod outcome;
 pub mod owners;
 pub mod pem;

