@@ -230,6 +230,10 @@ async fn tokens_dashboard_and_alerts_need_only_due_tokens() {
         assert_eq!(views[1].number(title).await, number, "{title}");
     }
     assert_eq!(views[1].number("Tokens").await, Some(expect(&expected, None, "/tokens")));
+    let clusters = variable_values(&prometheus, &dashboard, "cluster", &[]).await;
+    assert_eq!(clusters.into_iter().collect::<Vec<_>>(), ["all", "due"]);
+    let of_cluster = View { selected: &[("cluster", "due")], ..views[1] };
+    assert_eq!(of_cluster.number("Tokens").await, views[1].number("Tokens").await);
     assert!(views[1].number("Next expiry").await.is_some());
     for (panel, reference) in [
         ("Due tokens by owner", "A"),
@@ -491,7 +495,11 @@ async fn stats_show_zero_for_an_empty_inventory_and_no_data_without_exporter() {
         for variable in dashboard.variables().iter().filter(|variable| variable["type"] == "query") {
             let name = variable["name"].as_str().unwrap();
             let values = variable_values(&prometheus, &dashboard, name, &[]).await;
-            assert_eq!(values.is_empty(), ["team", "owner"].contains(&name), "{name}: {values:?}");
+            assert_eq!(
+                values.is_empty(),
+                ["cluster", "namespace", "team", "owner"].contains(&name),
+                "{name}: {values:?}"
+            );
         }
     }
 }

@@ -148,11 +148,33 @@ fn variables_allow_several_values_or_all_and_follow_the_time_range() {
     for dashboard in dashboards() {
         let names: Vec<String> = dashboard.variables().iter().map(|variable| text(&variable["name"])).collect();
         let expected: &[&str] = match dashboard.name.as_str() {
-            "token-expiry-exporter" => &["datasource", "job", "instance", "provider", "source"],
-            "token-expiry-tokens" => {
-                &["datasource", "job", "instance", "provider", "source", "team", "owner", "state", "rows"]
-            }
-            _ => &["datasource", "job", "instance", "provider", "source", "team", "owner", "finding", "rows"],
+            "token-expiry-exporter" => &["datasource", "cluster", "namespace", "job", "instance", "provider", "source"],
+            "token-expiry-tokens" => &[
+                "datasource",
+                "cluster",
+                "namespace",
+                "job",
+                "instance",
+                "provider",
+                "source",
+                "team",
+                "owner",
+                "state",
+                "rows",
+            ],
+            _ => &[
+                "datasource",
+                "cluster",
+                "namespace",
+                "job",
+                "instance",
+                "provider",
+                "source",
+                "team",
+                "owner",
+                "finding",
+                "rows",
+            ],
         };
         assert_eq!(names, expected, "{}", dashboard.name);
         for variable in dashboard.variables() {
@@ -162,8 +184,8 @@ fn variables_allow_several_values_or_all_and_follow_the_time_range() {
                 assert_eq!((&variable["multi"], &variable["includeAll"]), (&true.into(), &true.into()), "{name}");
                 assert_eq!(variable["refresh"], 2, "{name}");
                 assert_eq!(variable["definition"], variable["query"], "{name}");
-                // A token may have neither; "All" must include it.
-                let all = if ["team", "owner"].contains(&name.as_str()) { ".*" } else { ".+" };
+                // A token may have no team or owner, and a target no cluster or namespace; "All" must include them.
+                let all = if ["cluster", "namespace", "team", "owner"].contains(&name.as_str()) { ".*" } else { ".+" };
                 assert_eq!(variable["allValue"], all, "{name}");
             }
             let queries = dashboard.queries().into_iter().map(|query| query.text);
@@ -190,7 +212,7 @@ fn all_queries() -> Vec<(String, String)> {
 }
 
 #[test]
-fn queries_use_only_exposed_metrics_and_labels_and_filter_by_job_and_instance() {
+fn queries_use_only_exposed_metrics_and_labels_and_filter_by_installation() {
     let metrics: BTreeSet<&str> =
         FAMILIES.iter().map(|family| family.name).chain(EXTERNAL_METRICS.iter().copied()).collect();
     let labels: BTreeSet<&str> = LABELS.iter().map(|(name, _)| *name).chain(EXTERNAL_LABELS.iter().copied()).collect();
@@ -220,14 +242,18 @@ fn queries_use_only_exposed_metrics_and_labels_and_filter_by_job_and_instance() 
                 Some('(') => assert!(FUNCTIONS.contains(&word), "{context}: {word}"),
                 _ => {
                     let operators = ["and", "or", "unless", "bool", "by", "without", "on", "ignoring", "group_left"];
-                    let variable = context.ends_with("\"job\"") && metrics.contains(word);
+                    let variable = context.ends_with("\"cluster\"") && metrics.contains(word);
                     assert!(operators.contains(&word) || variable, "{context}: {word} has no filter");
                 }
             }
         }
         for matchers in captures(r"\{([^{}]*)\}", &query) {
-            let instance = context.ends_with("\"instance\"") || matchers.contains(r#"instance=~"$instance""#);
-            assert!(matchers.contains(r#"job=~"$job""#) && instance, "{context}: {matchers}");
+            // A variable is filtered by those before it.
+            let filters = ["cluster", "namespace", "job", "instance"];
+            let of_variable = filters.iter().position(|name| context.ends_with(&format!("\"{name}\"")));
+            for name in &filters[..of_variable.unwrap_or(filters.len())] {
+                assert!(matchers.contains(&format!(r#"{name}=~"${name}""#)), "{context}: {name}: {matchers}");
+            }
         }
     }
 }
@@ -275,8 +301,13 @@ fn dashboard_links_lead_to_existing_dashboards_and_variables() {
             for variable in captures(r"[?&]var-(\w+)=", &url) {
                 assert!(target.variable(variable).is_some(), "{}: {} has no {variable}", dashboard.name, target.name);
             }
-            for variable in captures(r"[{&](\w+):queryparam", &url) {
+            let kept = captures(r"[{&](\w+):queryparam", &url);
+            for variable in &kept {
                 assert!(dashboard.variable(variable).is_some(), "{}: no {variable}: {url}", dashboard.name);
+            }
+            if url.contains('?') && !url.contains("${__all_variables}") {
+                let all = ["datasource", "cluster", "namespace", "job", "instance"];
+                assert!(kept.starts_with(&all), "{}: {url}", dashboard.name);
             }
         }
         assert_eq!(renew, if dashboard.name == "token-expiry-tokens" { 2 } else { 0 }, "renewal links");
