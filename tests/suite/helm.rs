@@ -2,6 +2,7 @@
 
 mod cases;
 mod generated;
+mod operator;
 mod program;
 mod rejected;
 mod render;

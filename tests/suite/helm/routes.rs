@@ -10,7 +10,7 @@ use super::{file, manifest_of, read, yaml};
 use crate::test_servers::tool;
 
 /// Converts a matcher to the syntax of Alertmanager's configuration file.
-fn matcher(matcher: &Value) -> Value {
+pub(super) fn matcher(matcher: &Value) -> Value {
     let part = |name: &str| matcher[name].as_str().unwrap();
     json!(format!("{}{}\"{}\"", part("name"), part("matchType"), part("value")))
 }
@@ -21,7 +21,7 @@ fn snake_case(camel: &str) -> String {
 }
 
 /// Converts a route to the syntax of Alertmanager's configuration file.
-fn route(found: &Value) -> Value {
+pub(super) fn route(found: &Value) -> Value {
     let convert = |(name, value): (&String, &Value)| {
         let value = match name.as_str() {
             "matchers" => value.as_array().unwrap().iter().map(matcher).collect(),
