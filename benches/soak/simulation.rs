@@ -134,6 +134,7 @@ fn token(number: u64, expiry: i64) -> Token {
         disabled: false,
         lifetime: None,
         manage_url: None,
+        renew: None,
         labels: Arc::default(),
         approximate: false,
     }
@@ -215,6 +216,7 @@ fn policies() -> BTreeMap<String, Policy> {
         unused_after: None,
         without_replacement: Vec::new(),
         owner_logins: Vec::new(),
+        renewals: std::sync::Arc::default(),
     };
     SOURCES.iter().map(|(name, _, minutes)| ((*name).to_owned(), policy(*minutes))).collect()
 }

@@ -48,6 +48,7 @@ fn inventory_with(sources: &[&str]) -> Inventory {
         unused_after: Some(TimeDelta::days(90)),
         without_replacement: Vec::new(),
         owner_logins: Vec::new(),
+        renewals: std::sync::Arc::default(),
     };
     let mut inventory = Inventory::default();
     inventory.set_policy(sources.iter().map(|name| ((*name).to_owned(), policy())).collect(), Arc::new([]));
@@ -71,6 +72,7 @@ fn token(pieces: &[String]) -> Token {
         disabled: false,
         lifetime: None,
         manage_url: optional(7).map(Arc::from),
+        renew: None,
         labels: BTreeMap::from([(piece(8), piece(9)), ("team".to_owned(), piece(9))]).into(),
         approximate: false,
     }

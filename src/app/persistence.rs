@@ -300,6 +300,7 @@ mod tests {
             unused_after: None,
             without_replacement: Vec::new(),
             owner_logins: Vec::new(),
+            renewals: std::sync::Arc::default(),
         }
     }
 

@@ -18,6 +18,7 @@ use crate::collector::SourceJob;
 use crate::config::{self, Config, SourceConfig};
 use crate::core::clock::Clock;
 use crate::core::inventory::Policy;
+use crate::core::renewal::Renewals;
 use crate::core::rules::Rules;
 use crate::exposition::{Exposure, Labels};
 use crate::http::options::Options;
@@ -106,7 +107,8 @@ impl Setup {
             // The provider knows the cost of a collection, so its interval is a minimum for the file's.
             let minimum = info.and_then(|info| info.interval).unwrap_or_default();
             let interval = source.interval.unwrap_or_else(|| config.interval.max(minimum));
-            policies.insert(source.name.0.clone(), policy(source, provider, &*connected, interval));
+            let renewals = info.map(|info| Arc::clone(&info.renewals)).unwrap_or_default();
+            policies.insert(source.name.0.clone(), policy(source, provider, &*connected, interval, renewals));
             jobs.push(SourceJob {
                 name: source.name.0.clone(),
                 source: Arc::from(connected),
@@ -210,7 +212,13 @@ fn options(source: &SourceConfig) -> Options {
     }
 }
 
-fn policy(source: &SourceConfig, provider: &str, connected: &dyn Source, interval: Duration) -> Policy {
+fn policy(
+    source: &SourceConfig,
+    provider: &str,
+    connected: &dyn Source,
+    interval: Duration,
+    renewals: Arc<Renewals>,
+) -> Policy {
     let settings = source.shared;
     Policy {
         provider: provider.to_owned(),
@@ -225,5 +233,6 @@ fn policy(source: &SourceConfig, provider: &str, connected: &dyn Source, interva
         unused_after: settings.unused_after,
         without_replacement: connected.without_replacement(),
         owner_logins: connected.owner_logins(),
+        renewals,
     }
 }

@@ -6,6 +6,7 @@ use super::args::ProvidersArgs;
 use super::exit::{Exit, Failure, invalid};
 use super::print;
 use crate::app::setup::catalogue;
+use crate::core::renewal::Renewal;
 use crate::providers::Catalogue;
 use crate::providers::provider_info::{ListingInfo, ProviderInfo, Setting};
 use crate::schema::diagnostic::did_you_mean;
@@ -60,6 +61,11 @@ fn one(info: &ProviderInfo) -> String {
     section("Settings", &["NAME", "DEFAULT", "MEANING"], info.settings.iter().map(setting).collect());
     let listings = info.listings.iter().map(listing).collect();
     section("Listings", &["NAME", "KIND", "LISTS", "PERMISSION"], listings);
+    section(
+        "Renewal",
+        &["KIND", "STEPS"],
+        info.renewals.iter().flat_map(|(kind, steps)| renewal(kind, steps)).collect(),
+    );
     text
 }
 
@@ -81,4 +87,11 @@ fn listing(listing: &ListingInfo) -> Vec<String> {
         format!("{}{opt_in}", listing.help.as_deref().unwrap_or_default()),
         listing.permission.as_deref().unwrap_or_default().trim_end().to_owned(),
     ]
+}
+
+/// A row for each step; the first has the kind.
+fn renewal(kind: &str, renewal: &Renewal) -> Vec<Vec<String>> {
+    let steps = renewal.steps.iter().chain(&renewal.docs);
+    let kinds = std::iter::once(kind).chain(std::iter::repeat(""));
+    kinds.zip(steps).map(|(kind, step)| vec![kind.to_owned(), step.clone()]).collect()
 }

@@ -1,10 +1,13 @@
 //! The rules.
 
+use std::sync::Arc;
+
 use regex::Regex;
 
 use super::{SourceConfig, lead};
 use crate::core::address;
 use crate::core::lead::Lead;
+use crate::core::renewal::Renewal;
 use crate::core::rules::{Match, Rule};
 use crate::core::token::{Owner, State};
 use crate::schema::diagnostic::{Span, suggest};
@@ -53,6 +56,7 @@ fn read_rule(reader: &mut Reader, values: &Record<'_>, sources: &[SourceConfig])
         owner: Some(owner).filter(|owner| *owner != Owner::default()),
         alert_lead: lead::change(values),
         rotate_after: values.duration("rotate_after"),
+        renew: values.text("renew").and_then(|steps| Renewal::parse(&steps).ok()).map(Arc::new),
         drop: values.flag("drop").unwrap_or_default(),
         matches: read_match(reader, values, sources),
     };
@@ -91,7 +95,7 @@ fn read_match(reader: &mut Reader, values: &Record<'_>, sources: &[SourceConfig]
 
 /// Reports a rule that does nothing, or drops everything.
 fn check_effect(reader: &mut Reader, values: &Record<'_>, rule: &Rule) {
-    const EFFECTS: [&str; 5] = ["labels", "owner", "alert_lead", "rotate_after", "drop"];
+    const EFFECTS: [&str; 6] = ["labels", "owner", "alert_lead", "rotate_after", "renew", "drop"];
     if values.is_map && values.first_given(&EFFECTS).is_none() {
         let keys = EFFECTS.map(|key| format!("`{key}`")).join(", ");
         reader.error(values.at, format!("{}: has no effect; set one of {keys}", values.path));

@@ -5,6 +5,7 @@ use chrono::TimeDelta;
 use super::value_types::{ADDRESS, CREDENTIAL, FILE_PATH, LABELS, PATTERN, PROXY, SOURCE_NAME};
 use crate::core::token::{Expiry, State};
 use crate::core::token_series::TokenSeries;
+use crate::schema::renewal::RENEW;
 use crate::schema::table::DefaultValue::{self, Described};
 use crate::schema::table::ValueType::{
     self, Count, Domain, Duration, Flag, Limit, Line, List, Map, OneOf, OneOrList, Record, Text,
@@ -191,6 +192,11 @@ static RULE: Table = Table::new(&[
         "rotate_after",
         Duration(HOUR, CENTURY),
         "age at which a token that never expires is due for rotation",
+    ),
+    Key::optional(
+        "renew",
+        Domain(&RENEW),
+        "how matching tokens are renewed, in at most four lines: who, where, by which command",
     ),
     Key::or("drop", Flag, "false", "drop matching tokens"),
 ])

@@ -18,6 +18,7 @@ pub mod owners;
 pub mod pem;
 pub mod rate;
 pub mod refusal;
+pub mod renewal;
 pub mod rules;
 pub(crate) mod sanitize;
 pub mod schedule;

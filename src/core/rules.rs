@@ -10,6 +10,7 @@ use regex::Regex;
 use super::address;
 use super::lead::LeadChange;
 use super::owners::{Directory, Join, Owners, Person, TEAM_LABEL};
+use super::renewal::Renewal;
 use super::token::{Expiry, Owner, State, Token};
 
 /// The rules, and the directory that joins before them.
@@ -42,6 +43,8 @@ pub struct Rule {
     pub alert_lead: LeadChange,
     /// The age at which a token that never expires is due for rotation.
     pub rotate_after: Option<TimeDelta>,
+    /// How matching tokens are renewed.
+    pub renew: Option<Arc<Renewal>>,
     /// Excludes the token; it is counted as filtered.
     pub drop: bool,
 }
@@ -95,6 +98,7 @@ pub struct Overrides {
     /// When a token that never expires is due for rotation.
     pub rotate_at: Option<DateTime<Utc>>,
     pub lead: LeadChange,
+    pub renew: Option<Arc<Renewal>>,
     /// Whether a rule set an invalid address.
     pub refused_address: bool,
     /// Whether several entries of the owners directory match the owner.
@@ -143,6 +147,7 @@ pub fn apply(
             overrides.refused_address |= merge(owner.get_or_insert_with(Cow::default).to_mut(), change);
         }
         overrides.lead = overrides.lead.then(rule.alert_lead);
+        overrides.renew = rule.renew.clone().or(overrides.renew);
         if let Some(age) = rule.rotate_after
             && matches!(token.expires, Expiry::Never | Expiry::Unknown)
         {

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::address::without_domains;
 use super::label_values::label_values;
+use super::renewal::Renewal;
 
 /// One credential as its provider last reported it: an API token, a key, a client secret, a robot account.
 ///
@@ -32,8 +33,11 @@ pub struct Token {
     /// The lifetime that each renewal grants, if it differs from the time between creation and expiry (renewable tokens).
     #[serde(with = "seconds")]
     pub lifetime: Option<TimeDelta>,
-    /// The page on which its owner renews it.
+    /// The page on which it is renewed. It shows every reader this token, not his own ones.
     pub manage_url: Option<Arc<str>>,
+    /// How it is renewed, if its entry says so; else its definition does, by kind.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub renew: Option<Arc<Renewal>>,
     /// Additional labels, set by the provider's definition.
     pub labels: Arc<BTreeMap<String, String>>,
     /// Whether the provider reports the expiry as seconds from now, so that it varies with the latency of each response.
@@ -55,6 +59,7 @@ impl Token {
             disabled: false,
             lifetime: None,
             manage_url: None,
+            renew: None,
             labels: Arc::default(),
             approximate: false,
         }

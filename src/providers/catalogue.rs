@@ -1,6 +1,7 @@
 //! All providers by name: the built-in definitions, those of the user, and the native ones.
 
 mod kinds;
+mod renewed_kinds;
 #[cfg(test)]
 mod tests;
 
@@ -77,6 +78,7 @@ impl Catalogue {
         let provider = compile(text, &self.source_keys)?;
         self.check_names(text, &provider)?;
         let info = info(&provider);
+        renewed_kinds::check(text, &info)?;
         self.entries.insert(info.name.clone(), Entry { info, kind: Kind::Defined(Arc::new(provider)), builtin });
         Ok(())
     }
@@ -179,6 +181,7 @@ fn info(provider: &Provider) -> ProviderInfo {
         settings: provider.settings.clone(),
         schemes: provider.schemes.iter().map(scheme).collect(),
         listings: provider.listings.iter().map(listing).collect(),
+        renewals: Arc::new(provider.renewals.clone()),
         native: false,
     }
 }

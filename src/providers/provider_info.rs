@@ -1,6 +1,9 @@
 //! What the command line, the configuration's schema and the documentation show of a provider.
 
+use std::sync::Arc;
 use std::time::Duration;
+
+use crate::core::renewal::{Renewal, Renewals};
 
 /// A provider, whether it has a definition or is native.
 #[derive(Clone, Debug)]
@@ -22,8 +25,17 @@ pub struct ProviderInfo {
     /// The ways to authenticate; the first is the default.
     pub schemes: Vec<SchemeInfo>,
     pub listings: Vec<ListingInfo>,
+    /// How its tokens are renewed, by kind.
+    pub renewals: Arc<Renewals>,
     /// Whether it is written in Rust instead of as a definition.
     pub native: bool,
+}
+
+impl ProviderInfo {
+    /// How a token of this kind is renewed.
+    pub fn renew(&self, kind: &str) -> Option<&Renewal> {
+        self.renewals.of_kind(kind)
+    }
 }
 
 #[derive(Clone, Debug)]

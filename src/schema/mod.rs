@@ -7,5 +7,6 @@ pub mod json_schema;
 pub mod markdown;
 pub mod reader;
 pub mod record;
+pub mod renewal;
 pub mod table;
 pub mod yaml;

@@ -111,6 +111,7 @@ fn outcome(id: &str, now: DateTime<Utc>) -> Outcome {
         disabled: false,
         lifetime: None,
         manage_url: None,
+        renew: None,
         labels: Arc::default(),
         approximate: false,
     };
@@ -141,6 +142,7 @@ fn policy() -> Policy {
         unused_after: None,
         without_replacement: Vec::new(),
         owner_logins: Vec::new(),
+        renewals: std::sync::Arc::default(),
     }
 }
 

@@ -125,6 +125,27 @@ fn pages_name_only_existing_tests() {
     assert!(claims > 43, "only {claims} claims");
 }
 
+/// Steps in a cell of a table.
+fn renewals(info: &ProviderInfo) -> String {
+    let mut table = String::from("\n| kind | renewal steps |\n|---|---|\n");
+    for (kind, renewal) in info.renewals.iter() {
+        let kind = if kind == "*" { "every other kind".to_owned() } else { format!("`{kind}`") };
+        let steps = renewal.steps.join("<br>").replace('|', "\\|");
+        let docs = renewal.docs.as_ref().map(|docs| format!("<br>[Documentation]({docs})")).unwrap_or_default();
+        let _ = writeln!(table, "| {kind} | {steps}{docs} |");
+    }
+    table.push('\n');
+    table
+}
+
+#[test]
+fn provider_pages_have_the_renewal_steps_of_every_kind() {
+    let catalogue = Catalogue::builtin(&token_expiry_exporter::config::source_keys()).unwrap();
+    for info in catalogue.providers() {
+        assert_generated(&format!("docs/providers/{}.md", info.name), "renew", &renewals(info));
+    }
+}
+
 fn collect_pages(dir: &Path, pages: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();

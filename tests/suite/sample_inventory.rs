@@ -37,6 +37,7 @@ pub fn policy(provider: &str, listings: &[&str]) -> Policy {
         unused_after: Some(TimeDelta::days(90)),
         without_replacement: Vec::new(),
         owner_logins: Vec::new(),
+        renewals: std::sync::Arc::default(),
     }
 }
 
@@ -61,6 +62,7 @@ pub fn token(id: &str, name: &str, expires: Expiry) -> Token {
         disabled: false,
         lifetime: None,
         manage_url: Some(format!("https://gitlab.example.com/tokens/{id}?tab=a&b=\"c\"").into()),
+        renew: None,
         labels: Arc::default(),
         approximate: false,
     }

@@ -137,6 +137,7 @@ fn policy() -> Policy {
         unused_after: None,
         without_replacement: Vec::new(),
         owner_logins: Vec::new(),
+        renewals: std::sync::Arc::default(),
     }
 }
 

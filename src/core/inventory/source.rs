@@ -1,6 +1,7 @@
 //! A source: its policy and its status.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
@@ -10,6 +11,7 @@ use crate::core::failure::Reason;
 use crate::core::lead::{Band, Bands, Lead};
 use crate::core::outcome::{CredentialExpiry, ListingResult, Outcome, RateLimit};
 use crate::core::refusal::Refusal;
+use crate::core::renewal::Renewals;
 use crate::core::token::Expiry;
 
 /// The configuration of a source, as far as the inventory needs it.
@@ -37,6 +39,8 @@ pub struct Policy {
     pub without_replacement: Vec<String>,
     /// Listings whose owners' names are logins, which the provider keeps unique.
     pub owner_logins: Vec<String>,
+    /// How its tokens are renewed.
+    pub renewals: Arc<Renewals>,
 }
 
 /// Which changes of the inventory a source contains. Two equal revisions of a source have the same content; no revision occurs

@@ -11,6 +11,7 @@ use super::source::Policy;
 use crate::core::label_values::label_values;
 use crate::core::lead::{self, Band};
 use crate::core::location::Locations;
+use crate::core::renewal::{Renewal, Renewals};
 use crate::core::token::{Expiry, LastUse, Owner, State, Token};
 
 label_values! {
@@ -77,6 +78,15 @@ pub struct TokenView<'a> {
     pub findings: Findings,
     /// Where it is used or stored, as far as it is known.
     pub locations: Locations<'a>,
+    renew: Option<&'a Renewal>,
+    renewals: &'a Renewals,
+}
+
+impl<'a> TokenView<'a> {
+    /// How it is renewed: as a rule says, else its entry, else its definition.
+    pub fn renewal(&self) -> Option<&'a Renewal> {
+        self.renew.or_else(|| self.renewals.of_kind(&self.token.kind))
+    }
 }
 
 impl SourceState {
@@ -97,6 +107,8 @@ impl SourceState {
                 band: entry.bands(state, policy).and_then(|bands| bands.at(now)),
                 findings: entry.findings(state, policy, now),
                 locations: Locations::default(),
+                renew: entry.renew(),
+                renewals: &policy.renewals,
             }
         })
     }
@@ -112,6 +124,11 @@ impl Entry {
     pub(super) fn owner(&self) -> Option<&Owner> {
         let overridden = self.overrides.as_ref().and_then(|overrides| overrides.owner.as_ref());
         overridden.or(self.token.owner.as_deref())
+    }
+
+    fn renew(&self) -> Option<&Renewal> {
+        let overridden = self.overrides.as_ref().and_then(|overrides| overrides.renew.as_deref());
+        overridden.or(self.token.renew.as_deref())
     }
 
     fn labels(&self) -> &BTreeMap<String, String> {

@@ -26,6 +26,7 @@ fn token(created_before_expiry: Option<TimeDelta>, lifetime: Option<TimeDelta>) 
         disabled: false,
         lifetime,
         manage_url: None,
+        renew: None,
         labels: std::sync::Arc::default(),
         approximate: false,
     }

@@ -33,6 +33,7 @@ fn renovate() -> Token {
         disabled: false,
         lifetime: None,
         manage_url: None,
+        renew: None,
         labels: labels(&[("project", "acme/web")]).into(),
         approximate: false,
     }

@@ -47,3 +47,86 @@ fn get_describes_native_and_defined_providers() {
     let gitlab = catalogue.get("gitlab").expect("gitlab");
     assert!(!gitlab.native && gitlab.listings.iter().any(|listing| listing.permission.is_some()));
 }
+
+/// Whether a kind was read as one, and not as a pattern or a vendor's word that an expression compares with.
+fn is_kind(kind: &str) -> bool {
+    !kind.is_empty() && kind.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "-*".contains(c))
+}
+
+#[test]
+fn every_builtin_kind_has_renewal_steps() {
+    let catalogue = Catalogue::builtin(&[]).expect("the built-in definitions");
+    let mut checked = 0;
+    for info in catalogue.providers() {
+        let kinds = info.listings.iter().flat_map(|listing| listing.kinds.iter().flatten().chain([&listing.kind]));
+        for kind in kinds.filter(|kind| is_kind(kind)) {
+            let renewal = info.renew(kind).unwrap_or_else(|| panic!("{}: no `renew` for {kind}", info.name));
+            assert!((1..=4).contains(&renewal.steps.len()), "{}: {kind}: {renewal:?}", info.name);
+            assert!(renewal.steps[0].starts_with("Who: "), "{}: {kind}: {renewal:?}", info.name);
+            checked += 1;
+        }
+        for (kind, renewal) in info.renewals.iter() {
+            assert!(renewal.steps.iter().all(|step| !step.ends_with('…')), "{}: {kind} is cut", info.name);
+            assert!(info.native || renewal.docs.is_some(), "{}: {kind} has no documentation", info.name);
+        }
+    }
+    assert!(checked >= 20, "only {checked} kinds");
+    let files = catalogue.get("files").expect("files");
+    for kind in ["certificate", "jwt", "opaque-token", "private-key"] {
+        assert!(files.renew(kind).is_some(), "{kind}");
+    }
+}
+
+/// Such a page shows every reader his own tokens, not the one that he looks for.
+#[test]
+fn builtin_links_do_not_lead_to_the_readers_own_tokens() {
+    let catalogue = Catalogue::builtin(&[]).expect("the built-in definitions");
+    let own = [
+        "manage-profile",
+        "user_settings",
+        "-/profile",
+        "/settings/personal",
+        "/settings/tokens",
+        "/settings/keys",
+        "/plugins/servlet/access-tokens/manage",
+    ];
+    let mut checked = 0;
+    for entry in catalogue.entries.values() {
+        let Kind::Defined(provider) = &entry.kind else { continue };
+        for link in provider.listings.iter().filter_map(|listing| listing.token.manage_url.as_ref()) {
+            let found = own.iter().find(|path| link.code().contains(**path));
+            assert_eq!(found, None, "{}: {}", provider.name, link.code());
+            checked += 1;
+        }
+    }
+    assert!(checked >= 10, "only {checked} links");
+}
+
+#[test]
+fn renewal_of_a_kind_that_no_listing_has_is_an_error() {
+    let mut catalogue = Catalogue::builtin(&[]).expect("the built-in definitions");
+    let mut add = |name: &str, renew: &str| catalogue.add(&definition(name, &format!("renew:\n{renew}")));
+    for (renew, expected) in [
+        (
+            "  tokn: {who: a, where: b}\n",
+            "a.yaml:4:3: renew: no listing has tokens of the kind `tokn`; did you mean `token`?",
+        ),
+        ("  '*-*': {who: a, where: b}\n", "a.yaml:4:3: renew: `*-*` has more than one `*`"),
+        ("  token: {who: a}\n", "a.yaml:4:3: renew.token: add `where` or `command`"),
+        ("  token: {where: a}\n", "a.yaml:4:11: renew.token: `who` is missing"),
+        ("  token: {who: a, wher: b}\n", "a.yaml:4:19: unknown key `renew.token.wher`; did you mean `where`?"),
+        ("  token: {who: a, command: b, docs: 'javascript:x'}\n", "a.yaml:4:37: renew.token.docs: invalid URL"),
+        ("  token: {who: \"a\\nb\", command: b}\n", "a.yaml:4:16: renew.token.who: "),
+    ] {
+        let errors = add("a", renew).expect_err("an error").to_string();
+        assert!(errors.starts_with(expected), "{renew}{errors}");
+    }
+    let long = "x".repeat(191);
+    let errors = add("a", &format!("  token: {{who: a, command: {long}}}\n")).expect_err("too long").to_string();
+    assert!(errors.contains("renew.token.command: 191 characters; at most 190"), "{errors}");
+    add("a", "  token: {who: a, command: b}\n  't*': {who: c, where: d, docs: https://e.example}\n").expect("valid");
+    let info = catalogue.get("a").expect("the provider");
+    assert_eq!(info.renew("token").expect("exact").steps, ["Who: a", "Command: b"]);
+    assert_eq!(info.renew("ticket").expect("pattern").docs.as_deref(), Some("https://e.example"));
+    assert_eq!(info.renew("key"), None);
+}

@@ -66,6 +66,7 @@ pub(super) fn parse(
             .field("lifetime", map.lifetime.as_ref(), |value| duration(&value::to_json(value)))
             .filter(|lifetime| *lifetime > TimeDelta::zero()),
         manage_url: row.field("manage_url", map.manage_url.as_ref(), url).map(Arc::from),
+        renew: None,
         labels: row.field("labels", map.labels.as_ref(), labels).map(Arc::new).unwrap_or_default(),
         approximate,
     };

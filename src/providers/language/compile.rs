@@ -3,6 +3,7 @@
 mod auth;
 mod listing;
 mod next;
+mod renew;
 mod request;
 
 use std::collections::HashSet;
@@ -122,6 +123,7 @@ impl Compiler {
             schemes: self.schemes(root),
             maps: root.records("maps").iter().map(|map| self.map(map)).collect(),
             listings: self.listings(root),
+            renewals: self.renewals(root),
             own: root.record("self").map(|record| self.own(record, root.records("listings"))),
             settings: std::mem::take(&mut self.settings),
             #[cfg(test)]

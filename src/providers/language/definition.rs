@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::template::is_name;
 use crate::core::time::parse_duration;
+use crate::core::web_url::web_url;
 use crate::schema::json_schema::json_schema;
 use crate::schema::markdown::markdown;
 use crate::schema::table::DomainType;
@@ -123,6 +124,18 @@ static NEVER: DomainType = DomainType {
             && let Some(wrong) = node.elements().iter().find(|element| !is_value(element))
         {
             reader.wrong_type(wrong, path, "`false`, or a list of numbers and strings");
+        }
+    },
+};
+
+/// A link.
+static WEB_URL: DomainType = DomainType {
+    words: "URL",
+    json_schema: || json!({"type": "string", "pattern": "^https?://"}),
+    check: |reader, node, path| {
+        let written = reader.line(node, path);
+        if written.is_some_and(|written| web_url(&written).is_none()) {
+            reader.error(node.at, format!("{path}: invalid URL; expected https:// or http://, without credentials"));
         }
     },
 };

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::expression::{Expression, Variables};
 use super::template::Template;
+use crate::core::renewal::Renewals;
 use crate::core::time::TimeFormat;
 use crate::providers::provider_info::Setting;
 
@@ -32,6 +33,8 @@ pub struct Provider {
     pub own: Option<OwnCredential>,
     pub maps: Vec<LookupTable>,
     pub listings: Vec<Listing>,
+    /// How its tokens are renewed, by kind.
+    pub renewals: Renewals,
     /// Every expression, in the order of compilation.
     #[cfg(test)]
     pub(crate) expressions: Vec<Expression>,

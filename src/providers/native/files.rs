@@ -15,6 +15,7 @@ use super::local_source::{LocalReader, LocalSource, read_file, reject_extra_keys
 use crate::core::failure::{Failure, Reason};
 use crate::core::intake::{Intake, Tokens};
 use crate::core::outcome::{Gap, ListingResult, MalformedRow, Path, ScopeResult};
+use crate::core::renewal::{Renewal, Renewals};
 use crate::core::token::{Owner, Token};
 use crate::providers::provider_info::{ListingInfo, ProviderInfo, Setting, SettingType};
 use crate::providers::{Source, SourceSpec};
@@ -44,7 +45,26 @@ pub(super) fn info() -> ProviderInfo {
         ..ListingInfo::default()
     };
     let expiry = "a timestamp in the certificate or token; unknown for a secret without one";
-    local_source::info("files", "Files", expiry, vec![paths], listing)
+    local_source::info("files", "Files", expiry, vec![paths], listing, renewals())
+}
+
+fn renewals() -> Renewals {
+    let steps = |kind: &str, who: &str, place: &str| (kind.to_owned(), Renewal::new(who, Some(place), None, None));
+    let issuer = "the owner of the file, and the operator of the service that issued it";
+    let certificate = "request a new certificate from its issuer (label issuer) and replace the file";
+    let token = "request a new token from its issuer (label issuer) and replace the file";
+    let other = "create a new credential where this one was created, and replace the file";
+    [
+        steps(
+            "certificate",
+            "the owner of the file, and the operator of its certificate authority or ACME client",
+            certificate,
+        ),
+        steps("jwt", issuer, token),
+        steps("*", issuer, other),
+    ]
+    .into_iter()
+    .collect()
 }
 
 struct Files {

@@ -2,6 +2,7 @@
 
 use std::io::{Error, ErrorKind};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use futures_util::FutureExt;
@@ -11,6 +12,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::core::failure::{Failure, Reason};
 use crate::core::intake::Intake;
 use crate::core::outcome::{ListingResult, Outcome};
+use crate::core::renewal::Renewals;
 use crate::providers::provider_info::{ListingInfo, ProviderInfo, Setting};
 use crate::providers::{Source, SourceSpec};
 use crate::schema::diagnostic::SourceText;
@@ -79,6 +81,7 @@ pub(super) fn info(
     expiry: &str,
     settings: Vec<Setting>,
     listing: ListingInfo,
+    renewals: Renewals,
 ) -> ProviderInfo {
     ProviderInfo {
         name: name.to_owned(),
@@ -91,6 +94,7 @@ pub(super) fn info(
         settings,
         schemes: Vec::new(),
         listings: vec![listing],
+        renewals: Arc::new(renewals),
         native: true,
     }
 }

@@ -17,6 +17,7 @@ use super::local_source::{LocalReader, LocalSource, read_file, reject_extra_keys
 use crate::core::failure::{Failure, Reason};
 use crate::core::intake::Intake;
 use crate::core::outcome::{Gap, ListingResult, MalformedRow, Path, ScopeResult};
+use crate::core::renewal::Renewal;
 use crate::core::token::Token;
 use crate::providers::provider_info::{ListingInfo, ProviderInfo, Setting, SettingType};
 use crate::providers::{Source, SourceSpec};
@@ -42,7 +43,7 @@ pub(super) fn info() -> ProviderInfo {
         default: Some(serde_json::Value::Null),
         help: help.to_owned(),
     };
-    let tokens = "the tokens: name, expires, and optionally kind, owner, id, created, manage_url, labels";
+    let tokens = "the tokens: name, expires, and optionally kind, owner, id, created, manage_url, renew, labels";
     let file = "a YAML or CSV file with the same fields, read again at each collection";
     let settings = vec![setting("tokens", SettingType::List, tokens), setting("file", SettingType::Text, file)];
     let listing = ListingInfo {
@@ -52,7 +53,9 @@ pub(super) fn info() -> ProviderInfo {
         ..ListingInfo::default()
     };
     let expiry = "as written; a date expires at 00:00 UTC";
-    local_source::info("manual", "Manual", expiry, settings, listing)
+    let place = "at the service that issued it; then write the new date into the entry";
+    let steps = Renewal::new("the owner", Some(place), None, None);
+    local_source::info("manual", "Manual", expiry, settings, listing, [("*".to_owned(), steps)].into_iter().collect())
 }
 
 struct Manual {

@@ -44,6 +44,7 @@ fn token(id: &str, expiry: i64) -> Token {
         disabled: false,
         lifetime: None,
         manage_url: None,
+        renew: None,
         labels: Arc::default(),
         approximate: false,
     }
@@ -63,6 +64,7 @@ fn policy() -> Policy {
         unused_after: None,
         without_replacement: Vec::new(),
         owner_logins: Vec::new(),
+        renewals: std::sync::Arc::default(),
     }
 }
 

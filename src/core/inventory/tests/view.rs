@@ -5,6 +5,7 @@ use chrono::TimeDelta;
 use super::{collect, day, inventory, inventory_with, policy, states, token, view};
 use crate::core::inventory::{Finding, Policy};
 use crate::core::lead::{Band, LeadChange};
+use crate::core::renewal::{Renewal, Renewals};
 use crate::core::rules::{Match, Rule};
 use crate::core::token::{Expiry, LastUse, Owner, State, Token};
 
@@ -143,4 +144,27 @@ fn token_is_active_and_due_for_rotation_until_it_is_removed() {
     collect(&mut inventory, vec![], day(6));
     collect(&mut inventory, vec![], day(7));
     assert!(states(&inventory, day(7)).is_empty(), "it was rotated, not expired");
+}
+
+#[test]
+fn renewal_of_a_rule_comes_before_that_of_the_entry_and_the_definition() {
+    let steps = |text: &str| Arc::new(Renewal::parse(text).unwrap());
+    let kind = token("1", 100).kind.to_string();
+    let renewals: Renewals = [(kind, Renewal::parse("definition").unwrap())].into_iter().collect();
+    let rule = |id: &str, text: &str| Rule {
+        matches: Match { id: Some(regex::Regex::new(id).unwrap()), ..Match::default() },
+        renew: Some(steps(text)),
+        ..Rule::default()
+    };
+    let policy = Policy { renewals: Arc::new(renewals), ..policy() };
+    let mut inventory = inventory_with(policy, vec![rule("^3$", "first rule"), rule("^[34]$", "rule")]);
+    let declared = |id: &str| Token { renew: Some(steps("entry")), ..token(id, 100) };
+    let other = Token { kind: "other".into(), ..token("5", 100) };
+    collect(&mut inventory, vec![token("1", 100), declared("2"), declared("3"), token("4", 100), other], day(0));
+    for (id, expected) in
+        [("1", Some("definition")), ("2", Some("entry")), ("3", Some("rule")), ("4", Some("rule")), ("5", None)]
+    {
+        let found = view(&inventory, id, day(0)).renewal().map(|renewal| renewal.steps[0].as_str());
+        assert_eq!(found, expected, "{id}");
+    }
 }

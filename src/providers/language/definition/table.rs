@@ -3,7 +3,9 @@
 use chrono::TimeDelta;
 
 use super::{NAME, NEVER, OPTIONAL_TEMPLATE, PARAMETER};
-use crate::schema::table::ValueType::{Any, Count, Domain, Flag, List, Map, OneOf, OneOrList, Record, Text, WordOr};
+use crate::schema::table::ValueType::{
+    Any, Count, Domain, Flag, Line, List, Map, OneOf, OneOrList, Record, Text, WordOr,
+};
 use crate::schema::table::{Key, Table, ValueType};
 
 const JQ: ValueType = Domain(&super::JQ);
@@ -48,8 +50,21 @@ pub(in crate::providers::language) static DEFINITION: Table = Table::new(&[
     key("self", Record(&SELF), "how the expiry of the exporter's own credential is found"),
     key("maps", Map(&Record(&LOOKUP)), "look-up tables that expressions read as `$maps.NAME`"),
     must("listings", List(1, &Record(&LISTING)), "the listings"),
+    key("renew", Map(&Record(&RENEW)), "how tokens are renewed, by kind; one `*` in a kind stands for any text"),
 ])
 .named("definition", "The definition");
+
+static RENEW: Table = Table::new(&[
+    must("who", Line, "who can renew it"),
+    key("where", Line, "where: a path through the menus, or a page"),
+    key("command", Line, "by which command; capital letters stand for what the reader fills in"),
+    key("docs", Domain(&super::WEB_URL), "the page of the vendor's documentation"),
+])
+.named("renew", "Renewal steps")
+.help(
+    "Fixed texts for people, at most 190 characters each. `where` or `command` is required. A page of the reader's own tokens belongs \
+     here, after `who`, not into `manage_url`.",
+);
 
 static LIMITS: Table = Table::new(&[
     key("concurrency", Count(1, u64::MAX), "maximum concurrent requests"),
@@ -264,7 +279,7 @@ static TOKEN: Table = Table::new(&[
     key("lifetime", JQ, "a duration, if the expiry moves with each renewal: seconds, `P30D`, `720h`"),
     key("scopes", JQ, "a list, or a string with spaces"),
     key("disabled", JQ, "a boolean"),
-    key("manage_url", JQ, "the page where it is renewed"),
+    key("manage_url", JQ, "the page where it is renewed, if it shows every reader this token and not his own ones"),
     key("labels", JQ, "an object of strings, numbers and booleans; null and \"\" are omitted"),
 ])
 .named("token", "A token")

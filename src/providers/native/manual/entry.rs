@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use chrono::DateTime;
 
+use crate::core::renewal::Renewal;
 use crate::core::time::{TimeFormat, parse_timestamp};
 use crate::core::token::{Expiry, Owner, Token};
 use crate::core::web_url::web_url;
 use crate::schema::diagnostic::SourceText;
 use crate::schema::reader::{Reader, written};
+use crate::schema::renewal::RENEW;
 use crate::schema::table::ValueType::{Domain, Map, Text};
 use crate::schema::table::{DomainType, Key, Table};
 use crate::schema::yaml::{Kind, Node};
@@ -24,6 +26,7 @@ static ENTRY: Table = Table::new(&[
     Key::optional("owner", Domain(&OWNER_OR_NAME), "a name, or a map"),
     Key::optional("created", Domain(&TIMESTAMP), "when it was created"),
     Key::optional("manage_url", Domain(&WEB_URL), "the page where it is renewed"),
+    Key::optional("renew", Domain(&RENEW), "how it is renewed"),
     Key::optional("labels", Map(&Text), "labels"),
 ]);
 
@@ -85,6 +88,7 @@ pub(super) fn token(reader: &mut Reader, node: &Node, path: &str) -> Result<Toke
         owner: entry.node("owner").and_then(|node| owner(&reader.text, node)).map(Arc::new),
         created_at: entry.text("created").as_deref().and_then(parse_timestamp),
         manage_url: entry.text("manage_url").map(Arc::from),
+        renew: entry.text("renew").and_then(|steps| Renewal::parse(&steps).ok()).map(Arc::new),
         labels: Arc::new(entry.map("labels").into_iter().collect()),
         ..Token::new(id, kind, expires)
     })

@@ -5,7 +5,7 @@ use crate::schema::csv::{self, RefusedRow, Row};
 use crate::schema::diagnostic::SourceText;
 use crate::schema::yaml::{Key, Kind, Node};
 
-const FIELDS: [&str; 6] = ["name", "expires", "kind", "id", "created", "manage_url"];
+const FIELDS: [&str; 7] = ["name", "expires", "kind", "id", "created", "manage_url", "renew"];
 
 /// The columns of an owner, and its fields.
 const OWNER: [(&str, &str); 3] = [("owner", "name"), ("owner_id", "id"), ("owner_email", "email")];

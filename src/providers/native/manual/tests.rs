@@ -43,7 +43,7 @@ fn at(text: &str) -> Expiry {
 async fn collect_lists_tokens_of_the_configuration() {
     let source = source(
         "tokens:
-  - {name: deploy, expires: 2027-01-31, kind: api-key, owner: Team A, created: 2026-01-31, labels: {site: x}}
+  - {name: deploy, expires: 2027-01-31, kind: api-key, owner: Team A, created: 2026-01-31, labels: {site: x}, renew: 'at x\n\nthen y'}
   - {id: 7, name: eternal, expires: never, owner: {email: a@example.com}, manage_url: https://x.example/keys}",
     );
     let listed = listed(&*source.unwrap()).await;
@@ -52,6 +52,8 @@ async fn collect_lists_tokens_of_the_configuration() {
     assert_eq!((&*deploy.id, &*deploy.kind, deploy.expires), ("deploy", "api-key", at("2027-01-31")));
     assert_eq!(deploy.owner, Some(Owner { name: Some("Team A".into()), ..Owner::default() }.into()));
     assert_eq!((deploy.created_at, deploy.labels["site"].as_str()), (parse_timestamp("2026-01-31"), "x"));
+    assert_eq!(deploy.renew.as_ref().map(|renew| renew.steps.clone()), Some(vec!["at x".into(), "then y".into()]));
+    assert_eq!(eternal.renew, None);
     assert_eq!((&*eternal.id, &*eternal.kind, eternal.expires), ("7", "manual", Expiry::Never));
 }
 
