@@ -22,7 +22,7 @@ use self::record::SourceState;
 pub use self::snapshot::{
     FormerInventory, SharedStatus, StoredSource, StoredState, StoredToken, StoredTokens, TokensBuilder,
 };
-pub use self::source::{ListingHealth, Policy, Revision, Source};
+pub use self::source::{FailedScope, FailedScopes, ListingHealth, Policy, Revision, Source};
 pub use self::view::{Finding, Findings, TokenView};
 use super::intake::Intake;
 use super::location::UnlistedCredential;
@@ -139,6 +139,17 @@ impl Inventory {
     /// The tokens of one source, ordered by id.
     pub fn source_tokens(&self, name: &str, now: DateTime<Utc>) -> impl Iterator<Item = TokenView<'_>> {
         self.sources.get_key_value(name).into_iter().flat_map(move |(name, state)| state.views(name, now))
+    }
+
+    /// One token.
+    pub fn token(&self, source: &str, id: &str, now: DateTime<Utc>) -> Option<TokenView<'_>> {
+        self.sources.get_key_value(source).and_then(|(name, state)| state.view(name, id, now))
+    }
+
+    /// The other tokens of the same source, kind, owner and name: those that a token replaces, or that replace it. Ordered by id.
+    pub fn rotations<'a>(&'a self, of: &'a TokenView<'a>, now: DateTime<Utc>) -> impl Iterator<Item = TokenView<'a>> {
+        let source = self.sources.get_key_value(of.source);
+        source.into_iter().flat_map(move |(name, state)| state.rotations(name, of, now))
     }
 
     /// [`Self::next_change`] of one source.

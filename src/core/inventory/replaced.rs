@@ -12,7 +12,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use chrono::{DateTime, Utc};
 
 use super::entry::Entry;
-use crate::core::token::{Expiry, Owner};
+use crate::core::token::{Expiry, Owner, Token};
 
 /// The tokens that are replaced, with these expiries: position and until when, in the order of the entries. Tokens of the listings
 /// in `without` neither replace nor are replaced.
@@ -40,6 +40,18 @@ pub(super) fn find(
     }
     replaced.sort_unstable();
     replaced
+}
+
+/// Whether two tokens have the same kind, owner and name, so that one can be the rotation of the other.
+pub(super) fn is_rotation(one: &Token, other: &Token) -> bool {
+    let name = name_of(one);
+    name.is_some() && name == name_of(other)
+}
+
+/// Kind, owner and name of a token that has an owner and a name.
+fn name_of(token: &Token) -> Option<(&str, &str, &str)> {
+    let owner = identity(token.owner.as_ref()?)?;
+    (!token.name.is_empty()).then_some((&token.kind, owner, &token.name))
 }
 
 /// Candidates with the same name, the latest expiry first.
@@ -73,9 +85,8 @@ impl<'a> Candidate<'a> {
             Expiry::Never => DateTime::<Utc>::MAX_UTC,
             Expiry::Unknown => return None,
         };
-        let name = (&*token.kind, identity(token.owner.as_ref()?)?, &*token.name);
-        let is_candidate = !token.disabled && !token.name.is_empty();
-        is_candidate.then_some(Self { position, name, created: token.created_at, expires })
+        let name = name_of(token)?;
+        (!token.disabled).then_some(Self { position, name, created: token.created_at, expires })
     }
 
     fn hash(&self) -> u32 {

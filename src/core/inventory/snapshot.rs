@@ -11,7 +11,7 @@ use super::Inventory;
 use super::entries::Entries;
 use super::entry::{Entry, Places};
 use super::record::{SourceState, sort_by_id};
-use super::source::{ListingHealth, Revision, Source, zeros};
+use super::source::{FailedScopes, ListingHealth, Revision, Source, zeros};
 use crate::core::adjustment::Adjustments;
 use crate::core::failure::Reason;
 use crate::core::intake::Pool;
@@ -62,6 +62,8 @@ pub struct SharedStatus {
     /// Requests by response status.
     pub requests: BTreeMap<u16, u64>,
     pub failures: BTreeMap<Reason, u64>,
+    #[serde(default, skip_serializing_if = "FailedScopes::is_empty")]
+    pub failed_scopes: FailedScopes,
 }
 
 /// The tokens of a source, ordered by id. A clone shares them.
@@ -157,7 +159,8 @@ impl Inventory {
     pub fn shared(&self, name: &str) -> Option<StoredSource> {
         self.store(name, |state, source| {
             let (requests, failures) = (source.requests.clone(), source.failures.clone());
-            state.shared = Some(SharedStatus { up: source.up, requests, failures });
+            let failed_scopes = source.failed_scopes.clone();
+            state.shared = Some(SharedStatus { up: source.up, requests, failures, failed_scopes });
         })
     }
 
@@ -263,6 +266,7 @@ impl SourceState {
         if let Some(shared) = stored.shared {
             source.up = shared.up;
             source.requests = shared.requests;
+            source.failed_scopes = shared.failed_scopes;
             source.failures = zeros(Reason::ALL);
             source.failures.extend(shared.failures);
         }

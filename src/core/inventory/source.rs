@@ -1,6 +1,6 @@
 //! A source: its policy and its status.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -9,9 +9,10 @@ use serde::{Deserialize, Serialize};
 use crate::core::adjustment::{Adjustment, Adjustments};
 use crate::core::failure::Reason;
 use crate::core::lead::{Band, Bands, Lead};
-use crate::core::outcome::{CredentialExpiry, ListingResult, Outcome, RateLimit};
+use crate::core::outcome::{CredentialExpiry, Gap, ListingResult, Outcome, RateLimit};
 use crate::core::refusal::Refusal;
 use crate::core::renewal::Renewals;
+use crate::core::sanitize::{replace_unsafe, truncate};
 use crate::core::token::Expiry;
 
 /// The configuration of a source, as far as the inventory needs it.
@@ -82,6 +83,9 @@ pub struct Source {
     pub requests: BTreeMap<u16, u64>,
     /// The status of every listing that runs, by name.
     pub listings: BTreeMap<String, ListingHealth>,
+    /// Some of the failed scopes of the last collection, for people, by listing: at most [`FailedScope::MAX`] of each, of different
+    /// reasons first.
+    pub failed_scopes: FailedScopes,
 }
 
 impl Source {
@@ -101,6 +105,7 @@ impl Source {
             failures: zeros(Reason::ALL),
             requests: BTreeMap::new(),
             listings: BTreeMap::new(),
+            failed_scopes: BTreeMap::new(),
         }
     }
 
@@ -148,6 +153,7 @@ impl Source {
         for (status, count) in &outcome.requests {
             *self.requests.entry(*status).or_default() += count;
         }
+        self.failed_scopes = outcome.listings.iter().filter_map(FailedScope::examples).collect();
         for result in &outcome.listings {
             if let Some(health) = self.listings.get_mut(&result.name) {
                 *health = ListingHealth::of(result);
@@ -163,6 +169,55 @@ pub struct ListingHealth {
     pub scopes: u64,
     /// Failed scopes by reason; contains every reason.
     pub gaps: BTreeMap<Reason, u64>,
+}
+
+/// Failed scopes, by listing.
+pub type FailedScopes = BTreeMap<String, Vec<FailedScope>>;
+
+/// A failed scope, as it is shown.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FailedScope {
+    /// Its name, such as `/api/v4/projects/124/access_tokens`.
+    pub scope: String,
+    pub reason: Reason,
+    /// What failed, such as `GET https://…/api-tokens: 403 after 1 attempt`.
+    pub what: String,
+    /// The provider's error message.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider_message: Option<String>,
+    /// The permission that the credential lacks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub required_permission: Option<String>,
+}
+
+impl FailedScope {
+    /// They are a part of the state that replicas share, which is small.
+    pub const MAX: usize = 3;
+
+    /// A listing and some of its failed scopes.
+    fn examples(result: &ListingResult) -> Option<(String, Vec<Self>)> {
+        let (mut reasons, mut first, mut again) = (BTreeSet::new(), Vec::new(), Vec::new());
+        for gap in &result.gaps {
+            let examples = if reasons.insert(gap.failure.reason) { &mut first } else { &mut again };
+            if examples.len() < Self::MAX {
+                examples.push(Self::of(gap));
+            }
+        }
+        first.extend(again);
+        first.truncate(Self::MAX);
+        (!first.is_empty()).then(|| (result.name.clone(), first))
+    }
+
+    fn of(gap: &Gap) -> Self {
+        let shown = |text: &str| replace_unsafe(&truncate(text), &[]);
+        Self {
+            scope: shown(&gap.scope),
+            reason: gap.failure.reason,
+            what: shown(&gap.failure.what),
+            provider_message: gap.failure.provider_message.as_deref().map(shown),
+            required_permission: gap.required_permission.as_deref().map(|text| shown(text.trim_end())),
+        }
+    }
 }
 
 impl Default for ListingHealth {

@@ -7,9 +7,10 @@ use chrono::{DateTime, Utc};
 
 use super::entry::Entry;
 use super::record::SourceState;
+use super::replaced::is_rotation;
 use super::source::Policy;
 use crate::core::label_values::label_values;
-use crate::core::lead::{self, Band};
+use crate::core::lead::{self, Band, Bands};
 use crate::core::location::Locations;
 use crate::core::renewal::{Renewal, Renewals};
 use crate::core::token::{Expiry, LastUse, Owner, State, Token};
@@ -73,6 +74,8 @@ pub struct TokenView<'a> {
     pub owner: Option<&'a Owner>,
     pub labels: &'a BTreeMap<String, String>,
     pub state: State,
+    /// When it enters each band; `None` if it never alerts.
+    pub bands: Option<Bands>,
     pub band: Option<Band>,
     /// Only active tokens have any.
     pub findings: Findings,
@@ -93,23 +96,29 @@ impl SourceState {
     pub(super) fn views<'a>(&'a self, name: &'a str, now: DateTime<Utc>) -> impl Iterator<Item = TokenView<'a>> {
         let policy = &self.source.policy;
         let retained = self.entries.iter().filter(move |entry| !entry.is_evictable(now, policy.expired_retention));
-        retained.map(move |entry| {
-            let state = entry.state(now);
-            TokenView {
-                source: name,
-                provider: &policy.provider,
-                listing: &entry.place.listing,
-                token: &entry.token,
-                expires: entry.expires(),
-                owner: entry.owner(),
-                labels: entry.labels(),
-                state,
-                band: entry.bands(state, policy).and_then(|bands| bands.at(now)),
-                findings: entry.findings(state, policy, now),
-                locations: Locations::default(),
-                renew: entry.renew(),
-                renewals: &policy.renewals,
-            }
+        retained.map(move |entry| entry.view(name, policy, now))
+    }
+
+    /// The token with this id.
+    pub(super) fn view<'a>(&'a self, name: &'a str, id: &str, now: DateTime<Utc>) -> Option<TokenView<'a>> {
+        let policy = &self.source.policy;
+        let position = self.entries.binary_search_by(|entry| entry.id().cmp(id)).ok()?;
+        let entry = self.entries.get(position)?;
+        (!entry.is_evictable(now, policy.expired_retention)).then(|| entry.view(name, policy, now))
+    }
+
+    /// The rotations of a token: the other tokens of its kind, owner and name.
+    pub(super) fn rotations<'a>(
+        &'a self,
+        name: &'a str,
+        of: &'a TokenView<'a>,
+        now: DateTime<Utc>,
+    ) -> impl Iterator<Item = TokenView<'a>> {
+        let policy = &self.source.policy;
+        let without = |listing: &str| policy.without_replacement.iter().any(|name| name == listing);
+        let views = self.views(name, now).filter(move |_| !without(of.listing));
+        views.filter(move |view| {
+            view.token.id != of.token.id && !without(view.listing) && is_rotation(view.token, of.token)
         })
     }
 
@@ -121,6 +130,27 @@ impl SourceState {
 }
 
 impl Entry {
+    fn view<'a>(&'a self, source: &'a str, policy: &'a Policy, now: DateTime<Utc>) -> TokenView<'a> {
+        let state = self.state(now);
+        let bands = self.bands(state, policy);
+        TokenView {
+            source,
+            provider: &policy.provider,
+            listing: &self.place.listing,
+            token: &self.token,
+            expires: self.expires(),
+            owner: self.owner(),
+            labels: self.labels(),
+            state,
+            bands,
+            band: bands.and_then(|bands| bands.at(now)),
+            findings: self.findings(state, policy, now),
+            locations: Locations::default(),
+            renew: self.renew(),
+            renewals: &policy.renewals,
+        }
+    }
+
     pub(super) fn owner(&self) -> Option<&Owner> {
         let overridden = self.overrides.as_ref().and_then(|overrides| overrides.owner.as_ref());
         overridden.or(self.token.owner.as_deref())

@@ -3,7 +3,7 @@ use chrono::TimeDelta;
 use super::{collect, day, gap, ids, inventory, malformed_scope, outcome, policy, record, scope, token};
 use crate::core::adjustment::Adjustment;
 use crate::core::failure::{Failure, Reason};
-use crate::core::inventory::{Inventory, Source};
+use crate::core::inventory::{Inventory, Source, StoredState};
 use crate::core::lead::Band;
 use crate::core::outcome::{CredentialExpiry, ListingResult, Outcome, RateLimit, ScopeResult};
 use crate::core::token::Expiry;
@@ -53,6 +53,31 @@ fn collection_with_gaps_is_incomplete() {
     let source = main(&inventory);
     assert_eq!(source.listings["tokens"].gaps[&Reason::Forbidden], 0, "gaps are those of the last collection");
     assert_eq!(source.failures[&Reason::Forbidden], 2, "failures are counted since the start");
+}
+
+#[test]
+fn failed_scopes_are_kept_as_examples_of_different_reasons() {
+    let mut inventory = inventory(policy());
+    let mut gaps: Vec<_> = ["a", "b", "c"].map(|name| gap(name, Reason::Forbidden)).into();
+    gaps[0].required_permission = Some("read:tokens\n".into());
+    gaps[0].failure.provider_message = Some(format!("\u{202e}no\u{1b}{}", "x".repeat(300)));
+    gaps.push(gap("d", Reason::Timeout));
+    record(&mut inventory, outcome(vec![], gaps), day(1));
+    let examples = &main(&inventory).failed_scopes["tokens"];
+    let shown: Vec<_> = examples.iter().map(|it| (it.scope.as_str(), it.reason)).collect();
+    assert_eq!(shown, [("/a", Reason::Forbidden), ("/d", Reason::Timeout), ("/b", Reason::Forbidden)]);
+    assert_eq!(examples[0].required_permission.as_deref(), Some("read:tokens"));
+    let message = examples[0].provider_message.as_deref().unwrap();
+    assert!(message.starts_with("\u{fffd}no\u{fffd}xxx") && message.ends_with("x…"), "{message}");
+    assert_eq!(message.chars().count(), 201);
+
+    let json = serde_json::to_string(&inventory.shared("main").unwrap().state).unwrap();
+    let read: StoredState = serde_json::from_str(&json).unwrap();
+    let mut replica = super::inventory(policy());
+    assert!(replica.adopt("main", read, None, day(1)));
+    assert_eq!(main(&replica).failed_scopes["tokens"], *examples, "replicas share them");
+    collect(&mut inventory, vec![], day(2));
+    assert!(main(&inventory).failed_scopes.is_empty(), "those of the last collection");
 }
 
 #[test]

@@ -110,3 +110,32 @@ fn listings_without_replacement_take_no_part() {
     inventory.set_policy([("main".into(), policy())].into(), super::rules(vec![]));
     assert_eq!(view(&inventory, "old", day(0)).state, State::Replaced, "otherwise also across listings");
 }
+
+#[test]
+fn rotations_are_the_other_tokens_of_the_same_kind_owner_and_name() {
+    let mut inventory = inventory(Policy { without_replacement: vec!["keys".into()], ..policy() });
+    let disabled = Token { disabled: true, ..created("disabled", -400, 3) };
+    let other = Token { name: "other".into(), ..created("other", -5, 300) };
+    let mut both =
+        outcome(vec![scope("a", vec![created("old", -300, 20), created("new", -10, 300), disabled, other])], vec![]);
+    both.listings[1].scopes = vec![scope("", vec![created("key", -10, 300), created("key-2", -9, 300)])];
+    record(&mut inventory, both, day(0));
+    let rotations = |id: &str| {
+        let view = inventory.token("main", id, day(0)).unwrap();
+        inventory.rotations(&view, day(0)).map(|view| view.token.id.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(rotations("new"), ["disabled", "old"]);
+    assert_eq!(rotations("old"), ["disabled", "new"]);
+    assert!(rotations("other").is_empty() && rotations("key").is_empty());
+    assert_eq!(inventory.token("main", "absent", day(0)), None);
+    assert_eq!(inventory.token("elsewhere", "new", day(0)), None);
+}
+
+#[test]
+fn token_is_gone_when_its_retention_is_over() {
+    let mut inventory = inventory(policy());
+    collect(&mut inventory, vec![token("a", 1)], day(0));
+    collect(&mut inventory, vec![], day(2));
+    assert!(inventory.token("main", "a", day(7)).is_some());
+    assert_eq!(inventory.token("main", "a", day(8)), None);
+}
