@@ -111,6 +111,16 @@ impl Overrides {
     }
 }
 
+/// What a rule did with a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RuleEffect {
+    /// The first condition that does not hold: a key of `match`.
+    NotMatched(&'static str),
+    Applied,
+    /// The later rules were not applied.
+    Dropped,
+}
+
 /// Joins the token's owner with the directory, then applies the rules to a token of this source. A condition on the state does
 /// not hold while the state is unknown.
 pub fn apply(
@@ -120,6 +130,32 @@ pub fn apply(
     provider: &str,
     token: &Token,
     state: Option<State>,
+) -> RuleResult {
+    apply_with(rules, join, source, provider, token, state, |_| {})
+}
+
+/// [`apply`], and what each rule did, in order.
+pub fn trace(
+    rules: &[Rule],
+    join: Join<'_>,
+    source: &str,
+    provider: &str,
+    token: &Token,
+    state: State,
+) -> (RuleResult, Vec<RuleEffect>) {
+    let mut effects = Vec::new();
+    let result = apply_with(rules, join, source, provider, token, Some(state), |effect| effects.push(effect));
+    (result, effects)
+}
+
+fn apply_with(
+    rules: &[Rule],
+    join: Join<'_>,
+    source: &str,
+    provider: &str,
+    token: &Token,
+    state: Option<State>,
+    mut report: impl FnMut(RuleEffect),
 ) -> RuleResult {
     let mut owner = token.owner.as_deref().map(Cow::Borrowed);
     let mut labels = Cow::Borrowed(&*token.labels);
@@ -134,12 +170,18 @@ pub fn apply(
         let is_in_state =
             rule.matches.state.is_empty() || state.is_some_and(|state| rule.matches.state.contains(&state));
         let expiry = overrides.expires(token).label();
-        if !is_in_state || !rule.matches.holds(source, provider, token, expiry, owner.as_deref(), &labels) {
+        let unmet = (!is_in_state).then_some("state");
+        let unmet =
+            unmet.or_else(|| rule.matches.first_unmet(source, provider, token, expiry, owner.as_deref(), &labels));
+        if let Some(condition) = unmet {
+            report(RuleEffect::NotMatched(condition));
             continue;
         }
         if rule.drop {
+            report(RuleEffect::Dropped);
             return RuleResult::Dropped;
         }
+        report(RuleEffect::Applied);
         if rule.labels.iter().any(|(name, value)| labels.get(name) != Some(value)) {
             labels.to_mut().extend(rule.labels.clone());
         }
@@ -187,7 +229,8 @@ fn merge(owner: &mut Owner, change: &Owner) -> bool {
 }
 
 impl Match {
-    fn holds(
+    /// The first condition that does not hold, the one on the state aside.
+    fn first_unmet(
         &self,
         source: &str,
         provider: &str,
@@ -195,21 +238,26 @@ impl Match {
         expiry: &str,
         owner: Option<&Owner>,
         labels: &BTreeMap<String, String>,
-    ) -> bool {
+    ) -> Option<&'static str> {
         let one_of = |names: &[String], name: &str| names.is_empty() || names.iter().any(|known| known == name);
         let found = |pattern: &Option<Regex>, text: &str| pattern.as_ref().is_none_or(|regex| regex.is_match(text));
         let found_in_owner = |regex: &Regex| {
             let fields = owner.into_iter().flat_map(|owner| [&owner.id, &owner.name, &owner.email]);
             fields.flatten().any(|field| regex.is_match(field))
         };
-        one_of(&self.source, source)
-            && one_of(&self.provider, provider)
-            && one_of(&self.kind, &token.kind)
-            && one_of(&self.expiry, expiry)
-            && found(&self.id, &token.id)
-            && found(&self.name, &token.name)
-            && self.owner.as_ref().is_none_or(found_in_owner)
-            && self.labels.iter().all(|(name, regex)| labels.get(name).is_some_and(|value| regex.is_match(value)))
+        let found_in_labels =
+            || self.labels.iter().all(|(name, regex)| labels.get(name).is_some_and(|value| regex.is_match(value)));
+        match () {
+            () if !one_of(&self.source, source) => Some("source"),
+            () if !one_of(&self.provider, provider) => Some("provider"),
+            () if !one_of(&self.kind, &token.kind) => Some("kind"),
+            () if !one_of(&self.expiry, expiry) => Some("expiry"),
+            () if !found(&self.id, &token.id) => Some("id"),
+            () if !found(&self.name, &token.name) => Some("name"),
+            () if !self.owner.as_ref().is_none_or(found_in_owner) => Some("owner"),
+            () if !found_in_labels() => Some("labels"),
+            () => None,
+        }
     }
 }
 

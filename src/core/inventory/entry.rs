@@ -134,8 +134,13 @@ impl Entry {
         }
     }
 
+    /// The lead of its source as the rules change it.
+    pub(super) fn lead(&self, policy: &Policy) -> Lead {
+        self.overrides.as_ref().map_or(policy.lead, |overrides| policy.lead.changed(overrides.lead))
+    }
+
     pub(super) fn bands(&self, state: State, policy: &Policy) -> Option<Bands> {
-        let lead: Lead = self.overrides.as_ref().map_or(policy.lead, |overrides| policy.lead.changed(overrides.lead));
+        let lead = self.lead(policy);
         Bands::for_token(&self.token, self.expires(), state, lead, policy.min_lifetime, policy.expired_retention)
     }
 

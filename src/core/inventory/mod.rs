@@ -27,7 +27,9 @@ pub use self::view::{Finding, Findings, TokenView};
 use super::intake::Intake;
 use super::location::UnlistedCredential;
 use super::outcome::Outcome;
-use super::rules::Rules;
+use super::owners::Join;
+use super::rules::{self, Rule, RuleEffect, RuleResult, Rules};
+use super::token::State;
 
 /// The inventory as the collector writes it and everything else reads it.
 pub type SharedInventory = Arc<RwLock<Inventory>>;
@@ -114,6 +116,23 @@ impl Inventory {
                 }
             }
         }
+    }
+
+    /// What the directory and each rule do with a token that is in this state before rules change its expiry. It may be a token
+    /// that they drop. `None` for a source that the configuration does not contain.
+    pub fn explain(&self, view: &TokenView<'_>, state: State) -> Option<(Join<'_>, RuleResult, Vec<RuleEffect>)> {
+        let policy = &self.sources.get(view.source)?.source.policy;
+        let is_login = policy.owner_logins.iter().any(|listing| listing == view.listing);
+        let owner = view.token.owner.as_deref();
+        let find = |owner| self.rules.owners.find(view.source, view.provider, owner, is_login);
+        let join = owner.map_or(Join::Nobody, find);
+        let (result, effects) = rules::trace(&self.rules.list, join, view.source, view.provider, view.token, state);
+        Some((join, result, effects))
+    }
+
+    /// The rules, in order.
+    pub fn rules(&self) -> &[Rule] {
+        &self.rules.list
     }
 
     /// All sources, by name.

@@ -10,7 +10,7 @@ use super::record::SourceState;
 use super::replaced::is_rotation;
 use super::source::Policy;
 use crate::core::label_values::label_values;
-use crate::core::lead::{self, Band, Bands};
+use crate::core::lead::{self, Band, Bands, Lead};
 use crate::core::location::Locations;
 use crate::core::renewal::{Renewal, Renewals};
 use crate::core::token::{Expiry, LastUse, Owner, State, Token};
@@ -77,6 +77,8 @@ pub struct TokenView<'a> {
     /// When it enters each band; `None` if it never alerts.
     pub bands: Option<Bands>,
     pub band: Option<Band>,
+    /// The lead before it is capped by the lifetime.
+    pub lead: Lead,
     /// Only active tokens have any.
     pub findings: Findings,
     /// Where it is used or stored, as far as it is known.
@@ -144,6 +146,7 @@ impl Entry {
             state,
             bands,
             band: bands.and_then(|bands| bands.at(now)),
+            lead: self.lead(policy),
             findings: self.findings(state, policy, now),
             locations: Locations::default(),
             renew: self.renew(),
