@@ -99,6 +99,18 @@ json\t'As /api/v1/tokens'
 csv\t'For a spreadsheet'
 prom\t'As /metrics'"
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand list" -l fail-within -d 'Exit with 1 if a token in an alert band has expired or expires within this duration, such as 7d' -r
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand list" -l sort -d 'expiry, name, owner, source, kind or last_used; with - in front: descending, such as --sort=-expiry' -r
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand list" -l offset -d 'Skip the first tokens' -r
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand list" -l limit -d 'Print at most this many tokens' -r
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand list" -l provider -d 'Only this provider' -r
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand list" -l kind -d 'Only this kind, such as api-token' -r
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand list" -l owner -d 'Only this owner: name, id or address, as far as `labels` expose them' -r
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand list" -l team -d 'Only this team: the label `team`' -r
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand list" -l state -d 'Only this state: active, expired, replaced or disabled' -r
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand list" -l band -d 'Only this alert band: warning, critical or expired' -r
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand list" -l finding -d 'Only tokens with this finding, such as no_owner' -r
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand list" -l within -d 'Only tokens that have expired or expire within this duration, such as 30d' -r
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand list" -s q -l search -d 'Only tokens with all of these words in any field' -r
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand list" -l log.level -d 'Minimum log level' -r -f -a "debug\t''
 info\t''
 warn\t''

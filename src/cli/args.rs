@@ -11,6 +11,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use tracing::Level;
 
 use super::exit;
+use super::filter_args::{FilterArgs, OrderArgs};
 use crate::app::setup::ConfigPaths;
 use crate::app::{BUILD, Shard, WhenLost};
 use crate::core::time::parse_duration;
@@ -46,7 +47,7 @@ pub(super) enum Command {
     Check(CheckArgs),
     /// Collect once and print every token
     #[command(after_help = exit::help("list"))]
-    List(ListArgs),
+    List(Box<ListArgs>),
     /// List known providers, or describe one
     #[command(after_help = exit::help("providers"))]
     Providers(ProvidersArgs),
@@ -199,6 +200,10 @@ pub(super) struct ListArgs {
     /// With --fail-within: also tokens in no alert band, by time alone
     #[arg(long, requires = "fail_within")]
     pub(super) all: bool,
+    #[command(flatten)]
+    pub(super) order: OrderArgs,
+    #[command(flatten)]
+    pub(super) filter: FilterArgs,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -4,6 +4,7 @@ mod args;
 mod check;
 mod demo;
 mod exit;
+mod filter_args;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod generated_docs;
@@ -53,7 +54,7 @@ pub async fn main() -> ExitCode {
     let result = match command {
         Command::Serve(args) => serve::run(*args, lost_log_lines).await,
         Command::Check(args) => check::run(args).await,
-        Command::List(args) => list::run(args).await,
+        Command::List(args) => list::run(*args).await,
         Command::Health(args) => health::run(args).await,
         Command::Demo(args) => demo::run(args, lost_log_lines).await,
         Command::Providers(args) => providers::run(&args),

@@ -13,10 +13,10 @@ use chrono::{DateTime, Datelike as _, Utc};
 use icalendar::{Calendar, Component as _, Event, EventLike as _};
 use ring::digest;
 
-use super::filter::Filter;
+use super::display::{display_name, manage_url};
+use super::filter::{self, Filter, Sort};
 use super::humanize::rfc3339;
 use super::state::AppState;
-use super::tokens::{display_name, expiry_order, manage_url};
 use crate::core::inventory::TokenView;
 use crate::core::token::{Expiry, State as TokenState};
 use crate::exposition::Labels;
@@ -25,7 +25,8 @@ use crate::exposition::Labels;
 const MAX_EVENTS: usize = 1_000;
 
 pub(super) async fn get(State(state): State<Arc<AppState>>, RawQuery(query): RawQuery) -> Result<Response, Response> {
-    let filter = Filter::parse(query.as_deref().unwrap_or_default(), &[], |_, _| Ok(()))
+    let mut filter = Filter::default();
+    filter::parse(query.as_deref().unwrap_or_default(), &mut [&mut filter])
         .map_err(|why| (StatusCode::BAD_REQUEST, format!("{why}\n")).into_response())?;
     let body = state.render("calendar", move |state| Ok(calendar(state, &filter).into_bytes())).await?;
     Ok(([(CONTENT_TYPE, "text/calendar; charset=utf-8")], body).into_response())
@@ -35,12 +36,8 @@ fn calendar(state: &AppState, filter: &Filter) -> String {
     let labels = state.page.labels();
     let now = (state.clock)();
     let inventory = state.inventory.read();
-    let mut tokens: Vec<TokenView<'_>> = inventory
-        .tokens(now)
-        .filter(|view| view.state == TokenState::Active && view.expires.timestamp().is_some_and(has_four_digits))
-        .filter(|view| filter.matches(view, labels))
-        .collect();
-    tokens.sort_by_key(expiry_order);
+    let mut tokens = filter::select(&inventory, filter, Sort::default(), labels, now);
+    tokens.retain(|view| view.state == TokenState::Active && view.expires.timestamp().is_some_and(has_four_digits));
     // `Calendar::new` adds the library's PRODID, and RFC 5545, 3.6 allows only one.
     let mut calendar = Calendar::empty();
     for property in [("VERSION", "2.0"), ("PRODID", "-//token-expiry-exporter//EN"), ("CALSCALE", "GREGORIAN")] {

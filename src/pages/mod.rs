@@ -2,6 +2,7 @@
 
 mod body;
 mod calendar;
+pub(crate) mod display;
 pub mod filter;
 pub(crate) mod humanize;
 mod lifecycle;

@@ -9,10 +9,11 @@ use axum::response::{IntoResponse as _, Response};
 use chrono::{DateTime, Utc};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
+use super::display::{DUE_FOR_ROTATION, display_name, manage_url};
+use super::filter::expiry_order;
 use super::humanize::{relative, rfc3339};
 use super::path;
 use super::state::AppState;
-use super::tokens::{DUE_FOR_ROTATION, display_name, expiry_order, manage_url};
 use crate::core::fleet_status::FleetStatus;
 use crate::core::inventory::{Source, TokenView};
 use crate::core::lead::Band;

@@ -17,75 +17,35 @@ use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse as _, Response};
-use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
-use super::filter::Filter;
+use super::filter::{self, Filter, Sort, Window};
 use super::humanize::rfc3339;
 use super::state::AppState;
 use crate::core::inventory::TokenView;
 use crate::core::token::{LastUse, Owner};
-use crate::core::web_url::web_url;
 use crate::exposition::Labels;
 
-/// The default of `limit`.
-const LIMIT: usize = 1_000;
-/// The maximum of `limit`.
-const MAX_LIMIT: usize = 10_000;
-
-/// The part of the selected tokens to return.
-struct Window {
-    offset: usize,
-    limit: usize,
-}
+/// The default of `limit`, and its maximum.
+const LIMITS: (usize, usize) = (1_000, 10_000);
 
 pub(super) async fn get(State(state): State<Arc<AppState>>, RawQuery(query): RawQuery) -> Result<Response, Response> {
     let content_type = [(CONTENT_TYPE, "application/json")];
-    let mut window = Window { offset: 0, limit: LIMIT };
-    let filter = Filter::parse(query.as_deref().unwrap_or_default(), &["offset", "limit"], |name, value| {
-        let number = value.parse().map_err(|_| format!("{name}: `{value}` is not a whole number"))?;
-        match name {
-            "offset" => window.offset = number,
-            _ if number <= MAX_LIMIT => window.limit = number,
-            _ => return Err(format!("limit: at most {MAX_LIMIT}; use `offset` for the rest")),
-        }
-        Ok(())
-    });
-    let filter = filter.map_err(|why| {
+    let (mut filter, mut sort, mut window) = (Filter::default(), Sort::default(), Window::new(LIMITS.0, LIMITS.1));
+    filter::parse(query.as_deref().unwrap_or_default(), &mut [&mut filter, &mut sort, &mut window]).map_err(|why| {
         (StatusCode::BAD_REQUEST, content_type.clone(), format!("{}\n", json!({"error": why}))).into_response()
     })?;
-    let page = move |state: &AppState| Ok(format!("{}\n", list(state, &filter, &window)).into_bytes());
+    let page = move |state: &AppState| Ok(format!("{}\n", list(state, &filter, sort, window)).into_bytes());
     Ok((content_type, state.render("list of tokens", page).await?).into_response())
 }
 
-fn list(state: &AppState, filter: &Filter, window: &Window) -> Value {
+fn list(state: &AppState, filter: &Filter, sort: Sort, window: Window) -> Value {
     let labels = state.page.labels();
     let now = (state.clock)();
     let inventory = state.inventory.read();
-    let mut found: Vec<TokenView<'_>> = inventory.tokens(now).filter(|view| filter.matches(view, labels)).collect();
-    found.sort_by_key(expiry_order);
-    let tokens: Vec<Value> =
-        found.iter().skip(window.offset).take(window.limit).map(|view| to_json(view, labels)).collect();
+    let found = filter::select(&inventory, filter, sort, labels, now);
+    let tokens: Vec<Value> = window.of(&found).iter().map(|view| to_json(view, labels)).collect();
     json!({"now": rfc3339(now), "total": found.len(), "offset": window.offset, "limit": window.limit, "tokens": tokens})
-}
-
-/// Sort key: the next to expire first, tokens that never expire last. A stable sort keeps the inventory's order otherwise.
-pub(crate) fn expiry_order(view: &TokenView<'_>) -> DateTime<Utc> {
-    view.expires.timestamp().unwrap_or(DateTime::<Utc>::MAX_UTC)
-}
-
-/// Shown instead of the band `expired` for a token that still works.
-pub(crate) const DUE_FOR_ROTATION: &str = "due for rotation";
-
-/// The name, or the id of a token without one.
-pub(crate) fn display_name<'a>(view: &TokenView<'a>) -> &'a str {
-    let token = view.token;
-    if token.name.is_empty() { &token.id } else { &token.name }
-}
-
-/// The link to renew the token, with characters that a URL must not have encoded.
-pub(super) fn manage_url(view: &TokenView<'_>) -> Option<String> {
-    view.token.manage_url.as_deref().and_then(web_url).map(Into::into)
 }
 
 pub(crate) fn to_json(view: &TokenView<'_>, labels: Labels) -> Value {

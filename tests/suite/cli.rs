@@ -197,6 +197,32 @@ fn list_prints_json_csv_and_the_exposition_format() {
     );
 }
 
+#[test]
+fn list_selects_and_orders_as_the_api_does() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = write_config(dir.path(), BY_HAND);
+    let list = |flags: &[&str]| run(&[&["list", "--config.file", &file, "--output", "json"], flags].concat());
+    for (flags, total, names) in [
+        (&["--state", "active"][..], 1, &["vpn"][..]),
+        (&["-q", "VPN licen"], 1, &["vpn"]),
+        (&["--sort", "-name"], 2, &["vpn", "=cmd"]),
+        (&["--sort=-name", "--limit=1", "--offset", "1"], 2, &["=cmd"]),
+        (&["--within", "1d", "--provider", "manual", "--provider", "gitlab"], 1, &["=cmd"]),
+        (&["--team", "nobody"], 0, &[]),
+    ] {
+        let (code, out, err) = list(flags);
+        assert_eq!((code, err.as_str()), (0, ""), "{flags:?}");
+        let json: Value = serde_json::from_str(&out).unwrap();
+        let found: Vec<&str> =
+            json["tokens"].as_array().unwrap().iter().map(|token| token["name"].as_str().unwrap()).collect();
+        assert_eq!((json["total"].as_u64(), &found[..]), (Some(total), names), "{flags:?}");
+    }
+    let (code, _, err) = list(&["--state", "activ"]);
+    assert_eq!((code, err.as_str()), (2, "--state: unknown value `activ`; did you mean `active`?\n"));
+    let (code, _, err) = run(&["list", "--config.file", &file, "--output", "prom", "--limit", "1"]);
+    assert_eq!((code, err.as_str()), (2, "--output=prom: has every token; omit the filters and the order\n"));
+}
+
 /// A manual entry by name, with days from now to its creation and to its expiry; `None`: never.
 fn entry(name: &str, created: f64, expires: Option<f64>) -> String {
     let time = |days: f64| Utc::now() + TimeDelta::seconds((days * 86_400.0) as i64);

@@ -128,6 +128,17 @@ async fn token_list_applies_filter_order_and_window() {
         ("owner=jane%20doe&source=vault", &["v1"]),
         ("provider=manual&limit=1&offset=1", &["m2"]),
         ("source=nowhere", &[]),
+        ("team=PLATFORM&band=warning", &["p02", "g2"]),
+        ("within=3d&state=active", &["p10", "p03"]),
+        ("q=JANE%20crit&source=gitlab", &["p03"]),
+        ("q=crit&q=warned", &["p03", "p02"]),
+        ("q=platform+distant", &["p13"]),
+        ("q=jane@example.com", &[]),
+        ("source=small&sort=-expiry", &["m2", "m1"]),
+        ("band=critical&band=warning&sort=name", &["g\\1\"", "p03", "p10", "p02", "g2"]),
+        ("state=replaced&state=disabled&sort=-name&limit=1", &["p06"]),
+        ("source=gitlab&sort=last_used&limit=2", &["p12", "p11"]),
+        ("source=gitlab&sort=-last_used&limit=2", &["p11", "p12"]),
     ] {
         let found = server.json(&format!("/api/v1/tokens?{query}")).await;
         let found: Vec<_> =

@@ -1,4 +1,4 @@
-//! The output formats of `list`. Tokens are sorted by expiry, soonest first.
+//! The output formats of `list`.
 
 use std::borrow::Cow;
 
@@ -6,22 +6,17 @@ use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
 use crate::cli::print;
-use crate::core::inventory::{Inventory, TokenView};
+use crate::core::inventory::TokenView;
 use crate::core::lead::Band;
 use crate::core::token::{Expiry, State};
 use crate::exposition::Labels;
+use crate::pages::display::DUE_FOR_ROTATION;
 use crate::pages::humanize::{duration, relative, rfc3339};
-use crate::pages::tokens::{DUE_FOR_ROTATION, expiry_order, to_json};
+use crate::pages::tokens::to_json;
 
-fn views(inventory: &Inventory, now: DateTime<Utc>) -> Vec<TokenView<'_>> {
-    let mut views: Vec<TokenView<'_>> = inventory.tokens(now).collect();
-    views.sort_by_key(expiry_order);
-    views
-}
-
-pub(super) fn table(inventory: &Inventory, labels: Labels, now: DateTime<Utc>) -> String {
-    let rows = views(inventory, now).into_iter().map(|view| {
-        let owner = labels.owner_name(&view).or(labels.owner_email(&view).map(Cow::Borrowed)).unwrap_or_default();
+pub(super) fn table(views: &[TokenView<'_>], labels: Labels, now: DateTime<Utc>) -> String {
+    let rows = views.iter().map(|view| {
+        let owner = labels.owner_name(view).or(labels.owner_email(view).map(Cow::Borrowed)).unwrap_or_default();
         let time_left = match view.expires {
             Expiry::Policy(at) if at <= now => format!("{} overdue", duration(now - at)),
             Expiry::At(at) | Expiry::Policy(at) => relative(at, now),
@@ -45,25 +40,25 @@ pub(super) fn table(inventory: &Inventory, labels: Labels, now: DateTime<Utc>) -
     print::table(&["NAME", "KIND", "OWNER", "SOURCE", "EXPIRES", "", "STATE"], rows)
 }
 
-/// As `/api/v1/tokens`.
-pub(super) fn json(inventory: &Inventory, labels: Labels, now: DateTime<Utc>) -> String {
-    let tokens: Vec<Value> = views(inventory, now).iter().map(|view| to_json(view, labels)).collect();
-    format!("{:#}\n", json!({"now": rfc3339(now), "total": tokens.len(), "tokens": tokens}))
+/// As `/api/v1/tokens`. `total` counts the selected tokens before `--offset` and `--limit`.
+pub(super) fn json(views: &[TokenView<'_>], total: usize, labels: Labels, now: DateTime<Utc>) -> String {
+    let tokens: Vec<Value> = views.iter().map(|view| to_json(view, labels)).collect();
+    format!("{:#}\n", json!({"now": rfc3339(now), "total": total, "tokens": tokens}))
 }
 
 /// The columns of CSV, by their names in JSON; the owner's two are made of one object.
 const COLUMNS: &str = "source provider listing id kind name owner owner_email expires_at expiry state band findings created_at \
                        last_used manage_url";
 
-pub(super) fn csv(inventory: &Inventory, labels: Labels, now: DateTime<Utc>) -> String {
+pub(super) fn csv(views: &[TokenView<'_>], labels: Labels) -> String {
     let mut writer = csv::Writer::from_writer(Vec::new());
     // Writing to memory does not fail.
     drop(writer.write_record(COLUMNS.split(' ')));
-    for view in views(inventory, now) {
-        let fields = to_json(&view, labels);
+    for view in views {
+        let fields = to_json(view, labels);
         let cell = |column| match (column, &fields[column]) {
-            ("owner", _) => labels.owner_name(&view).unwrap_or_default().into_owned(),
-            ("owner_email", _) => labels.owner_email(&view).unwrap_or_default().to_owned(),
+            ("owner", _) => labels.owner_name(view).unwrap_or_default().into_owned(),
+            ("owner_email", _) => labels.owner_email(view).unwrap_or_default().to_owned(),
             (_, Value::Array(texts)) => texts.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" "),
             (_, field) => field.as_str().unwrap_or_default().to_owned(),
         };

@@ -21,8 +21,9 @@ use crate::core::listing_report;
 use crate::core::outcome::Outcome;
 use crate::core::token::{Expiry, State};
 use crate::exposition;
+use crate::pages::display::display_name;
+use crate::pages::filter;
 use crate::pages::humanize::{duration, relative};
-use crate::pages::tokens::display_name;
 use crate::schema::diagnostic::did_you_mean;
 
 /// Problems printed per source; a fan-out may have thousands.
@@ -30,19 +31,26 @@ const MAX_PROBLEMS: usize = 20;
 
 pub(super) async fn run(args: ListArgs) -> Result<Exit, Failure> {
     let clock: Clock = Arc::new(Utc::now);
+    let filter = args.filter.filter(&args.sources)?;
+    let (sort, window) = args.order.order()?;
+    if args.output == Output::Prom && (args.filter.is_set() || args.order.is_set()) {
+        return Err(invalid("--output=prom", "has every token; omit the filters and the order"));
+    }
     let mut setup = app::load(&args.files.into(), Shard::WHOLE, &clock).await?;
     select(&mut setup, &args.sources)?;
     let exposure = setup.exposure.clone();
     let labels = exposure.labels;
     let (inventory, complete) = collect_all(setup, &clock).await;
     let now = clock();
+    let found = filter::select(&inventory, &filter, sort, labels, now);
+    let views = window.of(&found);
     print::output(&match args.output {
-        Output::Table => format::table(&inventory, labels, now),
-        Output::Json => format::json(&inventory, labels, now),
-        Output::Csv => format::csv(&inventory, labels, now),
+        Output::Table => format::table(views, labels, now),
+        Output::Json => format::json(views, found.len(), labels, now),
+        Output::Csv => format::csv(views, labels),
         Output::Prom => exposition::render(&inventory, exposure, now),
     })?;
-    let expiring = args.fail_within.is_some_and(|within| report_expiring(&inventory, within, args.all, now));
+    let expiring = args.fail_within.is_some_and(|within| report_expiring(&found, within, args.all, now));
     Ok(match (expiring, complete) {
         (true, _) => Exit::Failed,
         (false, false) => Exit::Incomplete,
@@ -111,16 +119,16 @@ fn problems(source: &str, outcome: &Outcome) -> Vec<String> {
     lines
 }
 
-/// Prints the tokens that have expired or expire within the duration, one line each. Returns whether there are any.
+/// Prints the selected tokens that have expired or expire within the duration, one line each. Returns whether there are any.
 ///
 /// As the alerts do, it counts only tokens in a band, unless `all` is set.
-fn report_expiring(inventory: &Inventory, within: TimeDelta, all: bool, now: DateTime<Utc>) -> bool {
+fn report_expiring(views: &[TokenView<'_>], within: TimeDelta, all: bool, now: DateTime<Utc>) -> bool {
     let limit = now.checked_add_signed(within).unwrap_or(DateTime::<Utc>::MAX_UTC);
     let works_or_expired = |view: &TokenView<'_>| matches!(view.state, State::Active | State::Expired);
     let in_time = |view: &TokenView<'_>| view.expires.timestamp().is_some_and(|expiry| expiry <= limit);
-    let found = inventory.tokens(now).filter(|view| works_or_expired(view) && in_time(view));
+    let found = views.iter().filter(|view| works_or_expired(view) && in_time(view));
     let (counted, others): (Vec<_>, Vec<_>) = found.partition(|view| all || view.band.is_some());
-    for view in &counted {
+    for view in counted.iter().copied() {
         print::note(format!("{}: {} {} {}", view.source, view.token.kind, display_name(view), expiry_text(view, now)));
     }
     if !others.is_empty() {
