@@ -27,6 +27,8 @@ struct Part {
     path: String,
     at: Span,
     origin: Origin,
+    /// Whether the exporter starts without it. Its source fails until it is there.
+    is_optional: bool,
 }
 
 #[derive(Debug)]
@@ -51,17 +53,23 @@ impl CredentialSource {
         if secret.expose().trim().is_empty() { Err(format!("{name} is empty")) } else { Ok(secret) }
     }
 
-    /// Signs that a secret is not alone in its file or variable: the position and the message.
+    /// Signs that a secret is not alone in its file or variable, or is optional and missing: the position and the message.
     pub(super) fn hints(&self) -> impl Iterator<Item = (Span, String)> {
         self.parts.iter().filter_map(|part| {
-            let hint = self.read_part(part).ok()?.hint()?;
-            Some((part.at, format!("{}: the secret {hint}", part.path)))
+            let hint = match self.read_part(part) {
+                Ok(secret) => format!("the secret {}", secret.hint()?),
+                Err(problem) if part.is_optional => {
+                    format!("{problem}; until then the source fails with the reason credential")
+                }
+                Err(_) => return None,
+            };
+            Some((part.at, format!("{}: {hint}", part.path)))
         })
     }
 
-    /// What cannot be read now: the position and the message.
+    /// What cannot be read now and is not optional: the position and the message.
     pub(super) fn problems(&self) -> impl Iterator<Item = (Span, String)> {
-        self.parts.iter().filter_map(|part| {
+        self.parts.iter().filter(|part| !part.is_optional).filter_map(|part| {
             let remedy = match part.origin {
                 Origin::File(_) => "write the secret into it, and let the exporter's user read it",
                 Origin::Variable(_) => "set it in the environment of the exporter",
@@ -103,7 +111,8 @@ pub(super) fn read(
     path: &str,
 ) -> Option<Arc<CredentialSource>> {
     let entries = node.entries();
-    let is_single = |(key, value): &(Key, Node)| is_origin(key) && !matches!(value.kind, Kind::Map(_));
+    let is_single =
+        |(key, value): &(Key, Node)| (is_origin(key) || key.name == OPTIONAL) && !matches!(value.kind, Kind::Map(_));
     let parts: Vec<_> = if entries.is_empty() || entries.iter().any(is_single) {
         vec![part(reader, environment, node, path, "")]
     } else if has_secret_as_key(reader, entries, path) {
@@ -123,8 +132,11 @@ fn shown(key: &Key) -> &str {
     if is_word(&key.name) { &key.name } else { "***" }
 }
 
+/// The key of `{file: PATH, optional: true}`.
+const OPTIONAL: &str = "optional";
+
 fn is_origin(key: &Key) -> bool {
-    ORIGIN.names().any(|name| name == key.name)
+    key.name != OPTIONAL && ORIGIN.names().any(|name| name == key.name)
 }
 
 const EXPECTED: &str = "expected {file: PATH} or {env: NAME}, never the secret itself";
@@ -145,18 +157,27 @@ fn part(reader: &mut Reader, environment: &FileEnvironment, node: &Node, path: &
     if has_secret_as_key(reader, entries, path) {
         return None;
     }
-    match &entries[..] {
+    let (optional, origins): (Vec<_>, Vec<_>) = entries.iter().partition(|(key, _)| key.name == OPTIONAL);
+    let is_optional = match optional.first() {
+        Some((_, Node { kind: Kind::Flag(is_optional), .. })) => *is_optional,
+        Some((key, value)) => {
+            reader.secret(value.at, format!("{}: expected true or false", join(path, &key.name)));
+            return None;
+        }
+        None => false,
+    };
+    match &origins[..] {
         [(key, value)] if is_origin(key) => {
             let path = join(path, &key.name);
             let origin = origin(reader, environment, &key.name, value, &path)?;
-            return Some(Part { name: name.to_owned(), path, at: value.at, origin });
+            return Some(Part { name: name.to_owned(), path, at: value.at, origin, is_optional });
         }
         [] => reader.error(node.at, format!("{path}: expected `file` or `env`")),
-        entries if entries.iter().all(|(key, _)| is_origin(key)) => {
+        origins if origins.iter().all(|(key, _)| is_origin(key)) => {
             reader.error(node.at, format!("{path}: set either `file` or `env`, not both"));
         }
-        entries => {
-            for (key, value) in entries.iter().filter(|(key, _)| !is_origin(key)) {
+        origins => {
+            for (key, value) in origins.iter().filter(|(key, _)| !is_origin(key)) {
                 let hint = did_you_mean(&key.name, ORIGIN.names());
                 reader.secret(value.at, format!("{}: expected only `file` or `env`{hint}", join(path, shown(key))));
             }

@@ -13,11 +13,12 @@ use super::secrets::{has_password, looks_like_secret, names_secret};
 /// A harmless value of `credential`: a file or a variable, as one key or in braces, and the names of parts.
 static ORIGINS: LazyLock<Option<Regex>> = LazyLock::new(|| {
     const ORIGIN: &str = r"(?:file|env)\s*:\s*[^\s,{}'#]+";
-    let braces = format!(r"\{{\s*{ORIGIN}\s*\}}");
+    const OPTIONAL: &str = r"optional\s*:\s*(?:true|false)";
+    let braces = format!(r"\{{\s*(?:{OPTIONAL}\s*,\s*)?{ORIGIN}(?:\s*,\s*{OPTIONAL})?\s*\}}");
     let part = format!(r"[\w-]+\s*:\s*{braces}");
     let parts = format!(r"\{{\s*{part}(?:\s*,\s*{part})*\s*\}}");
     let key = r"(?:[\w-]+\s*:)?";
-    Regex::new(&format!(r"{key}\s*(?:{parts}|{braces})|^\s*{ORIGIN}\s*$|^\s*(?:- )?[\w-]+\s*:\s*$")).ok()
+    Regex::new(&format!(r"{key}\s*(?:{parts}|{braces})|^\s*(?:{ORIGIN}|{OPTIONAL})\s*$|^\s*(?:- )?[\w-]+\s*:\s*$")).ok()
 });
 
 /// The numbers, from 1, of the lines that may hold a secret.
@@ -89,6 +90,9 @@ mod tests {
             ("- {name: a, credential: {file: /run/secrets/token}, url: y}", &[]),
             ("- {name: a, credential: {user: {env: X}, password: {file: y}}}", &[]),
             ("credential:\n  file: x\nurl: [", &[]),
+            ("credential:\n  file: x\n  optional: true\nurl: [", &[]),
+            ("- {name: a, credential: {file: /run/secrets/token, optional: true}, url: y}", &[]),
+            ("- {name: a, credential: {optional: hunter2, file: x}, url: y}", &[1]),
             ("credential:\n  user: {env: X}\n  password:\n    env: X\n", &[]),
             ("a: {b: 1", &[]),
         ];

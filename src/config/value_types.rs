@@ -126,10 +126,11 @@ pub(super) static PROXY: DomainType = DomainType {
     },
 };
 
-/// Where a secret is read from: exactly one of these.
+/// Where a secret is read from: exactly one of the first two.
 pub(super) static ORIGIN: Table = Table::new(&[
     Key::optional("file", ValueType::Domain(&FILE_PATH), "a file that contains only the secret"),
     Key::optional("env", ValueType::Domain(&VARIABLE), "an environment variable"),
+    Key::optional("optional", ValueType::Flag, "start without the secret; until it is there, the source fails"),
 ]);
 
 /// The name of an environment variable. It is read with the credential.
@@ -141,11 +142,10 @@ static VARIABLE: DomainType = DomainType {
 
 /// Where a secret comes from, or several. The sources read it.
 pub(super) static CREDENTIAL: DomainType = DomainType {
-    words: "`{file: PATH}` or `{env: NAME}`; several secrets: `{PART: {file: PATH}, …}`",
+    words: "`{file: PATH}` or `{env: NAME}`, with `optional: true` if it may be missing at the start; several secrets: `{PART: {file: PATH}, …}`",
     json_schema: || {
         let mut origin = json_schema::object(&ORIGIN, &mut Map::new());
-        origin["minProperties"] = 1.into();
-        origin["maxProperties"] = 1.into();
+        origin["oneOf"] = json!([{"required": ["file"]}, {"required": ["env"]}]);
         json!({"anyOf": [origin, {"type": "object", "minProperties": 1, "additionalProperties": origin}]})
     },
     check: unchecked,

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Renders every case of tests/helm/cases/*.yaml and compares the result.
 
-    tests/helm/cases.py [TEXT-IN-NAME]
+    tests/helm/cases.py [TEXT-IN-NAME [DIRECTORY-OF-MORE-CRDS]]
 
 A case has `values` (text, because Helm must read what a person writes), and optionally `release`, `namespace`, `chart` (`directory`,
 `crlf`: a checkout with CRLF line endings, `parent`: a dependency of another chart) and `arguments`. Its result is `error`, texts of
@@ -18,6 +18,7 @@ import sys
 import tempfile
 
 import manifests
+import validate
 import yaml
 
 HERE = pathlib.Path(__file__).parent
@@ -88,6 +89,14 @@ def find(document, path):
     return document
 
 
+def texts(value):
+    """All texts inside a value."""
+    if isinstance(value, str):
+        return [value]
+    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else []
+    return [text for part in parts for text in texts(part)]
+
+
 def differences(expected, documents, output):
     if "kind" not in expected:
         chosen = [output]
@@ -101,7 +110,8 @@ def differences(expected, documents, output):
     wrong = []
     for document in chosen:
         found = find(document, expected.get("at", "")) if isinstance(document, dict) else document
-        text = found if isinstance(found, str) else yaml.safe_dump(found, sort_keys=False, width=10_000)
+        # Texts without the quotes of YAML too.
+        text = "\n".join([yaml.safe_dump(found, sort_keys=False, width=10_000), *texts(found)])
         if "is" in expected and (found != expected["is"] or type(found) is not type(expected["is"])):
             wrong.append(f"{found!r} instead of {expected['is']!r}")
         if "contains" in expected and expected["contains"] not in text:
@@ -126,15 +136,19 @@ def check(case, home, number):
         return [message]
     if not case.get("expect"):
         return ["no expectation"]
-    documents = manifests.read(output) if "command" not in case else []
+    documents = []
+    if "command" not in case:
+        documents = manifests.read(output)
+        (pathlib.Path(home) / "rendered" / f"{case['case'].replace('/', ' ')}.yaml").write_text(output)
     return [line for expected in case["expect"] for line in differences(expected, documents, output)]
 
 
-def main(part=""):
+def main(part="", *crds):
     cases = [case for path in sorted((HERE / "cases").glob("*.yaml")) for case in yaml.safe_load(path.read_text())]
     cases = [case for case in cases if part in case["case"]]
     failed = 0
     with tempfile.TemporaryDirectory() as home:
+        (pathlib.Path(home) / "rendered").mkdir()
         for kind in ("directory", "crlf", "parent"):
             chart(kind, home)
         with concurrent.futures.ThreadPoolExecutor(4) as pool:
@@ -143,6 +157,8 @@ def main(part=""):
                 failed += bool(wrong)
                 for line in wrong:
                     print(f"{case['case']}: {line}")
+        # What was accepted is valid too.
+        failed += validate.main(pathlib.Path(home) / "rendered", *crds)
     print(f"{len(cases)} cases, {failed} failed")
     return 1 if failed or not cases else 0
 

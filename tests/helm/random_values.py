@@ -44,6 +44,13 @@ CREDENTIALS = [
     {"serviceAccountToken": {"audience": "1e3", "expirationSeconds": 4_000_000}},
     {"csi": {"secretProviderClass": "123"}},
 ]
+SERVICES = [
+    {},
+    {"type": "ClusterIP", "clusterIP": "None"},
+    {"type": "NodePort", "nodePort": 30984, "externalTrafficPolicy": "Local"},
+    {"type": "LoadBalancer", "loadBalancerClass": "1e3", "loadBalancerSourceRanges": ["10.0.0.0/8"]},
+]
+FAMILIES = [{}, {"ipFamilyPolicy": "PreferDualStack"}, {"ipFamilyPolicy": "RequireDualStack", "ipFamilies": ["IPv6", "IPv4"]}, {"ipFamilies": ["IPv4"]}]
 RELEASES = ["tokens", "123", "1e5", "a.b", "1abc", "0012", "on", "null", "a" * 53, "token-expiry-exporter", "1." + "a" * 40]
 NAMESPACES = ["monitoring", "2024", "1e3", "on", "0x1f", "a" * 63]
 # Objects that the schema leaves to Kubernetes, by path without numbers.
@@ -67,10 +74,14 @@ CHOSEN = {
     "alertmanagerConfig.receivers": lambda: {"fallback": {"webhookConfigs": [{"url": "http://x/"}]}, "team-1e3": {"slackConfigs": [{"channel": "#123"}]}},
     "env.valueFrom.fieldRef.fieldPath": lambda: "metadata.name",
     "env.valueFrom.resourceFieldRef": lambda: {"resource": "limits.cpu"},
-    "service": lambda: {"type": random.choice(["ClusterIP", "NodePort", "LoadBalancer"]), "port": random.choice([1, 65535])},
-    "prometheusRule.alerts": lambda: {name: make("prometheusRule.alerts.x", {"$ref": "#/definitions/alert"}) for name in random.sample(["TokenExpired", "TokenPolicy"], 1)},
+    "service": lambda: random.choice(SERVICES) | {"port": random.choice([1, 65535])} | random.choice(FAMILIES),
+    "httpRoute.filters": lambda: random.choice([[], [{"type": "RequestHeaderModifier", "requestHeaderModifier": {"remove": ["x"]}}]]),
+    "podMonitoring.metricRelabeling": lambda: random.choice([[], [{"action": "drop", "sourceLabels": ["a"], "regex": "0012"}]]),
+    "prometheusRule.alerts": lambda: {name: make("prometheusRule.alerts.x", {"$ref": "#/definitions/alert"}) for name in random.sample(["TokenExpired", "TokenSourceStale"], 1)},
+    "prometheusRule.alerts.x.expr": lambda: "up == 0",
     "prometheusRule.extraGroups.rules.expr": lambda: "up == 0",
     "existingConfigMap": lambda: "",
+    "existingConfigSecret": lambda: "",
     "enabled": lambda: True,
 }
 
@@ -156,6 +167,8 @@ def attempt(path, schema):
     if kind == "object":
         found = {}
         for name, part in schema.get("properties", {}).items():
+            if isinstance(part.get("const"), str):  # the message for a name of other charts
+                continue
             likely = 0.9 if name == "enabled" else 0.4
             if name in schema.get("required", []) or random.random() < likely:
                 value = make(f"{path}.{name}".lstrip("."), part)
@@ -175,10 +188,10 @@ def attempt(path, schema):
 def values():
     """Some top-level keys, others missing or null. Only one monitor, or the chart would reject nearly all."""
     chosen = {}
-    monitor = random.choice(["serviceMonitor", "podMonitor", "vmServiceScrape", "scrapeConfig", ""])
-    monitors = {"serviceMonitor", "podMonitor", "vmServiceScrape", "scrapeConfig"} - {monitor}
+    kinds = ["serviceMonitor", "podMonitor", "vmServiceScrape", "scrapeConfig", "podMonitoring"]
+    monitors = {*kinds, "prometheusRule", "vmRule"} - {random.choice([*kinds, ""]), random.choice(["prometheusRule", "vmRule"])}
     for name, schema in SCHEMA["properties"].items():
-        if name in monitors:
+        if name in monitors or "const" in schema:
             continue
         chance = random.random()
         if name == "config" or chance < 0.35:

@@ -22,6 +22,15 @@ VERSIONS = [f"1.{minor}" for minor in range(25, 36)]
 CRDS = pathlib.Path(__file__).parent.parent / "schemas/kubernetes"
 KUBERNETES = ("apps", "batch", "policy", "networking.k8s.io", "rbac.authorization.k8s.io")
 
+# Fields of the specification that only later versions have. The chart renders them on request, and rejects them for earlier ones.
+SINCE = {("PodDisruptionBudget", "unhealthyPodEvictionPolicy"): "1.26"}
+
+
+def versions(document):
+    fields = document.get("spec", {})
+    first = [version for (kind, field), version in SINCE.items() if kind == document["kind"] and field in fields]
+    return VERSIONS[max(map(VERSIONS.index, first), default=0) :]
+
 
 def to_json(value):
     """Raises TypeError for values that JSON does not have, such as dates: manifests must not contain any."""
@@ -97,7 +106,7 @@ def main(manifests, *more_crds):
             text = json.dumps(document, sort_keys=True)
             if text not in seen:
                 if is_builtin(api_version):
-                    validators = [(version, builtin(version, kind, api_version)) for version in VERSIONS]
+                    validators = [(version, builtin(version, kind, api_version)) for version in versions(document)]
                 elif (api_version, kind) in crds:
                     validators = [("its CRD", crds[api_version, kind])]
                 else:

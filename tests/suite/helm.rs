@@ -8,6 +8,7 @@ mod rejected;
 mod render;
 mod routes;
 mod rules;
+mod scope;
 mod security;
 mod shards;
 mod values;

@@ -3,11 +3,16 @@
 {{- $errors := list -}}
 {{- $directory := "/run/secrets/token-expiry-exporter/" -}}
 
-{{- if and (not .Values.existingConfigMap) (not .Values.config.sources) -}}
-{{- $errors = append $errors "config.sources: empty; add a source, such as {name: gitlab, provider: gitlab, credential: {file: /run/secrets/token-expiry-exporter/gitlab}}, or set existingConfigMap" -}}
+{{- $existing := .Values.existingConfigMap | default .Values.existingConfigSecret -}}
+{{- $existingKey := ternary "existingConfigMap" "existingConfigSecret" (ne .Values.existingConfigMap "") -}}
+{{- if and .Values.existingConfigMap .Values.existingConfigSecret -}}
+{{- $errors = append $errors "existingConfigMap and existingConfigSecret: both set, but only one can be mounted; remove one" -}}
 {{- end -}}
-{{- if and .Values.existingConfigMap .Values.config -}}
-{{- $errors = append $errors "config and existingConfigMap: both set, but only one can be mounted; remove one" -}}
+{{- if and (not $existing) (not .Values.config.sources) -}}
+{{- $errors = append $errors "config.sources: empty; add a source, such as {name: gitlab, provider: gitlab, credential: {file: /run/secrets/token-expiry-exporter/gitlab}}, or set existingConfigMap or existingConfigSecret" -}}
+{{- end -}}
+{{- if and $existing .Values.config -}}
+{{- $errors = append $errors (printf "config and %s: both set, but only one can be mounted; remove one" $existingKey) -}}
 {{- end -}}
 
 {{- if hasKey .Values "enabled" -}}
@@ -45,6 +50,9 @@
 {{- else if $entry.csi -}}
 {{- $errors = append $errors (printf "config.sources: %s reads %s, but credentials.%s is a CSI volume; use a file in /run/secrets/csi/%s" $source.name $file $name $name) -}}
 {{- end -}}
+{{- end -}}
+{{- if and $.Values.configText (include "tee.isOptional" (dict "root" $ "file" $file)) (not $part.optional) -}}
+{{- $errors = append $errors (printf "config.sources: %s reads %s, which is optional; write {file: %s, optional: true}, or the exporter does not start without it" $source.name $file $file) -}}
 {{- end -}}
 {{- if and (hasPrefix "/var/run/secrets/kubernetes.io/" $file) (not $.Values.serviceAccount.automountToken) -}}
 {{- $errors = append $errors (printf "config.sources: %s reads the service account token, which is not mounted; set serviceAccount.automountToken, or better credentials.NAME.serviceAccountToken with an audience" $source.name) -}}
@@ -88,22 +96,23 @@
 {{- $errors = append $errors "web.tls.certManager.issuerRef: empty; set it, such as {name: internal, kind: ClusterIssuer}" -}}
 {{- end -}}
 
+{{- $hasRules := include "tee.hasRules" . -}}
 {{- $monitors := list -}}
-{{- range list "serviceMonitor" "podMonitor" "vmServiceScrape" "scrapeConfig" -}}
+{{- range list "serviceMonitor" "podMonitor" "vmServiceScrape" "scrapeConfig" "podMonitoring" -}}
 {{- if (get $.Values .).enabled }}{{ $monitors = append $monitors . }}{{ end -}}
 {{- end -}}
 {{- if gt (len $monitors) 1 -}}
 {{- $errors = append $errors (printf "%s: all enabled; several scrape jobs would duplicate every alert; enable only one" (join " and " $monitors)) -}}
 {{- end -}}
 
-{{- range $name := list "serviceMonitor" "podMonitor" "vmServiceScrape" "scrapeConfig" -}}
+{{- range $name := list "serviceMonitor" "podMonitor" "vmServiceScrape" "scrapeConfig" "podMonitoring" -}}
 {{- $monitor := get $.Values $name -}}
 {{- $interval := include "tee.seconds" $monitor.interval | float64 -}}
 {{- $timeout := include "tee.seconds" $monitor.scrapeTimeout | float64 -}}
 {{- if and $monitor.enabled $monitor.interval (not $interval) -}}
 {{- $errors = append $errors (printf "%s.interval: %s is not a duration above 0" $name $monitor.interval) -}}
 {{- end -}}
-{{- if and $monitor.enabled $.Values.prometheusRule.enabled (gt $interval 240.0) -}}
+{{- if and $monitor.enabled $hasRules (gt $interval 240.0) -}}
 {{- $errors = append $errors (printf "%s.interval: %s is longer than 4m; Prometheus forgets a sample after 5m, and alerts would resolve and fire again between scrapes" $name $monitor.interval) -}}
 {{- end -}}
 {{- if and $monitor.enabled $interval (gt $timeout $interval) -}}
@@ -111,8 +120,100 @@
 {{- end -}}
 {{- $fields := ternary (list "minVersion" "maxVersion") (ternary (list) (list "caFile" "certFile" "keyFile") (eq $name "serviceMonitor")) (eq $name "vmServiceScrape") -}}
 {{- range $field := $fields -}}
-{{- if and $monitor.enabled (hasKey $monitor.tlsConfig $field) -}}
+{{- if and $monitor.enabled (hasKey ($monitor.tlsConfig | default dict) $field) -}}
 {{- $errors = append $errors (printf "%s.tlsConfig.%s: not a field of that kind of monitor" $name $field) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- range $name := list "serviceMonitor" "podMonitor" "vmServiceScrape" "scrapeConfig" -}}
+{{- $monitor := get $.Values $name -}}
+{{- if $monitor.enabled -}}
+{{- if and $monitor.basicAuth $monitor.authorization -}}
+{{- $errors = append $errors (printf "%s: basicAuth and authorization are both set; operators accept only one; remove one" $name) -}}
+{{- end -}}
+{{- if and $monitor.targetLabels (has $name (list "podMonitor" "scrapeConfig")) -}}
+{{- $errors = append $errors (printf "%s.targetLabels: labels of the Service, which it does not use; set podTargetLabels" $name) -}}
+{{- end -}}
+{{- $namespace := $monitor.namespace | default (include "tee.namespace" $) -}}
+{{- if and $.Values.web.tls.certManager.enabled (not $monitor.tlsConfig) (ne $namespace (include "tee.namespace" $)) -}}
+{{- $errors = append $errors (printf "%s.namespace: operators read the CA from a Secret of the namespace %s, but cert-manager writes %s in %s; leave namespace empty, or copy the CA and set tlsConfig" $name $namespace (include "tee.tlsSecret" $) (include "tee.namespace" $)) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- if and .Values.prometheusRule.enabled .Values.vmRule.enabled -}}
+{{- $errors = append $errors "prometheusRule and vmRule: both enabled; the VictoriaMetrics operator converts a PrometheusRule, so that every alert would fire twice; enable only one" -}}
+{{- end -}}
+{{- if or .Values.scope.rules .Values.scope.dashboards -}}
+{{- if not (include "tee.job" .) -}}
+{{- $errors = append $errors "scope.job: unknown, since no monitor is enabled or it sets jobLabel; set it to the label job of the series" -}}
+{{- end -}}
+{{- end -}}
+
+{{- with .Values.httpRoute -}}
+{{- if and .enabled (not .parentRefs) -}}
+{{- $errors = append $errors "httpRoute.parentRefs: empty; add the Gateway, such as {name: internal, namespace: gateways}" -}}
+{{- end -}}
+{{- if and .enabled $.Values.ingress.enabled (ne .path $.Values.ingress.path) -}}
+{{- $errors = append $errors (printf "httpRoute.path and ingress.path: %s and %s, but the exporter has one prefix; set the same" .path $.Values.ingress.path) -}}
+{{- end -}}
+{{- end -}}
+
+{{- with .Values.service -}}
+{{- if and (eq .type "ClusterIP") (or .nodePort .externalTrafficPolicy) -}}
+{{- $errors = append $errors "service: nodePort and externalTrafficPolicy are not for the type ClusterIP; set type to NodePort or LoadBalancer" -}}
+{{- end -}}
+{{- if and (ne .type "LoadBalancer") (or .loadBalancerClass .loadBalancerSourceRanges) -}}
+{{- $errors = append $errors "service: loadBalancerClass and loadBalancerSourceRanges are for the type LoadBalancer only; set type, or remove them" -}}
+{{- end -}}
+{{- if and (eq .clusterIP "None") (ne .type "ClusterIP") -}}
+{{- $errors = append $errors "service.clusterIP: only a Service of the type ClusterIP can be headless" -}}
+{{- end -}}
+{{- if and (gt (len .ipFamilies) 1) (not (has .ipFamilyPolicy (list "PreferDualStack" "RequireDualStack"))) -}}
+{{- $errors = append $errors "service.ipFamilies: two families need ipFamilyPolicy PreferDualStack or RequireDualStack" -}}
+{{- end -}}
+{{- end -}}
+
+{{- with .Values.podDisruptionBudget -}}
+{{- if and .enabled (gt $pods 1) -}}
+{{- $least := .minAvailable -}}
+{{- if kindIs "string" $least }}{{ $least = ceil (divf (mulf (trimSuffix "%" $least | float64) $pods) 100) }}{{ end -}}
+{{- if ge (float64 $least) (float64 $pods) -}}
+{{- $errors = append $errors (printf "podDisruptionBudget.minAvailable: %v of %d pods would block every drain of a node; set less" .minAvailable $pods) -}}
+{{- end -}}
+{{- if and .unhealthyPodEvictionPolicy (semverCompare "<1.26-0" $.Capabilities.KubeVersion.Version) -}}
+{{- $errors = append $errors "podDisruptionBudget.unhealthyPodEvictionPolicy: needs Kubernetes 1.26 or later" -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- with .Values.podSpec -}}
+{{- if and (eq (toString .hostUsers) "false") (or .hostNetwork .hostPID .hostIPC) -}}
+{{- $errors = append $errors "podSpec.hostUsers: false is not possible with hostNetwork, hostPID or hostIPC" -}}
+{{- end -}}
+{{- if and .hostPID .shareProcessNamespace -}}
+{{- $errors = append $errors "podSpec.shareProcessNamespace: not possible with hostPID" -}}
+{{- end -}}
+{{- if and (eq (toString .dnsPolicy) "None") (not $.Values.dnsConfig.nameservers) -}}
+{{- $errors = append $errors "podSpec.dnsPolicy: None needs dnsConfig.nameservers" -}}
+{{- end -}}
+{{- end -}}
+
+{{- range $group := .Values.prometheusRule.extraGroups -}}
+{{- range $field := list "query_offset" "partial_response_strategy" -}}
+{{- if and $.Values.vmRule.enabled (hasKey $group $field) -}}
+{{- $errors = append $errors (printf "prometheusRule.extraGroups: %s of %s is not a field of a VMRule; remove it" $field $group.name) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- $thresholds := include "tee.thresholds" . | fromYaml -}}
+{{- range $name, $alert := .Values.prometheusRule.alerts -}}
+{{- if hasKey ($alert | default dict) "threshold" -}}
+{{- if not (hasKey $thresholds $name) -}}
+{{- $errors = append $errors (printf "prometheusRule.alerts.%s.threshold: compares with no number; alerts with a threshold: %s" $name (keys $thresholds | sortAlpha | join ", ")) -}}
+{{- else if $alert.expr -}}
+{{- $errors = append $errors (printf "prometheusRule.alerts.%s: expr and threshold are both set; write the threshold into expr" $name) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
@@ -140,8 +241,8 @@
 {{- if and $lead $.Values.configText -}}
 {{- $errors = append $errors (printf "prometheusRule.alerts.%s.lead: cannot be written to a configuration given as text; set alert_lead.%s there" $alert $band) -}}
 {{- end -}}
-{{- if and $lead $.Values.existingConfigMap -}}
-{{- $errors = append $errors (printf "prometheusRule.alerts.%s.lead: cannot be written to existingConfigMap; set alert_lead.%s there" $alert $band) -}}
+{{- if and $lead $existing -}}
+{{- $errors = append $errors (printf "prometheusRule.alerts.%s.lead: cannot be written to %s; set alert_lead.%s there" $alert $existingKey $band) -}}
 {{- end -}}
 {{- end -}}
 
@@ -179,8 +280,8 @@
 {{- if and .Values.ingress.enabled (not .Values.ingress.hosts) -}}
 {{- $errors = append $errors "ingress.hosts: empty; add a host name" -}}
 {{- end -}}
-{{- if and .Values.existingConfigMap .Values.networkPolicy.enabled .Values.networkPolicy.cilium.enabled (not .Values.networkPolicy.cilium.hosts) -}}
-{{- $errors = append $errors "networkPolicy.cilium: hosts of existingConfigMap are unknown; list them in networkPolicy.cilium.hosts" -}}
+{{- if and $existing .Values.networkPolicy.enabled .Values.networkPolicy.cilium.enabled (not .Values.networkPolicy.cilium.hosts) -}}
+{{- $errors = append $errors (printf "networkPolicy.cilium: hosts of %s are unknown; list them in networkPolicy.cilium.hosts" $existingKey) -}}
 {{- end -}}
 
 {{- if and .Values.networkPolicy.cilium.enabled .Values.networkPolicy.ingress.from -}}

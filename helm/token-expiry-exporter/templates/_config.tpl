@@ -11,8 +11,24 @@
 {{- if $leads -}}
 {{- $_ := set $config "alert_lead" (merge $leads (get $config "alert_lead" | default dict)) -}}
 {{- end -}}
+{{/* The exporter starts without the Secret of an optional credential too. */}}
+{{- range $source := $config.sources -}}
+{{- if kindIs "map" $source.credential -}}
+{{- range $part := ternary (list $source.credential) (values $source.credential) (kindIs "string" $source.credential.file) -}}
+{{- if kindIs "map" $part -}}
+{{- if and (include "tee.isOptional" (dict "root" $ "file" $part.file)) (not (hasKey $part "optional")) }}{{ $_ := set $part "optional" true }}{{ end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
 {{- toYaml $config -}}
 {{- end -}}
+{{- end -}}
+
+{{/* Whether a file is that of an optional credential: (dict "root" $ "file" PATH). */}}
+{{- define "tee.isOptional" -}}
+{{- $entry := get .root.Values.credentials (trimPrefix "/run/secrets/token-expiry-exporter/" (toString .file)) | default dict -}}
+{{- if or ($entry.secret | default dict).optional ($entry.externalSecret | default dict).optional }}true{{ end -}}
 {{- end -}}
 
 {{- define "tee.configMap" -}}

@@ -28,6 +28,25 @@ tlsConfig:
 basicAuth:
   {{- toYaml . | nindent 2 }}
 {{- end }}
+{{- with .monitor.authorization }}
+authorization:
+  {{- toYaml (merge (dict) . (dict "type" "Bearer")) | nindent 2 }}
+{{- end }}
+{{- with .monitor.proxyUrl }}
+{{ $.proxyKey | default "proxyUrl" }}: {{ . | quote }}
+{{- end }}
+{{- end -}}
+
+{{/* The fields of a monitor in addition to its endpoints: (dict "monitor" VALUES). */}}
+{{- define "tee.monitorLimits" -}}
+{{- range $key := list "jobLabel" "targetLabels" "podTargetLabels" }}
+{{- with get $.monitor $key }}
+{{ $key }}: {{ toJson . }}
+{{- end }}
+{{- end }}
+{{- if .monitor.sampleLimit }}
+sampleLimit: {{ int64 .monitor.sampleLimit }}
+{{- end }}
 {{- end -}}
 
 {{- define "tee.monitorMetadata" -}}
@@ -40,4 +59,9 @@ namespaceSelector: {matchNames: [{{ include "tee.namespace" .root | quote }}]}
 selector:
   matchLabels:
     {{- .labels | nindent 4 }}
+{{- end -}}
+
+{{/* A label of Kubernetes as Prometheus writes it. */}}
+{{- define "tee.labelName" -}}
+{{- regexReplaceAll "[^a-zA-Z0-9_]" . "_" -}}
 {{- end -}}

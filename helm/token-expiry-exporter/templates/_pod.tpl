@@ -62,7 +62,11 @@ resources:
 
 {{- define "tee.volumes" -}}
 - name: config
+  {{- with .Values.existingConfigSecret }}
+  secret: {secretName: {{ . | quote }}, defaultMode: 0440}
+  {{- else }}
   configMap: {name: {{ include "tee.configMap" . | quote }}}
+  {{- end }}
 {{- if .Values.definitions }}
 - name: providers
   configMap: {name: {{ printf "%s-providers" (include "tee.fullname" .) | quote }}}
@@ -96,11 +100,17 @@ resources:
 - secret:
     name: {{ .name | quote }}
     items: [{key: {{ .key | quote }}, path: {{ $name | quote }}}]
+    {{- if .optional }}
+    optional: true
+    {{- end }}
 {{- end }}
 {{- with $credential.externalSecret }}
 - secret:
     name: {{ printf "%s-%s" (include "tee.fullname" $) $name | quote }}
     items: [{key: value, path: {{ $name | quote }}}]
+    {{- if .optional }}
+    optional: true
+    {{- end }}
 {{- end }}
 {{- with $credential.serviceAccountToken }}
 - serviceAccountToken:
@@ -127,7 +137,8 @@ resources:
 - --web.listen-address=:{{ int .Values.web.port }}
 - --web.probe-listen-address=:{{ int .Values.probes.port }}
 - {{ printf "--web.telemetry-path=%s" .Values.web.telemetryPath | quote }}
-{{- with .Values.ingress }}
+{{- /* Both have the same path if both are enabled. */}}
+{{- with ternary .Values.httpRoute .Values.ingress .Values.httpRoute.enabled }}
 {{- /* Skips the path of a single page, which is not a prefix, and patterns, which a controller rewrites. */}}
 {{- $pages := list "" "/api/v1/tokens" "/calendar.ics" "/-/healthy" "/-/ready" "/-/reload" $.Values.web.telemetryPath }}
 {{- if and .enabled (not (has (trimSuffix "/" .path) $pages)) (regexMatch "^/[A-Za-z0-9/_.~-]*$" .path) }}
@@ -172,6 +183,9 @@ securityContext:
 {{ $key }}:
   {{- toYaml . | nindent 2 }}
 {{- end }}
+{{- end }}
+{{- with .Values.podSpec }}
+{{ toYaml . }}
 {{- end }}
 {{- end -}}
 

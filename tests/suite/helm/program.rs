@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::{RENDERED, manifests, manifests_of, template, value_sets, workload};
-use crate::test_servers::{Server, client, free_port, wait_for};
+use crate::test_servers::{Server, client, free_port, samples, wait_for};
 
 /// Writes the files of the ConfigMaps as Kubernetes would mount them, with a credential at every path that the configuration
 /// names, and returns the container's arguments for these paths.
@@ -125,4 +125,38 @@ async fn pod_starts_with_users_and_probes_need_no_login() {
     assert!(response.text().await.unwrap().contains("token_expiry_timestamp_seconds{source=\"atlassian\""));
     let on_probe_port = client().get(format!("{}/metrics", pod.url)).send().await.unwrap().status();
     assert_eq!(on_probe_port, 404, "the probe port serves no metrics");
+}
+
+/// One missing Secret must not keep the pod and all other sources from starting.
+#[tokio::test]
+async fn pod_starts_without_the_secret_of_an_optional_credential() {
+    let directory = tempfile::tempdir().unwrap();
+    let [web, probes] = [free_port(), free_port()];
+    let set = format!("web.port={web},probes.port={probes}");
+    let text = template(&value_sets("good")["optional-credentials"], &["--set", &set]).unwrap();
+    let arguments = mount(&manifests(&text), directory.path());
+    let secret = directory.path().join("run/secrets/token-expiry-exporter/gitlab");
+    fs::remove_file(&secret).unwrap();
+    let check =
+        Command::new(env!("CARGO_BIN_EXE_token-expiry-exporter")).arg("check").arg(&arguments[1]).output().unwrap();
+    let warning = String::from_utf8_lossy(&check.stdout).into_owned() + &String::from_utf8_lossy(&check.stderr);
+    assert!(check.status.success(), "{warning}");
+    assert!(warning.contains("until then the source fails with the reason credential"), "{warning}");
+
+    let mut command = Command::new(env!("CARGO_BIN_EXE_token-expiry-exporter"));
+    command.args(&arguments);
+    let pod = Server::start("pod", command, directory.path(), probes, "/-/healthy").await;
+    let metrics = format!("http://127.0.0.1:{web}/metrics");
+    let exposition = wait_for("the other source is collected", Duration::from_secs(60), async || {
+        let text = client().get(&metrics).send().await.ok()?.text().await.ok()?;
+        let failed = samples(&text, "token_source_failures_total").into_iter();
+        let mut failed =
+            failed.filter(|sample| sample.label("reason") == "credential" && sample.label("source") == "gitlab");
+        failed.any(|sample| sample.value > 0.0).then_some(text)
+    })
+    .await;
+    let ready = client().get(format!("{}/-/ready", pod.url)).send().await.unwrap().status();
+    assert_eq!(ready, 200);
+    assert!(exposition.contains("token_expiry_timestamp_seconds{source=\"by-hand\""), "{exposition}");
+    assert!(exposition.contains("token_source_up{source=\"gitlab\",provider=\"gitlab\"} 0"), "{exposition}");
 }

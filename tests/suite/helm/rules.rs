@@ -110,7 +110,7 @@ fn rendered_rules_pass_promtool_and_the_alert_tests() {
     promtool(&arguments);
 }
 
-fn promtool(arguments: &[&str]) {
+pub(super) fn promtool(arguments: &[&str]) {
     let output = Command::new(tool("promtool")).args(arguments).output().unwrap();
     let [out, err] = [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes).into_owned());
     assert!(output.status.success(), "promtool {arguments:?}:\n{out}{err}");
