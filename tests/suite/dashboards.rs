@@ -4,5 +4,6 @@ mod dashboard;
 mod numbers;
 mod schema;
 mod scrape;
+mod selection;
 mod structure;
 mod timing;

@@ -81,38 +81,6 @@ fn panels_have_title_description_unit_and_empty_text() {
     }
 }
 
-/// Families of single tokens that `metrics: {tokens: due}` reduces to due tokens, or omits.
-const REDUCED: [&str; 5] = [
-    "token_expiry_timestamp_seconds",
-    "token_finding",
-    "token_info",
-    "token_created_timestamp_seconds",
-    "token_last_used_timestamp_seconds",
-];
-
-/// They only add columns to tokens that are due.
-const OF_DUE_TOKENS: [&str; 1] = ["Expired and not replaced"];
-
-#[test]
-fn panels_that_need_every_token_say_so() {
-    let mut found = 0;
-    for dashboard in dashboards() {
-        let queries = dashboard.queries();
-        for panel in dashboard.panels() {
-            let title = text(&panel["title"]);
-            let of_panel = queries.iter().filter(|query| query.panel == title);
-            let words: Vec<_> = of_panel.flat_map(|query| words(&query.text)).map(|(word, _)| word).collect();
-            if REDUCED.iter().any(|family| words.contains(family)) && !OF_DUE_TOKENS.contains(&&*title) {
-                let description = text(&panel["description"]);
-                let says = ["Needs `metrics: {tokens: all}`.", "With `metrics: {tokens: due}`: due tokens only."];
-                assert!(says.iter().any(|sentence| description.ends_with(sentence)), "{title}: {description}");
-                found += 1;
-            }
-        }
-    }
-    assert!(found > 10, "{found}");
-}
-
 #[test]
 fn panels_do_not_overlap() {
     for dashboard in dashboards() {
@@ -259,7 +227,7 @@ fn queries_use_only_exposed_metrics_and_labels_and_filter_by_installation() {
 }
 
 /// The words of a query outside braces, each with the character that follows.
-fn words(query: &str) -> Vec<(&str, Option<char>)> {
+pub(super) fn words(query: &str) -> Vec<(&str, Option<char>)> {
     let selector = Regex::new(r"\{[^{}]*\}").unwrap();
     let inside: Vec<_> = selector.find_iter(query).map(|found| found.range()).collect();
     let word = Regex::new(r"[A-Za-z_]\w*").unwrap();
