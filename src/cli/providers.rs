@@ -8,7 +8,7 @@ use super::print;
 use crate::app::setup::catalogue;
 use crate::core::renewal::Renewal;
 use crate::providers::Catalogue;
-use crate::providers::provider_info::{ListingInfo, ProviderInfo, Setting};
+use crate::providers::provider_info::{GROUPS, ListingInfo, ProviderInfo, Setting, group_title};
 use crate::schema::diagnostic::did_you_mean;
 
 pub(super) fn run(args: &ProvidersArgs) -> Result<Exit, Failure> {
@@ -25,11 +25,29 @@ pub(super) fn run(args: &ProvidersArgs) -> Result<Exit, Failure> {
 }
 
 fn all(catalogue: &Catalogue) -> String {
-    let rows = catalogue.providers().map(|info| {
-        let listings: Vec<&str> = info.listings.iter().map(|listing| &*listing.name).collect();
-        vec![info.name.clone(), info.title.clone(), listings.join(", ")]
-    });
-    print::table(&["NAME", "PROVIDER", "LISTINGS"], rows)
+    let mut text = String::new();
+    for group in GROUPS.into_iter().chain([""]) {
+        let members = catalogue.providers().filter(|info| info.guide.group == group);
+        let rows: Vec<_> = members
+            .map(|info| {
+                let listings: Vec<&str> = info.listings.iter().map(|listing| &*listing.name).collect();
+                vec![info.name.clone(), info.title.clone(), listings.join(", ")]
+            })
+            .collect();
+        if !rows.is_empty() {
+            let gap = if text.is_empty() { "" } else { "\n" };
+            let _ = write!(text, "{gap}{}\n\n", group_title(group));
+            indent(&mut text, &print::table(&["NAME", "PROVIDER", "LISTINGS"], rows));
+        }
+    }
+    text
+}
+
+fn indent(text: &mut String, block: &str) {
+    for line in block.lines() {
+        text.push_str(format!("  {line}").trim_end());
+        text.push('\n');
+    }
 }
 
 fn one(info: &ProviderInfo) -> String {
@@ -44,6 +62,11 @@ fn one(info: &ProviderInfo) -> String {
     fact("documentation", &info.docs);
     fact("expiry", &info.expiry);
     fact("permission", info.permission.as_deref().unwrap_or_default());
+    let guide = &info.guide;
+    fact("credential", guide.credential.as_deref().unwrap_or_default());
+    fact("requests", guide.cost.as_deref().unwrap_or_default());
+    fact("not listed", &guide.not_listed.iter().map(|text| text.trim_end()).collect::<Vec<_>>().join("\n"));
+    fact("tested against", guide.tested_against().unwrap_or_default());
     let schemes: Vec<&str> = info.schemes.iter().map(|scheme| &*scheme.name).filter(|name| !name.is_empty()).collect();
     if !schemes.is_empty() {
         fact("auth", &format!("{} (default: the first)", schemes.join(", ")));
@@ -53,10 +76,7 @@ fn one(info: &ProviderInfo) -> String {
     }
     let mut section = |title, header: &[&str], rows: Vec<Vec<String>>| {
         let _ = writeln!(text, "\n{title}\n");
-        for line in print::table(header, rows).lines() {
-            text.push_str(format!("  {line}").trim_end());
-            text.push('\n');
-        }
+        indent(&mut text, &print::table(header, rows));
     };
     section("Settings", &["NAME", "DEFAULT", "MEANING"], info.settings.iter().map(setting).collect());
     let listings = info.listings.iter().map(listing).collect();
@@ -66,6 +86,10 @@ fn one(info: &ProviderInfo) -> String {
         &["KIND", "STEPS"],
         info.renewals.iter().flat_map(|(kind, steps)| renewal(kind, steps)).collect(),
     );
+    if let Some(example) = info.example() {
+        text.push_str("\nExample\n\n");
+        indent(&mut text, &example);
+    }
     text
 }
 

@@ -177,6 +177,7 @@ fn info(provider: &Provider) -> ProviderInfo {
         docs: provider.docs.clone(),
         expiry: provider.expiry.clone(),
         permission: provider.permission.clone(),
+        guide: provider.guide.clone(),
         interval: provider.interval,
         settings: provider.settings.clone(),
         schemes: provider.schemes.iter().map(scheme).collect(),

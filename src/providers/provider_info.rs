@@ -5,6 +5,25 @@ use std::time::Duration;
 
 use crate::core::renewal::{Renewal, Renewals};
 
+/// The groups of providers, in the order of lists.
+pub const GROUPS: [&str; 8] =
+    ["atlassian", "code", "clouds", "observability", "ai", "platforms", "secret-stores", "local"];
+
+/// The heading of a group; of none: those that users added.
+pub fn group_title(group: &str) -> &'static str {
+    match group {
+        "atlassian" => "Atlassian",
+        "code" => "Code and CI",
+        "clouds" => "Clouds and identity",
+        "observability" => "Observability and data",
+        "ai" => "AI",
+        "platforms" => "Platforms",
+        "secret-stores" => "Secret stores",
+        "local" => "Files, and by hand",
+        _ => "Added by --providers.dir",
+    }
+}
+
 /// A provider, whether it has a definition or is native.
 #[derive(Clone, Debug)]
 pub struct ProviderInfo {
@@ -19,6 +38,7 @@ pub struct ProviderInfo {
     pub expiry: String,
     /// The permission that its credential needs, in prose.
     pub permission: Option<String>,
+    pub guide: Guide,
     /// The minimum of the default collection interval.
     pub interval: Option<Duration>,
     pub settings: Vec<Setting>,
@@ -31,10 +51,46 @@ pub struct ProviderInfo {
     pub native: bool,
 }
 
+/// What a reader learns about a provider before its first use. Built-in definitions have all of it.
+#[derive(Clone, Debug, Default)]
+pub struct Guide {
+    /// The group under which it is listed; empty: none.
+    pub group: String,
+    /// How to create the credential.
+    pub credential: Option<String>,
+    /// The settings of an example source, as YAML.
+    pub example: Option<String>,
+    /// The requests of a collection, in prose.
+    pub cost: Option<String>,
+    /// What the API does not list.
+    pub not_listed: Vec<String>,
+    /// What the scenarios rest on: `server`, `api-description` or `documentation`.
+    pub tested_against: Option<String>,
+}
+
+impl Guide {
+    /// What the scenarios rest on, for people.
+    pub fn tested_against(&self) -> Option<&'static str> {
+        Some(match self.tested_against.as_deref()? {
+            "server" => "a real server",
+            "api-description" => "the vendor's API description",
+            _ => "the vendor's documentation",
+        })
+    }
+}
+
 impl ProviderInfo {
     /// How a token of this kind is renewed.
     pub fn renew(&self, kind: &str) -> Option<&Renewal> {
         self.renewals.of_kind(kind)
+    }
+
+    /// The configuration of an example source.
+    pub fn example(&self) -> Option<String> {
+        let lines = self.guide.example.as_ref()?.trim_end().lines();
+        let settings: String = lines.map(|line| format!("    {line}\n")).collect();
+        let name = &self.name;
+        Some(format!("sources:\n  - name: {name}\n    provider: {name}\n{settings}"))
     }
 }
 

@@ -363,12 +363,29 @@ fn list_rejects_an_unknown_source() {
 fn providers_lists_all_or_describes_one() {
     let (code, all, _) = run(&["providers"]);
     assert_eq!(code, 0);
-    for provider in ["atlassian-cloud", "gitlab", "manual", "vault"] {
-        assert!(all.lines().any(|line| line.starts_with(&format!("{provider} "))), "{provider}:\n{all}");
+    let line = |start: &str| {
+        let found = all.lines().position(|line| line.starts_with(start));
+        found.unwrap_or_else(|| panic!("{start}:\n{all}"))
+    };
+    for (group, provider) in
+        [("Atlassian", "atlassian-cloud"), ("Code and CI", "gitlab"), ("Files, and by hand", "manual")]
+    {
+        assert!(line(group) < line(&format!("  {provider} ")), "{group}, {provider}:\n{all}");
     }
+    assert!(line("  atlassian-cloud ") < line("Code and CI"), "{all}");
     let (code, one, _) = run(&["providers", "openbao"]);
     assert_eq!(code, 0);
-    for part in ["vault: HashiCorp Vault", "approle_mounts", "auth/token/lookup-accessor", "approle-secret-id"] {
+    for part in [
+        "vault: HashiCorp Vault",
+        "approle_mounts",
+        "auth/token/lookup-accessor",
+        "approle-secret-id",
+        "credential     Write the policy, and log in",
+        "requests       one for the list of each namespace",
+        "not listed     batch tokens, which have no accessor\n                 child namespaces",
+        "tested against a real server",
+        "Example\n\n  sources:\n    - name: vault\n      provider: vault\n      url: ",
+    ] {
         assert!(one.contains(part), "{part}:\n{one}");
     }
 }

@@ -1,4 +1,5 @@
-//! Validates every file in `examples/` and every configuration in `docs/providers/`, and connects its sources.
+//! Validates every file in `examples/` and `examples/providers/` and every configuration in `docs/providers/`, and connects its
+//! sources.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -96,6 +97,21 @@ fn examples_connect_and_use_the_provider_in_their_name() {
 }
 
 #[test]
+fn example_of_every_provider_connects() {
+    super::provider_pages::update();
+    let catalogue =
+        Catalogue::builtin(&token_expiry_exporter::config::source_keys()).expect("the built-in definitions");
+    for info in catalogue.providers() {
+        let example = info.example().unwrap_or_else(|| panic!("{}: no example", info.name));
+        assert_eq!(connect(&info.name, &example), BTreeSet::from([info.name.clone()]), "{example}");
+    }
+    for path in files("examples/providers", "yaml") {
+        let used = connect(&path.display().to_string(), &fs::read_to_string(&path).unwrap());
+        assert_eq!(used, BTreeSet::from([stem(&path)]), "{}", path.display());
+    }
+}
+
+#[test]
 fn situations_connect() {
     let situations = files("examples/situations", "yaml");
     assert_eq!(
@@ -109,6 +125,7 @@ fn situations_connect() {
 
 #[test]
 fn configurations_of_provider_pages_connect() {
+    super::provider_pages::update();
     for path in files("docs/providers", "md") {
         let page = fs::read_to_string(&path).unwrap();
         let blocks: Vec<&str> = page.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();

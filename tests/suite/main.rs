@@ -28,6 +28,7 @@ mod layout;
 mod licences;
 mod openbao;
 mod prism;
+mod provider_pages;
 mod reload;
 mod sample_inventory;
 mod secret_leaks;

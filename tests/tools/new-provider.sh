@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Writes the skeleton of a provider: definition, scenarios and page. The definition is valid; the scenarios fail until they are
-# filled in.
+# Writes the skeleton of a provider: definition and scenarios. The definition is valid; the scenarios fail until they are filled
+# in.
 #
 #   tests/tools/new-provider.sh NAME [DIRECTORY]      DIRECTORY instead of the checkout, for the tests
 set -euo pipefail
@@ -22,9 +22,18 @@ new "src/providers/definitions/$name.yaml" <<EOF
 format: 1
 provider: $name                      # as this file, the directory of its scenarios, and the label \`provider\`
 title: ${name^}
+group: platforms                     # atlassian, code, clouds, observability, ai, platforms, secret-stores or local
 docs: https://example.com/docs/api/tokens            # the vendor's documentation of these requests
 expiry: a timestamp; null means never
 permission: a token with the scope tokens:read       # the least that all listings need
+credential: 'An administrator creates a token: Settings > API tokens > New token, with the scope tokens:read.'
+example: |                           # the settings of a source
+  url: https://$name.example.com
+  credential: {file: /run/secrets/$name}
+cost: one for 100 tokens             # requests of a collection
+not_listed:                          # what the API does not list, or does not show to every credential
+  - tokens of other tenants
+tested_against: documentation        # or api-description, server: what the scenarios rest on
 settings:
   url: {type: url, help: "the base URL"}             # with \`default\` if it is the same for everybody
 auth: bearer
@@ -43,7 +52,13 @@ listings:
       created_at: .created_at
       expires_at: .expires_at
       last_used_at: .last_used_at
-      manage_url: '"\(\$settings.url)/settings/tokens"'
+      manage_url: '"\(\$settings.url)/settings/tokens"'    # only a page that shows every reader this token
+
+renew:                               # how a token is renewed, by kind
+  api-token:
+    who: the owner
+    where: Settings > API tokens > New token; replace the old one where it is used, then revoke it
+    docs: https://example.com/docs/tokens
 EOF
 
 new "tests/providers/$name/tokens.yaml" <<EOF
@@ -62,6 +77,16 @@ yields:
   tokens: []                         # list every token with all its fields; a failing test prints what is missing
 EOF
 
+new "tests/providers/$name/empty.yaml" <<EOF
+# https://example.com/docs/api/tokens#list
+scenario: no tokens
+now: 2026-11-23T12:00:00Z
+source: {}
+exchanges:
+  - {get: "/v1/tokens?limit=100", response: {body: {tokens: [], next: null}}}
+yields: {tokens: []}
+EOF
+
 new "tests/providers/$name/refused.yaml" <<EOF
 # https://example.com/docs/api/errors: the vendor's documentation of error responses
 scenario: the missing permission is reported with the vendor's message
@@ -74,48 +99,12 @@ yields:
   gaps: []                           # listing, scope, reason, message, permission
 EOF
 
-new "docs/providers/$name.md" <<EOF
-# ${name^}
-
-Provider \`$name\`: which tokens of which service.
-
-## Listings
-
-| listing | tokens | permission | requests |
-|---|---|---|---|
-| \`token\` | API tokens | \`tokens:read\` | one per 100 tokens |
-
-## Credential
-
-How to create the credential with the fewest permissions, step by step.
-
-\`\`\`yaml
-sources:
-  - name: $name
-    provider: $name
-    url: https://$name.example.com
-    credential: {file: /run/secrets/$name}
-\`\`\`
-
-## Expiry
-
-Format of the expiry, what "never" looks like, and whether a renewal moves it.
-
-## Limits
-
-- What the exporter cannot see.
-
-## Rotation without downtime
-
-How to replace a token without an interruption.
-EOF
-
 cat <<EOF
 
 Next: fill in these files, look at the definition with
   cargo run -- providers $name
 run the scenarios with
   SCENARIO=$name cargo test --lib -- providers::tests
-and update the generated pages with
+and write its page, its example and the tables of providers with
   make golden
 EOF

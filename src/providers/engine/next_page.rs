@@ -77,6 +77,10 @@ impl PageState {
         self.total = self.total.into_iter().chain(total).min();
         let more = more(listed, page);
         let request = self.next_request(listed.next.as_ref(), first, page, more.as_ref())?;
+        #[cfg(test)]
+        if let Some(next) = &listed.next {
+            crate::providers::tests::coverage::record(next, request.is_some());
+        }
         let next = match request {
             Some(request) => Some(NextPage { request, is_probe: false }),
             None => self.check_end(listed, first, page, more.as_ref())?,

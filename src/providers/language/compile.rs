@@ -15,7 +15,7 @@ use super::scalar_span::{self, SpanError};
 use super::settings;
 use super::template::{Name, Template, is_name};
 use crate::core::time::{TimeFormat, Unit};
-use crate::providers::provider_info::{Setting, SettingType};
+use crate::providers::provider_info::{Guide, Setting, SettingType};
 use crate::schema::diagnostic::{Diagnostics, SourceText, Span, nearest, one_of};
 use crate::schema::reader::{Reader, join, written};
 use crate::schema::record::Record;
@@ -78,6 +78,17 @@ fn statuses(record: &Record<'_>, key: &str) -> Option<Vec<u16>> {
     Some(record.texts(key)?.iter().filter_map(|(status, _)| status.parse().ok()).collect())
 }
 
+fn guide(root: &Record<'_>) -> Guide {
+    Guide {
+        group: root.text("group").unwrap_or_default(),
+        credential: root.text("credential"),
+        example: root.text("example"),
+        cost: root.text("cost"),
+        not_listed: root.texts("not_listed").into_iter().flatten().map(|(text, _)| text).collect(),
+        tested_against: root.text("tested_against"),
+    }
+}
+
 /// The names that templates and expressions may use, in addition to the settings.
 #[derive(Clone, Debug, Default)]
 struct Scope {
@@ -113,6 +124,7 @@ impl Compiler {
             docs: self.text(root, "docs"),
             expiry: self.text(root, "expiry"),
             permission: self.permission.clone(),
+            guide: guide(root),
             interval: root.period("interval"),
             limits: Limits {
                 concurrency: root.count("limits.concurrency").and_then(|limit| usize::try_from(limit).ok()),

@@ -6,7 +6,7 @@ use super::expression::{Expression, Variables};
 use super::template::Template;
 use crate::core::renewal::Renewals;
 use crate::core::time::TimeFormat;
-use crate::providers::provider_info::Setting;
+use crate::providers::provider_info::{Guide, Setting};
 
 /// A provider, for any number of sources. Fields that are not documented here are those of
 /// [`ProviderInfo`](crate::providers::provider_info::ProviderInfo).
@@ -20,6 +20,7 @@ pub struct Provider {
     pub docs: String,
     pub expiry: String,
     pub permission: Option<String>,
+    pub guide: Guide,
     pub interval: Option<Duration>,
     pub limits: Limits,
     pub settings: Vec<Setting>,
@@ -120,6 +121,9 @@ pub struct Request {
     pub total: Option<Expression>,
     /// Responses that mean: complete, and empty.
     pub none: Vec<EmptyResponse>,
+    /// Why the first response has all rows.
+    #[cfg(test)]
+    pub(crate) one_page: Option<String>,
     /// A 2xx response that matches this is a failure.
     pub failed: Option<Expression>,
     /// Further statuses that are retried.

@@ -45,7 +45,9 @@ pub(super) fn info() -> ProviderInfo {
         ..ListingInfo::default()
     };
     let expiry = "a timestamp in the certificate or token; unknown for a secret without one";
-    local_source::info("files", "Files", expiry, vec![paths], listing, renewals())
+    let not_listed = ["files that no pattern of `paths` matches", "the expiry of opaque tokens and private keys"];
+    let guide = ("paths: [/etc/credentials/*.jwt]", not_listed.as_slice());
+    local_source::info("files", "Files", expiry, vec![paths], listing, renewals(), guide)
 }
 
 fn renewals() -> Renewals {

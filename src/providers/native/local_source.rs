@@ -13,7 +13,7 @@ use crate::core::failure::{Failure, Reason};
 use crate::core::intake::Intake;
 use crate::core::outcome::{ListingResult, Outcome};
 use crate::core::renewal::Renewals;
-use crate::providers::provider_info::{ListingInfo, ProviderInfo, Setting};
+use crate::providers::provider_info::{Guide, ListingInfo, ProviderInfo, Setting};
 use crate::providers::{Source, SourceSpec};
 use crate::schema::diagnostic::SourceText;
 use crate::schema::reader::Reader;
@@ -74,6 +74,19 @@ impl<L: LocalReader> Source for LocalSource<L> {
     }
 }
 
+/// The guide of a provider that reads local data, without credential and requests.
+fn guide(example: &str, not_listed: &[&str]) -> Guide {
+    let none = Some("none".to_owned());
+    Guide {
+        group: "local".to_owned(),
+        credential: none.clone(),
+        example: Some(example.to_owned()),
+        cost: none,
+        not_listed: not_listed.iter().map(|&text| text.to_owned()).collect(),
+        tested_against: None,
+    }
+}
+
 /// What all native providers have in common.
 pub(super) fn info(
     name: &str,
@@ -82,6 +95,7 @@ pub(super) fn info(
     settings: Vec<Setting>,
     listing: ListingInfo,
     renewals: Renewals,
+    (example, not_listed): (&str, &[&str]),
 ) -> ProviderInfo {
     ProviderInfo {
         name: name.to_owned(),
@@ -90,6 +104,7 @@ pub(super) fn info(
         docs: format!("docs/providers/{name}.md"),
         expiry: expiry.to_owned(),
         permission: None,
+        guide: guide(example, not_listed),
         interval: None,
         settings,
         schemes: Vec::new(),

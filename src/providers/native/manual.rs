@@ -55,7 +55,10 @@ pub(super) fn info() -> ProviderInfo {
     let expiry = "as written; a date expires at 00:00 UTC";
     let place = "at the service that issued it; then write the new date into the entry";
     let steps = Renewal::new("the owner", Some(place), None, None);
-    local_source::info("manual", "Manual", expiry, settings, listing, [("*".to_owned(), steps)].into_iter().collect())
+    let renewals = [("*".to_owned(), steps)].into_iter().collect();
+    let guide =
+        ("tokens:\n  - {name: deploy token, expires: 2027-02-01}", ["tokens that no entry declares"].as_slice());
+    local_source::info("manual", "Manual", expiry, settings, listing, renewals, guide)
 }
 
 struct Manual {

@@ -8,6 +8,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod compare;
+mod conformance;
 pub(super) mod coverage;
 mod scenario;
 mod server;
@@ -26,10 +27,10 @@ use tracing_subscriber::layer::SubscriberExt as _;
 
 use super::language::compile::compile;
 use super::language::expression::Expression;
-use super::language::provider::{Provider, Request, Step};
+use super::language::provider::{Limits, Provider, Request, Step};
 use crate::core::failure::Reason;
 use crate::core::intake::Intake;
-use crate::core::outcome::Outcome;
+use crate::core::outcome::{Gap, Outcome};
 use crate::schema::diagnostic::SourceText;
 use scenario::Scenario;
 use server::Server;
@@ -48,6 +49,8 @@ struct Played {
     failed: Vec<(String, Vec<String>)>,
     /// The parts of definitions that no scenario reached.
     unreached: Vec<String>,
+    /// What built-in definitions lack.
+    nonconforming: Vec<String>,
 }
 
 fn played() -> &'static Played {
@@ -70,16 +73,25 @@ fn scenarios_reach_every_part_of_a_definition() {
     assert!(unreached.is_empty(), "no scenario covers:\n  {}", unreached.join("\n  "));
 }
 
+#[test]
+fn builtin_definitions_conform() {
+    let missing = &played().nonconforming;
+    assert!(missing.is_empty(), "{} parts are missing:\n  {}", missing.len(), missing.join("\n  "));
+}
+
 fn play_all() -> Played {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    // At run time, so that definitions can be played without compiling.
+    let root = std::env::var("CARGO_MANIFEST_DIR").unwrap_or_else(|_| env!("CARGO_MANIFEST_DIR").to_owned());
+    let root = Path::new(&root);
     let only = std::env::var("SCENARIO").unwrap_or_default();
     let mut played = Played::default();
     let builtin = files(&root.join("src/providers/definitions"));
-    for definition in builtin.into_iter().chain(files(&root.join("tests/definitions"))) {
+    for definition in builtin.iter().cloned().chain(files(&root.join("tests/definitions"))) {
         let name = definition.file_stem().unwrap().to_string_lossy().into_owned();
         let text = SourceText::new(file_name(&definition), std::fs::read_to_string(&definition).unwrap());
         let provider = match compile(&text, &[]) {
-            Ok(provider) => Arc::new(provider),
+            // No waiting for the vendor's request rate.
+            Ok(provider) => Arc::new(Provider { limits: Limits::default(), ..provider }),
             Err(errors) => {
                 played.failed.push((name, vec![errors.to_string()]));
                 continue;
@@ -98,6 +110,11 @@ fn play_all() -> Played {
         }
         if selected.len() == scenarios.len() {
             played.unreached.extend(unreached(&provider, &denied).into_iter().map(|part| format!("{name}: {part}")));
+            if builtin.contains(&definition) {
+                let scenarios: Vec<Scenario> = scenarios.iter().filter_map(|file| Scenario::read(file).ok()).collect();
+                let missing = conformance::missing(&provider, &scenarios);
+                played.nonconforming.extend(missing.into_iter().map(|part| format!("{name}: {part}")));
+            }
         }
     }
     played
@@ -122,6 +139,31 @@ fn play(provider: &Arc<Provider>, file: &Path, denied: &mut BTreeSet<String>) ->
         Ok(scenario) => scenario,
         Err(error) => return vec![error],
     };
+    match play_scenario(provider, &scenario) {
+        Err(error) => vec![error],
+        Ok(Collected { outcome, origin, mut errors, log }) => {
+            let is_denial = |reason| {
+                matches!(reason, Reason::Unauthorized | Reason::Forbidden | Reason::NotFound | Reason::Internal)
+            };
+            let is_denied = |gaps: &[Gap]| gaps.iter().any(|gap| is_denial(gap.failure.reason));
+            denied.extend(outcome.listings.iter().filter(|l| is_denied(&l.gaps)).map(|l| l.name.clone()));
+            errors.extend(compare::compare(&scenario.yields, &outcome, &origin));
+            errors.extend(leaks(&outcome, &log));
+            errors
+        }
+    }
+}
+
+/// What one collection of a scenario gave.
+struct Collected {
+    outcome: Outcome,
+    origin: String,
+    /// Unexpected, missing and different requests.
+    errors: Vec<String>,
+    log: String,
+}
+
+fn play_scenario(provider: &Arc<Provider>, scenario: &Scenario) -> Result<Collected, String> {
     let log = Log::default();
     let writer = log.clone();
     let subscriber = tracing_subscriber::fmt()
@@ -133,20 +175,10 @@ fn play(provider: &Arc<Provider>, file: &Path, denied: &mut BTreeSet<String>) ->
     let _guard = tracing::subscriber::set_default(subscriber);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let server = Server::start(&scenario).await;
-        let source = match source::connect(provider, &scenario, &server.origin) {
-            Ok(source) => source,
-            Err(error) => return vec![error],
-        };
+        let server = Server::start(scenario).await;
+        let source = source::connect(provider, scenario, &server.origin)?;
         let outcome = source.collect(scenario.now, Instant::now() + Duration::from_secs(20), &Intake::default()).await;
-        let is_denial =
-            |reason| matches!(reason, Reason::Unauthorized | Reason::Forbidden | Reason::NotFound | Reason::Internal);
-        let is_denied = |gaps: &[_]| gaps.iter().any(|gap: &crate::core::outcome::Gap| is_denial(gap.failure.reason));
-        denied.extend(outcome.listings.iter().filter(|l| is_denied(&l.gaps)).map(|l| l.name.clone()));
-        let mut errors = server.errors();
-        errors.extend(compare::compare(&scenario.yields, &outcome, &server.origin));
-        errors.extend(leaks(&outcome, &log.text()));
-        errors
+        Ok(Collected { outcome, errors: server.errors(), origin: server.origin, log: log.text() })
     })
 }
 

@@ -12,6 +12,7 @@ use serde_json::Value;
 use super::Object;
 
 /// The configuration of the source, the expected requests with their responses, and the expected result.
+#[derive(Clone)]
 pub(super) struct Scenario {
     pub(super) text: SourceText,
     pub(super) now: DateTime<Utc>,
@@ -35,6 +36,8 @@ pub(super) struct Exchange {
     pub(super) status: u16,
     pub(super) response_headers: Vec<(String, String)>,
     pub(super) body: String,
+    /// Whether the request may be repeated.
+    pub(super) again: bool,
 }
 
 impl Scenario {
@@ -63,6 +66,17 @@ impl Scenario {
                 .collect::<Result<_, _>>()?,
             yields: object(&json("yields"))?,
         })
+    }
+}
+
+impl Scenario {
+    /// The same, with one request refused as often as it is sent.
+    pub(super) fn refusing(&self, number: usize, status: u16) -> Self {
+        let mut refusing = self.clone();
+        let refused = &mut refusing.exchanges[number];
+        (refused.status, refused.body, refused.again) = (status, "{}".to_owned(), true);
+        refused.response_headers = vec![("Content-Type".to_owned(), "application/json".to_owned())];
+        refusing
     }
 }
 
@@ -97,7 +111,7 @@ impl Exchange {
         }
         let status = u16::try_from(status).map_err(|_| "invalid status")?;
         let body = json.or(file).or(text).unwrap_or_default();
-        Ok(Self { method, target, headers, sends, status, response_headers, body })
+        Ok(Self { method, target, headers, sends, status, response_headers, body, again: false })
     }
 }
 

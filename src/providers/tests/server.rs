@@ -70,7 +70,7 @@ async fn respond(State(state): State<Arc<Mutex<Script>>>, request: Request) -> R
             Response::builder().status(418).body(Body::empty()).unwrap()
         });
     };
-    let exchange = script.open.remove(found);
+    let exchange = if script.open[found].again { script.open[found].clone() } else { script.open.remove(found) };
     for (name, value) in &exchange.headers {
         let sent = head.headers.get(name).and_then(|sent| sent.to_str().ok());
         if sent != Some(value.as_str()) {

@@ -23,6 +23,9 @@ impl Compiler {
         let target = self.target(record, scope);
         let method = target.as_ref().map(|(method, ..)| *method);
         self.is_complete &= target.is_some();
+        if record.is_given("next") {
+            self.refuse(record, &["one_page"], "is not allowed with `next`");
+        }
         let first_expression = self.expressions.len();
         let (_, base, path) = target.unwrap_or((Method::Get, String::new(), Template::default()));
         Request {
@@ -38,6 +41,8 @@ impl Compiler {
             more: self.list_expression(record, "more", scope),
             total: self.list_expression(record, "total", scope),
             none: record.records("none").iter().map(|none| self.empty_response(none, scope)).collect(),
+            #[cfg(test)]
+            one_page: record.text("one_page"),
             failed: self.jq(record, "failed", scope).or_else(|| self.failed.clone()),
             retry: statuses(record, "retry").unwrap_or_else(|| self.retry.clone()),
             permission: record.text("permission").or_else(|| defaults.permission.clone()),

@@ -3,6 +3,7 @@
 use chrono::TimeDelta;
 
 use super::{NAME, NEVER, OPTIONAL_TEMPLATE, PARAMETER};
+use crate::providers::provider_info::GROUPS;
 use crate::schema::table::ValueType::{
     Any, Count, Domain, Flag, Line, List, Map, OneOf, OneOrList, Record, Text, WordOr,
 };
@@ -33,6 +34,20 @@ pub(in crate::providers::language) static DEFINITION: Table = Table::new(&[
     must("docs", Text, "the vendor's documentation"),
     must("expiry", Text, "meaning of its expiries, in prose"),
     key("permission", Text, "the permission that the credential needs, in prose"),
+    key("group", OneOf(&GROUPS), "the group under which providers are listed"),
+    key("credential", Text, "how to create the credential: menu path or command"),
+    key("example", Text, "the settings of an example source, as YAML"),
+    key("cost", Text, "the requests of a collection, in prose"),
+    key(
+        "not_listed",
+        OneOrList(0, &Text),
+        "what the API does not list, or does not show to every credential, in prose",
+    ),
+    key(
+        "tested_against",
+        OneOf(&["server", "api-description", "documentation"]),
+        "what its scenarios rest on: a real server, the vendor's API description, or the vendor's documentation only",
+    ),
     key("interval", DURATION, "how often a source is collected, unless it sets its own interval"),
     key("limits", Record(&LIMITS), "limits of the provider's API"),
     key("settings", Map(&Record(&SETTING)), "settings that a source may or must have"),
@@ -164,6 +179,7 @@ static ROWS: Table = Table::new(&[
     key("next", WordOr("link", &Record(&NEXT)), "where the next page is; needs `rows`"),
     key("more", JQ, "whether there are more pages, in place of the usual signs; needs `rows`"),
     key("total", JQ, "the number of rows on all pages, if the vendor returns it: fewer are a failure; needs `rows`"),
+    key("one_page", Text, "why the first response has all rows, in prose, if there is no `next`"),
 ])
 .named("rows", "The rows of a response")
 .help("`rows` or `row`; without either, the whole response is the only row.");
