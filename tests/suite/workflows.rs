@@ -116,6 +116,82 @@ fn release_notes_need_a_tag_of_the_current_version() {
     assert!(!success && output.contains("tag v99.0.0 does not match the version"), "{output}");
 }
 
+/// The published chart has the addresses of the fork that publishes it, and the image by its digest, also for `image: null`.
+#[test]
+fn published_chart_has_the_image_of_its_release() {
+    let dir = tempfile::tempdir().unwrap();
+    let digest = format!("sha256:{}", "0123456789abcdef".repeat(4));
+    let package = |repository: &str, digest: &str| {
+        let mut command = Command::new(root().join("packaging/chart.sh"));
+        run(command.args([repository, digest]).arg(dir.path()).env("HELM", tool("helm")))
+    };
+    let (success, output) = package("Acme/Tokens", &digest);
+    assert!(success, "{output}");
+    let archive = dir.path().join(format!("token-expiry-exporter-{}.tgz", env!("CARGO_PKG_VERSION")));
+    let helm = |arguments: &[&str]| {
+        let (success, output) = run(Command::new(tool("helm")).args(arguments).arg(&archive));
+        assert!(success, "{output}");
+        output
+    };
+    let metadata = helm(&["show", "chart"]);
+    for part in
+        ["home: https://github.com/Acme/Tokens", "ghcr.io/acme/tokens:", "githubusercontent.com/Acme/Tokens/main/docs"]
+    {
+        assert!(metadata.contains(part), "{part}: {metadata}");
+    }
+    let readme = helm(&["show", "readme"]);
+    assert!(
+        readme.contains("oci://ghcr.io/acme/charts/token-expiry-exporter") && !readme.contains("](../"),
+        "{readme:.2000}"
+    );
+    let values = root().join("tests/helm/good/minimal.yaml").display().to_string();
+    for image in ["image.tag=", "image=null"] {
+        let rendered = helm(&["template", "tokens", "--values", &values, "--set", image]);
+        let images: Vec<_> = rendered.lines().filter(|line| line.trim_start().starts_with("image: ")).collect();
+        let expected = format!("image: \"ghcr.io/acme/tokens@{digest}\"");
+        assert!(images.len() == 2 && images.iter().all(|line| line.trim() == expected), "{image}: {images:?}");
+    }
+    let (success, output) = package("Acme/Tokens", "latest");
+    assert!(!success && output.contains("latest is not a digest"), "{output}");
+}
+
+/// One name of the image: that of the chart's values.
+#[test]
+fn pages_have_the_image_of_the_chart() {
+    let values = read("helm/token-expiry-exporter/values.yaml");
+    let image = Regex::new(r"(?m)^  repository: (\S+)$").unwrap().captures(&values).unwrap()[1].to_owned();
+    let (registry, name) = image.split_once('/').unwrap();
+    let owner = name.split('/').next().unwrap();
+    let address = Regex::new(
+        r"(ghcr\.io|github\.com|githubusercontent\.com)/([\w.-]+/[\w.-]*token-expiry-exporter|[\w.-]+/charts)\b",
+    )
+    .unwrap();
+    let pages = [
+        "README.md",
+        "docs/install.md",
+        "docs/kubernetes.md",
+        "helm/token-expiry-exporter/README.md",
+        "helm/token-expiry-exporter/Chart.yaml",
+    ];
+    for page in pages {
+        let text = read(page);
+        let mut found = 0;
+        for address in address.captures_iter(&text) {
+            let expected = if address[2].ends_with("/charts") { format!("{owner}/charts") } else { name.to_owned() };
+            assert_eq!(address[2], expected, "{page}: {}", &address[0]);
+            found += usize::from(&address[1] == registry);
+        }
+        assert!(found > 0, "{page}: no address of the image or the chart");
+    }
+    let chart = read("helm/token-expiry-exporter/Chart.yaml");
+    for key in ["home: ", "sources: ", "icon: ", "maintainers:", "artifacthub.io/images: ", "artifacthub.io/links: "] {
+        assert!(chart.contains(key), "Chart.yaml: no {key}");
+    }
+    assert!(chart.contains(&format!("image: {image}:{}\n", env!("CARGO_PKG_VERSION"))), "{chart}");
+    let icon = chart.split_once("/main/").unwrap().1.lines().next().unwrap();
+    assert!(root().join(icon).is_file(), "{icon}");
+}
+
 #[test]
 fn new_provider_is_a_valid_definition() {
     let dir = tempfile::tempdir().unwrap();

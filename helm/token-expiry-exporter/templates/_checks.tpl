@@ -161,7 +161,7 @@
 {{- end -}}
 
 {{- with .Values.service -}}
-{{- if and (eq .type "ClusterIP") (or .nodePort .externalTrafficPolicy) -}}
+{{- if and (eq .type "ClusterIP") (or (int .nodePort) .externalTrafficPolicy) -}}
 {{- $errors = append $errors "service: nodePort and externalTrafficPolicy are not for the type ClusterIP; set type to NodePort or LoadBalancer" -}}
 {{- end -}}
 {{- if and (ne .type "LoadBalancer") (or .loadBalancerClass .loadBalancerSourceRanges) -}}
@@ -178,7 +178,7 @@
 {{- with .Values.podDisruptionBudget -}}
 {{- if and .enabled (gt $pods 1) -}}
 {{- $least := .minAvailable -}}
-{{- if kindIs "string" $least }}{{ $least = ceil (divf (mulf (trimSuffix "%" $least | float64) $pods) 100) }}{{ end -}}
+{{- if hasSuffix "%" (toString $least) }}{{ $least = ceil (divf (mulf (trimSuffix "%" (toString $least) | float64) $pods) 100) }}{{ end -}}
 {{- if ge (float64 $least) (float64 $pods) -}}
 {{- $errors = append $errors (printf "podDisruptionBudget.minAvailable: %v of %d pods would block every drain of a node; set less" .minAvailable $pods) -}}
 {{- end -}}

@@ -44,7 +44,7 @@ authorization:
 {{ $key }}: {{ toJson . }}
 {{- end }}
 {{- end }}
-{{- if .monitor.sampleLimit }}
+{{- if int64 .monitor.sampleLimit }}
 sampleLimit: {{ int64 .monitor.sampleLimit }}
 {{- end }}
 {{- end -}}

@@ -1,6 +1,6 @@
 //! Rendered manifests are valid by the schemas of Kubernetes and of the operators, and match the golden files.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::process::Command;
 
@@ -34,6 +34,48 @@ fn manifests_are_valid_from_kubernetes_1_25_to_1_35() {
     let count: usize = output.split(' ').next().unwrap().parse().unwrap();
     assert_eq!(output, format!("{count} manifests, 0 errors; without a schema: {WITHOUT_SCHEMA}\n"));
     assert!(count > 5 * RENDERED.len(), "{count} manifests of {} sets", RENDERED.len());
+}
+
+/// The values for distributions, with the minimal ones.
+#[test]
+fn values_of_distributions_render_valid_manifests() {
+    let directory = tempfile::tempdir().unwrap();
+    let minimal = value_sets("good")["minimal"].display().to_string();
+    let mut rendered = BTreeMap::new();
+    for entry in fs::read_dir(file("examples/kubernetes")).unwrap().map(|entry| entry.unwrap().path()) {
+        let name = entry.file_stem().unwrap().to_string_lossy().into_owned();
+        let text = template(&entry, &["--values", &minimal]).unwrap_or_else(|error| panic!("{name}: {error}"));
+        fs::write(directory.path().join(format!("{name}.yaml")), &text).unwrap();
+        helm(&["lint", "--strict", CHART, "--values", &minimal, "--values", entry.to_str().unwrap()])
+            .unwrap_or_else(|error| panic!("{name}: {error}"));
+        let page = fs::read_to_string(file("docs/kubernetes.md")).unwrap();
+        assert!(page.contains(&format!("examples/kubernetes/{name}.yaml)")), "docs/kubernetes.md: no {name}");
+        rendered.insert(name, manifests(&text));
+    }
+    assert_eq!(rendered.keys().collect::<Vec<_>>(), ["aks", "eks", "gke", "k3s", "openshift"]);
+    let (output, success) = validate(directory.path());
+    assert!(success, "{output}");
+
+    let find = |name: &str, kind: &str| {
+        let found = rendered[name].iter().find(|manifest| manifest["kind"] == kind);
+        found.unwrap_or_else(|| panic!("{name}: no {kind}")).clone()
+    };
+    let pod = |name: &str| workload(&rendered[name])["spec"]["template"].clone();
+    for field in ["runAsUser", "runAsGroup", "fsGroup"] {
+        assert!(pod("openshift")["spec"]["securityContext"].get(field).is_none(), "{field}");
+    }
+    assert_eq!(pod("openshift")["spec"]["securityContext"]["runAsNonRoot"], true);
+    assert_eq!(find("openshift", "Route")["spec"]["to"]["name"], find("openshift", "Service")["metadata"]["name"]);
+    assert_eq!(find("openshift", "NetworkPolicy")["spec"]["egress"][0]["ports"][2]["port"], 5353);
+    let annotations = |name: &str| find(name, "ServiceAccount")["metadata"]["annotations"].to_string();
+    assert!(annotations("eks").contains("eks.amazonaws.com/role-arn"));
+    assert!(annotations("gke").contains("iam.gke.io/gcp-service-account"));
+    assert!(annotations("aks").contains("azure.workload.identity/client-id"));
+    for labels in [&pod("aks")["metadata"]["labels"], &find("aks", "Pod")["metadata"]["labels"]] {
+        assert_eq!(labels["azure.workload.identity/use"], "true");
+    }
+    let gke = find("gke", "NetworkPolicy")["spec"]["egress"].to_string();
+    assert!(gke.contains("169.254.169.252/32") && gke.contains("169.254.20.10/32"), "{gke}");
 }
 
 #[test]
