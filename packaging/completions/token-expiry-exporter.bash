@@ -22,6 +22,9 @@ _token__expiry__exporter() {
             token__expiry__exporter,demo)
                 cmd="token__expiry__exporter__subcmd__demo"
                 ;;
+            token__expiry__exporter,explain)
+                cmd="token__expiry__exporter__subcmd__explain"
+                ;;
             token__expiry__exporter,health)
                 cmd="token__expiry__exporter__subcmd__health"
                 ;;
@@ -45,6 +48,9 @@ _token__expiry__exporter() {
                 ;;
             token__expiry__exporter__subcmd__help,demo)
                 cmd="token__expiry__exporter__subcmd__help__subcmd__demo"
+                ;;
+            token__expiry__exporter__subcmd__help,explain)
+                cmd="token__expiry__exporter__subcmd__help__subcmd__explain"
                 ;;
             token__expiry__exporter__subcmd__help,health)
                 cmd="token__expiry__exporter__subcmd__help__subcmd__health"
@@ -71,7 +77,7 @@ _token__expiry__exporter() {
 
     case "${cmd}" in
         token__expiry__exporter)
-            opts="-h -V --config.file --providers.dir --storage.path --storage.url --storage.when-lost --storage.poll --web.listen-address --web.probe-listen-address --web.telemetry-path --web.external-url --web.route-prefix --web.config.file --web.enable-lifecycle --shard --log.level --log.format --help --version serve check list providers schema health demo help"
+            opts="-h -V --config.file --providers.dir --storage.path --storage.url --storage.when-lost --storage.poll --web.listen-address --web.probe-listen-address --web.telemetry-path --web.external-url --web.route-prefix --web.config.file --web.enable-lifecycle --shard --log.level --log.format --help --version serve check list explain providers schema health demo help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -216,6 +222,44 @@ _token__expiry__exporter() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        token__expiry__exporter__subcmd__explain)
+            opts="-h --config.file --providers.dir --source --color --log.level --log.format --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config.file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --providers.dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --source)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --log.level)
+                    COMPREPLY=($(compgen -W "debug info warn error" -- "${cur}"))
+                    return 0
+                    ;;
+                --log.format)
+                    COMPREPLY=($(compgen -W "logfmt json" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         token__expiry__exporter__subcmd__health)
             opts="-h --log.level --log.format --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -239,7 +283,7 @@ _token__expiry__exporter() {
             return 0
             ;;
         token__expiry__exporter__subcmd__help)
-            opts="serve check list providers schema health demo help"
+            opts="serve check list explain providers schema health demo help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -267,6 +311,20 @@ _token__expiry__exporter() {
             return 0
             ;;
         token__expiry__exporter__subcmd__help__subcmd__demo)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        token__expiry__exporter__subcmd__help__subcmd__explain)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -365,7 +423,7 @@ _token__expiry__exporter() {
             return 0
             ;;
         token__expiry__exporter__subcmd__list)
-            opts="-q -h --config.file --providers.dir --source --output --fail-within --all --sort --offset --limit --provider --kind --owner --team --state --band --finding --within --search --log.level --log.format --help"
+            opts="-q -h --config.file --providers.dir --source --output --color --fail-within --all --sort --offset --limit --provider --kind --owner --team --state --band --finding --within --search --log.level --log.format --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -385,6 +443,10 @@ _token__expiry__exporter() {
                     ;;
                 --output)
                     COMPREPLY=($(compgen -W "table json csv prom" -- "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
                     ;;
                 --fail-within)

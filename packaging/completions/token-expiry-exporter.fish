@@ -53,6 +53,7 @@ complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -f -a "serve" -d 'Collect in the background and serve metrics, the status page and the calendar (the default)'
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -f -a "check" -d 'Validate the configuration, definitions and web configuration; with --online, also query each provider'
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -f -a "list" -d 'Collect once and print every token'
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -f -a "explain" -d 'Collect once and explain one token: where it comes from, what each rule did, when it alerts and whom'
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -f -a "providers" -d 'List known providers, or describe one'
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -f -a "schema" -d 'Print a JSON Schema of the configuration, for editors'
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -f -a "health" -d 'Check that an exporter is running'
@@ -98,6 +99,9 @@ complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcomm
 json\t'As /api/v1/tokens'
 csv\t'For a spreadsheet'
 prom\t'As /metrics'"
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand list" -l color -d 'Colours in the table; NO_COLOR switches them off' -r -f -a "auto\t'On a terminal'
+always\t'Always'
+never\t'Never'"
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand list" -l fail-within -d 'Exit with 1 if a token in an alert band has expired or expires within this duration, such as 7d' -r
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand list" -l sort -d 'expiry, name, owner, source, kind or last_used; with - in front: descending, such as --sort=-expiry' -r
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand list" -l offset -d 'Skip the first tokens' -r
@@ -119,6 +123,19 @@ complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcomm
 json\t'One JSON object per line'"
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand list" -l all -d 'With --fail-within: also tokens in no alert band, by time alone'
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand list" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand explain" -l config.file -d 'Configuration file' -r -F
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand explain" -l providers.dir -d 'Directory of additional provider definitions (*.yaml)' -r -F
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand explain" -l source -d 'Collect only this source; repeatable' -r
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand explain" -l color -d 'Colours; NO_COLOR switches them off' -r -f -a "auto\t'On a terminal'
+always\t'Always'
+never\t'Never'"
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand explain" -l log.level -d 'Minimum log level' -r -f -a "debug\t''
+info\t''
+warn\t''
+error\t''"
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand explain" -l log.format -d 'Log format' -r -f -a "logfmt\t'key=value pairs'
+json\t'One JSON object per line'"
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand explain" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand providers" -l providers.dir -d 'Directory of additional provider definitions (*.yaml)' -r -F
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand providers" -l log.level -d 'Minimum log level' -r -f -a "debug\t''
 info\t''
@@ -156,11 +173,12 @@ json\t'One JSON object per line'"
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand demo" -l print-config -d 'Print the demo\'s configuration and exit'
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand demo" -l expect -d 'Print the expected metric values as JSON and exit'
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand demo" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve check list providers schema health demo help" -f -a "serve" -d 'Collect in the background and serve metrics, the status page and the calendar (the default)'
-complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve check list providers schema health demo help" -f -a "check" -d 'Validate the configuration, definitions and web configuration; with --online, also query each provider'
-complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve check list providers schema health demo help" -f -a "list" -d 'Collect once and print every token'
-complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve check list providers schema health demo help" -f -a "providers" -d 'List known providers, or describe one'
-complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve check list providers schema health demo help" -f -a "schema" -d 'Print a JSON Schema of the configuration, for editors'
-complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve check list providers schema health demo help" -f -a "health" -d 'Check that an exporter is running'
-complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve check list providers schema health demo help" -f -a "demo" -d 'Run against a simulated organisation; needs no account or configuration'
-complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve check list providers schema health demo help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve check list explain providers schema health demo help" -f -a "serve" -d 'Collect in the background and serve metrics, the status page and the calendar (the default)'
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve check list explain providers schema health demo help" -f -a "check" -d 'Validate the configuration, definitions and web configuration; with --online, also query each provider'
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve check list explain providers schema health demo help" -f -a "list" -d 'Collect once and print every token'
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve check list explain providers schema health demo help" -f -a "explain" -d 'Collect once and explain one token: where it comes from, what each rule did, when it alerts and whom'
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve check list explain providers schema health demo help" -f -a "providers" -d 'List known providers, or describe one'
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve check list explain providers schema health demo help" -f -a "schema" -d 'Print a JSON Schema of the configuration, for editors'
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve check list explain providers schema health demo help" -f -a "health" -d 'Check that an exporter is running'
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve check list explain providers schema health demo help" -f -a "demo" -d 'Run against a simulated organisation; needs no account or configuration'
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve check list explain providers schema health demo help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'

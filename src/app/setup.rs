@@ -45,6 +45,8 @@ pub struct Setup {
     pub exposure: Exposure,
     /// What is valid but probably wrong.
     pub warnings: Vec<Diagnostic>,
+    /// The file and line of each rule.
+    pub rule_places: Vec<String>,
     /// The sources that are read from this machine.
     pub local: BTreeSet<String>,
 }
@@ -126,9 +128,12 @@ impl Setup {
         warnings.extend(config.owner_warnings(&directory));
         warnings.extend(unusable);
         warnings.extend(selection::silenced(&config, &selection));
+        let line = |rule| config.text.line_number(config.rule_at(rule).start);
+        let rule_places = (0..config.rules.len()).map(|rule| format!("{}:{}", config.text.name(), line(rule)));
+        let rule_places = rule_places.collect();
         let labels = Labels { owner: config.labels.owner, owner_email: config.labels.owner_email };
         let exposure = Exposure { labels, selection: Arc::new(selection) };
-        Ok(Self { jobs, policies, rules: config.rules_with(directory), exposure, warnings, local })
+        Ok(Self { jobs, policies, rules: config.rules_with(directory), exposure, warnings, rule_places, local })
     }
 }
 

@@ -48,6 +48,9 @@ pub(super) enum Command {
     /// Collect once and print every token
     #[command(after_help = exit::help("list"))]
     List(Box<ListArgs>),
+    /// Collect once and explain one token: where it comes from, what each rule did, when it alerts and whom
+    #[command(after_help = exit::help("explain"))]
+    Explain(ExplainArgs),
     /// List known providers, or describe one
     #[command(after_help = exit::help("providers"))]
     Providers(ProvidersArgs),
@@ -194,6 +197,9 @@ pub(super) struct ListArgs {
     /// Output format
     #[arg(long, value_name = "FORMAT", default_value = "table")]
     pub(super) output: Output,
+    /// Colours in the table; NO_COLOR switches them off
+    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    pub(super) color: ColorChoice,
     /// Exit with 1 if a token in an alert band has expired or expires within this duration, such as 7d
     #[arg(long = "fail-within", value_name = "TIME", value_parser = duration)]
     pub(super) fail_within: Option<TimeDelta>,
@@ -216,6 +222,30 @@ pub(super) enum Output {
     Csv,
     /// As /metrics
     Prom,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum ColorChoice {
+    /// On a terminal
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(super) struct ExplainArgs {
+    #[command(flatten)]
+    pub(super) files: Files,
+    /// The token: its id, its name, or SOURCE/ID
+    pub(super) token: String,
+    /// Collect only this source; repeatable
+    #[arg(long = "source", value_name = "NAME")]
+    pub(super) sources: Vec<String>,
+    /// Colours; NO_COLOR switches them off
+    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    pub(super) color: ColorChoice,
 }
 
 #[derive(Clone, Debug, Args)]

@@ -42,6 +42,7 @@ const MEANINGS: &[Meaning] = &[
         command: "list",
         text: "with --fail-within: a token in an alert band has expired or expires within the duration",
     },
+    Meaning { exit: Exit::Failed, command: "explain", text: "no token matches, or several do" },
     Meaning { exit: Exit::Failed, command: "health", text: "no exporter responds, or it is unhealthy" },
     Meaning {
         exit: Exit::Failed,
@@ -50,6 +51,11 @@ const MEANINGS: &[Meaning] = &[
     },
     Meaning { exit: Exit::Invalid, command: "", text: "invalid flag, configuration, definition or credential file" },
     Meaning { exit: Exit::Incomplete, command: "list", text: "a source is incomplete: the output lacks tokens" },
+    Meaning {
+        exit: Exit::Incomplete,
+        command: "explain",
+        text: "no token matches, and a source is incomplete: it may be there",
+    },
     Meaning { exit: Exit::Unwritten, command: "", text: "standard output cannot be written, such as to a full disk" },
 ];
 

@@ -2,8 +2,10 @@
 
 mod args;
 mod check;
+mod columns;
 mod demo;
 mod exit;
+mod explain;
 mod filter_args;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
@@ -18,6 +20,7 @@ mod report;
 mod schema;
 mod serve;
 mod stream;
+mod terminal;
 mod validate;
 
 use std::io::{self, Write as _};
@@ -55,6 +58,7 @@ pub async fn main() -> ExitCode {
         Command::Serve(args) => serve::run(*args, lost_log_lines).await,
         Command::Check(args) => check::run(args).await,
         Command::List(args) => list::run(*args).await,
+        Command::Explain(args) => explain::run(args).await,
         Command::Health(args) => health::run(args).await,
         Command::Demo(args) => demo::run(args, lost_log_lines).await,
         Command::Providers(args) => providers::run(&args),

@@ -20,6 +20,11 @@ pub(super) fn output(text: &str) -> Result<(), Failure> {
     written(write_to_stdout(&sanitize_terminal(text)))
 }
 
+/// [`output`] of a text whose parts are sanitized and which has colours.
+pub(super) fn styled_output(text: &str) -> Result<(), Failure> {
+    written(write_to_stdout(text))
+}
+
 /// The result of writing to standard output.
 pub(super) fn written(result: io::Result<()>) -> Result<(), Failure> {
     match result {

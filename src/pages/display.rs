@@ -13,6 +13,6 @@ pub(crate) fn display_name<'a>(view: &TokenView<'a>) -> &'a str {
 }
 
 /// The link to renew the token, with characters that a URL must not have encoded.
-pub(super) fn manage_url(view: &TokenView<'_>) -> Option<String> {
+pub(crate) fn manage_url(view: &TokenView<'_>) -> Option<String> {
     view.token.manage_url.as_deref().and_then(web_url).map(Into::into)
 }

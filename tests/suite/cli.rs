@@ -79,7 +79,7 @@ fn help_has_every_flag_and_subcommand() {
         assert!(help.contains(flag), "{flag}:\n{help}");
     }
     let (_, help, _) = run(&["--help"]);
-    for command in ["serve", "check", "list", "providers", "schema", "health", "demo"] {
+    for command in ["serve", "check", "list", "explain", "providers", "schema", "health", "demo"] {
         assert!(help.contains(&format!("\n  {command}")), "{command}:\n{help}");
     }
 }
@@ -349,6 +349,45 @@ fn list_shows_an_address_in_the_name_of_an_owner_only_if_addresses_are_exposed()
         let counted = format!("source=\"hand\",provider=\"manual\",adjustment=\"hidden_address\"}} {hidden}\n");
         assert!(prom.contains(&counted), "{labels}: {prom}");
     }
+}
+
+const TWO_OF_A_NAME: &str = "rules:
+  - match: {id: '^b$'}
+    alert_lead: {warning: 90d}
+sources:
+  - name: hand
+    provider: manual
+    tokens:
+      - {id: a, name: deploy, expires: 2999-01-01, owner: Jane}
+      - {id: b, name: deploy, expires: never, kind: key}
+      - {id: c, name: scan, expires: 2020-01-01}
+";
+
+#[test]
+fn list_has_colours_only_on_request_in_a_pipe() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = write_config(dir.path(), TWO_OF_A_NAME);
+    let (_, plain, _) = run(&["list", "--config.file", &file]);
+    assert!(plain.contains("expired\n") && !plain.contains('\u{1b}'), "{plain}");
+    let (_, colored, _) = run(&["list", "--config.file", &file, "--color=always"]);
+    assert!(colored.contains("\u{1b}[31mexpired\u{1b}[0m\n"), "{colored}");
+}
+
+#[test]
+fn explain_names_the_rule_and_lists_candidates() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = write_config(dir.path(), TWO_OF_A_NAME);
+    let explain = |token: &str| run(&["explain", "--config.file", &file, token]);
+    let (code, out, err) = explain("hand/b");
+    assert_eq!((code, err.as_str()), (0, ""), "{out}");
+    assert!(out.contains("config.yaml:2  matches: warning lead 90 days"), "{out}");
+    assert!(out.contains("never  it never expires; `rotate_after`"), "{out}");
+    let (code, out, err) = explain("deploy");
+    assert_eq!((code, out.as_str()), (1, ""), "{err}");
+    assert!(err.starts_with("2 tokens are called `deploy`; name one of them:\n  hand/a  manual, expires in"), "{err}");
+    let (code, _, err) = explain("sca");
+    assert_eq!(code, 1);
+    assert!(err.starts_with("no token `sca`; did you mean `scan`?; `list` shows all of them"), "{err}");
 }
 
 #[test]

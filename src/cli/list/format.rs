@@ -1,44 +1,12 @@
-//! The output formats of `list`.
-
-use std::borrow::Cow;
+//! The output formats of `list` for programs.
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
-use crate::cli::print;
 use crate::core::inventory::TokenView;
-use crate::core::lead::Band;
-use crate::core::token::{Expiry, State};
 use crate::exposition::Labels;
-use crate::pages::display::DUE_FOR_ROTATION;
-use crate::pages::humanize::{duration, relative, rfc3339};
+use crate::pages::humanize::rfc3339;
 use crate::pages::tokens::to_json;
-
-pub(super) fn table(views: &[TokenView<'_>], labels: Labels, now: DateTime<Utc>) -> String {
-    let rows = views.iter().map(|view| {
-        let owner = labels.owner_name(view).or(labels.owner_email(view).map(Cow::Borrowed)).unwrap_or_default();
-        let time_left = match view.expires {
-            Expiry::Policy(at) if at <= now => format!("{} overdue", duration(now - at)),
-            Expiry::At(at) | Expiry::Policy(at) => relative(at, now),
-            expires => expires.label().to_owned(),
-        };
-        let state = match (view.state, view.band) {
-            (State::Active, Some(Band::Expired)) => DUE_FOR_ROTATION,
-            (State::Active, Some(band)) => band.label(),
-            (state, _) => state.label(),
-        };
-        vec![
-            view.token.name.to_string(),
-            view.token.kind.to_string(),
-            owner.into_owned(),
-            view.source.to_owned(),
-            view.expires.timestamp().map(rfc3339).unwrap_or_default(),
-            time_left,
-            state.to_owned(),
-        ]
-    });
-    print::table(&["NAME", "KIND", "OWNER", "SOURCE", "EXPIRES", "", "STATE"], rows)
-}
 
 /// As `/api/v1/tokens`. `total` counts the selected tokens before `--offset` and `--limit`.
 pub(super) fn json(views: &[TokenView<'_>], total: usize, labels: Labels, now: DateTime<Utc>) -> String {

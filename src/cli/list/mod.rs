@@ -1,6 +1,7 @@
 //! `list`: one collection of all sources, for terminals, scripts, cron and CI.
 
 mod format;
+pub(super) mod table;
 
 use std::sync::Arc;
 
@@ -11,9 +12,10 @@ use super::args::{ListArgs, Output};
 use super::exit::{Exit, Failure, invalid};
 use super::print::{self, Progress};
 use super::report;
+use super::terminal::Terminal;
 use crate::app::setup::Setup;
 use crate::app::{self, Shard};
-use crate::collector::{collect, describe};
+use crate::collector::{Attempt, SourceJob, collect, describe};
 use crate::core::clock::Clock;
 use crate::core::intake::Intake;
 use crate::core::inventory::{Inventory, TokenView};
@@ -44,12 +46,13 @@ pub(super) async fn run(args: ListArgs) -> Result<Exit, Failure> {
     let now = clock();
     let found = filter::select(&inventory, &filter, sort, labels, now);
     let views = window.of(&found);
-    print::output(&match args.output {
-        Output::Table => format::table(views, labels, now),
-        Output::Json => format::json(views, found.len(), labels, now),
-        Output::Csv => format::csv(views, labels),
-        Output::Prom => exposition::render(&inventory, exposure, now),
-    })?;
+    match args.output {
+        // Its cells are sanitized; the colours are its own.
+        Output::Table => print::styled_output(&table::table(views, labels, Terminal::of_stdout(args.color), now)),
+        Output::Json => print::output(&format::json(views, found.len(), labels, now)),
+        Output::Csv => print::output(&format::csv(views, labels)),
+        Output::Prom => print::output(&exposition::render(&inventory, exposure, now)),
+    }?;
     let expiring = args.fail_within.is_some_and(|within| report_expiring(&found, within, args.all, now));
     Ok(match (expiring, complete) {
         (true, _) => Exit::Failed,
@@ -59,7 +62,7 @@ pub(super) async fn run(args: ListArgs) -> Result<Exit, Failure> {
 }
 
 /// Keeps only the sources with these names; all if there are none.
-fn select(setup: &mut Setup, names: &[String]) -> Result<(), Failure> {
+pub(super) fn select(setup: &mut Setup, names: &[String]) -> Result<(), Failure> {
     if let Some(name) = names.iter().find(|name| !setup.policies.contains_key(*name)) {
         let hint = did_you_mean(name, setup.policies.keys().map(String::as_str));
         return Err(invalid("--source", format!("unknown source `{name}`{hint}")));
@@ -71,16 +74,20 @@ fn select(setup: &mut Setup, names: &[String]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Collects every source once and prints the problems. Whether there were none.
-async fn collect_all(setup: Setup, clock: &Clock) -> (Inventory, bool) {
-    let progress = Progress::start("collected", setup.jobs.len());
-    let collections = setup.jobs.iter().map(async |job| {
+/// Collects every source once; a line on the terminal counts them.
+pub(super) async fn attempts<'s>(jobs: &'s [SourceJob], clock: &Clock) -> Vec<(&'s str, Attempt)> {
+    let progress = Progress::start("collected", jobs.len());
+    let collections = jobs.iter().map(async |job| {
         let attempt = collect(job, Intake::default(), clock).await;
         progress.step();
         (job.name.as_str(), attempt)
     });
-    let attempts = join_all(collections).await;
-    drop(progress);
+    join_all(collections).await
+}
+
+/// Collects every source once and prints the problems. Whether there were none.
+async fn collect_all(setup: Setup, clock: &Clock) -> (Inventory, bool) {
+    let attempts = attempts(&setup.jobs, clock).await;
     let mut inventory = Inventory::default();
     inventory.set_policy(setup.policies, setup.rules);
     let mut complete = true;
@@ -99,7 +106,7 @@ async fn collect_all(setup: Setup, clock: &Clock) -> (Inventory, bool) {
 }
 
 /// What the outcome lacks, one line each.
-fn problems(source: &str, outcome: &Outcome) -> Vec<String> {
+pub(super) fn problems(source: &str, outcome: &Outcome) -> Vec<String> {
     let mut lines = Vec::new();
     for listing in &outcome.listings {
         let name = &listing.name;
@@ -129,7 +136,13 @@ fn report_expiring(views: &[TokenView<'_>], within: TimeDelta, all: bool, now: D
     let found = views.iter().filter(|view| works_or_expired(view) && in_time(view));
     let (counted, others): (Vec<_>, Vec<_>) = found.partition(|view| all || view.band.is_some());
     for view in counted.iter().copied() {
-        print::note(format!("{}: {} {} {}", view.source, view.token.kind, display_name(view), expiry_text(view, now)));
+        print::note(format!(
+            "{}: {} {} {}",
+            view.source,
+            view.token.kind,
+            display_name(view),
+            expiry_text(view.expires, now)
+        ));
     }
     if !others.is_empty() {
         print::note(format!(
@@ -143,8 +156,8 @@ fn report_expiring(views: &[TokenView<'_>], within: TimeDelta, all: bool, now: D
 }
 
 /// `expires in 3 days`, `expired 2 hours ago`, `is due for rotation in 3 days`.
-fn expiry_text(view: &TokenView<'_>, now: DateTime<Utc>) -> String {
-    match view.expires {
+pub(super) fn expiry_text(expires: Expiry, now: DateTime<Utc>) -> String {
+    match expires {
         Expiry::At(at) if at <= now => format!("expired {}", relative(at, now)),
         Expiry::At(at) => format!("expires {}", relative(at, now)),
         Expiry::Policy(at) if at <= now => format!("is due for rotation, {} overdue", duration(now - at)),
