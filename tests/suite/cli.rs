@@ -204,7 +204,7 @@ fn list_selects_and_orders_as_the_api_does() {
     let list = |flags: &[&str]| run(&[&["list", "--config.file", &file, "--output", "json"], flags].concat());
     for (flags, total, names) in [
         (&["--state", "active"][..], 1, &["vpn"][..]),
-        (&["-q", "VPN licen"], 1, &["vpn"]),
+        (&["-q", "VPN manua"], 1, &["vpn"]),
         (&["--sort", "-name"], 2, &["vpn", "=cmd"]),
         (&["--sort=-name", "--limit=1", "--offset", "1"], 2, &["=cmd"]),
         (&["--within", "1d", "--provider", "manual", "--provider", "gitlab"], 1, &["=cmd"]),
