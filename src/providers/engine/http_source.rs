@@ -11,8 +11,9 @@ use futures_util::future::{BoxFuture, join_all};
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-use super::collect_listing::{ActiveListing, collect};
+use super::collect_listing::collect;
 use super::context::{CollectContext, StepCache};
+use super::fan_out::ActiveListing;
 use super::lookup::{LookupCache, LookupTables};
 use super::own_credential;
 use super::page_limit::PageLimit;

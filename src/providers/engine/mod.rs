@@ -11,13 +11,15 @@
 //! 5. `circuit_breaker`, `scope_cache` and `token` (a row becomes a token) stand alone.
 //! 6. `lookup` fills the look-up tables behind `$maps`.
 //! 7. `context` is one collection: what its listings share, and all that they call.
-//! 8. `own_credential` and `collect_listing` are what a collection does.
+//! 8. `own_credential`, `fan_out`, `collect_scopes` and `collect_listing` are what a collection does.
 //! 9. `http_source` is the source that the collector sees.
 
 mod build_request;
 mod circuit_breaker;
 mod collect_listing;
+mod collect_scopes;
 mod context;
+mod fan_out;
 mod github_app;
 pub mod http_source;
 mod lookup;
