@@ -117,7 +117,7 @@ fuzz: ## run each fuzzer for FUZZ_SECONDS (180); the table of docs/security.md
 .PHONY: bench
 bench: ## from 10 to 1,000,000 tokens, compared with nginx, Pushgateway, the Python client and node_exporter; the tables of docs/performance.md
 	tests/tools/install.sh rivals
-	cargo build --locked --profile dist
+	cargo build --locked --features object-store --profile dist
 	benches/growth.py target/dist/token-expiry-exporter --json target/bench.json --docs
 
 .PHONY: bench-collect

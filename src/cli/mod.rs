@@ -28,6 +28,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser as _;
+use tokio::runtime::Runtime;
 
 use args::{Cli, Command};
 use exit::Exit;
@@ -35,8 +36,22 @@ use exit::Exit;
 /// How long the end of an exporter waits for a log that nobody reads. Other commands wait as long as it takes.
 const LOG_FLUSH: Duration = Duration::from_secs(2);
 
-/// Runs what the command line requests.
-pub async fn main() -> ExitCode {
+/// Runs what the command line requests, on a runtime of its own.
+pub fn run() -> ExitCode {
+    let runtime = match Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            print::note(format!("cannot start: {error}"));
+            return Exit::Failed.into();
+        }
+    };
+    let exit = runtime.block_on(main());
+    // Does not wait for the restoration of an inventory that a signal interrupted: it only reads.
+    runtime.shutdown_background();
+    exit
+}
+
+async fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) if error.use_stderr() => error.exit(),

@@ -6,11 +6,14 @@
 //! trailer (RFC 1952): the length, and the CRC-32, which is computed from the CRCs of the parts. The result is one gzip
 //! member, as not every reader continues after the first.
 
+use std::borrow::BorrowMut;
 use std::io;
+use std::sync::LazyLock;
 use std::vec;
 
 use bytes::{Buf as _, Bytes};
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress};
+use parking_lot::Mutex;
 
 /// Magic number, deflate, no flags, no time, no hint, unknown system.
 const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];
@@ -42,12 +45,17 @@ pub(crate) struct GzipPart {
 }
 
 impl GzipPart {
-    /// Compresses bytes at once.
+    /// Compresses a few bytes at once, such as a header or the exporter's own metrics.
     ///
     /// # Errors
     /// None in practice: the compressor writes to memory.
     pub(crate) fn new(bytes: &[u8]) -> io::Result<Self> {
-        let mut writer = GzipPartWriter::new(Compression::default());
+        /// It has tables of 400 KB: to make them for each scrape would take longer than to compress.
+        static SHARED: LazyLock<Mutex<Compress>> =
+            LazyLock::new(|| Mutex::new(Compress::new(Compression::default(), false)));
+        let mut compress = SHARED.lock();
+        compress.reset();
+        let mut writer = GzipPartWriter::with(&mut *compress);
         writer.push(bytes)?;
         writer.finish()
     }
@@ -92,8 +100,8 @@ impl GzipPart {
 ///
 /// `flate2`'s encoder would be shorter, but it requests a sync flush only once, and abandons it if the output does not fit into
 /// its buffer: the part would end in the middle of a block, and the page would be unreadable.
-pub(crate) struct GzipPartWriter {
-    compress: Compress,
+pub(crate) struct GzipPartWriter<C = Compress> {
+    compress: C,
     /// Full pieces.
     deflated: Vec<Bytes>,
     /// The last piece, not full yet.
@@ -103,8 +111,13 @@ pub(crate) struct GzipPartWriter {
 
 impl GzipPartWriter {
     pub(crate) fn new(level: Compression) -> Self {
-        let (deflated, last) = (Vec::new(), Vec::new());
-        Self { compress: Compress::new(level, false), deflated, last, crc: crc32fast::Hasher::new() }
+        Self::with(Compress::new(level, false))
+    }
+}
+
+impl<C: BorrowMut<Compress>> GzipPartWriter<C> {
+    fn with(compress: C) -> Self {
+        Self { compress, deflated: Vec::new(), last: Vec::new(), crc: crc32fast::Hasher::new() }
     }
 
     /// Compresses the next chunk.
@@ -127,7 +140,7 @@ impl GzipPartWriter {
         if !FLUSH_END.iter().rev().all(|byte| end.next() == Some(byte)) {
             return Err(io::Error::other("the compressor did not complete its block"));
         }
-        Ok(GzipPart { deflated: self.deflated, crc: self.crc, length: self.compress.total_in() })
+        Ok(GzipPart { deflated: self.deflated, crc: self.crc, length: self.compress.borrow().total_in() })
     }
 
     /// Runs the compressor until it has read all input and left some of the space free, which means that it has no more output.
@@ -135,9 +148,10 @@ impl GzipPartWriter {
     fn run(&mut self, mut bytes: &[u8], flush: FlushCompress) -> io::Result<()> {
         loop {
             self.make_space();
-            let before = self.compress.total_in();
-            self.compress.compress_vec(bytes, &mut self.last, flush)?;
-            let read = usize::try_from(self.compress.total_in() - before).unwrap_or(usize::MAX);
+            let compress = self.compress.borrow_mut();
+            let before = compress.total_in();
+            compress.compress_vec(bytes, &mut self.last, flush)?;
+            let read = usize::try_from(compress.total_in() - before).unwrap_or(usize::MAX);
             bytes = bytes.get(read..).unwrap_or_default();
             if bytes.is_empty() && self.last.len() < self.last.capacity() {
                 return Ok(());

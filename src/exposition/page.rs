@@ -15,6 +15,7 @@ use chrono::{DateTime, Utc};
 use flate2::Compression;
 use parking_lot::Mutex;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use super::exporter::ExporterMetrics;
 use super::families::Family;
@@ -28,6 +29,12 @@ use crate::core::inventory::{Inventory, SharedInventory};
 
 /// How often the clock is checked at least: a sleep does not notice that the clock was set or the machine was suspended.
 const MAX_SLEEP: Duration = Duration::from_secs(60);
+
+/// After the start, parts that were compressed fast are compressed well, one at a time.
+const FIRST_RECOMPRESSION: Duration = Duration::from_secs(30);
+
+/// The pause after each, as a multiple of the time that it took: at most a twentieth of a core.
+const RECOMPRESSION_PAUSE: u32 = 19;
 
 pub struct Page {
     inventory: SharedInventory,
@@ -90,12 +97,22 @@ impl Page {
     }
 
     /// Renders a restored inventory. The first scrape waits for this: compress fast. Each part is a third larger until its tokens
-    /// change.
+    /// change or `run` compresses it again.
     ///
     /// # Errors
     /// None in practice: the compressor writes to memory.
     pub fn render_first(&self) -> io::Result<()> {
         self.render_at(Compression::fast())
+    }
+
+    /// Compresses one part well that was compressed fast. Whether there was one.
+    fn recompress(&self) -> io::Result<bool> {
+        let level = Compression::default();
+        let is_found = self.tokens.lock().outdate_other_than(level);
+        if is_found {
+            self.render_at(level)?;
+        }
+        Ok(is_found)
     }
 
     fn render_at(&self, level: Compression) -> io::Result<()> {
@@ -116,6 +133,7 @@ impl Page {
 
     /// Renders the page whenever the revision or a band changes. Returns when the revision's sender is dropped.
     pub async fn run(self: Arc<Self>, mut revision: watch::Receiver<u64>) {
+        let mut recompression = Some(Instant::now() + FIRST_RECOMPRESSION);
         loop {
             let next_change = self.rendered.lock().next_change;
             tokio::select! {
@@ -125,18 +143,30 @@ impl Page {
                         continue;
                     }
                 }
+                () = wait_until(recompression) => {
+                    let started = Instant::now();
+                    let is_found = self.blocking(Self::recompress).await.unwrap_or(false);
+                    recompression = is_found.then(|| Instant::now() + RECOMPRESSION_PAUSE * started.elapsed());
+                    continue;
+                }
             }
-            let page = Arc::clone(&self);
-            match tokio::task::spawn_blocking(move || page.render()).await {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => {
-                    tracing::error!(%error, "cannot render the metrics; serving the previous page")
-                }
-                Err(error) => {
-                    tracing::error!(%error, "rendering panicked; serving the previous page")
-                }
+            self.blocking(Self::render).await;
+        }
+    }
+
+    /// Renders on a thread of its own; `None` if that fails.
+    async fn blocking<T: Send + 'static>(self: &Arc<Self>, render: fn(&Self) -> io::Result<T>) -> Option<T> {
+        let page = Arc::clone(self);
+        match tokio::task::spawn_blocking(move || render(&page)).await {
+            Ok(Ok(result)) => return Some(result),
+            Ok(Err(error)) => {
+                tracing::error!(%error, "cannot render the metrics; serving the previous page")
+            }
+            Err(error) => {
+                tracing::error!(%error, "rendering panicked; serving the previous page")
             }
         }
+        None
     }
 
     /// The page as gzip. All responses share the memory of the large chunks.
@@ -208,6 +238,13 @@ fn with_headers(parts: &[(&Family, GzipPart)], format: Format) -> io::Result<Gzi
         all.extend([Writer::header_part(family, format)?, part.clone()]);
     }
     Ok(GzipPart::join(&all))
+}
+
+async fn wait_until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
 }
 
 /// How long to sleep until `at`, or until the clock must be checked.

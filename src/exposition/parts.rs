@@ -38,6 +38,8 @@ struct Group {
     /// The parts are valid from here until the next change.
     rendered_at: DateTime<Utc>,
     next_change: Option<DateTime<Utc>>,
+    /// To be rendered again although nothing changed.
+    is_outdated: bool,
     /// One of each family.
     parts: Vec<GzipPart>,
 }
@@ -78,6 +80,12 @@ impl TokenParts {
             self.groups.push(group);
         }
         Ok(())
+    }
+
+    /// Has one group rendered again that was compressed at another level. Whether there is one.
+    pub(super) fn outdate_other_than(&mut self, level: Compression) -> bool {
+        let other = self.groups.iter_mut().find(|group| group.rendering.level != level);
+        other.map(|group| group.is_outdated = true).is_some()
     }
 
     /// The parts, each family after its header.
@@ -123,7 +131,8 @@ impl Group {
         let is_current = |source: &Rendered| {
             inventory.revision(&source.name).is_some_and(|revision| revision.tokens == source.revision)
         };
-        self.rendering.exposure == rendering.exposure
+        !self.is_outdated
+            && self.rendering.exposure == rendering.exposure
             && self.rendered_at <= now
             && self.next_change.is_none_or(|at| now < at)
             && self.sources.iter().map(|source| &source.name).eq(names)
@@ -158,6 +167,6 @@ impl Group {
             sources.push(Rendered { name, revision, counts: Arc::new(counts) });
         }
         let parts = writers.into_iter().map(Writer::into_part).collect::<io::Result<_>>()?;
-        Ok(Self { sources, rendering: rendering.clone(), rendered_at: now, next_change, parts })
+        Ok(Self { sources, rendering: rendering.clone(), rendered_at: now, next_change, is_outdated: false, parts })
     }
 }

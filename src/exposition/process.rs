@@ -1,6 +1,7 @@
 //! The metrics of the process, under the names that all Prometheus clients use. Read from /proc; absent without one.
 
 use std::fs;
+use std::io::Read as _;
 
 use rustix::param::{clock_ticks_per_second, page_size};
 use rustix::process::{Resource, getrlimit};
@@ -49,7 +50,10 @@ pub(super) fn process_metrics(started_at: Option<u64>) -> Vec<ProcessMetric> {
 }
 
 fn own_stat() -> Option<String> {
-    fs::read_to_string("/proc/self/stat").ok()
+    // One read, which returns the whole line. The standard library would need five, as the size of the file is not known.
+    let mut line = [0; 1_024];
+    let length = fs::File::open("/proc/self/stat").ok()?.read(&mut line).ok()?;
+    Some(String::from_utf8_lossy(line.get(..length)?).into_owned())
 }
 
 /// A field by its number in proc_pid_stat(5). The second, the program's name in parentheses, may contain blanks.

@@ -35,8 +35,6 @@ const TOKENS: usize = 10_000;
 const MARGIN: f64 = 0.05;
 /// In allocations and in bytes, for steps with few of them.
 const MIN_MARGIN: [u64; 3] = [50, 64 << 10, 64 << 10];
-/// The peak of a collection depends on how many pages arrive before one is mapped.
-const COLLECTION_MIN_MARGIN: [u64; 3] = [50, 64 << 10, 512 << 10];
 /// Below this share of its baseline, a step is better or no longer measured. Either way the baseline must be written again.
 const STALE: f64 = 0.5;
 
@@ -139,8 +137,7 @@ fn allocations_stay_within_their_baselines() {
     for (name, info) in &steps {
         let kept = &baselines[*name];
         let kept = ["allocations", "bytes", "peak"].map(|what| (what, kept[what]));
-        let min_margins = if name.starts_with("collect") { COLLECTION_MIN_MARGIN } else { MIN_MARGIN };
-        for (((what, baseline), measured), min_margin) in kept.into_iter().zip(numbers(info)).zip(min_margins) {
+        for (((what, baseline), measured), min_margin) in kept.into_iter().zip(numbers(info)).zip(MIN_MARGIN) {
             eprintln!("{name}: {measured} {what}, baseline {baseline}");
             #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
             let share = |share: f64| (baseline as f64 * share) as u64;

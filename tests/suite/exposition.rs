@@ -210,9 +210,8 @@ fn compressed_and_plain_page_are_equal_in_both_formats() {
     }
 }
 
-/// With dozens of compressed chunks.
-#[test]
-fn first_and_later_pages_are_complete() {
+/// 5,000 tokens, of which each has samples that compress badly.
+fn large_inventory() -> Inventory {
     let ids = (1..=5_000_u64).map(|n| format!("{:016x}", n.wrapping_mul(0x9e37_79b9_7f4a_7c15)));
     let tokens =
         ids.map(|id| sample_inventory::token(&id, &format!("of {id}"), sample_inventory::expires_in(3))).collect();
@@ -220,6 +219,13 @@ fn first_and_later_pages_are_complete() {
     inventory.set_policy([("s".to_owned(), sample_inventory::policy("p", &["l"]))].into(), Arc::new([]));
     let outcome = Outcome { listings: vec![sample_inventory::listing("l", tokens)], ..Outcome::default() };
     inventory.record("s", outcome, sample_inventory::now(), sample_inventory::now());
+    inventory
+}
+
+/// With dozens of compressed chunks.
+#[test]
+fn first_and_later_pages_are_complete() {
+    let inventory = large_inventory();
     let rendered = render(&inventory, Labels::default(), sample_inventory::now());
     let (_, page) = page_of(inventory, Arc::new(sample_inventory::now));
     let first = scrape(&page, Format::Text);
@@ -227,6 +233,25 @@ fn first_and_later_pages_are_complete() {
     for scraped in [first, scrape(&page, Format::Text)] {
         assert!(scraped.starts_with(&rendered));
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn restored_page_is_compressed_better_when_time_allows() {
+    let inventory = large_inventory();
+    let rendered = render(&inventory, Labels::default(), sample_inventory::now());
+    let (_, page) = page_of(inventory, Arc::new(sample_inventory::now));
+    page.render_first().unwrap();
+    let (_revision, changes) = watch::channel(0);
+    tokio::spawn(Arc::clone(&page).run(changes));
+    let size = || page.compressed(Format::Text).unwrap().iter().map(|chunk| chunk.len()).sum::<usize>();
+    let first = size();
+    tokio::time::sleep(Duration::from_secs(29)).await;
+    assert_eq!((size(), page.token_renderings()), (first, 1));
+    tokio::time::sleep(Duration::from_secs(600)).await;
+    let later = size();
+    assert!(later * 10 < first * 9, "{later} bytes instead of {first}");
+    assert_eq!(page.token_renderings(), 2, "once");
+    assert!(scrape(&page, Format::Text).starts_with(&rendered));
 }
 
 /// Something that happens to an inventory between two renderings.

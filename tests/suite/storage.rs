@@ -235,6 +235,12 @@ async fn exporter_listens_at_once_and_serves_no_page_before_it_is_restored() {
     let saved_at = [file(&dir), state_file(&dir)].map(|file| fs::metadata(file).unwrap().modified().unwrap());
 
     stub.org("main", |org| org.fault = Some(ProviderFault::Silence));
+    let interrupted = exporter(dir.path(), &config, &[&storage]).await;
+    let starting = client().get(format!("{}/metrics", interrupted.url)).send().await.unwrap().status();
+    let log = interrupted.stop();
+    assert_eq!(starting, 503);
+    assert!(log.contains("stopping") && !log.contains("inventory restored"), "it waits for the restoration: {log}");
+
     let after = exporter(dir.path(), &config, &[&storage]).await;
     let get = async |path: &str| client().get(format!("{}{path}", after.url)).send().await.unwrap();
     let mut unavailable = 0;

@@ -99,7 +99,7 @@ impl Server {
     }
 
     /// Sends SIGTERM, as service managers do, and waits until it exits.
-    pub fn stop(mut self) {
+    pub fn stop(mut self) -> String {
         let sent = Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
         assert!(
             sent.success() && self.child.wait().unwrap().success(),
@@ -107,6 +107,7 @@ impl Server {
             self.name,
             self.log()
         );
+        self.log()
     }
 
     pub fn pid(&self) -> u32 {
