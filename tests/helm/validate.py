@@ -22,13 +22,13 @@ VERSIONS = [f"1.{minor}" for minor in range(25, 36)]
 CRDS = pathlib.Path(__file__).parent.parent / "schemas/kubernetes"
 KUBERNETES = ("apps", "batch", "policy", "networking.k8s.io", "rbac.authorization.k8s.io")
 
-# Fields of the specification that only later versions have. The chart renders them on request, and rejects them for earlier ones.
-SINCE = {("PodDisruptionBudget", "unhealthyPodEvictionPolicy"): "1.26"}
+# Fields that only later versions have. The chart renders them on request, and rejects them for earlier ones.
+SINCE = {"unhealthyPodEvictionPolicy": "1.26", "recursiveReadOnly": "1.30"}
 
 
 def versions(document):
-    fields = document.get("spec", {})
-    first = [version for (kind, field), version in SINCE.items() if kind == document["kind"] and field in fields]
+    text = json.dumps(document)
+    first = [version for field, version in SINCE.items() if f'"{field}": ' in text]
     return VERSIONS[max(map(VERSIONS.index, first), default=0) :]
 
 

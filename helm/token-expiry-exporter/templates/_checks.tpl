@@ -188,6 +188,12 @@
 {{- end -}}
 {{- end -}}
 
+{{- range .Values.extraVolumeMounts -}}
+{{- if and .recursiveReadOnly (semverCompare "<1.30-0" $.Capabilities.KubeVersion.Version) -}}
+{{- $errors = append $errors (printf "extraVolumeMounts: recursiveReadOnly of %s needs Kubernetes 1.30 or later" .name) -}}
+{{- end -}}
+{{- end -}}
+
 {{- with .Values.podSpec -}}
 {{- if and (eq (toString .hostUsers) "false") (or .hostNetwork .hostPID .hostIPC) -}}
 {{- $errors = append $errors "podSpec.hostUsers: false is not possible with hostNetwork, hostPID or hostIPC" -}}
