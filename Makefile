@@ -7,7 +7,7 @@ STEP := tests/tools/step.sh
 
 # Tests that need installed servers and tools, or more than a few seconds. `make check` leaves them out.
 SLOW := alerts:: buckets:: compose:: crashes:: dashboards:: demo:: exposition:: faults:: fleet:: fuzz:: health:: helm:: hostile_names:: licences:: openbao:: prism:: \
-  reload:: secret_leaks:: shards:: storage:: upgrade:: web::limits web::renewal web::shutdown web::tls workflows::
+  reload:: secret_leaks:: shards:: storage:: upgrade:: web::browser web::limits web::renewal web::shutdown web::tls workflows::
 
 # Tests that write golden files and generated pages.
 GOLDEN := alerts::delivery alerts::table check_online:: config:: definitions:: docs:: exposition:: helm::generated helm::render storage::
@@ -47,7 +47,7 @@ golden: ## write the golden files and the generated pages; review the diff befor
 
 .PHONY: tools
 tools: ## install the tools of the tests, pinned, into .tools/
-	tests/tools/install.sh prometheus openbao prism moto azurite smtp readers deny sbom helm kubernetes-validate lint shells
+	tests/tools/install.sh prometheus openbao prism moto azurite smtp readers deny sbom helm kubernetes-validate lint shells browser
 
 .PHONY: lint
 lint: fast doc ## formatting, clippy and documentation, without warnings
@@ -148,6 +148,11 @@ bench-dashboards: ## query time of the dashboards at 10,000 tokens; the table of
 dashboards: ## render the dashboards in Grafana's style into docs/images/; review the images before you commit them
 	tests/tools/install.sh prometheus chromium
 	tests/dashboards/run.sh
+
+.PHONY: pages
+pages: ## photograph the status page and its sub-pages, with the demo's tokens, into docs/images/; review the images before you commit them
+	tests/tools/install.sh browser
+	tests/pages/run.sh
 
 .PHONY: newest
 newest: ## test the alerts with the newest Prometheus and Alertmanager of Debian

@@ -60,7 +60,7 @@ impl Labels {
     }
 
     /// Whether an adjustment applies: addresses are hidden in names only if names are exposed and addresses are not.
-    pub(super) fn applies(self, adjustment: Adjustment) -> bool {
+    pub(crate) fn applies(self, adjustment: Adjustment) -> bool {
         adjustment != Adjustment::HiddenAddress || self.owner && !self.owner_email
     }
 

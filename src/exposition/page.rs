@@ -83,6 +83,11 @@ impl Page {
         self.exposure.lock().labels
     }
 
+    /// Whether the tokens of a source have the series from which alerts are made.
+    pub fn alerts_on(&self, source: &str) -> bool {
+        self.exposure.lock().selection.alerts_on(source)
+    }
+
     /// Takes effect at the next rendering, which the collector triggers after a reload.
     pub fn set_exposure(&self, exposure: impl Into<Exposure>) {
         *self.exposure.lock() = exposure.into();

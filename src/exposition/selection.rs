@@ -25,6 +25,11 @@ impl Selection {
         self.sources.get(source).copied().unwrap_or_default()
     }
 
+    /// Whether due tokens of a source have the series from which alerts are made.
+    pub fn alerts_on(&self, source: &str) -> bool {
+        self.exposes(&token::DUE) && self.tokens_of(source) != TokenSeries::None
+    }
+
     /// Whether a token of a source with this setting has samples in a family of single tokens.
     ///
     /// Most findings are of tokens that are not due. If only those of due tokens were exposed, their number would be wrong, so

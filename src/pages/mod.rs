@@ -1,9 +1,10 @@
-//! What the exporter serves over HTTP: metrics, status page, API, calendar and lifecycle. It knows no sockets.
+//! What the exporter serves over HTTP: metrics, pages for people, API, calendar and lifecycle. It knows no sockets.
 
 mod body;
 mod calendar;
 pub(crate) mod display;
 pub mod filter;
+mod html;
 pub(crate) mod humanize;
 mod lifecycle;
 mod metrics;
@@ -11,14 +12,14 @@ pub mod path;
 pub mod render_limit;
 mod security_headers;
 mod state;
-mod status;
 pub(crate) mod tokens;
 
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::{Method, StatusCode, Uri};
+use axum::http::header::ACCEPT;
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse as _, Redirect, Response};
 use axum::routing::{get, post};
@@ -43,7 +44,7 @@ pub fn router(state: Arc<AppState>) -> Router {
 fn routes(state: &Arc<AppState>, prefix: &RoutePrefix) -> Router<Arc<AppState>> {
     let until_started = from_fn_with_state(Arc::clone(state), lifecycle::reject_while_starting);
     Router::new()
-        .route(&prefix.with(path::STATUS), get(status::get))
+        .merge(html::routes(prefix))
         .route(&prefix.with(&state.telemetry_path.to_string()), get(metrics::get))
         .route(&prefix.with(path::TOKENS), get(tokens::get))
         .route(&prefix.with(path::CALENDAR), get(calendar::get))
@@ -65,10 +66,15 @@ fn probes(prefix: &RoutePrefix) -> Router<Arc<AppState>> {
     Router::new().route(&healthy, get(lifecycle::healthy)).route(&ready, get(lifecycle::ready))
 }
 
-async fn unknown_path(State(state): State<Arc<AppState>>, uri: Uri) -> (StatusCode, String) {
+/// A page for a browser, else a line of text.
+async fn unknown_path(State(state): State<Arc<AppState>>, headers: HeaderMap, uri: Uri) -> Result<Response, Response> {
+    let accept = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
+    if accept.contains("text/html") {
+        return html::unknown_path(State(state), uri).await;
+    }
     let (telemetry_path, tokens, calendar) = (&state.telemetry_path, path::TOKENS, path::CALENDAR);
     let available = format!("available: `/`, `{telemetry_path}`, `{tokens}` and `{calendar}`");
-    (StatusCode::NOT_FOUND, format!("{}: not found; {available}\n", uri.path()))
+    Ok((StatusCode::NOT_FOUND, format!("{}: not found; {available}\n", uri.path())).into_response())
 }
 
 async fn unknown_probe(uri: Uri) -> (StatusCode, String) {

@@ -7,6 +7,14 @@ use crate::core::web_url::web_url;
 
 /// The status page.
 pub const STATUS: &str = "/";
+/// The page of a token; with its source and id below it.
+pub const TOKEN: &str = "/token";
+/// The owners; each below it.
+pub const OWNER: &str = "/owner";
+/// The findings; each below it.
+pub const FINDING: &str = "/finding";
+/// The sources; each below it.
+pub const SOURCE: &str = "/source";
 /// The list of tokens.
 pub const TOKENS: &str = "/api/v1/tokens";
 /// The calendar.
@@ -19,7 +27,7 @@ pub const READY: &str = "/-/ready";
 pub const RELOAD: &str = "/-/reload";
 
 /// All paths except the configurable path of the metrics.
-const FIXED: [&str; 6] = [STATUS, TOKENS, CALENDAR, HEALTHY, READY, RELOAD];
+const FIXED: [&str; 10] = [STATUS, TOKEN, OWNER, FINDING, SOURCE, TOKENS, CALENDAR, HEALTHY, READY, RELOAD];
 
 /// The path of the metrics: `--web.telemetry-path`.
 #[derive(Clone, Debug, PartialEq, Eq)]

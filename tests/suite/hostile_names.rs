@@ -106,31 +106,31 @@ async fn hostile_name_is_plain_text_on_every_page() {
     }
 
     let page = read_back(dir.path(), "html", &get(&server, "/").await);
-    let rows = page["rows"].as_array().unwrap();
+    let leaves = page["leaves"].as_array().unwrap();
     for (number, case) in numbered() {
-        let has = |text: &str| rows.iter().any(|row| row.as_array().unwrap().iter().any(|cell| cell == text));
-        assert!(has(&case.displayed), "{number} {}: {rows:?}", case.title);
+        assert!(leaves.iter().any(|text| *text == case.displayed), "{number} {}: {leaves:?}", case.title);
     }
-    assert_eq!((&page["handlers"], &page["errors"]), (&json!([]), &json!([])));
-    let tags =
-        ["a", "body", "footer", "h1", "h2", "head", "header", "html", "link", "main", "meta", "nav", "p", "span"];
-    let tags: Vec<_> = tags
-        .into_iter()
-        .chain(["style", "table", "tbody", "td", "th", "time", "title", "tr", "div", "ul", "li"])
-        .collect();
-    assert!(
-        page["tags"].as_array().unwrap().iter().all(|tag| tags.contains(&tag.as_str().unwrap())),
-        "{}",
-        page["tags"]
-    );
+    assert_inert(&page);
     for link in page["links"].as_array().unwrap() {
         let link = link.as_str().unwrap();
         assert!(
             link.starts_with("./")
+                || link == "#content"
                 || link.starts_with("https://ok.example/")
                 || link == "https://xn--pple-43d.example/",
             "{link}"
         );
+    }
+
+    // Each link leads to a page of the token, on which the names are text again.
+    for link in page["links"].as_array().unwrap().iter().filter_map(|link| link.as_str()?.strip_prefix("./token/")) {
+        let page = read_back(dir.path(), "html", &get(&server, &format!("/token/{link}")).await);
+        assert_inert(&page);
+        let leaves = page["leaves"].as_array().unwrap();
+        let shows = |(number, case): (usize, NameCase)| {
+            [id(number, &case), case.displayed].iter().all(|shown| leaves.iter().any(|text| text == shown))
+        };
+        assert!(numbered().any(shows), "{link}: {leaves:?}");
     }
 
     let feed = get(&server, "/calendar.ics").await;
@@ -157,6 +157,19 @@ async fn hostile_name_is_plain_text_on_every_page() {
         assert!(description.starts_with(&first), "{description:?} {first:?}");
     }
     check_adjustments(&server).await;
+}
+
+/// No element or attribute of a page comes from a name.
+fn assert_inert(page: &Value) {
+    const TAGS: &str = "a bdi body button caption code dd details div dl dt em footer form h1 h2 h3 head header html input label \
+                        li main meta nav ol option p rect script section select span strong style summary svg table tbody td \
+                        th thead time title tr ul {http://www.w3.org/2000/svg}rect \
+                        {http://www.w3.org/2000/svg}svg";
+    let tags: Vec<_> = TAGS.split_whitespace().collect();
+    let found = page["tags"].as_array().unwrap();
+    assert!(found.iter().all(|tag| tags.contains(&tag.as_str().unwrap())), "{found:?}");
+    assert_eq!((&page["handlers"], &page["errors"]), (&json!([]), &json!([])));
+    assert_eq!(page["scripts"], 1, "the page's own");
 }
 
 /// Every adjusted value is counted.

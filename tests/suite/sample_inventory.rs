@@ -84,6 +84,10 @@ pub fn listing(name: &str, tokens: Vec<Token>) -> ListingResult {
     ListingResult { scopes: vec![scope], ..ListingResult::new(name) }
 }
 
+pub fn no_rules() -> Arc<[Rule]> {
+    Arc::new([])
+}
+
 pub fn inventory() -> Inventory {
     let mut inventory = Inventory::default();
     let (sources, rules) = configuration();

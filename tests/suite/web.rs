@@ -1,11 +1,13 @@
 //! The pages and the server over real connections.
 
 mod access;
+mod browser;
 pub mod certificates;
 mod exporter;
 mod limits;
 mod listeners;
 mod login;
+mod pages;
 mod renewal;
 mod security_headers;
 mod server;
@@ -45,26 +47,6 @@ async fn metrics_follow_accept_and_accept_encoding() {
     assert!(openmetrics.text.ends_with("\n# EOF\n"));
 }
 
-#[tokio::test]
-async fn status_page_shows_sources_failed_scopes_and_tokens_without_scripts() {
-    let server = Server::start().await;
-    let page = server.get("/").await;
-    assert_eq!(page.header("content-type"), "text/html; charset=utf-8");
-    assert!(page.header("content-security-policy").starts_with("default-src 'none'; style-src 'sha256-"));
-    for shown in [
-        "<td>gitlab</td><td>gitlab</td><td class=\"good\">complete</td><td><time datetime=\"2026-03-01T07:59:00Z\" title=\"2026-03-01T07:59:00Z\">60 seconds ago</time>",
-        "<td>vault</td><td>token</td><td class=\"bad\">forbidden</td><td class=\"number\">2</td><td class=\"number\">4</td></tr>",
-        "<td>new &quot;one&quot;</td><td>cloudflare</td><td class=\"soft\">not yet</td><td><span class=\"soft\">never</span>",
-        "title=\"2026-03-04T08:00:00Z\">in 3 days</time></td><td>critical</td><td>Jane Doe</td><td>access-token</td><td>gitlab</td><td class=\"critical\">critical</td><td><a href=\"https://gitlab.example.com/tokens/p03?tab=a&amp;b=",
-        "&lt;script&gt;alert('x')&lt;/script&gt;",
-        "&lt;b&gt;O'Neil&lt;/b&gt; &amp; \\ &quot;co&quot;",
-    ] {
-        assert!(page.text.contains(shown), "{shown}\n\n{}", page.text);
-    }
-    assert!(!page.text.contains("<script") && !page.text.contains("javascript:"));
-    assert!(!page.text.contains("<td>disabled</td>"), "disabled tokens are not listed");
-}
-
 /// The targets of the links of a page, relative to its address.
 fn link_targets(page: &str, address: &str) -> Vec<String> {
     let page_address = Url::parse(address).unwrap();
@@ -79,7 +61,9 @@ async fn links_of_the_status_page_stay_below_the_path_of_a_proxy() {
     let pages = ["my/metrics", "api/v1/tokens", "calendar.ics"];
     for below in ["http://proxy/", "http://proxy/tokens/", "http://proxy/a/b/"] {
         let expected = pages.map(|page| format!("{below}{page}"));
-        assert_eq!(link_targets(&page, below), expected, "{below}");
+        let targets = link_targets(&page, below);
+        assert!(targets.iter().all(|target| target.starts_with(below)), "{below}: {targets:?}");
+        assert_eq!(targets[targets.len() - pages.len()..], expected, "{below}");
     }
     for page in pages {
         assert_eq!(server.get(&format!("/{page}")).await.status, StatusCode::OK, "{page}");
@@ -96,10 +80,10 @@ async fn every_path_is_served_with_and_without_the_route_prefix() {
         assert_eq!(prefixed.header("content-type"), plain.header("content-type"), "{path}");
     }
     let page = server.get("/a/tokens").await;
-    assert!(page.text.contains("<h1>Token expiry</h1>"), "the redirect to the prefix with a slash is followed");
+    assert!(page.text.contains("<title>Token expiry</title>"), "the redirect to the prefix with a slash is followed");
     let page = server.get("/a/tokens/").await;
     for link in link_targets(&page.text, "http://proxy/a/tokens/") {
-        let path = link.strip_prefix("http://proxy").unwrap();
+        let path = link.strip_prefix("http://proxy").unwrap().split('#').next().unwrap();
         assert_eq!(server.get(path).await.status, StatusCode::OK, "{link}");
     }
     for path in ["/a/", "/tokens/metrics", "/a/tokens/nowhere"] {

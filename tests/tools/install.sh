@@ -2,7 +2,7 @@
 # Installs the tools of the tests, pinned, into .tools/ of the checkout. Each tool is installed once. Outside of .tools/ it
 # changes only APT's package lists, the templates of Alertmanager, and with `shells` and `chromium` the installed packages.
 #
-#   tests/tools/install.sh TOOL…      prometheus | newest | openbao | prism | moto | azurite | smtp | readers | deny | sbom | fuzz | helm | kubernetes-validate | chromium | docker | machine | lint | rivals | shells
+#   tests/tools/install.sh TOOL…      prometheus | newest | openbao | prism | moto | azurite | smtp | readers | deny | sbom | fuzz | helm | kubernetes-validate | chromium | docker | machine | lint | rivals | shells | browser
 set -euo pipefail
 script=$(realpath "$0")
 cd "$(dirname "$script")/../.."
@@ -17,6 +17,9 @@ AIOSMTPD=1.4.6
 # Stand-ins for S3 and Azure Blob Storage. Both keep conditional puts.
 MOTO=5.2.5
 AZURITE=3.37.0
+# A driver for Debian's Chromium, and rules of accessibility.
+PLAYWRIGHT=1.65.1
+AXE=4.14.1
 # Independent parsers for calendars, HTML and OpenMetrics.
 READERS=(icalendar==7.3.0 html5lib==1.1 prometheus-client==0.26.0)
 CYCLONEDX=11.12.0
@@ -231,11 +234,18 @@ shells() {
 
 has_shells() { type -P fish zsh >/dev/null; }
 
-# For the images of the dashboards; no test needs it. Installed and unpinned: it has too many libraries to unpack it.
+# For the tests of the pages, and for the images. Installed and unpinned: it has too many libraries to unpack it.
 chromium() {
   if ! apt-cache show chromium fonts-inter pngquant >/dev/null 2>&1; then as_root apt-get update -qq; fi
   as_root apt-get install -y -qq --no-install-recommends chromium fonts-inter pngquant >/dev/null
   command chromium --version >&2
+}
+
+# The pages are tested in a browser.
+browser() {
+  chromium
+  mkdir -p .tools/browser
+  npm install --silent --no-audit --no-fund --prefix .tools/browser "playwright-core@$PLAYWRIGHT" "axe-core@$AXE" >&2
 }
 
 # Whether this version of the script installed the tool on this machine.
@@ -244,11 +254,12 @@ installed() {
   case $1 in
     prometheus) [ -e "$TEMPLATES/default.tmpl" ] ;;
     shells) has_shells ;;
+    browser | chromium) type -P chromium >/dev/null ;;
   esac
 }
 
 for tool in "$@"; do
-  case $tool in prometheus | newest | openbao | prism | moto | azurite | smtp | readers | deny | sbom | fuzz | helm | kubernetes-validate | chromium | docker | machine | lint | rivals | shells) ;; *) say "unknown tool: $tool" && exit 2 ;; esac
+  case $tool in prometheus | newest | openbao | prism | moto | azurite | smtp | readers | deny | sbom | fuzz | helm | kubernetes-validate | chromium | docker | machine | lint | rivals | shells | browser) ;; *) say "unknown tool: $tool" && exit 2 ;; esac
   if installed "$tool"; then continue; fi
   say "installing $tool into .tools/"
   "$tool"

@@ -17,9 +17,12 @@ def html(text):
     text_of = lambda element: "".join(element.itertext())
     return {
         "rows": [[text_of(cell) for cell in row.iter("td")] for row in page.iter("tr")],
+        # Of the elements without further ones.
+        "leaves": [text_of(element) for element in elements if len(element) == 0],
         "text": " ".join(text_of(page.find("body")).split()),
         "links": [value for _, name, value in attributes if name in ("href", "src")],
         "tags": sorted({element.tag for element in elements}),
+        "scripts": sum(element.tag == "script" for element in elements),
         "handlers": [name for _, name, _ in attributes if name.startswith("on")],
         "errors": [code for _, code, _ in parser.errors],
     }

@@ -36,7 +36,7 @@ impl Window {
         (self.limit > 0 && offset < total).then(|| self.at(offset))
     }
 
-    /// The previous part of a list of this length; after its end, the last one.
+    /// The previous part of a list of this length; beyond its last element, the last part.
     pub fn previous(self, total: usize) -> Option<Self> {
         (self.limit > 0 && self.offset > 0).then(|| self.at(self.offset.min(total).saturating_sub(self.limit)))
     }

@@ -36,6 +36,8 @@ async fn every_response_has_the_security_headers() {
         ("GET", "/api/v1/tokens", "", 200),
         ("GET", "/api/v1/tokens?bnad=x", "", 400),
         ("GET", "/calendar.ics", "", 200),
+        ("GET", "/owner", "", 200),
+        ("GET", "/token/x/y", "", 404),
         ("GET", "/-/healthy", "", 200),
         ("GET", "/nowhere", "", 404),
         ("DELETE", "/", "", 405),
@@ -54,7 +56,8 @@ async fn every_response_has_the_security_headers() {
         assert_eq!(found, status, "{method} {path}: {head}");
         for header in [
             "content-security-policy: default-src 'none'; style-src 'sha256-",
-            "; base-uri 'none'; form-action 'none'; frame-ancestors 'none'\r\n",
+            "; script-src 'sha256-",
+            "; connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'\r\n",
             "x-content-type-options: nosniff\r\n",
             "x-frame-options: deny\r\n",
             "referrer-policy: no-referrer\r\n",

@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# Photographs the pages with the tokens of the demo, in both themes, on a phone and on a desktop, and writes the pictures to
+# docs/images/. Look at them: no test detects a page that is ugly.
+set -euo pipefail
+cd "$(dirname "$(realpath "$0")")/../.."
+work=$(mktemp -d)
+finish() { [ -z "${demo:-}" ] || kill "$demo" 2>/dev/null || true; rm -rf "$work"; }
+trap finish EXIT
+
+[ -n "${EXPORTER:-}" ] || cargo build --locked
+port=$(node -e 'const s = require("net").createServer().listen(0, "127.0.0.1", () => { console.log(s.address().port); s.close(); })')
+"${EXPORTER:-target/debug/token-expiry-exporter}" demo --log.level=error --web.listen-address="127.0.0.1:$port" --control.listen-address=127.0.0.1:0 >"$work/demo.log" 2>&1 &
+demo=$!
+for _ in $(seq 600); do
+  if curl -sf --noproxy '*' -o /dev/null "http://127.0.0.1:$port/-/ready"; then break; fi
+  sleep 0.1
+done
+# Some tokens of the demo expire a few seconds after its start.
+sleep 20
+
+node tests/pages/browser.mjs shoot "http://127.0.0.1:$port" "$work/pictures" <<'JSON'
+[
+  {"name": "home", "path": "/"},
+  {"name": "token", "path": "/token/by-hand/fleet-firmware"},
+  {"name": "owner", "path": "/owner/Ulla%20Berg"},
+  {"name": "source", "path": "/source/atlassian-sandbox"}
+]
+JSON
+# 256 colours are enough for text on a plain background, at a third of the size.
+pngquant --strip --skip-if-larger --force --ext .png "$work"/pictures/*.png || [ $? = 98 ]
+mkdir -p docs/images
+cp "$work"/pictures/*.png docs/images/
+ls -l docs/images >&2
