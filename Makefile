@@ -124,6 +124,11 @@ bench: ## from 10 to 1,000,000 tokens, compared with nginx, Pushgateway, the Pyt
 bench-collect: ## time and memory of a collection of 10,000 tokens, compared with only fetching them
 	cargo bench --locked --profile dist --bench collect
 
+.PHONY: fleet
+fleet: ## every experiment with replicas on moto, azurite and Ceph's radosgw, a quarter of an hour; the table of docs/scaling.md
+	tests/tools/install.sh moto azurite ceph faketime
+	cargo test --locked --test suite fleet::table -- --ignored --nocapture
+
 .PHONY: soak
 soak: ## half an hour of provider faults, reloads and kills, and months of simulated time; the table of docs/reliability.md
 	tests/tools/install.sh prometheus

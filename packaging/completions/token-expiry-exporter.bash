@@ -77,7 +77,7 @@ _token__expiry__exporter() {
 
     case "${cmd}" in
         token__expiry__exporter)
-            opts="-h -V --config.file --providers.dir --storage.path --storage.url --storage.when-lost --storage.poll --web.listen-address --web.probe-listen-address --web.telemetry-path --web.external-url --web.route-prefix --web.config.file --web.enable-lifecycle --shard --log.level --log.format --help --version serve check list explain providers schema health demo help"
+            opts="-h -V --config.file --providers.dir --storage.path --storage.url --storage.installation --storage.when-lost --storage.poll --web.listen-address --web.probe-listen-address --web.telemetry-path --web.external-url --web.route-prefix --web.config.file --web.enable-lifecycle --shard --log.level --log.format --help --version serve check list explain providers schema health demo help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -96,6 +96,10 @@ _token__expiry__exporter() {
                     return 0
                     ;;
                 --storage.url)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --storage.installation)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -573,7 +577,7 @@ _token__expiry__exporter() {
             return 0
             ;;
         token__expiry__exporter__subcmd__serve)
-            opts="-h --config.file --providers.dir --storage.path --storage.url --storage.when-lost --storage.poll --web.listen-address --web.probe-listen-address --web.telemetry-path --web.external-url --web.route-prefix --web.config.file --web.enable-lifecycle --shard --log.level --log.format --help"
+            opts="-h --config.file --providers.dir --storage.path --storage.url --storage.installation --storage.when-lost --storage.poll --web.listen-address --web.probe-listen-address --web.telemetry-path --web.external-url --web.route-prefix --web.config.file --web.enable-lifecycle --shard --log.level --log.format --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -592,6 +596,10 @@ _token__expiry__exporter() {
                     return 0
                     ;;
                 --storage.url)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --storage.installation)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

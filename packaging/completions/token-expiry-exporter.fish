@@ -10,7 +10,7 @@ function __fish_token_expiry_exporter_needs_command
         end
         switch $word
             case '-*'
-                contains -- $word --config.file --providers.dir --storage.path --storage.url --storage.when-lost --storage.poll --web.listen-address --web.probe-listen-address --web.telemetry-path --web.external-url --web.route-prefix --web.config.file --shard --log.level --log.format
+                contains -- $word --config.file --providers.dir --storage.path --storage.url --storage.installation --storage.when-lost --storage.poll --web.listen-address --web.probe-listen-address --web.telemetry-path --web.external-url --web.route-prefix --web.config.file --shard --log.level --log.format
                 and set is_value 1
             case '*'
                 echo $word
@@ -31,6 +31,7 @@ complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -l providers.dir -d 'Directory of additional provider definitions (*.yaml)' -r -F
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -l storage.path -d 'Directory for the persisted inventory (contains no secrets); unset: not persisted' -r -F
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -l storage.url -d 'Store that replicas share, instead of --storage.path: s3://BUCKET/PREFIX, az://CONTAINER/PREFIX or gs://BUCKET/PREFIX; its credentials are environment variables' -r
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -l storage.installation -d 'Name of this installation: replicas with another name refuse the store, so that two installations never share a prefix' -r
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -l storage.when-lost -d 'While the shared store is lost' -r -f -a "collect\t'Go on collecting'
 hold\t'Collect nothing'"
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -l storage.poll -d 'Interval at which the shared store is read; a failed replica is replaced after 5.5 of it' -r
@@ -63,6 +64,7 @@ complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcomm
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand serve" -l providers.dir -d 'Directory of additional provider definitions (*.yaml)' -r -F
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand serve" -l storage.path -d 'Directory for the persisted inventory (contains no secrets); unset: not persisted' -r -F
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand serve" -l storage.url -d 'Store that replicas share, instead of --storage.path: s3://BUCKET/PREFIX, az://CONTAINER/PREFIX or gs://BUCKET/PREFIX; its credentials are environment variables' -r
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand serve" -l storage.installation -d 'Name of this installation: replicas with another name refuse the store, so that two installations never share a prefix' -r
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand serve" -l storage.when-lost -d 'While the shared store is lost' -r -f -a "collect\t'Go on collecting'
 hold\t'Collect nothing'"
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand serve" -l storage.poll -d 'Interval at which the shared store is read; a failed replica is replaced after 5.5 of it' -r

@@ -81,6 +81,8 @@ pub struct SharedStoreOptions {
     pub store: Arc<dyn SharedStore>,
     /// Its URL.
     pub name: String,
+    /// The name of this installation. The prefix of another one is refused.
+    pub installation: String,
     pub when_lost: WhenLost,
     /// The interval at which it is read. All other times of the protocol are multiples of it.
     pub poll: Duration,

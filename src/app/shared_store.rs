@@ -9,16 +9,16 @@ use super::{BUILD, RunError, SharedStoreOptions, WhenLost};
 use crate::collector::FleetOptions;
 use crate::core::schedule::Times;
 use crate::storage::file_name::file_name;
-use crate::storage::shared::StoreError;
+use crate::storage::shared::{StoreError, prepare};
 
 /// Checks the store and names this replica. A store that does not respond is not an error: the exporter is not ready until it does.
 ///
 /// # Errors
-/// If the store cannot be used, such as without conditional puts or permissions.
+/// If the store cannot be used: it has no conditional puts, a permission is missing, or the prefix belongs to another installation.
 pub(super) async fn join(options: SharedStoreOptions) -> Result<FleetOptions, RunError> {
-    let SharedStoreOptions { store, name, when_lost, poll } = options;
+    let SharedStoreOptions { store, name, installation, when_lost, poll } = options;
     let replica = replica();
-    match store.probe(&replica).await {
+    match prepare(&*store, &replica, &installation).await {
         Ok(()) => info!(store = name, replica, "shared store available"),
         Err(error @ StoreError::Unavailable(_)) => {
             warn!(store = name, "shared store not available; nothing is collected until it is: {error}");
@@ -26,7 +26,6 @@ pub(super) async fn join(options: SharedStoreOptions) -> Result<FleetOptions, Ru
         Err(error) => return Err(RunError::SharedStore(error.to_string())),
     }
     let times = Times::new(poll, when_lost == WhenLost::Hold);
-    let installation = String::new();
     Ok(FleetOptions { store, replica, version: BUILD.version, installation, times, status: Arc::default() })
 }
 

@@ -115,6 +115,10 @@ pub(super) struct ServeArgs {
     /// its credentials are environment variables
     #[arg(long = "storage.url", value_name = "URL", conflicts_with_all = ["storage", "shard"])]
     pub(super) storage_url: Option<Location>,
+    /// Name of this installation: replicas with another name refuse the store, so that two installations never share a prefix
+    #[arg(long = "storage.installation", value_name = "NAME", default_value = "default", requires = "storage_url",
+        value_parser = installation)]
+    pub(super) installation: String,
     /// While the shared store is lost
     #[arg(long = "storage.when-lost", value_name = "ACTION", default_value = "collect", requires = "storage_url")]
     pub(super) when_lost: WhenLostArg,
@@ -316,6 +320,12 @@ fn duration(text: &str) -> Result<TimeDelta, String> {
 fn poll(text: &str) -> Result<Duration, String> {
     let poll = duration(text)?.to_std().ok().filter(|poll| *poll >= Duration::from_secs(1));
     poll.ok_or_else(|| "expected at least 1s".to_owned())
+}
+
+/// A name that can stand in one line.
+fn installation(text: &str) -> Result<String, String> {
+    let is_name = !text.is_empty() && text.len() <= 253 && !text.chars().any(|c| c.is_control() || c.is_whitespace());
+    is_name.then(|| text.to_owned()).ok_or_else(|| "expected 1 to 253 characters without spaces".to_owned())
 }
 
 #[cfg(test)]

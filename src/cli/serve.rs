@@ -5,7 +5,6 @@ use std::future::pending;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::time::Duration;
 
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::net::TcpListener;
@@ -14,11 +13,15 @@ use tracing::info;
 
 use super::args::ServeArgs;
 use super::exit::{Exit, Failure, invalid};
-use crate::app::{self, BUILD, RunError, RunOptions, SharedStoreOptions, WhenLost};
+use crate::app::{self, BUILD, RunError, RunOptions, SharedStoreOptions};
 use crate::server::Listeners;
 use crate::storage::bucket::{self, Location};
 
 pub(super) async fn run(args: ServeArgs, lost_log_lines: Arc<AtomicU64>) -> Result<Exit, Failure> {
+    let shared_store = match &args.storage_url {
+        Some(location) => Some(shared_store(location, &args)?),
+        None => None,
+    };
     let (prefix, metrics) =
         (args.web.route_prefix.or(args.web.external_url).unwrap_or_default(), args.web.telemetry_path);
     if prefix.is_ambiguous_with(&metrics) {
@@ -26,10 +29,6 @@ pub(super) async fn run(args: ServeArgs, lost_log_lines: Arc<AtomicU64>) -> Resu
             format!("`{prefix}` makes the path of the metrics, `{metrics}`, ambiguous; choose another prefix");
         return Err(invalid("--web.route-prefix", problem));
     }
-    let shared_store = match &args.storage_url {
-        Some(location) => Some(shared_store(location, args.when_lost.into(), args.poll)?),
-        None => None,
-    };
     raise_open_file_limit();
     let mut listeners = Listeners { main: Vec::new(), probe: None };
     for address in args.web.listen {
@@ -59,12 +58,18 @@ pub(super) async fn run(args: ServeArgs, lost_log_lines: Arc<AtomicU64>) -> Resu
 }
 
 /// Opens the store of `--storage.url`. Its settings are environment variables, as in the tools of its vendor.
-fn shared_store(location: &Location, when_lost: WhenLost, poll: Duration) -> Result<SharedStoreOptions, Failure> {
+fn shared_store(location: &Location, args: &ServeArgs) -> Result<SharedStoreOptions, Failure> {
     // The services use no value that is not Unicode.
     let environment =
         env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     let store = bucket::open(location, environment).map_err(|problem| invalid("--storage.url", problem))?;
-    Ok(SharedStoreOptions { store, name: location.to_string(), when_lost, poll })
+    Ok(SharedStoreOptions {
+        store,
+        name: location.to_string(),
+        installation: args.installation.clone(),
+        when_lost: args.when_lost.into(),
+        poll: args.poll,
+    })
 }
 
 /// `[::]` is IPv6 and IPv4, or IPv4 alone on a system without IPv6.

@@ -52,12 +52,7 @@ pub struct SourceJob {
 
 impl SourceJob {
     fn plan(&self) -> Plan {
-        Plan {
-            name: self.name.clone(),
-            interval: self.interval,
-            fingerprint: self.fingerprint.clone(),
-            affinity: self.name.clone(),
-        }
+        Plan { name: self.name.clone(), interval: self.interval, fingerprint: self.fingerprint.clone() }
     }
 }
 

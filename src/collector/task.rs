@@ -95,7 +95,8 @@ impl Running {
             (Action::Publish { put, .. }, Some(fleet)) => fleet.publish(self, put).await,
             (Action::Collect { over, .. }, None) => {
                 let attempt = self.collect().await;
-                Finish::Kept { turn: self.complete(attempt, over.as_ref(), "").await, claim: None }
+                let turn = self.complete(attempt, over.as_ref(), "").await;
+                Finish::Kept { turn, claim: None, since: self.shared.now() }
             }
             // Without a store there is nothing to publish.
             (Action::Publish { .. }, None) => Finish::Stopped,

@@ -5,6 +5,7 @@
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use futures_util::future::BoxFuture;
+use serde::{Deserialize, Serialize};
 
 use crate::core::schedule::version::Version;
 
@@ -120,5 +121,42 @@ pub async fn put_if_read_back(
         }
         // Another size is another object.
         (Ok(_) | Err(StoreError::TooLarge { .. }), None) => PutOutcome::Lost,
+    }
+}
+
+/// The object that says whose prefix it is.
+const INSTALLATION: &str = "installation";
+
+/// Its maximum size.
+const MAX_OWNER: u64 = 4096;
+
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Owner {
+    installation: String,
+}
+
+/// Checks a store before its first use, and takes its prefix for an installation if nobody has.
+///
+/// # Errors
+/// As [`SharedStore::probe`], and `Refused` if the prefix belongs to another installation.
+pub async fn prepare(store: &dyn SharedStore, replica: &str, installation: &str) -> Result<(), StoreError> {
+    store.probe(replica).await?;
+    let owner = Owner { installation: installation.to_owned() };
+    let bytes = serde_json::to_vec(&owner).map_err(|error| StoreError::Refused(error.to_string()))?;
+    match put_if_read_back(store, INSTALLATION, bytes.into(), Precondition::Missing).await {
+        PutOutcome::Done(_) => return Ok(()),
+        PutOutcome::Unknown(error) => return Err(error),
+        PutOutcome::Lost => {}
+    }
+    let Some(object) = store.get(INSTALLATION, MAX_OWNER).await? else {
+        return Err(StoreError::Unavailable(format!("the object `{INSTALLATION}` was deleted just now")));
+    };
+    match serde_json::from_slice::<Owner>(&object.bytes) {
+        Ok(known) if known == owner => Ok(()),
+        Ok(Owner { installation: other }) => Err(StoreError::Refused(format!(
+            "the prefix belongs to the installation `{other}`, and this is `{installation}`; give each installation a prefix of its \
+             own, or, if it is the same, set --storage.installation={other}"
+        ))),
+        Err(_) => Err(StoreError::Refused(format!("the object `{INSTALLATION}` is damaged; delete it"))),
     }
 }

@@ -128,6 +128,7 @@ resources:
 {{ include "tee.fileArguments" . }}
 {{- if .Values.storage.url }}
 - {{ printf "--storage.url=%s" .Values.storage.url | quote }}
+- {{ printf "--storage.installation=%s" (default (printf "%s/%s" (include "tee.namespace" .) (include "tee.fullname" .)) .Values.storage.installation) | quote }}
 {{- if ne .Values.storage.whenLost "collect" }}
 - --storage.when-lost={{ .Values.storage.whenLost }}
 {{- end }}

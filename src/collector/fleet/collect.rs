@@ -50,10 +50,11 @@ impl Fleet {
             }
         };
         let turn = self.complete(task, attempt, over).await;
-        let Some(claim) = task.held.lock().clone() else { return Finish::Kept { turn, claim: None } };
+        let since = shared.now();
+        let Some(claim) = task.held.lock().clone() else { return Finish::Kept { turn, claim: None, since } };
         let version = claim.version().clone();
         if shared.schedule.lock().is_lost() {
-            return Finish::Kept { turn, claim: Some(version) };
+            return Finish::Kept { turn, claim: Some(version), since };
         }
         let previous = claim.turn().previous_blob.clone();
         let finish = self.put_result(task, Some(version), turn).await;
@@ -110,21 +111,24 @@ impl Fleet {
         task.complete(attempt, claimed.or(over).as_ref(), &self.objects.replica).await
     }
 
-    /// Puts the tokens, if they have changed, and then the state that names them.
-    async fn put_result(&self, task: &Running, mut over: Option<Version>, turn: Turn) -> Finish {
+    /// Puts the tokens, if they have changed, and then the state that names them. The time that the puts take does not delay the next
+    /// collection.
+    async fn put_result(&self, task: &Running, mut over: Option<Version>, mut turn: Turn) -> Finish {
         let (shared, name) = (&task.shared, task.job.job.name.as_str());
-        let (nonce, mut turn) = (turn.nonce, turn);
+        let since = shared.now();
         for _ in 0..MAX_REPEATS {
             match self.put_tokens(task, over.is_some(), turn.clone()).await {
                 Some(with_tokens) => turn = with_tokens,
-                None => return Finish::Kept { turn, claim: over },
+                None => return Finish::Kept { turn, claim: over, since },
             }
-            let put = Put { over: over.clone(), turn: turn.clone() };
+            let put_at = shared.now();
+            let put = Put { over: over.clone(), turn: turn.postponed(put_at.saturating_sub(since), turn.revision) };
+            let put_turn = put.turn.clone();
             match self.objects.put_state(shared, name, put).await {
-                PutResult::Done(version) => return Finish::Published { turn, version },
-                PutResult::Unknown => return Finish::Kept { turn, claim: over },
-                PutResult::Refused(Some((other, version))) if other.nonce == nonce => {
-                    return Finish::Published { turn: other, version };
+                PutResult::Done(version) => return Finish::Published { turn: put_turn, version, since: put_at },
+                PutResult::Unknown => return Finish::Kept { turn, claim: over, since },
+                PutResult::Refused(Some((other, version))) if other.nonce == turn.nonce => {
+                    return Finish::Published { turn: other, version, since: put_at };
                 }
                 // A renewal that arrived late.
                 PutResult::Refused(Some((other, version))) if other.writer == self.objects.replica => {
@@ -134,7 +138,7 @@ impl Fleet {
                 PutResult::Refused(_) => return Finish::Fenced,
             }
         }
-        Finish::Kept { turn, claim: over }
+        Finish::Kept { turn, claim: over, since }
     }
 
     /// The schedule with the tokens of the inventory, which the store then has; `None` without a response.

@@ -10,7 +10,7 @@ use tokio::time::{sleep, timeout};
 use tracing::{error, info, warn};
 
 use super::super::Shared;
-use super::objects::{LIVE, MEMBERS, SOURCES, Stored, blobs, member, state_name};
+use super::objects::{LIVE, MEMBERS, SOURCES, StateObject, Stored, blobs, member, state_name};
 use super::{Fleet, Known};
 use crate::core::inventory::{StoredState, StoredTokens};
 use crate::core::refusal::Refusal;
@@ -45,9 +45,10 @@ pub(in super::super) async fn run(shared: Arc<Shared>) {
     let mut is_checked = false;
     let mut sweep_at = SWEEP_INTERVAL;
     loop {
+        let started = shared.now();
         let looked = match is_checked {
             true => fleet.look(&shared).await,
-            false => fleet.objects.store.probe(&fleet.objects.replica).await,
+            false => fleet.objects.check().await,
         };
         if !is_checked && looked.is_ok() {
             is_checked = true;
@@ -60,7 +61,7 @@ pub(in super::super) async fn run(shared: Arc<Shared>) {
         }
         had_failed = looked.is_err();
         if had_failed && is_checked {
-            shared.schedule.lock().look_failed(shared.now());
+            shared.schedule.lock().look_failed(started, shared.now());
         }
         fleet.update_status(&shared);
         if shared.now() >= sweep_at && !had_failed {
@@ -192,7 +193,7 @@ impl Fleet {
         }
     }
 
-    async fn fetch(&self, source: &str) -> Result<Option<Fetched>, StoreError> {
+    async fn fetch(&self, shared: &Shared, source: &str) -> Result<Option<Fetched>, StoreError> {
         let Some((stored, version)) = self.objects.state(&state_name(source)).await? else { return Ok(None) };
         let unreadable =
             |content| Fetched { version: version.clone(), content, state: None, tokens: None, refused_at: None };
@@ -223,11 +224,11 @@ impl Fleet {
                 Some(Ok(read)) => tokens = Some(read),
                 Some(Err(why)) => {
                     warn!(source, "damaged tokens in the shared store, they will be replaced: {why}");
-                    return Ok(Some(unreadable(Content::Damaged)));
+                    return Ok(Some(self.without_tokens(shared, source, object, version).await));
                 }
                 None if known.incomplete.as_ref() == Some(&version) => {
                     warn!(source, "missing tokens in the shared store, they will be replaced");
-                    return Ok(Some(unreadable(Content::Damaged)));
+                    return Ok(Some(self.without_tokens(shared, source, object, version).await));
                 }
                 // A newer state may name other tokens already.
                 None => {
@@ -238,6 +239,14 @@ impl Fleet {
         }
         let (state, refused_at) = (object.state, object.refused_at);
         Ok(Some(Fetched { version, content: Content::Turn(object.turn), state, tokens, refused_at }))
+    }
+
+    /// Reports tokens that cannot be read. A collection that is running replaces them anyway.
+    async fn without_tokens(&self, shared: &Shared, source: &str, object: StateObject, version: Version) -> Fetched {
+        if !object.turn.collecting {
+            self.objects.without_tokens(shared, source, object, &version).await;
+        }
+        Fetched { version, content: Content::Damaged, state: None, tokens: None, refused_at: None }
     }
 
     /// Takes over what another replica has collected.
@@ -273,7 +282,7 @@ impl Fleet {
 async fn read(shared: Arc<Shared>, source: String) {
     let Some(fleet) = &shared.fleet else { return };
     let Ok(_permit) = fleet.reads.acquire().await else { return };
-    match timeout(READ_TIMEOUT, fleet.fetch(&source)).await {
+    match timeout(READ_TIMEOUT, fleet.fetch(&shared, &source)).await {
         Ok(Ok(Some(fetched))) => fleet.adopt(&shared, &source, fetched).await,
         // The next look tries it again.
         Ok(Ok(None) | Err(_)) | Err(_) => shared.schedule.lock().read_failed(&source),

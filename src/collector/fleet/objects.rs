@@ -18,7 +18,7 @@ use crate::core::schedule::version::Version;
 use crate::core::schedule::{Put, Turn};
 use crate::storage::encoding::{FORMAT, ReadError, decode_state, encode_state, read_tokens, write_tokens};
 use crate::storage::file_name::file_name;
-use crate::storage::shared::{Listed, Precondition, PutOutcome, SharedStore, StoreError, put_if_read_back};
+use crate::storage::shared::{Listed, Precondition, PutOutcome, SharedStore, StoreError, prepare, put_if_read_back};
 
 /// Everything that a look lists.
 pub(super) const LIVE: &str = "live/";
@@ -88,6 +88,11 @@ impl Objects {
         listed
     }
 
+    /// What must hold before the first use: the store keeps conditional puts, and the prefix belongs to this installation.
+    pub(super) async fn check(&self) -> Result<(), StoreError> {
+        prepare(&*self.store, &self.replica, &self.installation).await
+    }
+
     pub(super) async fn put(&self, name: &str, bytes: Bytes) -> Result<(), StoreError> {
         let put = self.store.put(name, bytes).await;
         count(&self.status, Operation::Put, &put);
@@ -115,6 +120,15 @@ impl Objects {
             Err(ReadError::Damaged(why)) => Stored::Damaged(why),
             Err(ReadError::Unreadable(error)) => Stored::Damaged(error.to_string()),
         }
+    }
+
+    /// Removes damaged tokens from a state, so that a replica which has them in memory collects the source again.
+    pub(super) async fn without_tokens(&self, shared: &Shared, source: &str, object: StateObject, over: &Version) {
+        let turn = object.turn.without_tokens(&self.replica, rand::random());
+        let object = StateObject { turn, ..object };
+        let Ok(bytes) = encode_state(&object, (shared.timing.clock)()) else { return };
+        let put = self.store.put_if(&state_name(source), bytes.into(), Precondition::Unchanged(over)).await;
+        count(&self.status, Operation::Put, &put);
     }
 
     /// The tokens in this object; `None` if it is missing.

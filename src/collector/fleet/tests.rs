@@ -83,12 +83,16 @@ impl Installation {
     }
 
     async fn start(&self, name: &str) -> Replica {
+        self.start_as(name, "test").await
+    }
+
+    async fn start_as(&self, name: &str, installation: &str) -> Replica {
         let (inventory, status) = (SharedInventory::default(), SharedFleetStatus::default());
         let options = FleetOptions {
             store: self.store.clone(),
             replica: name.to_owned(),
             version: "1",
-            installation: "test".to_owned(),
+            installation: installation.to_owned(),
             times: Times::default(),
             status: Arc::clone(&status),
         };
@@ -247,11 +251,63 @@ async fn damaged_objects_are_counted_and_replaced() {
     assert!(a.status.read().counts.unreadable + b.status.read().counts.unreadable > 0);
     assert_eq!(a.tokens(), b.tokens());
     assert_eq!(a.tokens().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn damaged_tokens_are_replaced_by_a_replica_that_has_them() {
+    let installation = Installation::new(4);
+    let (a, b) = (installation.start("a").await, installation.start("b").await);
+    pass(Duration::from_secs(30)).await;
+    let before = a.tokens();
     installation.store.overwrite("blobs/", b"x");
     let c = installation.start("c").await;
+    pass(Duration::from_secs(3)).await;
+    assert_eq!((c.status.read().is_complete, c.tokens().len()), (false, 0), "it is not scraped yet");
     pass(Duration::from_secs(60)).await;
-    assert_eq!(c.tokens(), a.tokens());
-    assert!(!c.tokens().is_empty());
+    assert_eq!(installation.total(), 8, "each source is collected again, once");
+    assert!(c.status.read().is_complete && c.status.read().counts.unreadable == 4);
+    // A token that is missing once stays, which only those know that had it.
+    assert_eq!(c.tokens().len(), 8);
+    assert!(before.iter().all(|token| c.tokens().contains(token)));
+    assert_eq!((a.tokens(), b.tokens()), (c.tokens(), c.tokens()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn damaged_tokens_that_no_replica_has_are_collected_at_once() {
+    let installation = Installation::new(2);
+    drop(installation.start("a").await);
+    let a = installation.start("b").await;
+    pass(Duration::from_secs(60)).await;
+    a.collector.stop().await;
+    installation.store.overwrite("blobs/", b"x");
+    let c = installation.start("c").await;
+    pass(Duration::from_secs(30)).await;
+    assert_eq!((c.status.read().is_complete, c.tokens().len()), (true, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn slow_puts_do_not_delay_the_next_collection() {
+    let installation = Installation::new(1);
+    installation.store.set_latency(Duration::from_secs(4));
+    let _a = installation.start("a").await;
+    pass(Duration::from_secs(30)).await;
+    assert_eq!(installation.total(), 1);
+    // A collection of 2 s, an interval of 120 s, a claim of 4 s and a decision; two more puts take 8 s.
+    pass(10 * Duration::from_secs(127)).await;
+    assert_eq!(installation.total(), 11);
+}
+
+#[tokio::test(start_paused = true)]
+async fn prefix_of_another_installation_is_not_used() {
+    let installation = Installation::new(2);
+    let a = installation.start_as("a", "test").await;
+    pass(Duration::from_secs(30)).await;
+    let before = installation.store.contents("live/sources/");
+    let b = installation.start_as("b", "prod").await;
+    pass(Duration::from_secs(60)).await;
+    assert_eq!((b.status.read().is_complete, b.tokens().len(), installation.total()), (false, 0, 2));
+    assert_eq!(installation.store.contents("live/sources/"), before);
+    assert_eq!((a.tokens().len(), a.status.read().members.len()), (2, 1));
 }
 
 #[tokio::test(start_paused = true)]

@@ -4,21 +4,10 @@ use std::time::Duration;
 
 use super::members::Sighted;
 use super::plan::Plan;
+use super::seen::{Content, Listed, Lost, Pending, Seen};
 use super::turn::Turn;
 use super::version::Version;
 use super::{Action, Put};
-
-/// The content of the state of a source.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Content {
-    Turn(Turn),
-    /// The state or its tokens cannot be read: it is replaced at once.
-    Damaged,
-    /// A format that this version does not know: a newer replica renews it, so it is replaced only when that does not happen.
-    Newer,
-    /// It belongs to another installation: it is never replaced.
-    Foreign,
-}
 
 /// What a state that was read means for this process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,42 +28,6 @@ pub(super) enum Activity {
     Collecting,
 }
 
-/// A state that was read or put.
-#[derive(Clone, Debug)]
-pub(super) struct Seen {
-    /// `None`: there is no object any more.
-    version: Option<Version>,
-    content: Content,
-    at: Duration,
-    /// `at`, by the observer's clock.
-    observed: Duration,
-    /// How old it was then.
-    age: Duration,
-}
-
-impl Seen {
-    pub(super) fn now(version: Option<Version>, content: Content, now: Duration, observed: Duration) -> Self {
-        Self { version, content, at: now, observed, age: Duration::ZERO }
-    }
-}
-
-/// A result that is not in the store.
-#[derive(Clone, Debug)]
-pub(super) struct Pending {
-    pub(super) turn: Turn,
-    /// The version that the collection was based on: over another one the result is discarded.
-    pub(super) over: Option<Version>,
-    pub(super) since: Duration,
-}
-
-/// A listing that leads to a read.
-#[derive(Clone, Debug)]
-struct Listed {
-    sighted: Sighted,
-    at: Duration,
-    observed: Duration,
-}
-
 #[derive(Debug)]
 pub(super) struct Entry {
     pub(super) plan: Plan,
@@ -92,6 +45,13 @@ pub(super) struct Entry {
     pub(super) changed_at: Duration,
     /// Whether this process has not yet seen, or made, a collection with its settings.
     is_unconfirmed: bool,
+    /// Whether this process has had tokens of the source.
+    has_tokens: bool,
+    /// The tokens in the store are damaged and this process has none: another replica that has them should collect the source, as the
+    /// provider may not report all of them.
+    pub(super) awaits_repair: bool,
+    /// When the store refused a put because another replica had claimed the source, if nothing was read or collected since.
+    pub(super) taken_at: Option<Duration>,
     /// The highest revision that was seen.
     revision: u64,
 }
@@ -109,6 +69,9 @@ impl Entry {
             is_stale: false,
             changed_at: Duration::ZERO,
             is_unconfirmed: true,
+            has_tokens: false,
+            awaits_repair: false,
+            taken_at: None,
             revision: 0,
         }
     }
@@ -133,7 +96,7 @@ impl Entry {
 
     /// Whether a state that was listed was also read.
     pub(super) fn was_read(&self) -> bool {
-        self.listed.is_none() || self.seen.is_some()
+        (self.listed.is_none() || self.seen.is_some()) && !self.awaits_repair
     }
 
     pub(super) fn version(&self) -> Option<&Version> {
@@ -219,6 +182,12 @@ impl Entry {
                 }
             }
         }
+        match &content {
+            Content::Turn(turn) => self.has_tokens |= turn.blob.is_some(),
+            Content::Damaged => self.awaits_repair = !self.has_tokens,
+            Content::Newer | Content::Foreign => {}
+        }
+        self.awaits_repair &= !self.has_tokens;
         let mut seen = Seen::now(Some(version), content, now, observed);
         if let Some(Listed { sighted, at, observed }) = &self.listed
             && seen.version.as_ref().is_some_and(|version| version.etag == sighted.etag)
@@ -229,6 +198,7 @@ impl Entry {
         }
         self.seen = Some(seen);
         self.due_since = None;
+        self.taken_at = None;
         self.confirm();
         read
     }
@@ -236,6 +206,8 @@ impl Entry {
     /// This process put a result, or keeps it until it can.
     pub(super) fn put(&mut self, turn: Turn, version: Option<Version>, now: Duration, observed: Duration) {
         self.is_unconfirmed = false;
+        (self.has_tokens, self.awaits_repair) = (true, false);
+        self.taken_at = None;
         self.revision = self.revision.max(turn.revision);
         self.seen = Some(Seen::now(version, Content::Turn(turn), now, observed));
     }
@@ -261,9 +233,10 @@ impl Entry {
     }
 
     /// Whether it is due with a store. `times`: now, and by the observer's clock.
-    pub(super) fn is_due(&self, me: &str, ttl: Duration, times: (Duration, Duration), is_lost: bool) -> bool {
+    pub(super) fn is_due(&self, me: &str, ttl: Duration, times: (Duration, Duration), lost: Option<Lost>) -> bool {
         let (now, observed) = times;
-        let Some(seen) = &self.seen else { return self.first_due <= now };
+        let taken_over = |due| lost.is_some_and(|lost| now < self.collected_by_others(due, lost) + self.plan.interval);
+        let Some(seen) = &self.seen else { return self.first_due <= now && !taken_over(self.first_due) };
         let age = seen.age + now.saturating_sub(seen.at);
         match &seen.content {
             Content::Turn(turn) if turn.collecting => {
@@ -271,15 +244,23 @@ impl Entry {
                 turn.writer == me
                     || seen.age + observed.saturating_sub(seen.observed) >= ttl
                     // Nobody can see whether its holder is alive, but this replica does not see its result either.
-                    || is_lost && age >= self.plan.interval
+                    || lost.is_some() && age >= self.plan.interval
             }
             Content::Turn(turn) => {
-                age >= turn.next_in() || self.is_unconfirmed && turn.fingerprint != self.plan.fingerprint
+                let is_due = age >= turn.next_in() && !taken_over((seen.at + turn.next_in()).saturating_sub(seen.age));
+                is_due || self.is_unconfirmed && turn.fingerprint != self.plan.fingerprint
             }
             Content::Damaged => true,
             Content::Newer => age >= self.plan.interval + ttl,
             Content::Foreign => false,
         }
+    }
+
+    /// When another replica may have collected a source, due at this time, without this one seeing it; zero if none has.
+    fn collected_by_others(&self, due: Duration, lost: Lost) -> Duration {
+        let open_at = (due + lost.fallback).min(lost.dead_at.max(due));
+        let unseen = if open_at <= lost.since { lost.since } else { Duration::ZERO };
+        unseen.max(self.taken_at.unwrap_or_default())
     }
 
     /// A pending result, with what is left of its time.

@@ -67,26 +67,26 @@ impl Members {
     }
 }
 
-/// The replica that should collect the sources with this affinity: that with the highest hash, and after every two failed
+/// The replica that should collect a source: that with the highest hash, and after every two failed
 /// collections the next one. A replica that joins or leaves moves only the sources that it holds.
 pub(super) fn preferred<'a>(
     replicas: impl Iterator<Item = &'a str>,
-    affinity: &str,
+    source: &str,
     failed_collections: u32,
 ) -> Option<&'a str> {
     let mut replicas: Vec<&str> = replicas.collect();
     if replicas.is_empty() {
         return None;
     }
-    replicas.sort_by_key(|replica| (Reverse(hash(replica, affinity)), *replica));
+    replicas.sort_by_key(|replica| (Reverse(hash(replica, source)), *replica));
     let passed_over = usize::try_from(failed_collections / 2).unwrap_or(usize::MAX);
     Some(replicas[passed_over % replicas.len()])
 }
 
 /// FNV-1a, and a finalizer (of MurmurHash3), without which similar names are not spread evenly. All versions must agree, so it never
 /// changes.
-fn hash(replica: &str, affinity: &str) -> u64 {
-    let bytes = replica.bytes().chain([0]).chain(affinity.bytes());
+fn hash(replica: &str, source: &str) -> u64 {
+    let bytes = replica.bytes().chain([0]).chain(source.bytes());
     let mut hash = bytes
         .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
     hash ^= hash >> 33;

@@ -18,6 +18,8 @@ pub(super) struct Observer {
 /// Looks that failed since the last successful one.
 #[derive(Clone, Copy, Debug)]
 struct Failing {
+    /// When the first of them began.
+    since: Duration,
     looks: u32,
     last: Duration,
     /// Without pauses of this process, as those are not the store's fault.
@@ -37,16 +39,22 @@ impl Observer {
         self.failing.take().is_some_and(|failing| failing.looks > 1)
     }
 
-    pub(super) fn failed(&mut self, now: Duration) {
-        let none = Failing { looks: 0, last: self.last_look.unwrap_or(now), total: Duration::ZERO };
-        let Failing { looks, last, total } = self.failing.unwrap_or(none);
-        let total = total + self.since(Some(last), now);
-        self.failing = Some(Failing { looks: looks.saturating_add(1), last: now, total });
+    /// A look that began at `started` has failed.
+    pub(super) fn failed(&mut self, started: Duration, now: Duration) {
+        let none = Failing { since: started, looks: 0, last: self.last_look.unwrap_or(started), total: Duration::ZERO };
+        let Failing { since, looks, last, total } = self.failing.unwrap_or(none);
+        let total = total + self.elapsed(Some(last), now);
+        self.failing = Some(Failing { since, looks: looks.saturating_add(1), last: now, total });
+    }
+
+    /// The observed time at the last look.
+    pub(super) fn last(&self) -> Duration {
+        self.observed
     }
 
     /// The observed time.
     pub(super) fn time(&self, now: Duration) -> Duration {
-        self.observed + self.since(self.last_look, now)
+        self.observed + self.elapsed(self.last_look, now)
     }
 
     /// Whether the store was ever read.
@@ -64,12 +72,17 @@ impl Observer {
         self.failing.is_some()
     }
 
+    /// When the first look of those that failed began: until then the store may have responded to others.
+    pub(super) fn failing_since(&self) -> Option<Duration> {
+        self.failing.map(|failing| failing.since)
+    }
+
     /// For how long the store could not be read, at the last failed look.
     pub(super) fn failing_for(&self) -> Duration {
         self.failing.map_or(Duration::ZERO, |failing| failing.total)
     }
 
-    fn since(&self, start: Option<Duration>, now: Duration) -> Duration {
+    fn elapsed(&self, start: Option<Duration>, now: Duration) -> Duration {
         start.map_or(Duration::ZERO, |start| now.saturating_sub(start).min(self.limit))
     }
 }
@@ -97,13 +110,14 @@ mod tests {
         let mut observer = Observer::new(s(10));
         assert!(!observer.looked(s(0)));
         for at in [15, 30, 45] {
-            observer.failed(s(at));
+            observer.failed(s(at - 2), s(at));
         }
-        assert_eq!(observer.failing_for(), s(45));
+        assert_eq!((observer.failing_for(), observer.failing_since()), (s(45), Some(s(13))));
+        assert_eq!((observer.time(s(45)), observer.last()), (s(20), s(0)));
         assert!(observer.looked(s(55)), "it ends an outage");
         assert_eq!(observer.failing_for(), s(0));
         // A pause of this process: the first failed look after it counts as two polls.
-        observer.failed(s(500));
+        observer.failed(s(492), s(500));
         assert_eq!(observer.failing_for(), s(20));
         assert!(!observer.looked(s(505)), "one failed look is not an outage");
     }

@@ -9,6 +9,4 @@ pub struct Plan {
     pub interval: Duration,
     /// The settings. Another replica may have others while a configuration is rolled out.
     pub fingerprint: String,
-    /// Sources with the same affinity are collected by the same replica.
-    pub affinity: String,
 }

@@ -88,8 +88,14 @@ impl Turn {
         Self { previous_blob, blob: Some(blob), ..self }
     }
 
+    /// The same without its tokens, which are damaged: due at once.
+    #[must_use]
+    pub fn without_tokens(self, writer: &str, nonce: u64) -> Self {
+        Self { next_in_milliseconds: 0, blob: None, previous_blob: None, ..Self::over(Some(&self), writer, nonce) }
+    }
+
     /// The same result `after` it was complete, with the time that is left, over a newer revision.
-    pub(super) fn postponed(&self, after: Duration, revision: u64) -> Self {
+    pub fn postponed(&self, after: Duration, revision: u64) -> Self {
         Self { revision, next_in_milliseconds: milliseconds(self.next_in().saturating_sub(after)), ..self.clone() }
     }
 

@@ -1,4 +1,4 @@
-//! The stores of the tests: a directory, moto (S3) and azurite (Azure), each with an empty bucket.
+//! The stores of the tests: a directory, moto (S3), Ceph's radosgw (S3) and azurite (Azure), each with an empty bucket.
 
 use std::path::Path;
 use std::process::Command;
@@ -56,6 +56,11 @@ impl Address {
         )
     }
 
+    /// With another prefix.
+    pub fn below(&self, prefix: &str) -> Self {
+        Self { url: self.url.replace("some/prefix", prefix), ..self.clone() }
+    }
+
     pub fn directory(dir: &Path) -> Self {
         Self::new(&format!("file://{}", dir.join("store").display()), &[])
     }
@@ -78,11 +83,13 @@ pub struct Store {
     /// `None` for a directory.
     server: Option<Server>,
     pub address: Address,
+    /// Its address at another port.
+    at: fn(u16) -> Address,
 }
 
 impl Store {
     pub fn directory(dir: &Path) -> Self {
-        Self { server: None, address: Address::directory(dir) }
+        Self { server: None, address: Address::directory(dir), at: Address::s3 }
     }
 
     /// S3. In memory: what it has ends with it.
@@ -93,7 +100,17 @@ impl Store {
         let server = Server::start("moto", command, dir, free, "/moto-api/data.json").await;
         let created = client().put(format!("{}/fleet", server.url)).send().await.unwrap();
         assert!(created.status().is_success(), "{created:?}");
-        Self { address: Address::s3(free), server: Some(server) }
+        Self { address: Address::s3(free), server: Some(server), at: Address::s3 }
+    }
+
+    /// S3 of Ceph, which checks signatures.
+    pub async fn radosgw(dir: &Path) -> Self {
+        let (free, monitor) = (free_port(), free_port());
+        let mut command = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tools/radosgw.sh"));
+        command.arg(dir.join("ceph")).args([free.to_string(), monitor.to_string()]);
+        let server = Server::listening("radosgw", command, dir, free).await;
+        create_bucket(&server.url).await;
+        Self { address: Address::s3(free), server: Some(server), at: Address::s3 }
     }
 
     /// Azure Blob Storage.
@@ -108,12 +125,30 @@ impl Store {
             .arg(&data);
         let server = Server::listening("azurite", command, dir, free).await;
         create_container(&server.url).await;
-        Self { address: Address::azure(free), server: Some(server) }
+        Self { address: Address::azure(free), server: Some(server), at: Address::azure }
+    }
+
+    /// Through a proxy with this port.
+    pub fn through(&self, port: u16) -> Address {
+        (self.at)(port)
     }
 
     pub fn port(&self) -> u16 {
         port(self.server.as_ref().unwrap())
     }
+}
+
+/// Creates the bucket `fleet` with a signed request, by version 2 of the signature, which Ceph accepts
+/// (<https://docs.aws.amazon.com/AmazonS3/latest/API/RESTAuthentication.html>).
+async fn create_bucket(url: &str) {
+    let date = Utc::now().format("%a, %d %b %Y %H:%M:%S GMT").to_string();
+    let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, b"testtest");
+    let signed = format!("PUT\n\n\n\nx-amz-date:{date}\n/fleet");
+    let signature = BASE64_STANDARD.encode(hmac::sign(&key, signed.as_bytes()));
+    let request = client().put(format!("{url}/fleet")).header("x-amz-date", date).header("content-length", "0");
+    let response = request.header("authorization", format!("AWS test:{signature}")).send().await.unwrap();
+    let status = response.status();
+    assert_eq!(status, 200, "{}", response.text().await.unwrap());
 }
 
 /// Creates the container `fleet` with a signed request

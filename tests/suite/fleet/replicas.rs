@@ -3,16 +3,18 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
+use token_expiry_exporter::storage::shared::SharedStore;
+
 use crate::buckets::server::Address;
 use crate::stub_provider::{Org, StubProvider};
-use crate::test_servers::{Server, client, free_port, samples};
+use crate::test_servers::{Server, client, free_port, metrics, samples};
 
 /// The times of an experiment.
 #[derive(Clone, Copy, Debug)]
@@ -25,6 +27,9 @@ pub struct Times {
     pub collection: Duration,
 }
 
+/// How often a replica decides what is due.
+const TICK: Duration = Duration::from_millis(500);
+
 impl Times {
     /// For the suite.
     pub const SHORT: Self = Self {
@@ -32,6 +37,24 @@ impl Times {
         interval: Duration::from_secs(15),
         collection: Duration::from_millis(500),
     };
+
+    /// Some collections are always under way.
+    pub const LONG: Self = Self { collection: Duration::from_secs(3), ..Self::SHORT };
+
+    /// With the poll that is shipped.
+    pub const SHIPPED: Self =
+        Self { poll: Duration::from_secs(10), interval: Duration::from_secs(60), collection: Duration::from_secs(5) };
+
+    /// The longest time between two collections of a source: its interval and a tenth more by chance, the collection itself, and a
+    /// decision.
+    pub fn longest_gap(self) -> Duration {
+        self.interval.mul_f64(1.1) + self.collection + TICK
+    }
+
+    /// By how much more a source may be late whose holder leaves: the next one has seen the last collection at its next look.
+    pub fn change_of_holder(self) -> Duration {
+        self.poll.mul_f64(1.1) + TICK
+    }
 
     /// How long a claim or a member lasts without a sign of life.
     pub fn ttl(self) -> Duration {
@@ -72,6 +95,30 @@ impl Replica {
         self.served.lock().unwrap().clone()
     }
 
+    fn signal(&self, signal: &str) {
+        let pid = self.server.as_ref().unwrap().pid().to_string();
+        assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
+    }
+
+    pub fn pause(&self) {
+        self.signal("-STOP");
+    }
+
+    pub fn resume(&self) {
+        self.signal("-CONT");
+    }
+
+    /// What it has logged.
+    pub fn log(&self) -> String {
+        self.server.as_ref().unwrap().log()
+    }
+
+    /// A sample without labels of its own metrics.
+    pub async fn sample(&self, metric: &str) -> f64 {
+        let text = metrics(self.server.as_ref().unwrap()).await;
+        samples(&text, metric)[0].value
+    }
+
     /// As a node that fails.
     pub fn kill(&mut self) {
         self.scraper.abort();
@@ -93,11 +140,19 @@ impl Drop for Replica {
     }
 }
 
+/// Two collections of one source, one after the other.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pair {
+    pub source: String,
+    pub first: Instant,
+    pub gap: Duration,
+}
+
 /// An installation: a provider with sources, a store, and replicas.
 pub struct Fleet {
     pub times: Times,
     pub provider: StubProvider,
-    sources: Vec<String>,
+    pub sources: Vec<String>,
     directory: PathBuf,
     config: PathBuf,
     pub replicas: Vec<Replica>,
@@ -105,6 +160,18 @@ pub struct Fleet {
     /// What any replica has served.
     known: Arc<Mutex<Tokens>>,
     violations: Violations,
+    scrapes: Arc<AtomicUsize>,
+    /// The longest time in milliseconds by which the machine or the store delayed this test.
+    delay: Arc<AtomicU64>,
+    meter: Option<JoinHandle<()>>,
+}
+
+impl Drop for Fleet {
+    fn drop(&mut self) {
+        if let Some(meter) = &self.meter {
+            meter.abort();
+        }
+    }
 }
 
 impl Fleet {
@@ -130,11 +197,22 @@ impl Fleet {
             started: 0,
             known: Arc::default(),
             violations: Arc::default(),
+            scrapes: Arc::default(),
+            delay: Arc::default(),
+            meter: None,
         }
     }
 
     /// Starts a replica.
     pub async fn start(&mut self, address: &Address) {
+        self.start_with(address, &[]).await;
+    }
+
+    /// Starts a replica with these environment variables.
+    pub async fn start_with(&mut self, address: &Address, environment: &[(&str, &str)]) {
+        if self.meter.is_none() {
+            self.meter = Some(tokio::spawn(measure_delays(address.open(), Arc::clone(&self.delay))));
+        }
         self.started += 1;
         let name = format!("replica-{}", self.started);
         let port = free_port();
@@ -145,7 +223,8 @@ impl Fleet {
             .arg(format!("--web.listen-address=127.0.0.1:{port}"))
             .arg(format!("--storage.url={}", address.url))
             .arg(format!("--storage.poll={}s", self.times.poll.as_secs()))
-            .envs(address.environment.iter().map(|(name, value)| (name, value)));
+            .envs(address.environment.iter().map(|(name, value)| (name, value)))
+            .envs(environment.iter().copied());
         let server = Server::start("replica", command, &self.directory, port, "/-/healthy").await;
         let served = Arc::new(Mutex::new(Tokens::new()));
         let ready = Arc::new(AtomicBool::new(false));
@@ -157,6 +236,7 @@ impl Fleet {
             expected: self.known.lock().unwrap().clone(),
             known: Arc::clone(&self.known),
             violations: Arc::clone(&self.violations),
+            scrapes: Arc::clone(&self.scrapes),
         }));
         self.replicas.push(Replica { server: Some(server), name, served, ready, scraper });
     }
@@ -198,30 +278,61 @@ impl Fleet {
         self.asks().iter().map(|(_, starts)| starts.iter().filter(|start| **start >= since).count()).sum()
     }
 
-    /// The gaps between two collections of one source of which the later began after a time.
-    pub fn gaps_since(&self, since: Instant) -> Vec<(String, Duration)> {
+    /// Two collections of one source, one after the other, of which the later began after a time.
+    fn pairs_since(&self, since: Instant) -> Vec<Pair> {
         let asks = self.asks();
         let pairs = asks.iter().flat_map(|(name, starts)| starts.windows(2).map(move |pair| (name, pair)));
-        pairs.filter(|(_, pair)| pair[1] >= since).map(|(name, pair)| (name.clone(), pair[1] - pair[0])).collect()
+        let pairs = pairs.filter(|(_, pair)| pair[1] >= since);
+        pairs.map(|(source, pair)| Pair { source: source.clone(), first: pair[0], gap: pair[1] - pair[0] }).collect()
     }
 
-    /// The gaps that are shorter than four fifths of the interval: a request too early.
-    pub fn early_since(&self, since: Instant) -> Vec<(String, Duration)> {
-        let limit = self.times.interval * 4 / 5;
-        self.gaps_since(since).into_iter().filter(|(_, gap)| *gap < limit).collect()
+    /// Those that are closer than the shortest interval, which is a tenth shorter by chance.
+    pub fn early_since(&self, since: Instant) -> Vec<Pair> {
+        let limit = self.times.interval.mul_f64(0.9);
+        self.pairs_since(since).into_iter().filter(|pair| pair.gap < limit).collect()
     }
 
     /// The longest gap, counted to now for the last collection of a source.
     pub fn longest_gap_since(&self, since: Instant) -> Duration {
         let open = self.asks().into_iter().filter_map(|(_, starts)| starts.last().map(Instant::elapsed)).max();
-        let closed = self.gaps_since(since).into_iter().map(|(_, gap)| gap).max();
+        let closed = self.pairs_since(since).into_iter().map(|pair| pair.gap).max();
         closed.max(open).unwrap_or_default()
     }
 
-    /// A provider request in steady state is never early, and no scrape lacks a token that was known.
+    /// No source waited for longer than this since a time. Only what the machine and the store were measured to be slow is added: a
+    /// claim waits for one response and a decision, and another holder in addition for a beat and a look.
+    pub fn assert_none_late(&self, since: Instant, limit: Duration, changes_holder: bool) {
+        let (longest, delay) = (self.longest_gap_since(since), self.delay());
+        let waits = if changes_holder { 4 } else { 2 };
+        assert!(longest <= limit + waits * delay, "collected late: {longest:?} > {limit:?}, delays of {delay:?}");
+    }
+
+    fn delay(&self) -> Duration {
+        Duration::from_millis(self.delay.load(Ordering::SeqCst))
+    }
+
+    /// All scrapes of ready replicas.
+    pub fn scrapes(&self) -> usize {
+        self.scrapes.load(Ordering::SeqCst)
+    }
+
+    /// No scrape lacks a token that was known.
     pub fn assert_no_loss(&self) {
         let violations = self.violations.lock().unwrap();
         assert!(violations.is_empty(), "{}", violations.join("\n"));
+    }
+}
+
+/// Measures how late this machine wakes a task, and how long a list of the store takes.
+async fn measure_delays(store: Arc<dyn SharedStore>, delay: Arc<AtomicU64>) {
+    let pause = Duration::from_millis(200);
+    loop {
+        let started = Instant::now();
+        sleep(pause).await;
+        let late = started.elapsed().saturating_sub(pause);
+        let asked = Instant::now();
+        let took = store.list("live/members/").await.map_or(Duration::ZERO, |_| asked.elapsed());
+        delay.fetch_max(u64::try_from((late + took).as_millis()).unwrap(), Ordering::SeqCst);
     }
 }
 
@@ -235,6 +346,7 @@ struct Scrape {
     expected: Tokens,
     known: Arc<Mutex<Tokens>>,
     violations: Violations,
+    scrapes: Arc<AtomicUsize>,
 }
 
 /// Scrapes five times a second. From its readiness on, a replica must serve what was known at its start, and what it has
@@ -246,6 +358,7 @@ async fn scrape(mut scrape: Scrape) {
         if status.is_ok_and(|response| response.status().is_success()) {
             let response = client.get(format!("{}/metrics", scrape.url)).send().await;
             if let Ok(text) = async { response?.error_for_status()?.text().await }.await {
+                scrape.scrapes.fetch_add(1, Ordering::SeqCst);
                 let tokens: Tokens = samples(&text, "token_expiry_timestamp_seconds")
                     .iter()
                     .map(|sample| format!("{}/{}", sample.label("source"), sample.label("token_name")))

@@ -19,6 +19,7 @@ pub(super) struct MemoryStore {
     objects: Mutex<BTreeMap<String, Object>>,
     etags: Mutex<u64>,
     is_down: AtomicBool,
+    latency: Mutex<Duration>,
 }
 
 impl Default for MemoryStore {
@@ -28,6 +29,7 @@ impl Default for MemoryStore {
             objects: Mutex::default(),
             etags: Mutex::default(),
             is_down: AtomicBool::new(false),
+            latency: Mutex::new(Duration::from_millis(20)),
         }
     }
 }
@@ -35,6 +37,11 @@ impl Default for MemoryStore {
 impl MemoryStore {
     pub(super) fn set_down(&self, is_down: bool) {
         self.is_down.store(is_down, Ordering::Relaxed);
+    }
+
+    /// How long each request takes.
+    pub(super) fn set_latency(&self, latency: Duration) {
+        *self.latency.lock() = latency;
     }
 
     /// Damages every object with this prefix.
@@ -84,7 +91,8 @@ impl MemoryStore {
             sleep(Duration::from_secs(5)).await;
             return Err(StoreError::Unavailable("the store is down".to_owned()));
         }
-        sleep(Duration::from_millis(20)).await;
+        let latency = *self.latency.lock();
+        sleep(latency).await;
         Ok(())
     }
 }

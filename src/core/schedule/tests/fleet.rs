@@ -109,8 +109,9 @@ proptest! {
     }
 
     #[test]
-    fn fleet_in_steady_state_requests_each_source_once_per_interval(seed: u64, lossy in prop_oneof![Just(0_u64), 5_u64..10]) {
+    fn fleet_in_steady_state_requests_each_source_once_per_interval(seed: u64, lossy in prop_oneof![Just(0_u64), 5_u64..10], latency in 1_u64..12) {
         let mut world = World::new(3, 8, seed);
+        world.latency = latency;
         world.lossy = lossy;
         world.run(700, &[]);
         assert_none_early(&world);
@@ -142,13 +143,31 @@ proptest! {
     }
 
     #[test]
-    fn outage_of_the_store_makes_no_request_early_and_none_late(seed: u64, at in 100_u64..300, seconds in 1_u64..400) {
+    fn outage_of_the_store_makes_no_request_early_and_none_late(seed: u64, at in 100_u64..300, seconds in 1_u64..400, latency in 1_u64..12) {
         let mut world = World::new(3, 8, seed);
+        world.latency = latency;
         world.run(1000, &[event(at, 0, Fault::Outage(seconds))]);
         assert_none_early(&world);
         let Times { ttl, poll, .. } = Times::default();
         assert_none_late(&world, longest_interval() + ttl + 3 * poll);
         world.run(1015, &[]);
+    }
+
+    /// A short one: a replica that others have seen dead before the outage, and that lives, is collected for by both.
+    #[test]
+    fn outage_after_a_pause_makes_no_request_early(seed: u64, at in 130_u64..260, paused in 1_u64..12, latency in 1_u64..12) {
+        let mut world = World::new(3, 8, seed);
+        world.latency = latency;
+        world.run(at + 100, &[event(at - paused, 0, Fault::Pause(paused)), event(at, 0, Fault::Outage(300))]);
+        let (began, outage) = (Duration::from_secs(at - paused), Duration::from_secs(at));
+        for (source, requests) in world.by_source() {
+            for pair in requests.windows(2).filter(|pair| pair[1].at >= outage) {
+                // What it was asking for when it was paused, others have asked for again.
+                let was_asking = pair[0].replica == 0 && pair[0].at + SLACK >= began && pair[0].at <= outage;
+                let gap = pair[1].at - pair[0].at;
+                prop_assert!(was_asking || gap >= INTERVAL.mul_f64(0.9) - 2 * TICK, "{}: {:?} {:?}", source, gap, pair);
+            }
+        }
     }
 
     #[test]

@@ -136,6 +136,8 @@ pub(super) struct World {
     pub(super) requests: Vec<Request>,
     winners: BTreeSet<(String, u64)>,
     pub(super) longest: u64,
+    /// Responses of the store take less than this many ticks; a put has two latencies.
+    pub(super) latency: u64,
     random: u64,
     etags: u64,
     collections: u64,
@@ -156,6 +158,7 @@ impl World {
             requests: Vec::new(),
             winners: BTreeSet::new(),
             longest: 10,
+            latency: 3,
             random: seed,
             etags: 0,
             collections: 0,
@@ -169,12 +172,7 @@ impl World {
         let name = format!("replica-{number}-{}", self.random());
         let mut schedule = Schedule::shared(name.clone(), self.times);
         let offset = Duration::from_secs(self.random() % 10_000);
-        let plan = |source: &String| Plan {
-            name: source.clone(),
-            interval: INTERVAL,
-            fingerprint: "f".to_owned(),
-            affinity: source.clone(),
-        };
+        let plan = |source: &String| Plan { name: source.clone(), interval: INTERVAL, fingerprint: "f".to_owned() };
         let now = self.now + offset;
         let spread = Duration::from_millis(self.random() % 5_000);
         schedule.configure(self.sources.iter().map(plan).collect(), now, |_| spread);
@@ -277,7 +275,7 @@ impl World {
     /// Sends a request to the store. While it does not respond, a put may still arrive, later.
     fn send(&mut self, number: usize, source: &str, kind: Kind) {
         let collection = self.replicas[number].collections.get(source).map_or(0, |collection| collection.number);
-        let latency = TICK * u32::try_from(self.random() % 3).unwrap();
+        let latency = TICK * u32::try_from(self.random() % self.latency).unwrap();
         let is_reachable = self.is_reachable(number);
         let is_response_lost = !is_reachable || self.lossy > 0 && self.random().is_multiple_of(self.lossy);
         let is_late = self.random().is_multiple_of(4);
@@ -405,15 +403,16 @@ impl World {
             }
             (Step::Putting(turn) | Step::Publishing(turn), PutResult::Done(version)) => {
                 replica.serves.insert(source.clone(), collection.data);
-                Some(Finish::Published { turn, version })
+                Some(Finish::Published { turn, version, since: now })
             }
             (Step::Putting(turn), PutResult::Unknown) => {
                 replica.serves.insert(source.clone(), collection.data);
-                Some(Finish::Kept { turn, claim: collection.claim.as_ref().map(|claim| claim.version().clone()) })
+                let claim = collection.claim.as_ref().map(|claim| claim.version().clone());
+                Some(Finish::Kept { turn, claim, since: now })
             }
             (Step::Publishing(turn), PutResult::Unknown) => {
                 let Kind::Put { put, .. } = &request.kind else { unreachable!() };
-                Some(Finish::Kept { turn, claim: put.over.clone() })
+                Some(Finish::Kept { turn, claim: put.over.clone(), since: now })
             }
             (Step::Putting(turn), PutResult::Refused(Some((other, version))))
                 if collection.claim.as_mut().unwrap().continues_over(&other, &version) =>
@@ -421,7 +420,7 @@ impl World {
                 // Of an own renewal that arrived late: over it.
                 replica.serves.insert(source.clone(), collection.data);
                 let revision = other.revision + 1;
-                Some(Finish::Kept { turn: Turn { revision, ..turn }, claim: Some(version) })
+                Some(Finish::Kept { turn: Turn { revision, ..turn }, claim: Some(version), since: now })
             }
             (Step::Putting(_) | Step::Publishing(_), PutResult::Refused(_)) => Some(Finish::Fenced),
         };
@@ -451,7 +450,8 @@ impl World {
             };
             let members = self.members.iter().map(|(name, &(etag, at))| sighted(name, etag, at)).collect();
             let sources = self.store.iter().map(|(name, object)| sighted(name, object.etag, object.modified)).collect();
-            let latency = if is_reachable { TICK * u32::try_from(self.random() % 3).unwrap() } else { TIMEOUT };
+            let latency =
+                if is_reachable { TICK * u32::try_from(self.random() % self.latency).unwrap() } else { TIMEOUT };
             let listed = is_reachable.then_some([members, sources]);
             self.replicas[number].look = Some((now, now + latency, listed));
         }
@@ -463,7 +463,9 @@ impl World {
             return;
         }
         replica.next_look = now + replica.schedule.look_after(listed.is_none(), jitter);
-        let Some([members, sources]) = listed else { return replica.schedule.look_failed(now + replica.offset) };
+        let Some([members, sources]) = listed else {
+            return replica.schedule.look_failed(started + replica.offset, now + replica.offset);
+        };
         let look = replica.schedule.looked(&members, &sources, started + replica.offset);
         for dead in look.dead {
             self.members.remove(&dead);
@@ -560,7 +562,7 @@ impl World {
                 claim => {
                     replica.serves.insert(source.clone(), collection.data);
                     replica.collections.remove(&source);
-                    replica.schedule.finish(&source, Finish::Kept { turn, claim }, now);
+                    replica.schedule.finish(&source, Finish::Kept { turn, claim, since: now }, now);
                 }
             }
         }
