@@ -121,7 +121,9 @@ fn unnoticed_refusals(provider: &Arc<Provider>, scenarios: &[Scenario]) -> Vec<S
                 continue;
             }
             tried.insert(kind, exchange);
+            let is_login = is_login(provider, exchange);
             for (status, reason) in REFUSALS.into_iter().filter(|(status, _)| !can_be_empty(provider, *status)) {
+                let reason = if is_login && reason == Reason::Forbidden { Reason::Unauthorized } else { reason };
                 let played = play_scenario(provider, &scenario.refusing(number, status));
                 if !played.is_ok_and(|refused| failures(&refused, reason) > failures(&usual, reason)) {
                     let (request, reason) = (format!("{} {}", exchange.method, exchange.target), reason.label());
@@ -134,6 +136,11 @@ fn unnoticed_refusals(provider: &Arc<Provider>, scenarios: &[Scenario]) -> Vec<S
     let never = requests(provider).into_iter().filter(|(_, request)| !is_tried(request));
     unnoticed.extend(never.map(|(path, _)| format!("{path}: no scenario has a successful response")));
     unnoticed
+}
+
+/// Whether an exchange is a login: it has no permission to miss, so each refusal rejects the credential.
+fn is_login(provider: &Provider, exchange: &Exchange) -> bool {
+    provider.schemes.iter().filter_map(|scheme| scheme.login.as_ref()).any(|login| is_of(exchange, &login.request))
 }
 
 /// Whether an exchange is of a request of the definition, by method and path.
