@@ -21,6 +21,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use axum::http::Uri;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot, watch as channel};
 use tokio::task::{JoinSet, spawn_blocking};
@@ -31,8 +32,10 @@ use crate::core::clock::Clock;
 use crate::core::inventory::SharedInventory;
 use crate::exposition::exporter::{Build, ExporterMetrics};
 use crate::exposition::page::Page;
+use crate::pages::calendar_key::CalendarKey;
 use crate::pages::path::{RoutePrefix, TelemetryPath};
 use crate::pages::render_limit::RenderLimit;
+use crate::pages::tags::Tags;
 use crate::pages::{self, AppState};
 use crate::schema::diagnostic::Diagnostics;
 use crate::server::access::AccessControl;
@@ -66,6 +69,8 @@ pub struct RunOptions {
     pub route_prefix: RoutePrefix,
     /// File with TLS, client certificates and users.
     pub web_config: Option<PathBuf>,
+    /// File with the secret of the calendars' keys.
+    pub calendar_key: Option<PathBuf>,
     /// Enables `POST /-/reload`.
     pub lifecycle: bool,
     pub shard: Shard,
@@ -107,6 +112,7 @@ impl RunOptions {
             telemetry_path: TelemetryPath::default(),
             route_prefix: RoutePrefix::default(),
             web_config: None,
+            calendar_key: None,
             lifecycle: false,
             shard: Shard::WHOLE,
             lost_log_lines: Arc::default(),
@@ -177,6 +183,7 @@ pub async fn run(
             (Collector::shared(Arc::clone(&inventory), options.timing, fleet), Some(status))
         }
     };
+    let calendar_key = options.calendar_key.as_deref().map(CalendarKey::load).transpose()?.map(Arc::new);
     let (request_reload, reload_requests) = mpsc::channel(1);
     let state = Arc::new(AppState {
         version: BUILD.version.to_owned(),
@@ -191,12 +198,19 @@ pub async fn run(
         reload: options.lifecycle.then_some(request_reload),
         telemetry_path: options.telemetry_path,
         route_prefix: options.route_prefix,
+        calendar_key: calendar_key.clone(),
+        tags: Tags::default(),
+    });
+    let has_key = calendar_key.map(|key| {
+        let prefix = state.route_prefix.clone();
+        Arc::new(move |uri: &Uri| key.opens(&prefix, uri)) as server::HasKey
     });
     let site = Site {
         main: pages::router(Arc::clone(&state)),
         probe: pages::probe_router(Arc::clone(&state)),
         headers: pages::security_headers(),
         access,
+        has_key,
         metrics: Arc::clone(&program),
     };
     let (stop_server, server_stops) = oneshot::channel::<()>();

@@ -57,6 +57,9 @@ pub(super) enum Command {
     /// Print a JSON Schema of the configuration, for editors
     #[command(after_help = exit::help("schema"))]
     Schema(SchemaArgs),
+    /// Print the URL of a calendar, with the key that opens it without a login
+    #[command(after_help = exit::help("calendar-url"))]
+    CalendarUrl(Box<CalendarUrlArgs>),
     /// Check that an exporter is running
     #[command(after_help = exit::help("health"))]
     Health(HealthArgs),
@@ -170,6 +173,9 @@ pub(super) struct WebArgs {
     /// Web configuration file (exporter-toolkit format): TLS, client certificates, users
     #[arg(long = "web.config.file", value_name = "FILE")]
     pub(super) web_config: Option<PathBuf>,
+    /// File with a secret of at least 32 bytes: the key of a calendar's URL replaces the login; see `calendar-url`
+    #[arg(long = "web.calendar-key-file", value_name = "FILE")]
+    pub(super) calendar_key: Option<PathBuf>,
     /// Enable POST /-/reload
     #[arg(long = "web.enable-lifecycle")]
     pub(super) lifecycle: bool,
@@ -269,6 +275,21 @@ pub(super) struct SchemaArgs {
     /// Directory of additional provider definitions (*.yaml)
     #[arg(long = "providers.dir", value_name = "DIR")]
     pub(super) providers: Option<PathBuf>,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(super) struct CalendarUrlArgs {
+    /// File with the secret, as for `serve`
+    #[arg(long = "web.calendar-key-file", value_name = "FILE")]
+    pub(super) key_file: PathBuf,
+    /// URL at which readers reach the exporter, such as https://example.com/tokens/
+    #[arg(long = "web.external-url", value_name = "URL")]
+    pub(super) url: String,
+    /// Only this source
+    #[arg(long = "source", value_name = "NAME")]
+    pub(super) sources: Vec<String>,
+    #[command(flatten)]
+    pub(super) filter: FilterArgs,
 }
 
 #[derive(Clone, Debug, Args)]

@@ -1,6 +1,7 @@
 //! The command line: reads the flags and runs one subcommand. [`exit`] has the exit codes.
 
 mod args;
+mod calendar_url;
 mod check;
 mod columns;
 mod demo;
@@ -74,6 +75,7 @@ async fn main() -> ExitCode {
         Command::Check(args) => check::run(args).await,
         Command::List(args) => list::run(*args).await,
         Command::Explain(args) => explain::run(args).await,
+        Command::CalendarUrl(args) => calendar_url::run(&args),
         Command::Health(args) => health::run(args).await,
         Command::Demo(args) => demo::run(args, lost_log_lines).await,
         Command::Providers(args) => providers::run(&args),

@@ -48,6 +48,7 @@ pub(super) async fn run(args: ServeArgs, lost_log_lines: Arc<AtomicU64>) -> Resu
         telemetry_path: metrics,
         route_prefix: prefix,
         web_config: args.web.web_config,
+        calendar_key: args.web.calendar_key,
         lifecycle: args.web.lifecycle,
         shard: args.shard,
         lost_log_lines,

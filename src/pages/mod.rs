@@ -1,24 +1,31 @@
 //! What the exporter serves over HTTP: metrics, pages for people, API, calendar and lifecycle. It knows no sockets.
 
+mod api;
 mod body;
 mod calendar;
+pub mod calendar_key;
+pub(crate) mod csv;
 pub(crate) mod display;
 pub mod filter;
+mod findings;
 mod html;
 pub(crate) mod humanize;
+pub(crate) mod json;
 mod lifecycle;
 mod metrics;
 pub mod path;
 pub mod render_limit;
 mod security_headers;
+mod sources;
 mod state;
+pub mod tags;
 pub(crate) mod tokens;
 
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::header::ACCEPT;
+use axum::http::header::{ACCEPT, CONTENT_TYPE, HeaderName};
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse as _, Redirect, Response};
@@ -47,6 +54,9 @@ fn routes(state: &Arc<AppState>, prefix: &RoutePrefix) -> Router<Arc<AppState>> 
         .merge(html::routes(prefix))
         .route(&prefix.with(&state.telemetry_path.to_string()), get(metrics::get))
         .route(&prefix.with(path::TOKENS), get(tokens::get))
+        .route(&prefix.with(path::SOURCES), get(sources::get))
+        .route(&prefix.with(path::FINDINGS), get(findings::get))
+        .route(&prefix.with(path::OPENAPI), get(openapi))
         .route(&prefix.with(path::CALENDAR), get(calendar::get))
         .route(&prefix.with(path::RELOAD), post(lifecycle::reload).put(lifecycle::reload))
         .route_layer(until_started)
@@ -89,4 +99,9 @@ async fn unknown_method(method: Method, uri: Uri) -> Response {
     }
     let sentence = format!("{}: method {method} not allowed; see the Allow header\n", uri.path());
     (StatusCode::METHOD_NOT_ALLOWED, sentence).into_response()
+}
+
+/// The description of the API, OpenAPI 3.1.
+async fn openapi() -> ([(HeaderName, &'static str); 1], &'static str) {
+    ([(CONTENT_TYPE, "application/vnd.oai.openapi+json;version=3.1")], include_str!("openapi.json"))
 }

@@ -17,6 +17,12 @@ pub const FINDING: &str = "/finding";
 pub const SOURCE: &str = "/source";
 /// The list of tokens.
 pub const TOKENS: &str = "/api/v1/tokens";
+/// The status of the sources.
+pub const SOURCES: &str = "/api/v1/sources";
+/// The policies that tokens violate.
+pub const FINDINGS: &str = "/api/v1/findings";
+/// The description of the API.
+pub const OPENAPI: &str = "/api/v1/openapi.json";
 /// The calendar.
 pub const CALENDAR: &str = "/calendar.ics";
 /// Whether the process responds.
@@ -27,7 +33,8 @@ pub const READY: &str = "/-/ready";
 pub const RELOAD: &str = "/-/reload";
 
 /// All paths except the configurable path of the metrics.
-const FIXED: [&str; 10] = [STATUS, TOKEN, OWNER, FINDING, SOURCE, TOKENS, CALENDAR, HEALTHY, READY, RELOAD];
+const FIXED: [&str; 13] =
+    [STATUS, TOKEN, OWNER, FINDING, SOURCE, TOKENS, SOURCES, FINDINGS, OPENAPI, CALENDAR, HEALTHY, READY, RELOAD];
 
 /// The path of the metrics: `--web.telemetry-path`.
 #[derive(Clone, Debug, PartialEq, Eq)]

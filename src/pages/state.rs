@@ -9,8 +9,10 @@ use axum::response::Response;
 use parking_lot::RwLock;
 use tokio::sync::{mpsc, oneshot};
 
+use super::calendar_key::CalendarKey;
 use super::path::{RoutePrefix, TelemetryPath};
 use super::render_limit::RenderLimit;
+use super::tags::Tags;
 use crate::core::clock::Clock;
 use crate::core::fleet_status::SharedFleetStatus;
 use crate::core::inventory::Inventory;
@@ -45,6 +47,10 @@ pub struct AppState {
     pub telemetry_path: TelemetryPath,
     /// The prefix of all paths, which also exist without it.
     pub route_prefix: RoutePrefix,
+    /// Makes and verifies the keys of calendars; `None` without `--web.calendar-key-file`.
+    pub calendar_key: Option<Arc<CalendarKey>>,
+    /// The tags of the API's lists.
+    pub tags: Tags,
 }
 
 impl AppState {

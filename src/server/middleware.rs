@@ -10,6 +10,7 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use http_body::Body as _;
 
+use super::HasKey;
 use super::access::AccessControl;
 use super::limits::{HEAD_BYTES, MAX_HEADERS};
 use crate::exposition::exporter::ExporterMetrics;
@@ -17,6 +18,7 @@ use crate::exposition::exporter::ExporterMetrics;
 struct Middleware {
     headers: HeaderMap,
     access: Option<Arc<AccessControl>>,
+    has_key: Option<HasKey>,
     metrics: Arc<ExporterMetrics>,
 }
 
@@ -24,19 +26,23 @@ pub(super) fn around(
     router: Router,
     headers: HeaderMap,
     access: Option<Arc<AccessControl>>,
+    has_key: Option<HasKey>,
     metrics: Arc<ExporterMetrics>,
 ) -> Router {
-    router.layer(from_fn_with_state(Arc::new(Middleware { headers, access, metrics }), handle))
+    router.layer(from_fn_with_state(Arc::new(Middleware { headers, access, has_key, metrics }), handle))
 }
 
 async fn handle(State(middleware): State<Arc<Middleware>>, request: Request, next: Next) -> Response {
-    let Middleware { headers, access, metrics } = &*middleware;
+    let Middleware { headers, access, has_key, metrics } = &*middleware;
     // Unknown paths share one label value, as clients can invent any number of them.
     let path = request.extensions().get::<MatchedPath>().cloned();
     let version = request.version();
     let admitted = match (check_size(&request), access) {
         (Err(rejection), _) => Err(rejection.into_response()),
-        (Ok(()), Some(access)) => access.admit(request.headers()).await,
+        (Ok(()), Some(access)) => {
+            let has_key = has_key.as_ref().is_some_and(|has_key| has_key(request.uri()));
+            access.admit(request.headers(), has_key).await
+        }
         (Ok(()), None) => Ok(()),
     };
     let mut response = match admitted {

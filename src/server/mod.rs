@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, Uri};
 use futures_util::future::join_all;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -47,6 +47,9 @@ impl From<TcpListener> for Listeners {
     }
 }
 
+/// Whether the URL of a request has a valid key.
+pub type HasKey = Arc<dyn Fn(&Uri) -> bool + Send + Sync>;
+
 /// What is served, and to whom.
 pub struct Site {
     /// The router of the main listeners.
@@ -57,6 +60,8 @@ pub struct Site {
     pub headers: HeaderMap,
     /// `None` without `--web.config.file`.
     pub access: Option<Arc<AccessControl>>,
+    /// Whether a request needs no login, because its URL has a valid key.
+    pub has_key: Option<HasKey>,
     /// Counters of requests and connections.
     pub metrics: Arc<ExporterMetrics>,
 }
@@ -64,10 +69,10 @@ pub struct Site {
 /// Serves until `shutdown` completes, then lets responses in flight finish, for ten seconds at most. The probe listener responds
 /// until the end.
 pub async fn serve(listeners: Listeners, site: Site, shutdown: impl Future<Output = ()>) {
-    let Site { main, probe, headers, access, metrics } = site;
+    let Site { main, probe, headers, access, has_key, metrics } = site;
     metrics.declare_close_causes(CloseCause::ALL.map(CloseCause::label));
     let endpoint = |router, access: Option<Arc<AccessControl>>, capacity| Endpoint {
-        router: middleware::around(router, headers.clone(), access.clone(), Arc::clone(&metrics)),
+        router: middleware::around(router, headers.clone(), access.clone(), has_key.clone(), Arc::clone(&metrics)),
         access,
         connections: OpenConnections::new(capacity),
         metrics: Arc::clone(&metrics),

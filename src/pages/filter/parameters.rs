@@ -41,7 +41,11 @@ pub fn query_string(parts: &[&dyn Parameters]) -> String {
 }
 
 /// The value with this label.
-pub(super) fn one_of<T: Copy>(value: &str, all: &[T], label: impl Fn(T) -> &'static str) -> Result<T, String> {
+pub(in crate::pages) fn one_of<T: Copy>(
+    value: &str,
+    all: &[T],
+    label: impl Fn(T) -> &'static str,
+) -> Result<T, String> {
     all.iter().copied().find(|candidate| label(*candidate) == value).ok_or_else(|| {
         let known = all.iter().map(|candidate| label(*candidate));
         match nearest(value, known.clone()) {

@@ -75,7 +75,7 @@ impl AccessControl {
     ///
     /// # Errors
     /// The response to send instead.
-    pub(super) async fn admit(&self, headers: &HeaderMap) -> Result<(), Response> {
+    pub(super) async fn admit(&self, headers: &HeaderMap, has_key: bool) -> Result<(), Response> {
         let settings = self.settings();
         if let Some(rate) = settings.rate_limit
             && self.bucket.lock().admit(rate, self.started.elapsed(), Duration::ZERO).is_none()
@@ -83,6 +83,9 @@ impl AccessControl {
             let retry_after = HeaderValue::from(rate.interval.as_secs().max(1));
             let headers = [(RETRY_AFTER, retry_after)];
             return Err((StatusCode::TOO_MANY_REQUESTS, headers, "too many requests; retry later\n").into_response());
+        }
+        if has_key {
+            return Ok(());
         }
         match self.users.login(&settings.users, headers.get(AUTHORIZATION)).await {
             Login::Accepted => Ok(()),

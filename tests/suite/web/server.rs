@@ -14,6 +14,7 @@ use token_expiry_exporter::exposition::exporter::{Build, ExporterMetrics};
 use token_expiry_exporter::exposition::page::Page;
 use token_expiry_exporter::pages::path::{RoutePrefix, TelemetryPath};
 use token_expiry_exporter::pages::render_limit::RenderLimit;
+use token_expiry_exporter::pages::tags::Tags;
 use token_expiry_exporter::pages::{self, AppState, Reload};
 use token_expiry_exporter::server::access::AccessControl;
 use token_expiry_exporter::server::{Site, serve};
@@ -87,6 +88,8 @@ impl Server {
             reload: Some(reload),
             telemetry_path: TelemetryPath::default(),
             route_prefix: RoutePrefix::default(),
+            calendar_key: None,
+            tags: Tags::default(),
             starting: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
             render_limit: RenderLimit::default(),
@@ -98,6 +101,7 @@ impl Server {
             probe: pages::probe_router(Arc::clone(&state)),
             headers: pages::security_headers(),
             access,
+            has_key: None,
             metrics,
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
