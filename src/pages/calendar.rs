@@ -150,7 +150,7 @@ fn description(view: &TokenView<'_>, labels: Labels, now: DateTime<Utc>) -> Stri
 /// The identifiers of events.
 ///
 /// A rotated token has another id, but the same source, kind, owner and name: its event moves. If several tokens that alert have
-/// these in common, the id tells them apart.
+/// these in common, the id distinguishes them.
 struct Uids {
     labels: Labels,
     /// How many tokens have it.
