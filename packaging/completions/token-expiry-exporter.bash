@@ -16,6 +16,9 @@ _token__expiry__exporter() {
             ",$1")
                 cmd="token__expiry__exporter"
                 ;;
+            token__expiry__exporter,calendar-url)
+                cmd="token__expiry__exporter__subcmd__calendar__subcmd__url"
+                ;;
             token__expiry__exporter,check)
                 cmd="token__expiry__exporter__subcmd__check"
                 ;;
@@ -42,6 +45,9 @@ _token__expiry__exporter() {
                 ;;
             token__expiry__exporter,serve)
                 cmd="token__expiry__exporter__subcmd__serve"
+                ;;
+            token__expiry__exporter__subcmd__help,calendar-url)
+                cmd="token__expiry__exporter__subcmd__help__subcmd__calendar__subcmd__url"
                 ;;
             token__expiry__exporter__subcmd__help,check)
                 cmd="token__expiry__exporter__subcmd__help__subcmd__check"
@@ -77,7 +83,7 @@ _token__expiry__exporter() {
 
     case "${cmd}" in
         token__expiry__exporter)
-            opts="-h -V --config.file --providers.dir --storage.path --storage.url --storage.installation --storage.when-lost --storage.poll --web.listen-address --web.probe-listen-address --web.telemetry-path --web.external-url --web.route-prefix --web.config.file --web.enable-lifecycle --shard --log.level --log.format --help --version serve check list explain providers schema health demo help"
+            opts="-h -V --config.file --providers.dir --storage.path --storage.url --storage.installation --storage.when-lost --storage.poll --web.listen-address --web.probe-listen-address --web.telemetry-path --web.external-url --web.route-prefix --web.config.file --web.calendar-key-file --web.enable-lifecycle --shard --log.level --log.format --help --version serve check list explain providers schema calendar-url health demo help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -135,7 +141,85 @@ _token__expiry__exporter() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --web.calendar-key-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --shard)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log.level)
+                    COMPREPLY=($(compgen -W "debug info warn error" -- "${cur}"))
+                    return 0
+                    ;;
+                --log.format)
+                    COMPREPLY=($(compgen -W "logfmt json" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        token__expiry__exporter__subcmd__calendar__subcmd__url)
+            opts="-q -h --web.calendar-key-file --web.external-url --source --provider --kind --owner --team --state --band --finding --within --search --log.level --log.format --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --web.calendar-key-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --web.external-url)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --source)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --provider)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --kind)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --owner)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --team)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --state)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --band)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --finding)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --within)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --search)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -q)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -287,8 +371,22 @@ _token__expiry__exporter() {
             return 0
             ;;
         token__expiry__exporter__subcmd__help)
-            opts="serve check list explain providers schema health demo help"
+            opts="serve check list explain providers schema calendar-url health demo help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        token__expiry__exporter__subcmd__help__subcmd__calendar__subcmd__url)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -577,7 +675,7 @@ _token__expiry__exporter() {
             return 0
             ;;
         token__expiry__exporter__subcmd__serve)
-            opts="-h --config.file --providers.dir --storage.path --storage.url --storage.installation --storage.when-lost --storage.poll --web.listen-address --web.probe-listen-address --web.telemetry-path --web.external-url --web.route-prefix --web.config.file --web.enable-lifecycle --shard --log.level --log.format --help"
+            opts="-h --config.file --providers.dir --storage.path --storage.url --storage.installation --storage.when-lost --storage.poll --web.listen-address --web.probe-listen-address --web.telemetry-path --web.external-url --web.route-prefix --web.config.file --web.calendar-key-file --web.enable-lifecycle --shard --log.level --log.format --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -632,6 +730,10 @@ _token__expiry__exporter() {
                     return 0
                     ;;
                 --web.config.file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --web.calendar-key-file)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -10,7 +10,7 @@ function __fish_token_expiry_exporter_needs_command
         end
         switch $word
             case '-*'
-                contains -- $word --config.file --providers.dir --storage.path --storage.url --storage.installation --storage.when-lost --storage.poll --web.listen-address --web.probe-listen-address --web.telemetry-path --web.external-url --web.route-prefix --web.config.file --shard --log.level --log.format
+                contains -- $word --config.file --providers.dir --storage.path --storage.url --storage.installation --storage.when-lost --storage.poll --web.listen-address --web.probe-listen-address --web.telemetry-path --web.external-url --web.route-prefix --web.config.file --web.calendar-key-file --shard --log.level --log.format
                 and set is_value 1
             case '*'
                 echo $word
@@ -41,6 +41,7 @@ complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -l web.external-url -d 'URL at which a reverse proxy serves the exporter; its path is the default of --web.route-prefix' -r
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -l web.route-prefix -d 'Prefix of all paths, which also work without it' -r
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -l web.config.file -d 'Web configuration file (exporter-toolkit format): TLS, client certificates, users' -r -F
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -l web.calendar-key-file -d 'File with a secret of at least 32 bytes: the key of a calendar\'s URL replaces the login; see `calendar-url`' -r -F
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -l shard -d 'Collect only shard I of N, such as 1/3; in a StatefulSet POD/N, such as exporter-0/3' -r
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -l log.level -d 'Minimum log level' -r -f -a "debug\t''
 info\t''
@@ -57,6 +58,7 @@ complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -f -a "explain" -d 'Collect once and explain one token: where it comes from, what each rule did, when it alerts and whom'
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -f -a "providers" -d 'List known providers, or describe one'
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -f -a "schema" -d 'Print a JSON Schema of the configuration, for editors'
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -f -a "calendar-url" -d 'Print the URL of a calendar, with the key that opens it without a login'
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -f -a "health" -d 'Check that an exporter is running'
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -f -a "demo" -d 'Run against a simulated organisation; needs no account or configuration'
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
@@ -74,6 +76,7 @@ complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcomm
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand serve" -l web.external-url -d 'URL at which a reverse proxy serves the exporter; its path is the default of --web.route-prefix' -r
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand serve" -l web.route-prefix -d 'Prefix of all paths, which also work without it' -r
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand serve" -l web.config.file -d 'Web configuration file (exporter-toolkit format): TLS, client certificates, users' -r -F
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand serve" -l web.calendar-key-file -d 'File with a secret of at least 32 bytes: the key of a calendar\'s URL replaces the login; see `calendar-url`' -r -F
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand serve" -l shard -d 'Collect only shard I of N, such as 1/3; in a StatefulSet POD/N, such as exporter-0/3' -r
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand serve" -l log.level -d 'Minimum log level' -r -f -a "debug\t''
 info\t''
@@ -155,6 +158,25 @@ complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcomm
 json\t'One JSON object per line'"
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand schema" -l definitions -d 'Print the schema of provider definitions instead'
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand schema" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand calendar-url" -l web.calendar-key-file -d 'File with the secret, as for `serve`' -r -F
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand calendar-url" -l web.external-url -d 'URL at which readers reach the exporter, such as https://example.com/tokens/' -r
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand calendar-url" -l source -d 'Only this source' -r
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand calendar-url" -l provider -d 'Only this provider' -r
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand calendar-url" -l kind -d 'Only this kind, such as api-token' -r
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand calendar-url" -l owner -d 'Only this owner: name, id or address, as far as `labels` expose them' -r
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand calendar-url" -l team -d 'Only this team: the label `team`' -r
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand calendar-url" -l state -d 'Only this state: active, expired, replaced or disabled' -r
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand calendar-url" -l band -d 'Only this alert band: warning, critical or expired' -r
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand calendar-url" -l finding -d 'Only tokens with this finding, such as no_owner' -r
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand calendar-url" -l within -d 'Only tokens that have expired or expire within this duration, such as 30d' -r
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand calendar-url" -s q -l search -d 'Only tokens with all of these words in any field' -r
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand calendar-url" -l log.level -d 'Minimum log level' -r -f -a "debug\t''
+info\t''
+warn\t''
+error\t''"
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand calendar-url" -l log.format -d 'Log format' -r -f -a "logfmt\t'key=value pairs'
+json\t'One JSON object per line'"
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand calendar-url" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand health" -l log.level -d 'Minimum log level' -r -f -a "debug\t''
 info\t''
 warn\t''
@@ -175,12 +197,13 @@ json\t'One JSON object per line'"
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand demo" -l print-config -d 'Print the demo\'s configuration and exit'
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand demo" -l expect -d 'Print the expected metric values as JSON and exit'
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand demo" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve check list explain providers schema health demo help" -f -a "serve" -d 'Collect in the background and serve metrics, the status page and the calendar (the default)'
-complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve check list explain providers schema health demo help" -f -a "check" -d 'Validate the configuration, definitions and web configuration; with --online, also query each provider'
-complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve check list explain providers schema health demo help" -f -a "list" -d 'Collect once and print every token'
-complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve check list explain providers schema health demo help" -f -a "explain" -d 'Collect once and explain one token: where it comes from, what each rule did, when it alerts and whom'
-complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve check list explain providers schema health demo help" -f -a "providers" -d 'List known providers, or describe one'
-complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve check list explain providers schema health demo help" -f -a "schema" -d 'Print a JSON Schema of the configuration, for editors'
-complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve check list explain providers schema health demo help" -f -a "health" -d 'Check that an exporter is running'
-complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve check list explain providers schema health demo help" -f -a "demo" -d 'Run against a simulated organisation; needs no account or configuration'
-complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve check list explain providers schema health demo help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve check list explain providers schema calendar-url health demo help" -f -a "serve" -d 'Collect in the background and serve metrics, the status page and the calendar (the default)'
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve check list explain providers schema calendar-url health demo help" -f -a "check" -d 'Validate the configuration, definitions and web configuration; with --online, also query each provider'
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve check list explain providers schema calendar-url health demo help" -f -a "list" -d 'Collect once and print every token'
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve check list explain providers schema calendar-url health demo help" -f -a "explain" -d 'Collect once and explain one token: where it comes from, what each rule did, when it alerts and whom'
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve check list explain providers schema calendar-url health demo help" -f -a "providers" -d 'List known providers, or describe one'
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve check list explain providers schema calendar-url health demo help" -f -a "schema" -d 'Print a JSON Schema of the configuration, for editors'
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve check list explain providers schema calendar-url health demo help" -f -a "calendar-url" -d 'Print the URL of a calendar, with the key that opens it without a login'
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve check list explain providers schema calendar-url health demo help" -f -a "health" -d 'Check that an exporter is running'
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve check list explain providers schema calendar-url health demo help" -f -a "demo" -d 'Run against a simulated organisation; needs no account or configuration'
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve check list explain providers schema calendar-url health demo help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
