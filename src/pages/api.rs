@@ -101,14 +101,14 @@ impl Request {
     /// Parses the parameters of a list, and those of `parts`, which only this list has.
     ///
     /// # Errors
-    /// The response to an unknown parameter or value.
+    /// A sentence if a parameter or its value is unknown.
     pub(super) fn parse(
         state: &AppState,
         headers: &HeaderMap,
         query: &str,
         parts: &mut [&mut dyn Parameters],
         depends: Depends,
-    ) -> Result<Self, Response> {
+    ) -> Result<Self, String> {
         let accept: Vec<&str> = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).collect();
         let explicit = url::form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name == "format").last();
         let explicit = explicit.and_then(|(_, value)| Format::ALL.into_iter().find(|format| format.label() == value));
@@ -118,10 +118,7 @@ impl Request {
         let mut all: Vec<&mut dyn Parameters> =
             parts.iter_mut().map(|part| &mut **part as &mut dyn Parameters).collect();
         all.extend([&mut window as &mut dyn Parameters, &mut format_parameter]);
-        filter::parse(query, &mut all).map_err(|why| {
-            let body = format!("{}\n", json!({"error": why}));
-            (StatusCode::BAD_REQUEST, [(CONTENT_TYPE, "application/json")], body).into_response()
-        })?;
+        filter::parse(query, &mut all)?;
         let pairs: Vec<_> = parts.iter().flat_map(|part| part.pairs()).chain(format_parameter.pairs()).collect();
         // Which tokens expire within a time changes with every second.
         let is_timed = pairs.iter().any(|(name, _)| *name == "within");
@@ -184,6 +181,12 @@ impl Page {
         let list = json!({"now": now, "total": total, "offset": window.offset, "limit": window.limit, name: elements});
         Self { total, body: format!("{list}\n").into_bytes() }
     }
+}
+
+/// The response to an unknown parameter or value.
+pub(super) fn bad_request(why: &str) -> Response {
+    let body = format!("{}\n", json!({"error": why}));
+    (StatusCode::BAD_REQUEST, [(CONTENT_TYPE, "application/json")], body).into_response()
 }
 
 fn insert(headers: &mut HeaderMap, name: HeaderName, value: &str) {

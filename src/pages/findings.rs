@@ -7,7 +7,7 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use serde_json::json;
 
-use super::api::{Depends, Format, Page, Request};
+use super::api::{Depends, Format, Page, Request, bad_request};
 use super::csv;
 use super::filter::{self, Filter, Sort, Window};
 use super::json::to_json;
@@ -21,7 +21,8 @@ pub(super) async fn get(
 ) -> Result<Response, Response> {
     let (mut filter, mut sort) = (Filter::default(), Sort::default());
     let query = query.unwrap_or_default();
-    let request = Request::parse(&state, &headers, &query, &mut [&mut filter, &mut sort], Depends::Tokens)?;
+    let request = Request::parse(&state, &headers, &query, &mut [&mut filter, &mut sort], Depends::Tokens)
+        .map_err(|why| bad_request(&why))?;
     request.respond(state, "findings", move |state, format, window| list(state, &filter, sort, format, window)).await
 }
 

@@ -9,7 +9,7 @@ use axum::response::Response;
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
-use super::api::{Depends, Format, Page, Request};
+use super::api::{Depends, Format, Page, Request, bad_request};
 use super::csv;
 use super::filter::{Parameters, Window};
 use super::humanize::rfc3339;
@@ -48,7 +48,8 @@ pub(super) async fn get(
 ) -> Result<Response, Response> {
     let mut filter = SourceFilter::default();
     let query = query.unwrap_or_default();
-    let request = Request::parse(&state, &headers, &query, &mut [&mut filter], Depends::Status)?;
+    let request = Request::parse(&state, &headers, &query, &mut [&mut filter], Depends::Status)
+        .map_err(|why| bad_request(&why))?;
     request.respond(state, "sources", move |state, format, window| list(state, &filter, format, window)).await
 }
 

@@ -13,7 +13,7 @@
 
 use std::sync::Arc;
 
-use super::api::{Depends, Format, Page, Request};
+use super::api::{Depends, Format, Page, Request, bad_request};
 use super::csv;
 use super::filter::{self, Filter, Sort, Window};
 use super::json::to_json;
@@ -29,7 +29,8 @@ pub(super) async fn get(
 ) -> Result<Response, Response> {
     let (mut filter, mut sort) = (Filter::default(), Sort::default());
     let query = query.unwrap_or_default();
-    let request = Request::parse(&state, &headers, &query, &mut [&mut filter, &mut sort], Depends::Tokens)?;
+    let request = Request::parse(&state, &headers, &query, &mut [&mut filter, &mut sort], Depends::Tokens)
+        .map_err(|why| bad_request(&why))?;
     request.respond(state, "tokens", move |state, format, window| list(state, &filter, sort, format, window)).await
 }
 
