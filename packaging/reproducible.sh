@@ -9,7 +9,7 @@ built() {
   docker image inspect --format '{{json .RootFS.Layers}}' "token-expiry-exporter:$1"
 }
 # A checkout that changes meanwhile would be two inputs.
-input() { git rev-parse HEAD && git diff HEAD -- Cargo.toml Cargo.lock LICENSE README.md build.rs src; }
+input() { git rev-parse HEAD && git diff HEAD -- .cargo Cargo.toml Cargo.lock LICENSE README.md build.rs src; }
 before=$(input)
 first=$(built first)
 second=$(built second)

@@ -236,14 +236,14 @@ docker() {
   done
 }
 
-# A Debian for containers: systemd starts the unit, lintian checks the package, and the C compiler builds the exporter if the
-# base image cannot be pulled. (debootstrap does not resolve perl-openssl-defaults, which a library of lintian needs.)
+# A Debian for containers: systemd starts the unit, lintian checks the package, and C compiler and make build the exporter if
+# the base image cannot be pulled. (debootstrap does not resolve perl-openssl-defaults, which a library of lintian needs.)
 machine() {
   unpack debootstrap "$DEBOOTSTRAP"
   local tree=.tools/machine
   as_root rm -rf "$tree"
   as_root env DEBOOTSTRAP_DIR="$PWD/.tools/debootstrap/usr/share/debootstrap" .tools/debootstrap/usr/sbin/debootstrap \
-    --variant=minbase --include=ca-certificates,gcc,libc6-dev,lintian,perl-openssl-defaults,systemd,systemd-sysv \
+    --variant=minbase --include=ca-certificates,gcc,libc6-dev,lintian,make,perl-openssl-defaults,systemd,systemd-sysv \
     bookworm "$tree" "$(mirror)" >&2
   as_root tar -C "$tree" --exclude=./var/cache/apt/archives/*.deb --exclude=./var/lib/apt/lists/* -c . >.tools/machine.tar
   as_root rm -rf "$tree" .tools/docker-data

@@ -15,8 +15,8 @@ use crate::test_servers::Server;
 /// In MiB, the maximum under all of these at once.
 const MAX_MEMORY: u64 = 400;
 
-/// In MiB, the maximum afterwards: the allocator keeps part of the peak, see docs/decisions/allocator.md.
-const MAX_MEMORY_AFTER: u64 = 280;
+/// In MiB, the maximum afterwards: the allocator returns nearly all of it, see docs/decisions/allocator.md.
+const MAX_MEMORY_AFTER: u64 = 150;
 
 /// An unclosed JSON list with this number of mebibytes of text, compressed. Each mebibyte is compressed separately, so that its
 /// bytes can be repeated.
