@@ -218,7 +218,8 @@ async fn approaching_expiry_notifies_owner_and_on_call_until_the_token_is_rotate
     let description = page["annotations"]["description"].as_str().unwrap();
     let expected = format!("{} (api-token) of {owner} at atlassian-cloud (atlassian) expires in 2h ", first.name);
     assert!(description.starts_with(&expected), "{description}");
-    assert!(page["annotations"]["manage_url"].as_str().unwrap().starts_with("http"), "{page}");
+    // Atlassian's page shows every reader his own tokens, so it is no link for on-call.
+    assert_eq!(page["annotations"]["manage_url"], "", "{page}");
     let critical = active_alerts(&alertmanager, "TokenExpiryCritical").await;
     let mine = critical.iter().filter(|it| it["labels"]["token_id"] == first.id.as_str());
     assert_eq!(mine.count(), 1, "one alert from two servers: {critical:?}");
