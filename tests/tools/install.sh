@@ -2,11 +2,7 @@
 # Installs the tools of the tests, pinned, into .tools/ of the checkout. Each tool is installed once. Outside of .tools/ it
 # changes only APT's package lists, the templates of Alertmanager, and with `shells` and `chromium` the installed packages.
 #
-<<<<<<< HEAD
-#   tests/tools/install.sh TOOL…      prometheus | newest | openbao | prism | moto | azurite | smtp | readers | deny | sbom | fuzz | helm | kubernetes-validate | chromium | docker | machine | lint | rivals | shells | browser
-=======
-#   tests/tools/install.sh TOOL…      prometheus | newest | openbao | prism | moto | azurite | ceph | faketime | smtp | readers | deny | sbom | fuzz | helm | kubernetes-validate | chromium | docker | machine | lint | rivals | shells
->>>>>>> 2cfa4eb (Replicas: none early in an outage, names of installations, damaged tokens repaired by replicas that have them, every experiment on three stores)
+#   tests/tools/install.sh TOOL…      prometheus | newest | openbao | prism | moto | azurite | ceph | faketime | smtp | readers | deny | sbom | fuzz | helm | kubernetes-validate | chromium | docker | machine | lint | rivals | shells | browser
 set -euo pipefail
 script=$(realpath "$0")
 cd "$(dirname "$script")/../.."
@@ -21,11 +17,9 @@ AIOSMTPD=1.4.6
 # Stand-ins for S3 and Azure Blob Storage. Both keep conditional puts.
 MOTO=5.2.5
 AZURITE=3.37.0
-<<<<<<< HEAD
 # A driver for Debian's Chromium, and rules of accessibility.
 PLAYWRIGHT=1.65.1
 AXE=4.14.1
-=======
 # The object gateway of Ceph, an S3 of its own, and what it needs of Debian: 60 MB, unpacked 240 MB.
 CEPH=16.2.15+ds-0+deb12u2
 CEPH_PACKAGES=(radosgw ceph-mon ceph-osd ceph-mgr ceph-mgr-modules-core ceph-base ceph-common librados2 librbd1 libcephfs2 libradosstriper1
@@ -35,7 +29,6 @@ CEPH_LIBRARIES=(libboost-context1.74.0 libboost-python1.74.0 libboost-thread1.74
   libtcmalloc-minimal4 python3-prettytable python3-wcwidth)
 # Shifts the clock of a process.
 FAKETIME=0.9.10-2.1
->>>>>>> 2cfa4eb (Replicas: none early in an outage, names of installations, damaged tokens repaired by replicas that have them, every experiment on three stores)
 # Independent parsers for calendars, HTML and OpenMetrics.
 READERS=(icalendar==7.3.0 html5lib==1.1 prometheus-client==0.26.0)
 # The second parser for calendars: that of Thunderbird.
@@ -298,11 +291,7 @@ installed() {
 }
 
 for tool in "$@"; do
-<<<<<<< HEAD
-  case $tool in prometheus | newest | openbao | prism | moto | azurite | smtp | readers | deny | sbom | fuzz | helm | kubernetes-validate | chromium | docker | machine | lint | rivals | shells | browser) ;; *) say "unknown tool: $tool" && exit 2 ;; esac
-=======
-  case $tool in prometheus | newest | openbao | prism | moto | azurite | ceph | faketime | smtp | readers | deny | sbom | fuzz | helm | kubernetes-validate | chromium | docker | machine | lint | rivals | shells) ;; *) say "unknown tool: $tool" && exit 2 ;; esac
->>>>>>> 2cfa4eb (Replicas: none early in an outage, names of installations, damaged tokens repaired by replicas that have them, every experiment on three stores)
+  case $tool in prometheus | newest | openbao | prism | moto | azurite | ceph | faketime | smtp | readers | deny | sbom | fuzz | helm | kubernetes-validate | chromium | docker | machine | lint | rivals | shells | browser) ;; *) say "unknown tool: $tool" && exit 2 ;; esac
   if installed "$tool"; then continue; fi
   say "installing $tool into .tools/"
   "$tool"
