@@ -35,6 +35,8 @@ const TOKENS: usize = 10_000;
 const MARGIN: f64 = 0.05;
 /// In allocations and in bytes, for steps with few of them.
 const MIN_MARGIN: [u64; 3] = [50, 64 << 10, 64 << 10];
+/// The buffers of a response, and the peak of a collection, depend on how the pages arrive: 8 MB and 0.3 MB on a busy machine.
+const COLLECTION_MIN_MARGIN: [u64; 3] = [50, 8 << 20, 512 << 10];
 /// Below this share of its baseline, a step is better or no longer measured. Either way the baseline must be written again.
 const STALE: f64 = 0.5;
 
@@ -137,7 +139,8 @@ fn allocations_stay_within_their_baselines() {
     for (name, info) in &steps {
         let kept = &baselines[*name];
         let kept = ["allocations", "bytes", "peak"].map(|what| (what, kept[what]));
-        for (((what, baseline), measured), min_margin) in kept.into_iter().zip(numbers(info)).zip(MIN_MARGIN) {
+        let min_margins = if name.starts_with("collect") { COLLECTION_MIN_MARGIN } else { MIN_MARGIN };
+        for (((what, baseline), measured), min_margin) in kept.into_iter().zip(numbers(info)).zip(min_margins) {
             eprintln!("{name}: {measured} {what}, baseline {baseline}");
             #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
             let share = |share: f64| (baseline as f64 * share) as u64;
