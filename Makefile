@@ -7,10 +7,10 @@ STEP := tests/tools/step.sh
 
 # Tests that need installed servers and tools, or more than a few seconds. `make check` leaves them out.
 SLOW := alerts:: buckets:: compose:: crashes:: dashboards:: demo:: exposition:: faults:: fleet:: fuzz:: health:: helm:: hostile_names:: licences:: openbao:: prism:: \
-  reload:: secret_leaks:: shards:: storage:: upgrade:: web::browser web::limits web::renewal web::shutdown web::tls workflows::
+  reload:: secret_leaks:: shards:: storage:: upgrade:: web::browser web::calendar web::limits web::renewal web::shutdown web::tls workflows::
 
 # Tests that write golden files and generated pages.
-GOLDEN := alerts::delivery alerts::table check_online:: config:: definitions:: docs:: exposition:: helm::generated helm::render storage::
+GOLDEN := alerts::delivery alerts::table check_online:: config:: dashboards::selection definitions:: docs:: exposition:: helm::generated helm::render provider_pages:: storage::
 
 .PHONY: help
 help: ## list the targets

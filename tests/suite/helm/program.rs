@@ -155,8 +155,11 @@ async fn pod_starts_without_the_secret_of_an_optional_credential() {
         failed.any(|sample| sample.value > 0.0).then_some(text)
     })
     .await;
-    let ready = client().get(format!("{}/-/ready", pod.url)).send().await.unwrap().status();
-    assert_eq!(ready, 200);
+    let ready = format!("{}/-/ready", pod.url);
+    wait_for("the pod is ready", Duration::from_secs(60), async || {
+        (client().get(&ready).send().await.ok()?.status() == 200).then_some(())
+    })
+    .await;
     assert!(exposition.contains("token_expiry_timestamp_seconds{source=\"by-hand\""), "{exposition}");
     assert!(exposition.contains("token_source_up{source=\"gitlab\",provider=\"gitlab\"} 0"), "{exposition}");
 }
