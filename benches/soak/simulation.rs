@@ -217,6 +217,9 @@ fn policies() -> BTreeMap<String, Policy> {
         without_replacement: Vec::new(),
         owner_logins: Vec::new(),
         renewals: std::sync::Arc::default(),
+        finds_locations: false,
+        finds_credentials: false,
+        identifies: false,
     };
     SOURCES.iter().map(|(name, _, minutes)| ((*name).to_owned(), policy(*minutes))).collect()
 }

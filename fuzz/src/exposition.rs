@@ -49,6 +49,9 @@ fn inventory_with(sources: &[&str]) -> Inventory {
         without_replacement: Vec::new(),
         owner_logins: Vec::new(),
         renewals: std::sync::Arc::default(),
+        finds_locations: false,
+        finds_credentials: false,
+        identifies: false,
     };
     let mut inventory = Inventory::default();
     inventory.set_policy(sources.iter().map(|name| ((*name).to_owned(), policy())).collect(), Arc::new([]));

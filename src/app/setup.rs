@@ -198,6 +198,7 @@ fn connect(
         settings: source.settings.clone(),
         credentials: Arc::clone(&source.credentials),
         credential_at: source.credential_at,
+        identify: source.identify,
     };
     catalogue.connect((&source.provider.0, source.provider.1), spec, options(source), Arc::clone(clock))
 }
@@ -239,5 +240,8 @@ fn policy(
         without_replacement: connected.without_replacement(),
         owner_logins: connected.owner_logins(),
         renewals,
+        finds_locations: connected.finds_locations(),
+        finds_credentials: connected.finds_credentials(),
+        identifies: connected.pattern().is_some(),
     }
 }

@@ -71,6 +71,10 @@ fn one(info: &ProviderInfo) -> String {
     if !schemes.is_empty() {
         fact("auth", &format!("{} (default: the first)", schemes.join(", ")));
     }
+    let touched: Vec<&str> = info.identify.iter().map(|way| &*way.touches).collect();
+    if !touched.is_empty() {
+        fact("identify", &format!("changes {}", touched.join("; or ")));
+    }
     if let Some(interval) = info.interval {
         fact("interval", &format!("at least {} s by default", interval.as_secs()));
     }

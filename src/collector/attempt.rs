@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
-use super::SourceJob;
+use super::{Identifiers, SourceJob};
 use crate::core::clock::Clock;
 use crate::core::failure::{Failure, Reason};
 use crate::core::intake::Intake;
@@ -22,12 +22,21 @@ pub struct Attempt {
     pub finished: DateTime<Utc>,
 }
 
-/// Collects a source once. After a panic every listing has failed with `internal`, after a hang with `timeout`.
-pub async fn collect(job: &SourceJob, intake: Intake, clock: &Clock) -> Attempt {
+/// Collects a source once, and says whose the credentials are that it found. After a panic every listing has failed with `internal`, after a hang with `timeout`.
+pub async fn collect(job: &SourceJob, intake: Intake, identifiers: Identifiers, clock: &Clock) -> Attempt {
     let started = clock();
     let deadline = Instant::now() + job.timeout;
-    let source = job.source.clone();
-    let mut task = AbortOnDrop(tokio::spawn(async move { source.collect(started, deadline, &intake).await }));
+    let (name, source) = (job.name.clone(), job.source.clone());
+    let mut task = AbortOnDrop(tokio::spawn(async move {
+        let finds_credentials = source.finds_credentials();
+        let intake = if finds_credentials { intake.looking_for(identifiers.patterns()) } else { intake };
+        let mut outcome = source.collect(started, deadline, &intake).await;
+        if source.finds_locations() {
+            let identifiers = if finds_credentials { identifiers } else { Identifiers::default() };
+            identifiers.locate(&name, &mut outcome, started, deadline).await;
+        }
+        outcome
+    }));
     let failure = match timeout_at(deadline + GRACE_PERIOD, &mut task.0).await {
         Ok(Ok(outcome)) => return Attempt { outcome, started, finished: clock().max(started) },
         // The panic's message may quote what was read; the panic hook has logged where it was.

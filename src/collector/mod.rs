@@ -6,6 +6,7 @@
 
 mod attempt;
 mod fleet;
+mod locate;
 mod report;
 mod task;
 
@@ -29,6 +30,7 @@ use attempt::AbortOnDrop;
 pub use attempt::{Attempt, collect};
 use fleet::Fleet;
 pub use fleet::FleetOptions;
+pub use locate::Identifiers;
 pub use report::describe;
 use task::RunningTask;
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use super::attempt::{AbortOnDrop, Attempt, collect};
-use super::{Job, Shared};
+use super::{Identifiers, Job, Shared};
 use crate::core::schedule::{Action, Claim, Completed, Finish, Turn};
 
 /// Locked while a task changes the inventory: that goes on in a blocking task when the task itself is aborted.
@@ -106,7 +106,8 @@ impl Running {
     /// Collects the source.
     pub(super) async fn collect(&self) -> Attempt {
         let intake = self.shared.inventory.read().intake(&self.job.job.name);
-        collect(&self.job.job, intake, &self.shared.timing.clock).await
+        let identifiers = Identifiers::of(self.shared.jobs.lock().values().map(|job| &job.job));
+        collect(&self.job.job, intake, identifiers, &self.shared.timing.clock).await
     }
 
     /// Records the outcome of a collection, and returns the schedule that follows from it.

@@ -137,6 +137,8 @@ pub struct SourceConfig {
     /// Read at each collection.
     pub credentials: SharedCredentials,
     pub credential_at: Option<Span>,
+    /// The position of `identify: true`.
+    pub identify: Option<Span>,
     pub interval: Option<Duration>,
     /// Its own settings, and the file's where it has none.
     pub shared: SharedSettings,

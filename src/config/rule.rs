@@ -7,6 +7,7 @@ use regex::Regex;
 use super::{SourceConfig, lead};
 use crate::core::address;
 use crate::core::lead::Lead;
+use crate::core::location::{Location, LocationKind};
 use crate::core::renewal::Renewal;
 use crate::core::rules::{Match, Rule};
 use crate::core::token::{Owner, State};
@@ -57,12 +58,19 @@ fn read_rule(reader: &mut Reader, values: &Record<'_>, sources: &[SourceConfig])
         alert_lead: lead::change(values),
         rotate_after: values.duration("rotate_after"),
         renew: values.text("renew").and_then(|steps| Renewal::parse(&steps).ok()).map(Arc::new),
+        used_in: used_in(values),
+        must_be_located: values.flag("must_be_located").unwrap_or_default(),
         drop: values.flag("drop").unwrap_or_default(),
         matches: read_match(reader, values, sources),
     };
     check_effect(reader, values, &rule);
     check_lead(reader, values, &rule, sources);
     rule
+}
+
+fn used_in(values: &Record<'_>) -> Vec<Location> {
+    let places = values.texts("used_in").unwrap_or_default();
+    places.iter().filter_map(|(place, _)| Location::new(LocationKind::Noted, place, None)).collect()
 }
 
 /// Reads a `match`. A source that is not configured is an error: its rule would silently match nothing.
@@ -95,7 +103,8 @@ fn read_match(reader: &mut Reader, values: &Record<'_>, sources: &[SourceConfig]
 
 /// Reports a rule that does nothing, or drops everything.
 fn check_effect(reader: &mut Reader, values: &Record<'_>, rule: &Rule) {
-    const EFFECTS: [&str; 6] = ["labels", "owner", "alert_lead", "rotate_after", "renew", "drop"];
+    const EFFECTS: [&str; 8] =
+        ["labels", "owner", "alert_lead", "rotate_after", "renew", "used_in", "must_be_located", "drop"];
     if values.is_map && values.first_given(&EFFECTS).is_none() {
         let keys = EFFECTS.map(|key| format!("`{key}`")).join(", ");
         reader.error(values.at, format!("{}: has no effect; set one of {keys}", values.path));

@@ -59,6 +59,7 @@ fn source(
         settings: values.rest.iter().map(|(key, value)| ((*key).clone(), (*value).clone())).collect(),
         credentials: origin.clone().map_or_else(|| Arc::new(NoCredential) as _, |origin| origin as SharedCredentials),
         credential_at: credential.map(|node| node.at),
+        identify: values.flag("identify").unwrap_or_default().then(|| values.value_at("identify")),
         interval: values.period("interval"),
         shared: settings,
         timeout_at: None,

@@ -144,6 +144,12 @@ pub(super) static SOURCE: Table = Table::new(&[
     Key::optional("credential", Domain(&CREDENTIAL), "where its secret is read from, at each collection"),
     key("auth", Line, Described("the provider's first"), "the authentication scheme"),
     key("listings", List(1, &Line), Described("all that are not opt-in"), "which listings are collected"),
+    Key::or(
+        "identify",
+        Flag,
+        "false",
+        "whether credentials that other sources find, and that look like this provider's, are sent to it to learn which tokens they are; see [locations](locations.md)",
+    ),
     interval(Described("the longer of the provider's and the file's")),
     timeout(FILE_DEFAULT),
     alert_lead(const { &Table::new(const { &bands(FILE_DEFAULT, FILE_DEFAULT) }) }),
@@ -198,6 +204,12 @@ static RULE: Table = Table::new(&[
         Domain(&RENEW),
         "how matching tokens are renewed, in at most four lines: who, where, by which command",
     ),
+    Key::optional(
+        "used_in",
+        OneOrList(1, &Line),
+        "places where it is used, which cannot be found; see [locations](locations.md)",
+    ),
+    Key::or("must_be_located", Flag, "false", "whether a token that is found nowhere is the finding `not_located`"),
     Key::or("drop", Flag, "false", "drop matching tokens"),
 ])
 .named("rule", "A rule")

@@ -25,6 +25,8 @@ label_values! {
         HiddenAddress = "hidden_address",
         /// Several entries of the owners directory match the owner, so none counts.
         AmbiguousOwner = "ambiguous_owner",
+        /// Locations over a limit were dropped, or a log was not read back to its last known entry.
+        CutLocations = "cut_locations",
     }
 }
 

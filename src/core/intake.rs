@@ -4,16 +4,18 @@
 mod normalize;
 mod pool;
 
+use std::collections::BTreeMap;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use parking_lot::Mutex;
 
 use self::normalize::Normalizer;
 pub use self::pool::Pool;
 use super::adjustment::Adjustments;
 use super::token::{Expiry, Token};
+use super::value_pattern::ValuePatterns;
 
 /// An expiry that is reported as seconds from now varies with the latency of each response. Up to this difference the
 /// known one stays.
@@ -25,12 +27,37 @@ pub struct Intake {
     /// Ordered by id.
     known: Vec<Arc<Token>>,
     pool: Arc<Mutex<Pool>>,
+    /// The time of the newest entry that was read of each log.
+    newest: BTreeMap<String, DateTime<Utc>>,
+    /// Which credentials are looked for.
+    patterns: ValuePatterns,
 }
 
 impl Intake {
     /// `known` is ordered by id. The pool belongs to the source.
     pub(super) fn new(known: Vec<Arc<Token>>, pool: Arc<Mutex<Pool>>) -> Self {
-        Self { known, pool }
+        Self { known, pool, ..Self::default() }
+    }
+
+    /// The same with the newest entries of logs.
+    pub(crate) fn after(self, newest: BTreeMap<String, DateTime<Utc>>) -> Self {
+        Self { newest, ..self }
+    }
+
+    /// The same for a collection that looks for credentials.
+    #[must_use]
+    pub fn looking_for(self, patterns: ValuePatterns) -> Self {
+        Self { patterns, ..self }
+    }
+
+    /// Which credentials are looked for.
+    pub fn patterns(&self) -> &ValuePatterns {
+        &self.patterns
+    }
+
+    /// The time of the newest entry that was read of this log.
+    pub fn newest(&self, listing: &str) -> Option<DateTime<Utc>> {
+        self.newest.get(listing).copied()
     }
 
     /// Adds a token to those of its scope: the known one, if it is equal.

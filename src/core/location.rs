@@ -1,7 +1,6 @@
 //! Places where a token is used or stored.
 
 use std::fmt;
-use std::net::IpAddr;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -33,19 +32,17 @@ pub struct Location {
     pub kind: LocationKind,
     /// Sanitized, at most 200 characters.
     place: Box<str>,
-    /// When the token was seen there; `None` for a place that is looked at anew in each collection.
+    /// When the token was seen there; `None` for a place that each collection searches.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_seen: Option<DateTime<Utc>>,
 }
 
 impl Location {
-    /// `None` if the place is empty, or an address that is not one.
+    /// `None` if the place is empty.
     pub fn new(kind: LocationKind, place: &str, last_seen: Option<DateTime<Utc>>) -> Option<Self> {
         let mut place = truncate(place.trim());
         sanitize(&mut place);
-        let is_address = || place.parse::<IpAddr>().is_ok();
-        let is_valid = !place.is_empty() && (kind != LocationKind::Address || is_address());
-        is_valid.then(|| Self { kind, place: place.into(), last_seen })
+        (!place.is_empty()).then(|| Self { kind, place: place.into(), last_seen })
     }
 
     pub fn place(&self) -> &str {
@@ -68,7 +65,9 @@ impl fmt::Display for Location {
             LocationKind::Noted => "",
         };
         write!(to, "{words}{}", self.place)?;
-        self.last_seen.map_or(Ok(()), |at| write!(to, " on {}", at.format("%Y-%m-%d")))
+        // The day of another place would make it a new one each day.
+        let last_seen = self.last_seen.filter(|_| !self.is_stable());
+        last_seen.map_or(Ok(()), |at| write!(to, " on {}", at.format("%Y-%m-%d")))
     }
 }
 
@@ -131,10 +130,8 @@ mod tests {
     }
 
     #[test]
-    fn location_needs_a_place_and_an_address_that_is_one() {
-        for (kind, place) in
-            [(LocationKind::File, " "), (LocationKind::Address, "unknown"), (LocationKind::Address, "")]
-        {
+    fn location_is_none_without_a_place() {
+        for (kind, place) in [(LocationKind::File, " "), (LocationKind::Address, "")] {
             assert_eq!(Location::new(kind, place, None), None, "{place}");
         }
     }

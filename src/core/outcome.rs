@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 use std::iter;
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::failure::{Failure, Reason};
 use super::intake::Tokens;
+use super::location_report::{FoundCredential, LocationReport};
 use super::refusal::Refusal;
 use super::token::Expiry;
 
@@ -72,6 +74,49 @@ pub struct Outcome {
     pub unread_fields: u64,
     /// The refusal of the source's secret, while nothing is requested on its account.
     pub refusal: Option<Refusal>,
+    /// What was seen of credentials, before it is known whose they are.
+    pub found: FoundInUse,
+    /// Whose they are; `None` if the source does not report locations.
+    pub locations: Option<LocationReport>,
+}
+
+/// What a collection saw of the use of credentials.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct FoundInUse {
+    pub credentials: Vec<FoundCredential>,
+    /// The time of the newest entry that was read of each log.
+    pub newest: BTreeMap<String, DateTime<Utc>>,
+    /// Logs that were not read back to their last known entry, and credentials over a limit.
+    pub cut: u64,
+    /// The number of credentials of each group.
+    groups: BTreeMap<Box<str>, usize>,
+}
+
+/// The most credentials of one group, and of a collection: a user who can create a Secret must neither fill the memory nor
+/// displace the credentials of others.
+const MAX_OF_GROUP: usize = 2_000;
+const MAX_FOUND: usize = 50_000;
+
+impl FoundInUse {
+    /// Adds a credential, unless there are too many.
+    pub fn push(&mut self, found: FoundCredential) {
+        let of_group = self.groups.entry(found.group.clone()).or_default();
+        if *of_group < MAX_OF_GROUP && self.credentials.len() < MAX_FOUND {
+            *of_group += 1;
+            self.credentials.push(found);
+        } else {
+            self.cut += 1;
+        }
+    }
+
+    pub fn add(&mut self, other: Self) {
+        other.credentials.into_iter().for_each(|found| self.push(found));
+        for (log, at) in other.newest {
+            let newest = self.newest.entry(log).or_insert(at);
+            *newest = at.max(*newest);
+        }
+        self.cut += other.cut;
+    }
 }
 
 impl Outcome {

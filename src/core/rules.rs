@@ -9,6 +9,7 @@ use regex::Regex;
 
 use super::address;
 use super::lead::LeadChange;
+use super::location::Location;
 use super::owners::{Directory, Join, Owners, Person, TEAM_LABEL};
 use super::renewal::Renewal;
 use super::token::{Expiry, Owner, State, Token};
@@ -45,6 +46,10 @@ pub struct Rule {
     pub rotate_after: Option<TimeDelta>,
     /// How matching tokens are renewed.
     pub renew: Option<Arc<Renewal>>,
+    /// Places where it is used, which cannot be found.
+    pub used_in: Vec<Location>,
+    /// Whether a token without any location is a finding.
+    pub must_be_located: bool,
     /// Excludes the token; it is counted as filtered.
     pub drop: bool,
 }
@@ -103,6 +108,8 @@ pub struct Overrides {
     pub refused_address: bool,
     /// Whether several entries of the owners directory match the owner.
     pub ambiguous_owner: bool,
+    pub used_in: Box<[Location]>,
+    pub must_be_located: bool,
 }
 
 impl Overrides {
@@ -160,6 +167,7 @@ fn apply_with(
     let mut owner = token.owner.as_deref().map(Cow::Borrowed);
     let mut labels = Cow::Borrowed(&*token.labels);
     let mut overrides = Overrides { ambiguous_owner: join == Join::Ambiguous, ..Overrides::default() };
+    let mut used_in = Vec::new();
     if let (Join::Person(person), Some(owner)) = (join, &mut owner) {
         take_over(owner, person);
         if let Some(team) = person.team.as_ref().filter(|_| !labels.contains_key(TEAM_LABEL)) {
@@ -190,12 +198,19 @@ fn apply_with(
         }
         overrides.lead = overrides.lead.then(rule.alert_lead);
         overrides.renew = rule.renew.clone().or(overrides.renew);
+        for place in &rule.used_in {
+            if !used_in.contains(place) {
+                used_in.push(place.clone());
+            }
+        }
+        overrides.must_be_located |= rule.must_be_located;
         if let Some(age) = rule.rotate_after
             && matches!(token.expires, Expiry::Never | Expiry::Unknown)
         {
             overrides.rotate_at = token.created_at.and_then(|created| created.checked_add_signed(age));
         }
     }
+    overrides.used_in = used_in.into();
     overrides.owner = owner.and_then(owned);
     overrides.labels = owned(labels);
     RuleResult::Kept(overrides)

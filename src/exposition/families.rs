@@ -52,6 +52,7 @@ pub const FAMILIES: &[Family] = &[
     token::INFO,
     token::CREATED,
     token::LAST_USED,
+    token::LOCATION,
     source::UP,
     source::SCOPES,
     source::GAPS,
@@ -69,6 +70,7 @@ pub const FAMILIES: &[Family] = &[
     source::DROPPED_TOKENS,
     source::FILTERED_TOKENS,
     source::ADJUSTMENTS,
+    source::FOUND_CREDENTIALS,
     source::FAILURES,
     source::REQUESTS,
     exporter::BUILD_INFO,
@@ -114,7 +116,8 @@ pub const LABELS: &[(&str, &str)] = &[
     (
         "finding",
         "`never_expires`, `lives_too_long` (over `max_lifetime`), `unused` (for `unused_after`), `unreadable_expiry`, \
-         `no_owner`, `owner_inactive` (the owner's account is deactivated)",
+         `no_owner`, `owner_inactive` (the owner's account is deactivated), `not_located` (found nowhere, although a rule \
+         says `must_be_located`)",
     ),
     (
         "state",
@@ -130,7 +133,8 @@ pub const LABELS: &[(&str, &str)] = &[
         "adjustment",
         "`duplicate_id`, `cleaned_value` (control characters), `cut_value` (too long), `unread_field`, \
          `refused_address`, `hidden_address` (in an owner's name, without `labels: {owner_email: true}`), \
-         `ambiguous_owner` (several entries of `owners` match)",
+         `ambiguous_owner` (several entries of `owners` match), `cut_locations` (places over a limit, or a log with more new \
+         entries than one collection reads)",
     ),
     ("code", "response status code; `none` without a response"),
     ("version", "the version of the exporter"),
@@ -142,8 +146,18 @@ pub const LABELS: &[(&str, &str)] = &[
          `slow_reader`: timeout, `malformed`: not HTTP, or headers far over the limit; present at 0 from the start",
     ),
     ("path", "the path of the request, if it is known; else `other`"),
+    (
+        "location",
+        "a place where the token is used, in words: `Secret CLUSTER/NAMESPACE/NAME`, `file PATH`, `CI variable NAME`, or as a \
+         rule notes it",
+    ),
     ("operation", "`list`, `get`, `put` or `delete`; present at 0 from the start"),
-    ("result", "`success` or `error`; present at 0 from the start"),
+    (
+        "result",
+        "of a request to the store: `success` or `error`; of a found credential: `listed`, `unlisted` (the provider knows it, no \
+         listing does), `rejected` (the provider does not accept it), `skipped` (no request was sent, or it failed); present at 0 from \
+         the start",
+    ),
 ];
 
 #[cfg(test)]

@@ -41,11 +41,11 @@ sources:
 
 | `tokens` | series of tokens | with 100,000 tokens, 1,000 of them due |
 |---|---|---|
-| `all` | 4 for each token (expiry, `token_info`, creation, last use; fewer if the provider reports less), 1 for each due token, 1 for each finding | 401,000 and the findings |
+| `all` | 4 for each token (expiry, `token_info`, creation, last use; fewer if the provider reports less), 1 for each due token, 1 for each finding and location | 401,000, the findings and locations |
 | `due` | 5 for each due token; no findings | 5,000 |
 | `none` | none | 0 |
 
-In addition each source has 38 series, each of its listings 17, each response code 1, a rate limit 2 and a reported credential
+In addition each source has 40 series, each of its listings 17, each response code 1, a rate limit 2, `identify: true` 4 and a reported credential
 expiry 1 or 2. They do not depend on the number of tokens. Most are zeros, which Prometheus compresses to almost nothing.
 
 `due` keeps everything that alerts need: each token has its series while it is in a band. `token_finding` is omitted, as most tokens

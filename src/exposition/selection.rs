@@ -77,10 +77,12 @@ mod tests {
         token_info
         token_created_timestamp_seconds
         token_last_used_timestamp_seconds
+        token_location_info
         token_source_last_success_timestamp_seconds
         token_source_last_duration_seconds
         token_source_credential_expiry_timestamp_seconds
         token_source_filtered_tokens
+        token_source_found_credentials
         token_source_requests_total
         ");
         assert_eq!(why_permanent(&source::UP).as_deref(), Some("the alert TokenSourceFailing needs it"));

@@ -87,6 +87,13 @@ pub(super) fn write_gauges(to: &mut Writer, sources: &Sources<'_>, exposure: &Ex
             sample(to, &source::ADJUSTMENTS, status).values([adjustment.label()]).value(count);
         }
     }
+    if exposure.selection.exposes(&source::FOUND_CREDENTIALS) {
+        for status in sources {
+            for (result, count) in &status.source.found_credentials {
+                sample(to, &source::FOUND_CREDENTIALS, status).values([result.label()]).value(*count);
+            }
+        }
+    }
 }
 
 /// Writes a family of all sources.

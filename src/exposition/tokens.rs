@@ -14,13 +14,14 @@ pub(super) struct TokenFamily {
 }
 
 /// Every family of single tokens, in the order of the exposition.
-pub(super) const FAMILIES: [TokenFamily; 6] = [
+pub(super) const FAMILIES: [TokenFamily; 7] = [
     TokenFamily { family: &token::EXPIRY, write: expiry },
     TokenFamily { family: &token::DUE, write: due },
     TokenFamily { family: &token::FINDING, write: findings },
     TokenFamily { family: &token::INFO, write: info },
     TokenFamily { family: &token::CREATED, write: created },
     TokenFamily { family: &token::LAST_USED, write: last_used },
+    TokenFamily { family: &token::LOCATION, write: locations },
 ];
 
 fn expiry(to: &mut Writer, view: &TokenView<'_>, labels: Labels) {
@@ -58,6 +59,16 @@ fn created(to: &mut Writer, view: &TokenView<'_>, _: Labels) {
 fn last_used(to: &mut Writer, view: &TokenView<'_>, _: Labels) {
     if let LastUse::At(at) = view.token.last_used {
         short_identity(to, &token::LAST_USED, view).value(at);
+    }
+}
+
+fn locations(to: &mut Writer, view: &TokenView<'_>, _: Labels) {
+    // Two that read alike would be one series twice.
+    let mut places: Vec<_> = view.locations.iter().filter(|place| place.is_stable()).map(ToString::to_string).collect();
+    places.sort_unstable();
+    places.dedup();
+    for place in places {
+        short_identity(to, &token::LOCATION, view).values([&*place]).value(1);
     }
 }
 

@@ -39,7 +39,7 @@ pub(crate) fn to_json(view: &TokenView<'_>, labels: Labels) -> Value {
     })
 }
 
-fn location(location: &Location) -> Value {
+pub(super) fn location(location: &Location) -> Value {
     json!({
         "kind": location.kind.label(),
         "place": location.place(),

@@ -13,9 +13,11 @@ use super::api::{Depends, Format, Page, Request, bad_request};
 use super::csv;
 use super::filter::{Parameters, Window};
 use super::humanize::rfc3339;
+use super::json::location;
 use super::state::AppState;
 use crate::core::inventory::{Inventory, Source};
 use crate::core::lead::Band;
+use crate::core::location::UnlistedCredential;
 
 /// `source` and `provider`.
 #[derive(Default)]
@@ -62,7 +64,14 @@ fn list(state: &AppState, filter: &SourceFilter, format: Format, window: Window)
     });
     let found: Vec<(&str, &Source)> = sources.collect();
     let total = found.len();
-    let rows = window.of(&found).iter().map(|(name, source)| to_json(&inventory, name, source, now));
+    let mut unlisted: BTreeMap<&str, Vec<UnlistedCredential<'_>>> = BTreeMap::new();
+    for credential in inventory.unlisted_credentials() {
+        unlisted.entry(credential.source).or_default().push(credential);
+    }
+    let rows = window.of(&found).iter().map(|(name, source)| {
+        let unlisted = unlisted.get(name).map(Vec::as_slice).unwrap_or_default();
+        to_json(&inventory, name, source, unlisted, now)
+    });
     match format {
         Format::Json => Page::json(state, "sources", total, window, rows.collect()),
         Format::Csv => Page { total, body: csv::table(&COLUMNS, rows.map(|row| cells(&row))) },
@@ -101,7 +110,21 @@ fn cells(row: &Value) -> Vec<String> {
     COLUMNS.iter().map(|column| cell(column)).collect()
 }
 
-fn to_json(inventory: &Inventory, name: &str, source: &Source, now: DateTime<Utc>) -> Value {
+fn unlisted_credential(credential: &UnlistedCredential<'_>) -> Value {
+    json!({
+        "token_id": credential.token_id,
+        "found_by": credential.found_by,
+        "location": location(credential.location),
+    })
+}
+
+fn to_json(
+    inventory: &Inventory,
+    name: &str,
+    source: &Source,
+    unlisted: &[UnlistedCredential<'_>],
+    now: DateTime<Utc>,
+) -> Value {
     let mut counts = BTreeMap::new();
     let mut total = 0_u64;
     for view in inventory.source_tokens(name, now) {
@@ -141,5 +164,6 @@ fn to_json(inventory: &Inventory, name: &str, source: &Source, now: DateTime<Utc
         "refused_at": source.refusal.map(|refusal| rfc3339(refusal.at())),
         "dropped": source.dropped,
         "filtered": source.filtered,
+        "unlisted_credentials": unlisted.iter().map(unlisted_credential).collect::<Vec<_>>(),
     })
 }

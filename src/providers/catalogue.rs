@@ -12,8 +12,8 @@ use super::engine::http_source;
 use super::engine::page_limit::PageLimit;
 use super::engine::refusal::SharedPasswords;
 use super::language::compile::compile;
-use super::language::provider::{AuthScheme, Listing, Provider};
-use super::provider_info::{ListingInfo, ProviderInfo, SchemeInfo};
+use super::language::provider::{AuthScheme, Identify, Listing, Provider};
+use super::provider_info::{IdentifyInfo, ListingInfo, ProviderInfo, SchemeInfo};
 use super::{Source, SourceSpec, native};
 use crate::core::clock::Clock;
 use crate::http::client::Options;
@@ -170,6 +170,10 @@ fn info(provider: &Provider) -> ProviderInfo {
         permission: listing.request.permission.clone(),
         opt_in: listing.opt_in,
     };
+    let identify = |way: &Identify| IdentifyInfo {
+        permission: way.request.as_ref().and_then(|request| request.permission.clone()),
+        touches: way.touches.clone(),
+    };
     ProviderInfo {
         name: provider.name.clone(),
         aliases: provider.aliases.clone(),
@@ -183,6 +187,7 @@ fn info(provider: &Provider) -> ProviderInfo {
         schemes: provider.schemes.iter().map(scheme).collect(),
         listings: provider.listings.iter().map(listing).collect(),
         renewals: Arc::new(provider.renewals.clone()),
+        identify: provider.identify.iter().map(identify).collect(),
         native: false,
     }
 }

@@ -14,4 +14,4 @@ mod source;
 mod tests;
 
 pub use catalogue::Catalogue;
-pub use source::{Source, SourceSpec};
+pub use source::{Candidate, Identified, KnownToken, Source, SourceSpec};

@@ -47,6 +47,8 @@ pub struct ProviderInfo {
     pub listings: Vec<ListingInfo>,
     /// How its tokens are renewed, by kind.
     pub renewals: Arc<Renewals>,
+    /// How it is learnt which token a credential is that was found somewhere; empty if it cannot be.
+    pub identify: Vec<IdentifyInfo>,
     /// Whether it is written in Rust instead of as a definition.
     pub native: bool,
 }
@@ -99,6 +101,14 @@ pub struct SchemeInfo {
     /// The value of `auth` in a source; empty if the provider has only one.
     pub name: String,
     pub permission: Option<String>,
+}
+
+/// One way to learn which token a credential is.
+#[derive(Clone, Debug)]
+pub struct IdentifyInfo {
+    pub permission: Option<String>,
+    /// What the request changes at the provider, in prose.
+    pub touches: String,
 }
 
 #[derive(Clone, Debug, Default)]

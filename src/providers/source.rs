@@ -1,13 +1,19 @@
 //! What the configuration hands to a provider, and what a provider hands to the collector.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
+use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 
+use crate::core::failure::Failure;
 use crate::core::intake::Intake;
+use crate::core::location_report::CredentialCounts;
 use crate::core::outcome::Outcome;
 use crate::core::refusal::Refusal;
-use crate::core::secret::SharedCredentials;
+use crate::core::secret::{Secret, SharedCredentials};
+use crate::core::value_pattern::ValuePattern;
 use crate::schema::diagnostic::{SourceText, Span};
 use crate::schema::yaml;
 
@@ -27,6 +33,8 @@ pub struct SourceSpec {
     pub credentials: SharedCredentials,
     /// The position of `credential` in the file, if it is there.
     pub credential_at: Option<Span>,
+    /// The position of `identify: true`.
+    pub identify: Option<Span>,
 }
 
 impl SourceSpec {
@@ -34,6 +42,37 @@ impl SourceSpec {
     pub fn path_of(&self, key: &str) -> String {
         format!("sources.{}.{key}", self.name)
     }
+}
+
+/// A credential for a source to identify.
+#[derive(Clone, Debug)]
+pub struct Candidate {
+    /// Its number in the collection that found it.
+    pub number: usize,
+    pub value: Secret,
+    /// Who can write to the place in which it was found: those within one group share a limit.
+    pub group: Box<str>,
+}
+
+/// Whose tokens credentials are.
+#[derive(Debug, Default)]
+pub struct Identified {
+    /// By the number of the candidate; those that are not tokens of the source are absent.
+    pub tokens: Vec<(usize, KnownToken)>,
+    pub counts: CredentialCounts,
+    /// Requests, by response status.
+    pub requests: BTreeMap<u16, u64>,
+    /// Why the rest was skipped.
+    pub failure: Option<Failure>,
+}
+
+/// A token that a provider knows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KnownToken {
+    /// Absent if the provider reports none.
+    pub id: Option<Box<str>>,
+    /// Whether the id was read from the value.
+    pub is_id_inside: bool,
 }
 
 /// One configured account at a provider.
@@ -47,6 +86,31 @@ pub trait Source: Send + Sync {
     /// Those of them whose owners' names are logins, which the provider keeps unique, not names that people choose themselves.
     fn owner_logins(&self) -> Vec<String> {
         Vec::new()
+    }
+
+    /// Whether it reports locations: of its own tokens, or of credentials.
+    fn finds_locations(&self) -> bool {
+        self.finds_credentials()
+    }
+
+    /// Whether it looks for credentials, of which other sources say whose tokens they are.
+    fn finds_credentials(&self) -> bool {
+        false
+    }
+
+    /// How its credentials are recognised, if it can say which of its tokens they are.
+    fn pattern(&self) -> Option<&ValuePattern> {
+        None
+    }
+
+    /// Says which of its tokens these credentials are, all of which match its pattern.
+    fn identify<'c>(
+        &'c self,
+        _found: Vec<Candidate>,
+        _now: DateTime<Utc>,
+        _deadline: Instant,
+    ) -> BoxFuture<'c, Identified> {
+        std::future::ready(Identified::default()).boxed()
     }
 
     /// Why no collection can succeed, although the configuration is valid.

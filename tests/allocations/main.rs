@@ -18,7 +18,7 @@ use parking_lot::RwLock;
 use serde_json::{Value, json};
 use token_expiry_exporter::app::Shard;
 use token_expiry_exporter::app::setup::{ConfigPaths, Setup};
-use token_expiry_exporter::collector::{SourceJob, collect};
+use token_expiry_exporter::collector::{Identifiers, SourceJob, collect};
 use token_expiry_exporter::core::clock::Clock;
 use token_expiry_exporter::core::inventory::{Inventory, SharedInventory};
 use token_expiry_exporter::core::outcome::Outcome;
@@ -70,7 +70,7 @@ fn setup(url: &str) -> (SourceJob, Inventory) {
 fn collected(runtime: &Runtime, job: &SourceJob, inventory: &SharedInventory) -> Outcome {
     let clock: Clock = Arc::new(now);
     let intake = inventory.read().intake("s");
-    runtime.block_on(collect(job, intake, &clock)).outcome
+    runtime.block_on(collect(job, intake, Identifiers::default(), &clock)).outcome
 }
 
 /// What a step allocates, and its result.

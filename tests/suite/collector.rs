@@ -143,6 +143,9 @@ fn policy() -> Policy {
         without_replacement: Vec::new(),
         owner_logins: Vec::new(),
         renewals: std::sync::Arc::default(),
+        finds_locations: false,
+        finds_credentials: false,
+        identifies: false,
     }
 }
 

@@ -65,6 +65,7 @@ fn connect(name: &str, content: &str) -> BTreeSet<String> {
             settings: source.settings,
             credentials: source.credentials,
             credential_at: source.credential_at,
+            identify: None,
         };
         let provider = (source.provider.0.as_str(), source.provider.1);
         let connected = catalogue.connect(provider, spec, options.clone(), Arc::new(|| DateTime::UNIX_EPOCH));

@@ -26,6 +26,7 @@ mod hostile_names;
 mod http;
 mod layout;
 mod licences;
+mod locations;
 mod openbao;
 mod prism;
 mod provider_pages;

@@ -8,6 +8,8 @@ use regex::Regex;
 use token_expiry_exporter::core::failure::{Failure, Reason};
 use token_expiry_exporter::core::inventory::{Inventory, Policy};
 use token_expiry_exporter::core::lead::Lead;
+use token_expiry_exporter::core::location::{Location, LocationKind};
+use token_expiry_exporter::core::location_report::{LocatedToken, LocationReport};
 use token_expiry_exporter::core::outcome::{
     CredentialExpiry, Gap, ListingResult, MalformedRow, Outcome, Path, RateLimit, ScopeResult,
 };
@@ -38,6 +40,9 @@ pub fn policy(provider: &str, listings: &[&str]) -> Policy {
         without_replacement: Vec::new(),
         owner_logins: Vec::new(),
         renewals: std::sync::Arc::default(),
+        finds_locations: false,
+        finds_credentials: false,
+        identifies: false,
     }
 }
 
@@ -89,6 +94,15 @@ pub fn no_rules() -> Arc<[Rule]> {
 }
 
 pub fn inventory() -> Inventory {
+    sample(Some(locations()))
+}
+
+/// The sample before any source looked for locations.
+pub fn inventory_without_locations() -> Inventory {
+    sample(None)
+}
+
+fn sample(locations: Option<LocationReport>) -> Inventory {
     let mut inventory = Inventory::default();
     let (sources, rules) = configuration();
     inventory.set_policy(sources, rules);
@@ -99,19 +113,41 @@ pub fn inventory() -> Inventory {
     let many = (1..=5).map(|day| token(&format!("m{day}"), "", expires_in(100 + day))).collect();
     inventory.record(
         "small",
-        Outcome { listings: vec![listing("manual", many)], ..Outcome::default() },
+        Outcome { listings: vec![listing("manual", many)], locations, ..Outcome::default() },
         started,
         finished,
     );
     inventory
 }
 
+/// A token in a Secret and a file, one from an address, and one that no listing lists.
+fn locations() -> LocationReport {
+    let located = |id: &str, kind, place: &str, last_seen| LocatedToken {
+        source: "gitlab".into(),
+        id: Some(id.into()),
+        location: Location::new(kind, place, last_seen).expect("a place"),
+        own_id: None,
+        found_at: now(),
+        is_id_inside: false,
+    };
+    let located = vec![
+        located("p03", LocationKind::Secret, "prod/ci/renovate", None),
+        located("p03", LocationKind::File, "/etc/app/\"x\".env", None),
+        located("p03", LocationKind::Address, "203.0.113.7", Some(at("2026-02-28T10:00:00Z"))),
+        located("p99", LocationKind::Secret, "prod/ci/unknown", None),
+    ];
+    LocationReport { located, is_complete: true, ..LocationReport::default() }
+}
+
 /// Its sources and rules.
 pub fn configuration() -> (BTreeMap<String, Policy>, Arc<[Rule]>) {
     let sources = BTreeMap::from([
-        ("gitlab".to_owned(), policy("gitlab", &["group", "personal"])),
+        ("gitlab".to_owned(), Policy { identifies: true, ..policy("gitlab", &["group", "personal"]) }),
         ("vault".to_owned(), policy("vault", &["token"])),
-        ("small".to_owned(), Policy { token_limit: 2, ..policy("manual", &["manual"]) }),
+        (
+            "small".to_owned(),
+            Policy { token_limit: 2, finds_locations: true, finds_credentials: true, ..policy("manual", &["manual"]) },
+        ),
         ("new \"one\"".to_owned(), policy("cloudflare", &["token"])),
     ]);
     (sources, rules())

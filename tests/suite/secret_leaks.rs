@@ -2,7 +2,7 @@
 //! fault, none of them is in any output of the exporter.
 
 mod provider;
-mod scan;
+pub(crate) mod scan;
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};

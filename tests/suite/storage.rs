@@ -72,11 +72,33 @@ fn contents(directory: &Path) -> BTreeMap<String, String> {
     files.filter(|path| !path.ends_with("inventory.lock")).map(content).collect()
 }
 
+#[test]
+fn stored_locations_are_restored() {
+    let written = tempfile::tempdir().unwrap();
+    let (sample, store) = (sample_inventory::inventory(), Store::new(written.path()));
+    for (name, source) in sample.sources().filter_map(|(name, _)| Some((name, sample.stored(name)?))) {
+        store.save(name, &source, true, sample_inventory::now()).unwrap();
+    }
+    let restored = restore(written.path());
+    let unlisted = |inventory: &Inventory| -> Vec<_> {
+        inventory.unlisted_credentials().map(|found| format!("{found:?}")).collect()
+    };
+    assert_eq!(unlisted(&restored), unlisted(&sample));
+    assert!(unlisted(&restored).concat().contains("prod/ci/unknown"));
+    let locations = |inventory: &Inventory| -> Vec<_> {
+        let tokens = inventory.tokens(sample_inventory::now());
+        tokens.flat_map(|view| view.locations.iter().cloned().collect::<Vec<_>>()).collect()
+    };
+    assert_eq!(locations(&restored), locations(&sample));
+    assert_eq!(locations(&restored).len(), 3);
+}
+
 /// Files in `tests/golden/inventory/` never change: they are what some version of the exporter has written.
 #[test]
 fn format_changes_only_with_its_version_and_older_files_are_read() {
     let written = tempfile::tempdir().unwrap();
-    let (sample, store) = (sample_inventory::inventory(), Store::new(written.path()));
+    // Locations are optional fields: a state without them has the bytes of before, and a program without them ignores them.
+    let (sample, store) = (sample_inventory::inventory_without_locations(), Store::new(written.path()));
     let stored: Vec<_> = sample.sources().filter_map(|(name, _)| Some((name, sample.stored(name)?))).collect();
     assert!(stored.len() > 2 && stored.len() < sample.sources().count(), "a source without a collection is not stored");
     for (name, source) in stored {

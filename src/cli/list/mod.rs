@@ -15,7 +15,7 @@ use super::report;
 use super::terminal::Terminal;
 use crate::app::setup::Setup;
 use crate::app::{self, Shard};
-use crate::collector::{Attempt, SourceJob, collect, describe};
+use crate::collector::{Attempt, Identifiers, SourceJob, collect, describe};
 use crate::core::clock::Clock;
 use crate::core::intake::Intake;
 use crate::core::inventory::{Inventory, TokenView};
@@ -77,8 +77,9 @@ pub(super) fn select(setup: &mut Setup, names: &[String]) -> Result<(), Failure>
 /// Collects every source once; a line on the terminal counts them.
 pub(super) async fn attempts<'s>(jobs: &'s [SourceJob], clock: &Clock) -> Vec<(&'s str, Attempt)> {
     let progress = Progress::start("collected", jobs.len());
+    let identifiers = Identifiers::of(jobs);
     let collections = jobs.iter().map(async |job| {
-        let attempt = collect(job, Intake::default(), clock).await;
+        let attempt = collect(job, Intake::default(), identifiers.clone(), clock).await;
         progress.step();
         (job.name.as_str(), attempt)
     });

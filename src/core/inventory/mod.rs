@@ -5,7 +5,9 @@
 
 mod entries;
 mod entry;
+mod joined;
 mod limit;
+mod locations;
 mod record;
 mod replaced;
 mod snapshot;
@@ -18,6 +20,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use parking_lot::RwLock;
 
+pub use self::joined::{FoundCredentials, FoundResult};
 use self::record::SourceState;
 pub use self::snapshot::{
     FormerInventory, SharedStatus, StoredSource, StoredState, StoredToken, StoredTokens, TokensBuilder,
@@ -25,7 +28,7 @@ pub use self::snapshot::{
 pub use self::source::{FailedScope, FailedScopes, ListingHealth, Policy, Revision, Source};
 pub use self::view::{Finding, Findings, TokenView};
 use super::intake::Intake;
-use super::location::UnlistedCredential;
+use super::location_report::LocationReport;
 use super::outcome::Outcome;
 use super::owners::Join;
 use super::rules::{self, Rule, RuleEffect, RuleResult, Rules};
@@ -63,6 +66,7 @@ impl Inventory {
             self.sources.insert(name, state);
         }
         self.update_owners();
+        self.update_locations();
     }
 
     /// Joins every token again if the owners that authoritative sources report have changed.
@@ -103,9 +107,13 @@ impl Inventory {
 
     /// Records the outcome of a collection: complete scopes replace their tokens, failed ones keep them. Ignores sources and
     /// listings that the configuration no longer contains.
-    pub fn record(&mut self, source: &str, outcome: Outcome, started: DateTime<Utc>, now: DateTime<Utc>) {
+    pub fn record(&mut self, source: &str, mut outcome: Outcome, started: DateTime<Utc>, now: DateTime<Utc>) {
+        let report = outcome.locations.take().map(|report| self.without_ids_inside(report));
         if let Some(state) = self.sources.get_mut(source) {
             let before = state.content();
+            if let Some(report) = report {
+                state.located = Some(report.over(state.located.take(), now));
+            }
             state.record(source, &self.rules, outcome, started, now);
             self.changes += 1;
             state.revision.status = self.changes;
@@ -116,6 +124,16 @@ impl Inventory {
                 }
             }
         }
+        self.update_locations();
+    }
+
+    /// Removes the ids that were read from a value, and that no listing publishes: they are a part of a secret.
+    fn without_ids_inside(&self, mut report: LocationReport) -> LocationReport {
+        for located in report.located.iter_mut().filter(|located| located.is_id_inside) {
+            let state = self.sources.get(&*located.source);
+            located.id = located.id.take().filter(|id| state.is_some_and(|state| state.lists(Some(id))));
+        }
+        report
     }
 
     /// What the directory and each rule do with a token that is in this state before rules change its expiry. It may be a token
@@ -179,11 +197,6 @@ impl Inventory {
     /// All tokens, ordered by source and id.
     pub fn tokens(&self, now: DateTime<Utc>) -> impl Iterator<Item = TokenView<'_>> {
         self.sources.iter().flat_map(move |(name, state)| state.views(name, now))
-    }
-
-    /// Credentials in use that a source recognises, but that none of its listings lists.
-    pub fn unlisted_credentials(&self) -> impl Iterator<Item = UnlistedCredential<'_>> {
-        std::iter::empty()
     }
 
     /// When a token changes band, state or findings, or is evicted, or the exporter's own credential changes band, without a

@@ -11,10 +11,12 @@ use parking_lot::Mutex;
 
 use super::entries::Entries;
 use super::entry::{Entry, Place, Presence, RulesApplied, intern};
+use super::joined::Joined;
 use super::source::{Policy, Revision, Source};
 use super::{limit, replaced};
 use crate::core::adjustment::{Adjustment, Adjustments};
 use crate::core::intake::{Intake, Pool};
+use crate::core::location_report::LocationReport;
 use crate::core::outcome::{Outcome, Path};
 use crate::core::owners::Join;
 use crate::core::rules::{self, Overrides, RuleResult, Rules};
@@ -29,6 +31,10 @@ pub(super) struct SourceState {
     pub(super) entries: Entries,
     /// The values that its tokens share.
     pub(super) pool: Arc<Mutex<Pool>>,
+    /// Where it found tokens of all sources; `None` if it does not look for them, or did not yet.
+    pub(super) located: Option<LocationReport>,
+    /// Where its own tokens were found.
+    pub(super) joined: Joined,
     /// The overrides of all entries. Many are equal and share one.
     overrides: BTreeSet<Arc<Overrides>>,
     /// The adjustments of the last collection, without those that depend on rules. One that is absent did not occur.
@@ -52,6 +58,8 @@ impl SourceState {
             revision: Revision::default(),
             entries: Entries::default(),
             pool: Arc::default(),
+            located: None,
+            joined: Joined::default(),
             overrides: BTreeSet::new(),
             collected_adjustments: Adjustments::new(),
             refused_by_rules: 0,
@@ -62,7 +70,9 @@ impl SourceState {
 
     /// For the next collection.
     pub(super) fn intake(&self) -> Intake {
-        Intake::new(self.entries.iter().map(|entry| Arc::clone(&entry.token)).collect(), Arc::clone(&self.pool))
+        let known = self.entries.iter().map(|entry| Arc::clone(&entry.token)).collect();
+        let newest = self.located.as_ref().map(|report| report.newest.clone()).unwrap_or_default();
+        Intake::new(known, Arc::clone(&self.pool)).after(newest)
     }
 
     pub(super) fn content(&self) -> Content {
@@ -82,6 +92,7 @@ impl SourceState {
 
     pub(super) fn set_policy(&mut self, name: &str, policy: Policy, rules: &Rules) {
         self.source.set_policy(policy);
+        self.located = self.located.take().filter(|_| self.source.policy.finds_locations);
         let is_removed = |entry: &Entry| !self.source.listings.contains_key(&*entry.place.listing);
         if self.entries.iter().any(is_removed) {
             self.entries.retain(|entry| !is_removed(entry));
@@ -278,9 +289,9 @@ impl SourceState {
 
     /// Every adjustment of the last collection, without those that depend on rules.
     pub(super) fn collected_adjustments(&self) -> Adjustments {
-        let collected = Adjustment::ALL
-            .into_iter()
-            .filter(|adjustment| !matches!(adjustment, Adjustment::HiddenAddress | Adjustment::AmbiguousOwner));
+        let collected = Adjustment::ALL.into_iter().filter(|adjustment| {
+            !matches!(adjustment, Adjustment::HiddenAddress | Adjustment::AmbiguousOwner | Adjustment::CutLocations)
+        });
         let count = |adjustment| self.collected_adjustments.get(&adjustment).copied().unwrap_or_default();
         collected.map(|adjustment| (adjustment, count(adjustment))).collect()
     }
@@ -314,6 +325,7 @@ impl SourceState {
         *adjustments.entry(Adjustment::RefusedAddress).or_default() += self.refused_by_rules;
         adjustments.insert(Adjustment::HiddenAddress, self.hidden_addresses);
         adjustments.insert(Adjustment::AmbiguousOwner, self.ambiguous_owners);
+        adjustments.insert(Adjustment::CutLocations, self.located.as_ref().map_or(0, |report| report.cut));
     }
 }
 

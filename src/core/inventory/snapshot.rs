@@ -15,6 +15,7 @@ use super::source::{FailedScopes, ListingHealth, Revision, Source, zeros};
 use crate::core::adjustment::Adjustments;
 use crate::core::failure::Reason;
 use crate::core::intake::Pool;
+use crate::core::location_report::LocationReport;
 use crate::core::outcome::RateLimit;
 use crate::core::refusal::Refusal;
 use crate::core::token::Expiry;
@@ -52,6 +53,9 @@ pub struct StoredState {
     /// Among replicas only: after a restart counters start at 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shared: Option<SharedStatus>,
+    /// Where it found tokens: ids and places.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub locations: Option<LocationReport>,
 }
 
 /// What replicas share and a restart resets.
@@ -190,6 +194,7 @@ impl Inventory {
         if self.rules.owners.is_authoritative(name) {
             self.update_owners();
         }
+        self.update_locations();
     }
 
     /// Replaces what is known of a source by what another replica stored later; without tokens, those that are known are still
@@ -216,6 +221,7 @@ impl Inventory {
                 self.update_owners();
             }
         }
+        self.update_locations();
         true
     }
 }
@@ -237,6 +243,7 @@ impl StoredSource {
             adjustments: state.collected_adjustments(),
             refusal: None,
             shared: None,
+            locations: state.located.clone(),
         };
         Self { state: stored, tokens: StoredTokens { provider, entries: state.entries.clone() } }
     }
@@ -270,6 +277,7 @@ impl SourceState {
             source.failures = zeros(Reason::ALL);
             source.failures.extend(shared.failures);
         }
+        self.located = stored.locations.filter(|_| self.source.policy.finds_locations);
         self.collected_adjustments = stored.adjustments;
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::joined::FoundCredentials;
 use crate::core::adjustment::{Adjustment, Adjustments};
 use crate::core::failure::Reason;
 use crate::core::lead::{Band, Bands, Lead};
@@ -42,6 +43,12 @@ pub struct Policy {
     pub owner_logins: Vec<String>,
     /// How its tokens are renewed.
     pub renewals: Arc<Renewals>,
+    /// Whether it reports locations: of its own tokens, or of credentials.
+    pub finds_locations: bool,
+    /// Whether it looks for credentials, of which other sources say whose tokens they are.
+    pub finds_credentials: bool,
+    /// Whether it can say which of its tokens a credential is.
+    pub identifies: bool,
 }
 
 /// Which changes of the inventory a source contains. Two equal revisions of a source have the same content; no revision occurs
@@ -86,6 +93,8 @@ pub struct Source {
     /// Some of the failed scopes of the last collection, for people, by listing: at most [`FailedScope::MAX`] of each, of different
     /// reasons first.
     pub failed_scopes: FailedScopes,
+    /// Credentials that were found in use and that this source recognised, by result; empty if none are looked for.
+    pub found_credentials: FoundCredentials,
 }
 
 impl Source {
@@ -106,6 +115,7 @@ impl Source {
             requests: BTreeMap::new(),
             listings: BTreeMap::new(),
             failed_scopes: BTreeMap::new(),
+            found_credentials: FoundCredentials::new(),
         }
     }
 

@@ -6,6 +6,7 @@ use std::fmt;
 use chrono::{DateTime, Utc};
 
 use super::entry::Entry;
+use super::joined::Joined;
 use super::record::SourceState;
 use super::replaced::is_rotation;
 use super::source::Policy;
@@ -28,6 +29,8 @@ label_values! {
         NoOwner = "no_owner",
         /// The provider reports the owner's account as deactivated.
         OwnerInactive = "owner_inactive",
+        /// A rule says that it must be located, every place was searched, and it is in none.
+        NotLocated = "not_located",
     }
 }
 
@@ -98,7 +101,8 @@ impl SourceState {
     pub(super) fn views<'a>(&'a self, name: &'a str, now: DateTime<Utc>) -> impl Iterator<Item = TokenView<'a>> {
         let policy = &self.source.policy;
         let retained = self.entries.iter().filter(move |entry| !entry.is_evictable(now, policy.expired_retention));
-        retained.map(move |entry| entry.view(name, policy, now))
+        let shown = retained.filter(|entry| !self.joined.merged.contains(entry.id()));
+        shown.map(move |entry| entry.view(name, policy, &self.joined, now))
     }
 
     /// The token with this id.
@@ -106,7 +110,8 @@ impl SourceState {
         let policy = &self.source.policy;
         let position = self.entries.binary_search_by(|entry| entry.id().cmp(id)).ok()?;
         let entry = self.entries.get(position)?;
-        (!entry.is_evictable(now, policy.expired_retention)).then(|| entry.view(name, policy, now))
+        let is_hidden = entry.is_evictable(now, policy.expired_retention) || self.joined.merged.contains(id);
+        (!is_hidden).then(|| entry.view(name, policy, &self.joined, now))
     }
 
     /// The rotations of a token: the other tokens of its kind, owner and name.
@@ -132,8 +137,18 @@ impl SourceState {
 }
 
 impl Entry {
-    fn view<'a>(&'a self, source: &'a str, policy: &'a Policy, now: DateTime<Utc>) -> TokenView<'a> {
+    fn view<'a>(
+        &'a self,
+        source: &'a str,
+        policy: &'a Policy,
+        joined: &'a Joined,
+        now: DateTime<Utc>,
+    ) -> TokenView<'a> {
         let state = self.state(now);
+        let locations = Locations {
+            found: joined.locations.get(self.id()).map(Vec::as_slice).unwrap_or_default(),
+            noted: self.overrides.as_ref().map(|overrides| &*overrides.used_in).unwrap_or_default(),
+        };
         let bands = self.bands(state, policy);
         TokenView {
             source,
@@ -147,8 +162,8 @@ impl Entry {
             bands,
             band: bands.and_then(|bands| bands.at(now)),
             lead: self.lead(policy),
-            findings: self.findings(state, policy, now),
-            locations: Locations::default(),
+            findings: self.findings(state, policy, locations.is_empty() && joined.is_searched, now),
+            locations,
             renew: self.renew(),
             renewals: &policy.renewals,
         }
@@ -169,7 +184,7 @@ impl Entry {
         overridden.unwrap_or(&self.token.labels)
     }
 
-    fn findings(&self, state: State, policy: &Policy, now: DateTime<Utc>) -> Findings {
+    fn findings(&self, state: State, policy: &Policy, is_nowhere: bool, now: DateTime<Utc>) -> Findings {
         if state != State::Active {
             return Findings::default();
         }
@@ -181,6 +196,9 @@ impl Entry {
             Finding::Unused => self.unused_from(policy).is_some_and(|from| from <= now),
             Finding::UnreadableExpiry => self.expires() == Expiry::Unknown,
             Finding::NoOwner => self.owner().is_none_or(Owner::is_nobody),
+            Finding::NotLocated => {
+                is_nowhere && self.overrides.as_ref().is_some_and(|overrides| overrides.must_be_located)
+            }
             Finding::OwnerInactive => self.token.owner.as_ref().is_some_and(|owner| owner.inactive),
         };
         Finding::ALL.into_iter().filter(violates).collect()

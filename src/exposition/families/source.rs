@@ -206,3 +206,18 @@ pub const REQUESTS: Family = Family {
         ("Rate-limited requests", "increase(token_source_requests_total{code=\"429\"}[1h]) > 0"),
     ],
 };
+
+pub const FOUND_CREDENTIALS: Family = Family {
+    name: "token_source_found_credentials",
+    unit: "credentials",
+    labels: &["source", "provider", "result"],
+    help: "Credentials that other sources found in use and that look like those of this source, by result of the last look.",
+    about: "Only for a source with `identify: true`, if any source looks for credentials; then every result is present. \
+            `unlisted` are in use, but no listing has them: pages and the API show where. No request was sent for \
+            those that are `skipped`, because a limit was reached or too many were refused, or the request failed; then \
+            `token_source_failures_total` of the source that found them shows the reason.",
+    queries: &[
+        ("Credentials in use that no listing lists", "token_source_found_credentials{result=\"unlisted\"} > 0"),
+        ("Credentials that were not identified", "token_source_found_credentials{result=\"skipped\"} > 0"),
+    ],
+};

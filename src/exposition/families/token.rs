@@ -94,3 +94,19 @@ pub const LAST_USED: Family = Family {
     about: "Absent if the provider does not report it or the token was never used.",
     queries: &[("Tokens that were not used for 90 days", "time() - token_last_used_timestamp_seconds > 90 * 86400")],
 };
+
+pub const LOCATION: Family = Family {
+    name: "token_location_info",
+    unit: "always 1",
+    labels: &["source", "provider", "token_id", "location"],
+    help: "1 for each place where the token is used or stored, as last reported by the provider or found by another source.",
+    about: "Only places that do not change by the hour: Secrets, files, variables, and those that a rule's `used_in` notes. An IP \
+            address is never a label; pages and the API show it. See [locations](locations.md).",
+    queries: &[
+        (
+            "Where the tokens are used that expire within their alert lead",
+            "token_location_info * on (source, token_id) group_left (token_name, band) token_due_timestamp_seconds",
+        ),
+        ("Tokens that are in more than one place", "count by (source, token_id) (token_location_info) > 1"),
+    ],
+};

@@ -17,6 +17,7 @@ use super::named::Name;
 use super::not_found;
 use super::overview::{Overview, SourceSummary};
 use super::table::{Column, table};
+use crate::core::inventory::Inventory;
 use crate::core::lead::Band;
 use crate::pages::filter::parse;
 use crate::pages::path;
@@ -65,10 +66,30 @@ fn page(context: &Context<'_>, name: &str, parameters: &str) -> Page {
     let content = html! {
         p.soft { "Provider " a href=(context.links.tokens(&query(&[("provider", &source.policy.provider)]))) { (source.policy.provider) } }
         (health)
+        (unlisted(&inventory, name))
         (tokens(context, name, &list, &selected))
     };
     drop(inventory);
     (StatusCode::OK, document(context, name, Section::Sources, &content))
+}
+
+/// Credentials of this source that are in use, and that no listing lists.
+fn unlisted(inventory: &Inventory, name: &str) -> Markup {
+    let mut found = inventory.unlisted_credentials().filter(|credential| credential.source == name).peekable();
+    html! {
+        @if found.peek().is_some() {
+            section aria-labelledby="unlisted" {
+                h2 #unlisted { "Unlisted credentials" }
+                p.soft { "The provider knows these credentials, but no listing lists them, so their expiry is not monitored." }
+                ul { @for credential in found {
+                    li {
+                        (credential.token_id.unwrap_or("without an id")) ": "
+                        bdi { (credential.location) } ", found by " (credential.found_by)
+                    }
+                } }
+            }
+        }
+    }
 }
 
 fn tokens(context: &Context<'_>, name: &str, list: &Listing, selected: &Selected) -> Markup {

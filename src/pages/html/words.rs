@@ -52,6 +52,7 @@ pub(super) fn finding_title(finding: Finding) -> &'static str {
         Finding::UnreadableExpiry => "Unreadable expiry",
         Finding::NoOwner => "No owner",
         Finding::OwnerInactive => "Owner inactive",
+        Finding::NotLocated => "Not located",
     }
 }
 
@@ -81,6 +82,10 @@ pub(super) fn finding_meaning(finding: Finding) -> (&'static str, &'static str) 
         Finding::OwnerInactive => (
             "The account of its owner is deactivated. Such a token stops working before it expires, or already has.",
             "Create a token of another account, and replace this one wherever it is used.",
+        ),
+        Finding::NotLocated => (
+            "A rule requires a location (`must_be_located`), every place was searched, and the token is in none.",
+            "Revoke it if nobody uses it, or write the place where it is used into `used_in` of a rule.",
         ),
     }
 }
@@ -136,5 +141,8 @@ pub(super) fn adjustment_meaning(adjustment: Adjustment) -> &'static str {
         Adjustment::RefusedAddress => "owners without exactly one valid address",
         Adjustment::HiddenAddress => "owners' names of whose addresses only the part before the @ is shown",
         Adjustment::AmbiguousOwner => "owners that several entries of the directory match, so none counts",
+        Adjustment::CutLocations => {
+            "locations over a limit that were dropped, and logs that were not read to their last known entry"
+        }
     }
 }

@@ -1,17 +1,19 @@
 //! The kinds and labels that a listing's tokens can have, as far as its definition shows.
 
-use crate::providers::language::provider::Listing;
+use crate::providers::language::provider::{Listing, RowMap};
 
 /// Every kind, with `*` for any text; `None` if unknown.
 pub(super) fn of_listing(listing: &Listing) -> Option<Vec<String>> {
-    let mut kinds = listing.token.kind.as_ref().map_or(Some(Vec::new()), |kind| of_code(kind.code()))?;
+    let RowMap::Token(token) = &listing.rows else { return Some(Vec::new()) };
+    let mut kinds = token.kind.as_ref().map_or(Some(Vec::new()), |kind| of_code(kind.code()))?;
     kinds.push(listing.kind.clone());
     Some(kinds)
 }
 
 /// The words of an object that is written out, among which are the names of all labels.
 pub(super) fn labels(listing: &Listing) -> Option<Vec<String>> {
-    listing.token.labels.as_ref().map_or(Some(Vec::new()), |labels| label_names(labels.code()))
+    let RowMap::Token(token) = &listing.rows else { return Some(Vec::new()) };
+    token.labels.as_ref().map_or(Some(Vec::new()), |labels| label_names(labels.code()))
 }
 
 fn label_names(code: &str) -> Option<Vec<String>> {

@@ -1,5 +1,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 use super::*;
+use crate::providers::language::provider::RowMap;
 
 #[test]
 fn builtin_definitions_compile() {
@@ -93,7 +94,10 @@ fn builtin_links_do_not_lead_to_the_readers_own_tokens() {
     let mut checked = 0;
     for entry in catalogue.entries.values() {
         let Kind::Defined(provider) = &entry.kind else { continue };
-        for link in provider.listings.iter().filter_map(|listing| listing.token.manage_url.as_ref()) {
+        for link in provider.listings.iter().filter_map(|listing| match &listing.rows {
+            RowMap::Token(map) => map.manage_url.as_ref(),
+            RowMap::Location(_) => None,
+        }) {
             let found = own.iter().find(|path| link.code().contains(**path));
             assert_eq!(found, None, "{}: {}", provider.name, link.code());
             checked += 1;

@@ -38,6 +38,10 @@ pub(super) async fn collect(context: &CollectContext<'_>, active: &ActiveListing
     }
     collect_scopes(context, active, paths, &mut listed).await;
     active.cache.retain(&listed);
+    if !listed.gaps.is_empty() {
+        // Entries of a failed scope are read again in the next collection.
+        context.side_results.lock().found.newest.remove(&listed.name);
+    }
     listed
 }
 

@@ -1,4 +1,4 @@
-//! The last request of a listing, for each scope: its rows are tokens.
+//! The last request of a listing, for each scope: its rows are tokens or locations.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -8,16 +8,18 @@ use tokio::task::yield_now;
 
 use super::context::CollectContext;
 use super::fan_out::{ActiveListing, FanOutPath, run_limited};
+use super::location::{LocationRows, map_locations};
 use super::own_credential::is_own_credential;
 use super::pages::{Page, YIELD_EVERY};
 use super::scope_cache::CachedScope;
 use super::token;
 use super::token::ParsedToken;
 use crate::core::failure::{Failure, Reason};
-use crate::core::outcome::{ListingResult, MalformedRow, Path, ScopeResult};
+use crate::core::outcome::{ListingResult, MalformedRow, Path, RowCounts, ScopeResult};
 use crate::core::token::Token;
+use crate::providers::language::provider::RowMap;
 
-/// The listing's last request, for every combination of elements: its rows are tokens.
+/// The listing's last request, for every combination of elements: its rows are tokens or locations.
 pub(super) async fn collect_scopes<'p>(
     context: &CollectContext<'_>,
     active: &ActiveListing<'_>,
@@ -65,11 +67,16 @@ pub(super) async fn collect_scopes<'p>(
                 continue;
             }
         };
-        let CachedScope { tokens, malformed, rows, .. } = collected;
+        let CachedScope { tokens, malformed, rows, found, .. } = collected;
+        context.side_results.lock().found.add(found);
         scopes.push((ScopeResult { path: target.path, tokens, malformed, is_step: false }, label, rows));
     }
     // A malformed row among others is a problem of that row. If all are malformed, the provider's response has changed.
-    let has_tokens = scopes.iter().any(|(scope, ..)| !scope.tokens.is_empty());
+    let is_location = matches!(active.listing.rows, RowMap::Location(_));
+    let has_good_rows = |(scope, _, rows): &(ScopeResult, String, Arc<RowCounts>)| {
+        !scope.tokens.is_empty() || is_location && rows.taken > scope.malformed.len() as u64
+    };
+    let has_tokens = scopes.iter().any(has_good_rows);
     for (scope, label, rows) in scopes {
         listed.rows.get_or_insert_default().add(&rows);
         match all_malformed(&scope.malformed).filter(|_| !has_tokens) {
@@ -154,13 +161,22 @@ async fn collect_scope(
         context.side_results.lock().own_expiries.extend(&scope.own_expiries);
         return Ok(CollectedScope { scope, is_live: false });
     }
-    let (mut scope, mut is_live) = (CachedScope::default(), false);
+    let (mut scope, mut is_live, mut read) = (CachedScope::default(), false, 0);
+    let is_log = matches!(&active.listing.rows, RowMap::Location(map) if map.log.is_some());
     let mut pages = context.pages(&active.listing.request, elements)?;
     loop {
         match pages.next().await {
             Ok(Some(page)) => {
                 is_live = true;
-                map_page(context, active, page, &mut scope).await?;
+                read += 1;
+                let is_known = map_page(context, active, page, &mut scope).await?;
+                if is_known {
+                    break;
+                }
+                if is_log && read == MAX_LOG_PAGES {
+                    scope.found.cut += 1;
+                    break;
+                }
             }
             Ok(None) => break,
             Err(failure) => return Err(ScopeFailure { failure, may_be_gone: pages.may_be_gone }),
@@ -176,7 +192,10 @@ async fn collect_scope(
     Ok(CollectedScope { scope, is_live })
 }
 
-/// Maps a page's rows to tokens.
+/// The most pages of a log that a collection reads. Older entries are counted as cut.
+const MAX_LOG_PAGES: u64 = 30;
+
+/// Maps a page's rows to tokens or locations. Whether they are entries of a log that were read before.
 ///
 /// # Errors
 /// Reason `credential`, if the definition would publish the credential.
@@ -185,7 +204,7 @@ async fn map_page(
     active: &ActiveListing<'_>,
     page: Page,
     scope: &mut CachedScope,
-) -> Result<(), Failure> {
+) -> Result<bool, Failure> {
     let now = context.response_time();
     let (mut variables, mut permit) = (page.variables, page.permit);
     if context.tables.are_looked_up(&active.listing.maps) {
@@ -198,8 +217,16 @@ async fn map_page(
     scope.malformed.extend(page.malformed);
     let rows = Arc::make_mut(&mut scope.rows);
     rows.add(&page.rows);
+    let map = match &active.listing.rows {
+        RowMap::Token(map) => map,
+        RowMap::Location(map) => {
+            let times = &active.listing.request.times;
+            let mapped = LocationRows { map, times, variables: &variables, intake: context.intake, now };
+            return map_locations(context, active.listing, &mapped, page.items, scope).await;
+        }
+    };
     for (number, (position, row)) in page.items.into_iter().enumerate() {
-        match token::parse(active.listing, &variables, &row, position, now, rows) {
+        match token::parse((active.listing, map), &variables, &row, position, now, rows) {
             Ok(ParsedToken { token, unread_fields }) => {
                 check_shown(context, &token, position)?;
                 let own = is_own_credential(context, active.listing, &variables, &row).then_some(token.expires);
@@ -217,7 +244,7 @@ async fn map_page(
         }
     }
     drop(permit);
-    Ok(())
+    Ok(false)
 }
 
 /// # Errors

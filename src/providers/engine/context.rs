@@ -14,7 +14,7 @@ use super::pages::{Page, Pages};
 use super::session::Session;
 use crate::core::failure::{Failure, Reason};
 use crate::core::intake::Intake;
-use crate::core::outcome::{Gap, MalformedRow, Path};
+use crate::core::outcome::{FoundInUse, Gap, MalformedRow, Path};
 use crate::core::token::Expiry;
 use crate::providers::language::expression::{Val, Variables};
 use crate::providers::language::provider::{Listing, OwnCredential, Request};
@@ -50,6 +50,8 @@ pub(super) struct SideResults {
     pub(super) unread_fields: u64,
     /// The expiries of the tokens that could be the exporter's own credential.
     pub(super) own_expiries: Vec<Expiry>,
+    /// What the complete scopes of listings of locations found.
+    pub(super) found: FoundInUse,
 }
 
 /// The elements that a step's request yields.

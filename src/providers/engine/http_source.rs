@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use super::collect_listing::collect;
 use super::context::{CollectContext, StepCache};
 use super::fan_out::ActiveListing;
+use super::identify::Identifier;
 use super::lookup::{LookupCache, LookupTables};
 use super::own_credential;
 use super::page_limit::PageLimit;
@@ -26,12 +27,13 @@ use crate::core::intake::Intake;
 use crate::core::outcome::{CredentialExpiry, Outcome};
 use crate::core::refusal::Refusal;
 use crate::core::secret::SharedCredentials;
+use crate::core::value_pattern::ValuePattern;
 use crate::http::client::{Client, Options};
-use crate::providers::Source;
 use crate::providers::language::expression::{Expression, Val, Variables};
-use crate::providers::language::provider::{Listing, OwnCredential, Provider};
+use crate::providers::language::provider::{Listing, LocationOf, OwnCredential, Provider, RowMap};
 use crate::providers::language::settings::ResolvedSettings;
 use crate::providers::language::value;
+use crate::providers::{Candidate, Identified, Source};
 
 struct HttpSource {
     account: Account,
@@ -43,6 +45,29 @@ struct HttpSource {
     collects_own: bool,
     concurrency: usize,
     lookups: LookupCache,
+    /// Which locations its listings find.
+    finds: Finds,
+    identifier: Option<Identifier>,
+}
+
+/// What the listings of locations look for.
+#[derive(Clone, Copy, Default)]
+struct Finds {
+    locations: bool,
+    credentials: bool,
+}
+
+impl Finds {
+    fn of(listings: &[(usize, &Listing)]) -> Self {
+        let maps = listings.iter().filter_map(|(_, listing)| match &listing.rows {
+            RowMap::Location(map) => Some(&map.of),
+            RowMap::Token(_) => None,
+        });
+        maps.fold(Self::default(), |finds, of| Self {
+            locations: true,
+            credentials: finds.credentials || matches!(of, LocationOf::Values { .. }),
+        })
+    }
 }
 
 /// A source of a provider with these settings.
@@ -66,9 +91,13 @@ pub(crate) fn connect(
     let settings = value::from_json(&resolved.settings.clone().into());
     let variables = Variables { settings: settings.clone(), ..Variables::default() };
     let holds = |when: &Option<Expression>| when.as_ref().is_none_or(|when| when.truth(&variables, Val::Null));
+    let mut ways = provider.identify.iter().enumerate().filter(|(_, way)| resolved.identify && holds(&way.when));
+    let identifier = ways.next().map(|(number, way)| Identifier::new(number, way, &settings)).transpose()?;
     let listings = resolved.listings.iter().filter_map(|index| Some((*index, provider.listings.get(*index)?)));
     let listings: Vec<(usize, &Listing)> = listings.filter(|(_, listing)| holds(&listing.when)).collect();
     Ok(Box::new(HttpSource {
+        finds: Finds::of(&listings),
+        identifier,
         names: listings.iter().map(|(_, listing)| listing.name.clone()).collect(),
         listings: listings.into_iter().map(|(index, _)| (index, ScopeCache::default())).collect(),
         collects_own: match &provider.own {
@@ -110,6 +139,33 @@ impl Source for HttpSource {
     fn owner_logins(&self) -> Vec<String> {
         let listings = self.active().filter(|active| active.listing.owner_is_login);
         listings.map(|active| active.listing.name.clone()).collect()
+    }
+
+    fn finds_locations(&self) -> bool {
+        self.finds.locations
+    }
+
+    fn finds_credentials(&self) -> bool {
+        self.finds.credentials
+    }
+
+    fn pattern(&self) -> Option<&ValuePattern> {
+        self.identifier.as_ref().map(|identifier| &identifier.pattern)
+    }
+
+    fn identify<'c>(
+        &'c self,
+        candidates: Vec<Candidate>,
+        now: DateTime<Utc>,
+        deadline: Instant,
+    ) -> BoxFuture<'c, Identified> {
+        async move {
+            match &self.identifier {
+                Some(identifier) => identifier.identify(&self.account, candidates, now, deadline).await,
+                None => Identified::default(),
+            }
+        }
+        .boxed()
     }
 
     fn collect<'c>(&'c self, now: DateTime<Utc>, deadline: Instant, intake: &'c Intake) -> BoxFuture<'c, Outcome> {
@@ -183,6 +239,7 @@ impl HttpSource {
             reported => reported,
         };
         let unread_fields = results.unread_fields + unread_rows;
-        Outcome { listings, credential_expiry, failures, unread_fields, ..Outcome::default() }
+        let found = results.found;
+        Outcome { listings, credential_expiry, failures, unread_fields, found, ..Outcome::default() }
     }
 }

@@ -7,8 +7,8 @@
 //! 2. `messages` names requests in errors and picks the provider's message out of a response.
 //! 3. `github_app` signs; `secrets` keeps secrets out of messages; `refusal` stops after a wrong password; `page_limit`
 //!    bounds the pages in memory; `session` logs in and sends.
-//! 4. `pages` reads one request to its last page, and yields rows.
-//! 5. `circuit_breaker`, `scope_cache` and `token` (a row becomes a token) stand alone.
+//! 4. `pages` reads one request to its last page, and yields rows; `identify` says which token a found credential is.
+//! 5. `circuit_breaker`, `scope_cache`, `token` (a row becomes a token) and `location` (or locations) stand alone.
 //! 6. `lookup` fills the look-up tables behind `$maps`.
 //! 7. `context` is one collection: what its listings share, and all that they call.
 //! 8. `own_credential`, `fan_out`, `collect_scopes` and `collect_listing` are what a collection does.
@@ -22,6 +22,8 @@ mod context;
 mod fan_out;
 mod github_app;
 pub mod http_source;
+mod identify;
+mod location;
 mod lookup;
 mod messages;
 mod more_pages;

@@ -123,7 +123,15 @@ impl<'r> Pages<'r> {
         let mut variables = self.variables.clone();
         variables.headers = headers_object(&reply.headers);
         variables.status = Val::from(usize::from(reply.status));
-        let Some(body) = self.check_response(&reply, &mut variables).map_err(described)? else { return Ok(None) };
+        let checked = check_response(self.session, self.request, &reply, &mut variables);
+        self.may_be_gone |= checked.is_err() && may_be_gone(self.request, &reply, &variables);
+        let body = match checked.map_err(described)? {
+            Checked::Body(body) => body,
+            Checked::Empty(decoded) => {
+                self.unused_list = decoded.as_ref().filter(|_| reply.failure_reason().is_none()).and_then(longest_list);
+                return Ok(None);
+            }
+        };
         let rows = rows(&self.request.rows, &variables, &body).map_err(described)?;
         variables.rows = Val::from(rows.len());
         check_row_limit(self.rows + rows.len() as u64).map_err(described)?;
@@ -167,36 +175,6 @@ impl<'r> Pages<'r> {
         (self.rows == 0 && self.upcoming.is_none()).then_some(size)
     }
 
-    /// The body; `None` if the response means that there is nothing.
-    fn check_response(&mut self, reply: &client::Response, variables: &mut Variables) -> Result<Option<Val>, Failure> {
-        let decoded = value::decode(&reply.body);
-        variables.body = decoded.clone().unwrap_or_default();
-        match self.request.none.iter().find(|empty| empty.matches(reply.status, variables)) {
-            Some(empty) if empty.if_others_succeed => self.may_be_gone = true,
-            Some(_) => {
-                self.unused_list = decoded.as_ref().filter(|_| reply.failure_reason().is_none()).and_then(longest_list);
-                return Ok(None);
-            }
-            None => {}
-        }
-        let failure = |reason, what: String| {
-            let provider_message = self.session.provider_message(variables, &reply.headers);
-            Err(self.session.with_hint(Failure { provider_message, ..Failure::new(reason, what) }))
-        };
-        if let Some(reason) = reply.failure_reason() {
-            return failure(reason, reply.summary());
-        }
-        if value::has_too_many(&reply.body) {
-            return failure(Reason::TooLarge, format!("response exceeds {} JSON values", value::MAX_VALUES));
-        }
-        let Some(body) = &decoded else { return failure(Reason::Decode, not_json(&reply.headers)) };
-        if self.request.failed.as_ref().is_some_and(|failed| failed.truth(variables, body.clone())) {
-            let what = format!("{}, but the definition's `failed` matches the response", reply.status);
-            return failure(Reason::Decode, what);
-        }
-        Ok(Some(body.clone()))
-    }
-
     async fn map_rows(&mut self, rows: Vec<Val>, variables: &Variables) -> (Vec<(u64, Val)>, Vec<MalformedRow>) {
         let (mut items, mut malformed) = (Vec::with_capacity(rows.len()), Vec::new());
         for (number, row) in rows.into_iter().enumerate() {
@@ -213,6 +191,53 @@ impl<'r> Pages<'r> {
         }
         (items, malformed)
     }
+}
+
+/// A response that is not a failure.
+pub(super) enum Checked {
+    /// It means that there is nothing.
+    Empty(Option<Val>),
+    Body(Val),
+}
+
+/// Checks a response, and sets the body in the variables.
+///
+/// # Errors
+/// If it is a failure, or unreadable.
+pub(super) fn check_response(
+    session: &Session<'_>,
+    request: &Request,
+    reply: &client::Response,
+    variables: &mut Variables,
+) -> Result<Checked, Failure> {
+    let decoded = value::decode(&reply.body);
+    variables.body = decoded.clone().unwrap_or_default();
+    let none = request.none.iter().find(|empty| empty.matches(reply.status, variables));
+    if none.is_some_and(|empty| !empty.if_others_succeed) {
+        return Ok(Checked::Empty(decoded));
+    }
+    let failure = |reason, what: String| {
+        let provider_message = session.provider_message(variables, &reply.headers);
+        Err(session.with_hint(Failure { provider_message, ..Failure::new(reason, what) }))
+    };
+    if let Some(reason) = reply.failure_reason() {
+        return failure(reason, reply.summary());
+    }
+    if value::has_too_many(&reply.body) {
+        return failure(Reason::TooLarge, format!("response exceeds {} JSON values", value::MAX_VALUES));
+    }
+    let Some(body) = decoded else { return failure(Reason::Decode, not_json(&reply.headers)) };
+    if request.failed.as_ref().is_some_and(|failed| failed.truth(variables, body.clone())) {
+        let what = format!("{}, but the definition's `failed` matches the response", reply.status);
+        return failure(Reason::Decode, what);
+    }
+    Ok(Checked::Body(body))
+}
+
+/// Whether a response that failed means that there is nothing, if the same request succeeds for others.
+fn may_be_gone(request: &Request, reply: &client::Response, variables: &Variables) -> bool {
+    let none = request.none.iter().find(|empty| empty.matches(reply.status, variables));
+    none.is_some_and(|empty| empty.if_others_succeed)
 }
 
 /// Recognizes a page that was read before: its request differs, but the server ignores what distinguishes it.

@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 
 use crate::core::cache_ttl::refresh_at;
 use crate::core::intake::Tokens;
-use crate::core::outcome::{ListingResult, MalformedRow, Path, RowCounts};
+use crate::core::outcome::{FoundInUse, ListingResult, MalformedRow, Path, RowCounts};
 use crate::core::token::Expiry;
 
 /// A complete scope.
@@ -21,6 +21,8 @@ pub(super) struct CachedScope {
     pub(super) own_expiries: Vec<Expiry>,
     /// Shared by scopes with equal counts: most scopes of a listing with one request per token have one row.
     pub(super) rows: Arc<RowCounts>,
+    /// Of a listing of locations, which is not cached.
+    pub(super) found: FoundInUse,
 }
 
 struct CacheEntry {

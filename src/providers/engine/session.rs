@@ -127,6 +127,15 @@ impl<'e> Session<'e> {
         }
     }
 
+    /// Sends a request with a credential of its own, and without that of the source.
+    ///
+    /// # Errors
+    /// If there is no response.
+    pub(super) async fn send_as(&self, request: &Request) -> Result<Response, Failure> {
+        self.secrets.remember(request.credential.iter().map(|(_, value)| value));
+        self.account.client.send(request, self.deadline).await
+    }
+
     async fn send_with(&self, request: &Request, login: Option<&(Secret, u64)>) -> Result<Response, Failure> {
         let login = login.map(|(token, _)| token);
         let credential = self.credential_headers(login);

@@ -11,7 +11,7 @@ use crate::core::time::{TimeFormat, Unit, duration};
 use crate::core::token::{Expiry, LastUse, Owner, Token};
 use crate::core::web_url::is_http;
 use crate::providers::language::expression::{Expression, Val, Variables};
-use crate::providers::language::provider::Listing;
+use crate::providers::language::provider::{Listing, TokenMap};
 use crate::providers::language::value;
 
 #[derive(Debug)]
@@ -26,14 +26,13 @@ pub(super) struct ParsedToken {
 /// # Errors
 /// A malformed row if its id or expiry is unreadable.
 pub(super) fn parse(
-    listing: &Listing,
+    (listing, map): (&Listing, &TokenMap),
     variables: &Variables,
     row: &Val,
     position: u64,
     now: DateTime<Utc>,
     counts: &mut RowCounts,
 ) -> Result<ParsedToken, MalformedRow> {
-    let map = &listing.token;
     let malformed = |field, id: Option<String>| MalformedRow { position, id: id.as_deref().map(truncate), field };
     let id = map.id.first(variables, row.clone()).ok().flatten().as_ref().and_then(value::text);
     let id = id.ok_or_else(|| malformed("id", None))?;

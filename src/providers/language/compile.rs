@@ -1,10 +1,13 @@
 //! From a definition to a provider: every name resolved, every expression compiled, every error reported at once.
 
 mod auth;
+mod identify;
 mod listing;
 mod next;
 mod renew;
 mod request;
+
+pub(crate) use identify::VALUE;
 
 use std::collections::HashSet;
 
@@ -136,6 +139,7 @@ impl Compiler {
             maps: root.records("maps").iter().map(|map| self.map(map)).collect(),
             listings: self.listings(root),
             renewals: self.renewals(root),
+            identify: root.records("identify").iter().map(|record| self.identify(record)).collect(),
             own: root.record("self").map(|record| self.own(record, root.records("listings"))),
             settings: std::mem::take(&mut self.settings),
             #[cfg(test)]

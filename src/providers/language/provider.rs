@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::expression::{Expression, Variables};
 use super::template::Template;
+use crate::core::location::LocationKind;
 use crate::core::renewal::Renewals;
 use crate::core::time::TimeFormat;
 use crate::providers::provider_info::{Guide, Setting};
@@ -32,7 +33,10 @@ pub struct Provider {
     pub error: Option<Expression>,
     /// How the expiry of the exporter's own credential is found.
     pub own: Option<OwnCredential>,
+    /// How a credential that was found somewhere is recognised, and which token it is.
+    pub identify: Vec<Identify>,
     pub maps: Vec<LookupTable>,
+    /// Those of tokens, then those of locations.
     pub listings: Vec<Listing>,
     /// How its tokens are renewed, by kind.
     pub renewals: Renewals,
@@ -252,7 +256,58 @@ pub struct Listing {
     pub recheck: Option<Duration>,
     /// The last request, whose rows are tokens.
     pub request: Request,
-    pub token: TokenMap,
+    pub rows: RowMap,
+}
+
+/// What the rows of a listing are.
+#[derive(Debug)]
+pub enum RowMap {
+    Token(Box<TokenMap>),
+    Location(Box<LocationMap>),
+}
+
+/// How a row becomes a location.
+#[derive(Debug)]
+pub struct LocationMap {
+    pub kind: LocationKind,
+    pub place: Expression,
+    pub of: LocationOf,
+    /// A time.
+    pub last_seen: Option<Expression>,
+    /// How far back the first collection reads, if the rows are a log with the newest entry first.
+    pub log: Option<Duration>,
+}
+
+/// Whose location it is.
+#[derive(Debug)]
+pub enum LocationOf {
+    /// The id of a token of the same source.
+    Token(Expression),
+    Values {
+        /// Text, or a list of texts, in which credentials are looked for.
+        values: Expression,
+        /// Who can write there.
+        group: Option<Expression>,
+        /// The id of the token of the same source that is the credential.
+        own: Option<Expression>,
+    },
+}
+
+/// How a credential that was found somewhere is recognised, and which token it is.
+#[derive(Debug)]
+pub struct Identify {
+    /// It is used only if this is true of the settings; the first of several that can be.
+    pub when: Option<Expression>,
+    /// How a credential begins.
+    pub prefixes: Vec<Template>,
+    /// A regular expression for what follows.
+    pub rest: String,
+    /// The request that reports it; without it, the value itself does.
+    pub request: Option<Request>,
+    /// The id of the token: in the response, or in the value.
+    pub id: Expression,
+    /// What the request changes at the provider, in prose.
+    pub touches: String,
 }
 
 /// The condition for treating a missing token as revoked; otherwise the listing is `forbidden`.

@@ -29,6 +29,8 @@ pub struct ResolvedSettings {
     pub scheme: usize,
     /// The indices of the source's listings among the provider's, whether or not their `when` lets them run.
     pub listings: Vec<usize>,
+    /// Whether it identifies credentials that other sources find.
+    pub identify: bool,
 }
 
 impl SettingType {
@@ -113,8 +115,13 @@ impl Provider {
             resolver.check_credential(scheme);
             resolver.check_needed(scheme, &listings, &settings);
         }
+        if let (true, Some(at)) = (self.identify.is_empty(), spec.identify) {
+            let message = "this provider cannot say which token a credential is; remove it";
+            resolver.error(at, "identify", message);
+        }
         resolver.reader.finish(|_| false)?;
-        Ok(ResolvedSettings { settings, scheme: scheme.unwrap_or_default(), listings })
+        let identify = spec.identify.is_some();
+        Ok(ResolvedSettings { settings, scheme: scheme.unwrap_or_default(), listings, identify })
     }
 }
 

@@ -11,17 +11,20 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use super::local_source;
-use super::local_source::{LocalReader, LocalSource, read_file, reject_extra_keys, relative_to};
+use super::local_source::{Local, LocalReader, LocalSource, read_file, reject_extra_keys, relative_to};
 use crate::core::failure::{Failure, Reason};
 use crate::core::intake::{Intake, Tokens};
-use crate::core::outcome::{Gap, ListingResult, MalformedRow, Path, ScopeResult};
+use crate::core::location::{Location, LocationKind};
+use crate::core::location_report::{FoundCredential, FoundToken};
+use crate::core::outcome::{FoundInUse, Gap, ListingResult, MalformedRow, Path, ScopeResult};
 use crate::core::renewal::{Renewal, Renewals};
+use crate::core::secret::Secret;
 use crate::core::token::{Owner, Token};
 use crate::providers::provider_info::{ListingInfo, ProviderInfo, Setting, SettingType};
 use crate::providers::{Source, SourceSpec};
 use crate::schema::diagnostic::Diagnostics;
 use crate::schema::reader::Reader;
-use crate::schema::table::ValueType::{OneOrList, Text};
+use crate::schema::table::ValueType::{Flag, OneOrList, Text};
 use crate::schema::table::{Key, Table};
 use crate::schema::yaml::{Kind, Node};
 use content::Credential;
@@ -29,7 +32,10 @@ use paths::Matches;
 
 const LISTING: &str = "file";
 
-static SETTINGS: Table = Table::new(&[Key::required("paths", OneOrList(1, &Text), "/etc/ssl/*.pem", "glob patterns")]);
+static SETTINGS: Table = Table::new(&[
+    Key::required("paths", OneOrList(1, &Text), "/etc/ssl/*.pem", "glob patterns"),
+    Key::or("locations", Flag, "false", "look for credentials of other sources"),
+]);
 
 pub(super) fn info() -> ProviderInfo {
     let paths = Setting {
@@ -37,6 +43,14 @@ pub(super) fn info() -> ProviderInfo {
         setting_type: SettingType::List,
         default: None,
         help: "glob patterns, such as /etc/ssl/private/*.pem".to_owned(),
+    };
+    let locations = Setting {
+        name: "locations".to_owned(),
+        setting_type: SettingType::Flag,
+        default: Some(false.into()),
+        help: "look in these files for credentials of the sources with `identify: true` too; then a file without a \
+               credential is no error"
+            .to_owned(),
     };
     let listing = ListingInfo {
         name: LISTING.to_owned(),
@@ -47,7 +61,7 @@ pub(super) fn info() -> ProviderInfo {
     let expiry = "a timestamp in the certificate or token; unknown for a secret without one";
     let not_listed = ["files that no pattern of `paths` matches", "the expiry of opaque tokens and private keys"];
     let guide = ("paths: [/etc/credentials/*.jwt]", not_listed.as_slice());
-    local_source::info("files", "Files", expiry, vec![paths], listing, renewals(), guide)
+    local_source::info("files", "Files", expiry, vec![paths, locations], listing, renewals(), guide)
 }
 
 fn renewals() -> Renewals {
@@ -71,6 +85,8 @@ fn renewals() -> Renewals {
 
 struct Files {
     patterns: Vec<String>,
+    /// Whether credentials of other sources are looked for.
+    locations: bool,
 }
 
 pub(super) fn connect(mut spec: SourceSpec) -> Result<Box<dyn Source>, Diagnostics> {
@@ -89,26 +105,32 @@ pub(super) fn connect(mut spec: SourceSpec) -> Result<Box<dyn Source>, Diagnosti
     }
     reject_extra_keys(&mut reader, &spec, LISTING);
     reader.diagnostics.into_result()?;
-    Ok(Box::new(LocalSource::new(LISTING, Files { patterns })))
+    let locations = settings.flag("locations").unwrap_or_default();
+    Ok(Box::new(LocalSource::new(LISTING, Files { patterns, locations })))
 }
 
 impl LocalReader for Files {
-    async fn read(&self, now: DateTime<Utc>, intake: &Intake, listed: &mut ListingResult) {
+    fn finds_credentials(&self) -> bool {
+        self.locations
+    }
+
+    async fn read(&self, now: DateTime<Utc>, intake: &Intake, to: &mut Local) {
         let patterns = self.patterns.clone();
         let expanded = tokio::task::spawn_blocking(move || paths::expand(patterns)).await;
         let Ok(expanded) = expanded else {
             let failure = Failure::new(Reason::Internal, "cannot list the files");
-            return listed.gaps.push(Gap::all(failure));
+            return to.listed.gaps.push(Gap::all(failure));
         };
         for (pattern, Matches { files, failures }) in expanded {
             let parent = Path::root().join(&pattern);
             let has_wildcard = paths::has_wildcard(&pattern);
             for failure in failures {
                 // An unreadable directory is a gap for the whole pattern.
-                listed.gaps.push(Gap::new(parent.clone(), format!("all scopes under {pattern}"), failure));
+                to.listed.gaps.push(Gap::new(parent.clone(), format!("all scopes under {pattern}"), failure));
             }
             for file in files {
-                read_credentials(&file, &parent, has_wildcard, now, intake, listed).await;
+                let is_expected = |bytes: &[u8]| self.locations || has_wildcard && content::is_unrelated(bytes);
+                read_credentials(&file, &parent, is_expected, now, intake, to).await;
             }
         }
     }
@@ -118,23 +140,26 @@ impl LocalReader for Files {
 async fn read_credentials(
     file: &std::path::Path,
     parent: &Path,
-    has_wildcard: bool,
+    is_expected: impl Fn(&[u8]) -> bool,
     now: DateTime<Utc>,
     intake: &Intake,
-    listed: &mut ListingResult,
+    to: &mut Local,
 ) {
+    let Local { listed, found: found_in_use } = to;
     let scope = file.display().to_string();
     let path = parent.join(&scope);
     let bytes = match read_file(file).await {
         Ok(bytes) => bytes,
         Err(failure) => return listed.gaps.push(Gap::new(path, scope, failure)),
     };
-    let (inline, named): (Vec<_>, Vec<_>) = match content::parse(&bytes, now) {
+    let parsed = content::parse(&bytes, now);
+    let own = parsed.as_ref().map(Vec::as_slice).unwrap_or_default();
+    find_in_use(file, &bytes, own, intake, found_in_use);
+    let (inline, named): (Vec<_>, Vec<_>) = match parsed {
         Ok(found) => found.into_iter().partition(|credential| credential.named_file.is_none()),
         Err(field) => {
-            let is_expected = has_wildcard && content::is_unrelated(&bytes);
             let malformed = vec![MalformedRow { position: 1, id: Some(scope), field }];
-            let malformed = if is_expected { Vec::new() } else { malformed };
+            let malformed = if is_expected(&bytes) { Vec::new() } else { malformed };
             return listed.scopes.push(ScopeResult { path, tokens: Tokens::default(), malformed, is_step: false });
         }
     };
@@ -143,6 +168,25 @@ async fn read_credentials(
     }
     let tokens = intake.tokens(inline.into_iter().map(|credential| token(&scope, credential)));
     listed.scopes.push(ScopeResult { path, tokens, malformed: Vec::new(), is_step: false });
+}
+
+/// Finds the credentials of other sources in a file. One that is a credential of its own is the same token.
+fn find_in_use(file: &std::path::Path, bytes: &[u8], own: &[Credential], intake: &Intake, to: &mut FoundInUse) {
+    let (Ok(text), name) = (std::str::from_utf8(bytes), file.display().to_string()) else { return };
+    let group: Box<str> = file.parent().unwrap_or(file).display().to_string().into();
+    for value in intake.patterns().find(text) {
+        let secret = Secret::new(value);
+        let location = Location::new(LocationKind::File, &name, None).filter(|_| !secret.is_shown_by(&name));
+        let Some(location) = location else {
+            to.cut += 1;
+            continue;
+        };
+        // A file of one line, such as JSON, is one word with more than the credential in it.
+        let is_of = |own: &&Credential| own.value.as_ref().is_some_and(|own| own.expose().contains(value));
+        let own = own.iter().find(is_of);
+        let own_id = own.map(|own| token(&name, own.clone()).id);
+        to.push(FoundCredential { token: FoundToken::Value(secret), location, group: group.clone(), own_id });
+    }
 }
 
 /// Reads the file that contains this credential of `file`.

@@ -11,7 +11,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::core::failure::{Failure, Reason};
 use crate::core::intake::Intake;
-use crate::core::outcome::{ListingResult, Outcome};
+use crate::core::outcome::{FoundInUse, ListingResult, Outcome};
 use crate::core::renewal::Renewals;
 use crate::providers::provider_info::{Guide, ListingInfo, ProviderInfo, Setting};
 use crate::providers::{Source, SourceSpec};
@@ -24,7 +24,18 @@ const MAX_FILE_SIZE: u64 = 8 << 20;
 /// What a native provider reads.
 pub(super) trait LocalReader: Send + Sync {
     /// Reads everything. What cannot be read becomes a gap or a malformed row.
-    fn read(&self, now: DateTime<Utc>, intake: &Intake, listed: &mut ListingResult) -> impl Future<Output = ()> + Send;
+    fn read(&self, now: DateTime<Utc>, intake: &Intake, to: &mut Local) -> impl Future<Output = ()> + Send;
+
+    /// Whether it looks for credentials of other sources too.
+    fn finds_credentials(&self) -> bool {
+        false
+    }
+}
+
+/// What was read.
+pub(super) struct Local {
+    pub(super) listed: ListingResult,
+    pub(super) found: FoundInUse,
 }
 
 pub(super) struct LocalSource<L> {
@@ -59,11 +70,15 @@ impl<L: LocalReader> Source for LocalSource<L> {
         self.listings.to_vec()
     }
 
+    fn finds_credentials(&self) -> bool {
+        self.reader.finds_credentials()
+    }
+
     fn collect<'c>(&'c self, now: DateTime<Utc>, deadline: Instant, intake: &'c Intake) -> BoxFuture<'c, Outcome> {
         async move {
-            let mut listed = ListingResult::new(&self.listings[0]);
-            match timeout_at(deadline, self.reader.read(now, intake, &mut listed)).await {
-                Ok(()) => Outcome { listings: vec![listed], ..Outcome::default() },
+            let mut local = Local { listed: ListingResult::new(&self.listings[0]), found: FoundInUse::default() };
+            match timeout_at(deadline, self.reader.read(now, intake, &mut local)).await {
+                Ok(()) => Outcome { listings: vec![local.listed], found: local.found, ..Outcome::default() },
                 Err(_) => {
                     let late = Failure::new(Reason::Timeout, "not read before the source's timeout");
                     Outcome::failed(&self.listings, &late)
@@ -110,6 +125,7 @@ pub(super) fn info(
         schemes: Vec::new(),
         listings: vec![listing],
         renewals: Arc::new(renewals),
+        identify: Vec::new(),
         native: true,
     }
 }
@@ -121,6 +137,10 @@ pub(super) fn reject_extra_keys(reader: &mut Reader, spec: &SourceSpec, listing:
     }
     if let Some(at) = spec.credential_at {
         reader.error(at, format!("{}: has no effect with this provider; remove it", spec.path_of("credential")));
+    }
+    if let Some(at) = spec.identify {
+        let message = "this provider cannot say which token a credential is; remove it";
+        reader.error(at, format!("{}: {message}", spec.path_of("identify")));
     }
     for (name, at) in spec.listings.iter().flatten().filter(|(name, _)| name != listing) {
         reader.error(*at, format!("{}: unknown listing `{name}`; expected `{listing}`", spec.path_of("listings")));

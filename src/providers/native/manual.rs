@@ -13,10 +13,10 @@ use chrono::{DateTime, Utc};
 
 use self::ids::NamedToken;
 use super::local_source;
-use super::local_source::{LocalReader, LocalSource, read_file, reject_extra_keys, relative_to};
+use super::local_source::{Local, LocalReader, LocalSource, read_file, reject_extra_keys, relative_to};
 use crate::core::failure::{Failure, Reason};
 use crate::core::intake::Intake;
-use crate::core::outcome::{Gap, ListingResult, MalformedRow, Path, ScopeResult};
+use crate::core::outcome::{Gap, MalformedRow, Path, ScopeResult};
 use crate::core::renewal::Renewal;
 use crate::core::token::Token;
 use crate::providers::provider_info::{ListingInfo, ProviderInfo, Setting, SettingType};
@@ -107,7 +107,8 @@ fn duplicate(path: &str, line: usize) -> String {
 }
 
 impl LocalReader for Manual {
-    async fn read(&self, _now: DateTime<Utc>, intake: &Intake, listed: &mut ListingResult) {
+    async fn read(&self, _now: DateTime<Utc>, intake: &Intake, to: &mut Local) {
+        let listed = &mut to.listed;
         if !self.tokens.is_empty() || self.file.is_none() {
             let path = Path::root().join("configuration");
             listed.scopes.push(ScopeResult {

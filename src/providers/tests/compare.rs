@@ -3,8 +3,10 @@
 use std::collections::BTreeSet;
 
 use crate::core::address;
+use crate::core::location_report::FoundToken;
 use crate::core::outcome::{CredentialExpiry, Gap, Outcome};
 use crate::core::token::{Expiry, LastUse, Token};
+use crate::providers::Identified;
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Map, Value, json};
 
@@ -14,7 +16,8 @@ use super::server::VENDOR;
 /// Every difference.
 pub(super) fn compare(expected: &Object, outcome: &Outcome, origin: &str) -> Vec<String> {
     let mut errors = Vec::new();
-    let known = ["self", "tokens", "gaps", "malformed", "duplicates", "maps_failed"];
+    let known =
+        ["self", "tokens", "gaps", "malformed", "duplicates", "maps_failed", "locations", "newest", "identified"];
     errors
         .extend(expected.keys().filter(|key| !known.contains(&key.as_str())).map(|key| format!("unknown key `{key}`")));
 
@@ -38,6 +41,25 @@ pub(super) fn compare(expected: &Object, outcome: &Outcome, origin: &str) -> Vec
 
     compare_lists("token", expected.get("tokens"), tokens, &mut errors);
     compare_lists("gap", expected.get("gaps"), gaps, &mut errors);
+    let found = outcome.found.credentials.iter().map(|found| {
+        let token = match &found.token {
+            FoundToken::Id(id) => json!(id),
+            FoundToken::Value(_) => Value::Null,
+        };
+        let last_seen = found.location.last_seen.map(instant);
+        let location = json!(found.location.to_string());
+        let (group, own) = (json!(found.group), json!(found.own_id));
+        filled([
+            ("location", location),
+            ("token", token),
+            ("group", group),
+            ("own", own),
+            ("last_seen", json!(last_seen)),
+        ])
+    });
+    compare_lists("location", expected.get("locations"), found.collect(), &mut errors);
+    let newest: Vec<_> = outcome.found.newest.iter().map(|(log, at)| json!({log: instant(*at)})).collect();
+    compare_lists("newest", expected.get("newest"), newest, &mut errors);
     for (key, value, without) in [
         ("self", own, Value::Null),
         ("malformed", json!(malformed), json!(0)),
@@ -50,6 +72,22 @@ pub(super) fn compare(expected: &Object, outcome: &Outcome, origin: &str) -> Vec
         }
     }
     errors
+}
+
+/// Compares which tokens the found credentials are: by number, `tokens`, and how many are `rejected` or `skipped`.
+pub(super) fn compare_identified(expected: &Object, identified: &Identified) -> Vec<String> {
+    let mut tokens: Vec<_> = identified.tokens.iter().map(|(number, token)| (*number, token.id.clone())).collect();
+    tokens.sort();
+    let reason = identified.failure.as_ref().map(|failure| failure.reason.label());
+    let found = json!({
+        "tokens": tokens.iter().map(|(number, id)| json!([number, id])).collect::<Vec<_>>(),
+        "rejected": identified.counts.rejected,
+        "skipped": identified.counts.skipped,
+        "failure": reason,
+    });
+    let none = json!({"tokens": [], "rejected": 0, "skipped": 0, "failure": null});
+    let expected = expected.get("identified").unwrap_or(&none);
+    if *expected == found { Vec::new() } else { vec![format!("identified: {found}, not {expected}")] }
 }
 
 /// Compares without order.

@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::scenario::{Exchange, Scenario};
 use super::{Collected, coverage, play_scenario, requests};
 use crate::core::failure::Reason;
-use crate::providers::language::provider::{Method, Provider, Request, Rows};
+use crate::providers::language::provider::{Method, Provider, Request, RowMap, Rows};
 
 /// The statuses with which any provider may refuse, and the reason of each.
 const REFUSALS: [(u16, Reason); 3] =
@@ -79,7 +79,10 @@ fn missing_cases(provider: &Provider, scenarios: &[Scenario]) -> Vec<String> {
         let mut tokens = scenarios.iter().flat_map(|scenario| yielded(scenario, "tokens"));
         tokens.any(|token| token["expires"].as_str().is_some_and(matches))
     };
-    let expires = provider.listings.iter().any(|listing| listing.token.expires_at.code() != "null");
+    let expires = provider.listings.iter().any(|listing| match &listing.rows {
+        RowMap::Token(map) => map.expires_at.code() != "null",
+        RowMap::Location(_) => false,
+    });
     let can_be_never = provider.listings.iter().any(|listing| !listing.request.times.absent_is_unknown);
     let cases = [
         ("an empty answer", scenarios.iter().any(is_empty)),
@@ -159,7 +162,8 @@ fn is_of(exchange: &Exchange, request: &Request) -> bool {
 fn failures(collected: &Collected, reason: Reason) -> usize {
     let outcome = &collected.outcome;
     let gaps = outcome.listings.iter().flat_map(|listing| &listing.gaps).map(|gap| gap.failure.reason);
-    gaps.chain(outcome.failures.iter().map(|failure| failure.reason)).filter(|found| *found == reason).count()
+    let others = outcome.failures.iter().chain(&collected.identified.failure).map(|failure| failure.reason);
+    gaps.chain(others).filter(|found| *found == reason).count()
 }
 
 /// Whether a definition reads a refusal of one element as empty because it was not refused another.

@@ -28,9 +28,12 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use super::language::compile::compile;
 use super::language::expression::Expression;
 use super::language::provider::{Limits, Provider, Request, Step};
+use super::source::{Candidate, Identified};
 use crate::core::failure::Reason;
 use crate::core::intake::Intake;
 use crate::core::outcome::{Gap, Outcome};
+use crate::core::secret::Secret;
+use crate::core::value_pattern::{ValuePattern, ValuePatterns};
 use crate::schema::diagnostic::SourceText;
 use scenario::Scenario;
 use server::Server;
@@ -141,13 +144,17 @@ fn play(provider: &Arc<Provider>, file: &Path, denied: &mut BTreeSet<String>) ->
     };
     match play_scenario(provider, &scenario) {
         Err(error) => vec![error],
-        Ok(Collected { outcome, origin, mut errors, log }) => {
+        Ok(Collected { outcome, identified, origin, mut errors, log }) => {
             let is_denial = |reason| {
                 matches!(reason, Reason::Unauthorized | Reason::Forbidden | Reason::NotFound | Reason::Internal)
             };
             let is_denied = |gaps: &[Gap]| gaps.iter().any(|gap| is_denial(gap.failure.reason));
             denied.extend(outcome.listings.iter().filter(|l| is_denied(&l.gaps)).map(|l| l.name.clone()));
             errors.extend(compare::compare(&scenario.yields, &outcome, &origin));
+            errors.extend(compare::compare_identified(&scenario.yields, &identified));
+            let text = format!("{identified:?} {outcome:?} {log}");
+            let shown = scenario.found.iter().filter(|value| text.contains(value.as_str()));
+            errors.extend(shown.map(|_| "a found value is shown".to_owned()));
             errors.extend(leaks(&outcome, &log));
             errors
         }
@@ -157,6 +164,7 @@ fn play(provider: &Arc<Provider>, file: &Path, denied: &mut BTreeSet<String>) ->
 /// What one collection of a scenario gave.
 struct Collected {
     outcome: Outcome,
+    identified: Identified,
     origin: String,
     /// Unexpected, missing and different requests.
     errors: Vec<String>,
@@ -177,8 +185,20 @@ fn play_scenario(provider: &Arc<Provider>, scenario: &Scenario) -> Result<Collec
     runtime.block_on(async {
         let server = Server::start(scenario).await;
         let source = source::connect(provider, scenario, &server.origin)?;
-        let outcome = source.collect(scenario.now, Instant::now() + Duration::from_secs(20), &Intake::default()).await;
-        Ok(Collected { outcome, errors: server.errors(), origin: server.origin, log: log.text() })
+        let deadline = Instant::now() + Duration::from_secs(20);
+        let gitlab = ValuePattern::new(&["glpat-".to_owned()], ValuePattern::DEFAULT_REST).unwrap();
+        let newest = source.listings().iter().filter_map(|listing| Some((listing.clone(), scenario.newest?))).collect();
+        let intake = Intake::default().after(newest).looking_for(ValuePatterns([gitlab].into()));
+        let outcome = source.collect(scenario.now, deadline, &intake).await;
+        let candidate = |(number, value): (usize, &String)| Candidate {
+            number,
+            value: Secret::new(value.as_str()),
+            group: number.to_string().into(),
+        };
+        let candidates = scenario.found.iter().enumerate().map(candidate).collect();
+        let identified = source.identify(candidates, scenario.now, deadline).await;
+        let errors = server.errors();
+        Ok(Collected { outcome, identified, errors, origin: server.origin, log: log.text() })
     })
 }
 
@@ -224,6 +244,8 @@ fn requests(provider: &Provider) -> Vec<(String, &Request)> {
         }
         all.push((name, &listing.request));
     }
+    let ways = provider.identify.iter().enumerate();
+    all.extend(ways.filter_map(|(number, way)| Some((format!("identify[{number}]"), way.request.as_ref()?))));
     all
 }
 

@@ -20,6 +20,10 @@ pub(super) struct Scenario {
     pub(super) retries: u32,
     pub(super) source: Node,
     pub(super) exchanges: Vec<Exchange>,
+    /// Credentials of which the source shall say which of its tokens they are.
+    pub(super) found: Vec<String>,
+    /// The time of the newest entry that is known of every log.
+    pub(super) newest: Option<DateTime<Utc>>,
     pub(super) yields: Object,
 }
 
@@ -46,7 +50,7 @@ impl Scenario {
         let text = SourceText::new(super::file_name(file), content);
         let root = yaml::parse(&text).map_err(|error| error.to_string())?;
         let Kind::Map(entries) = &root.kind else { return Err("a scenario must be a map".into()) };
-        let known = ["scenario", "now", "source", "retries", "exchanges", "yields"];
+        let known = ["scenario", "now", "source", "retries", "found", "newest", "exchanges", "yields"];
         if let Some((key, _)) = entries.iter().find(|(key, _)| !known.contains(&key.name.as_str())) {
             return Err(format!("unknown key `{}`", key.name));
         }
@@ -64,6 +68,8 @@ impl Scenario {
                 .iter()
                 .map(|exchange| Exchange::read(exchange, directory))
                 .collect::<Result<_, _>>()?,
+            found: serde_json::from_value(json("found")).unwrap_or_default(),
+            newest: json("newest").as_str().and_then(parse_timestamp),
             yields: object(&json("yields"))?,
         })
     }

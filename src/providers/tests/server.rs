@@ -29,6 +29,8 @@ struct Script {
     origin: String,
     /// The exchanges that did not happen yet.
     open: Vec<Exchange>,
+    /// The credentials for the source to identify.
+    found: Vec<String>,
     errors: Vec<String>,
 }
 
@@ -36,7 +38,8 @@ impl Server {
     pub(super) async fn start(scenario: &Scenario) -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let origin = format!("http://{}", listener.local_addr().unwrap());
-        let script = Script { origin: origin.clone(), open: scenario.exchanges.clone(), errors: Vec::new() };
+        let (open, found) = (scenario.exchanges.clone(), scenario.found.clone());
+        let script = Script { origin: origin.clone(), open, found, errors: Vec::new() };
         let state = Arc::new(Mutex::new(script));
         let router = Router::new().fallback(respond).with_state(state.clone());
         tokio::spawn(async move { axum::serve(listener, router).await });
@@ -59,11 +62,18 @@ async fn respond(State(state): State<Arc<Mutex<Script>>>, request: Request) -> R
     let target = head.uri.path_and_query().unwrap().to_string();
     let mut script = state.lock().unwrap();
     let request = format!("{} {target} {body}", head.method);
-    let found = script.open.iter().position(|exchange| {
+    let has = |exchange: &Exchange| {
+        let sent = |name: &str| head.headers.get(name).and_then(|sent| sent.to_str().ok());
+        exchange.headers.iter().all(|(name, value)| sent(name) == Some(value.as_str()))
+    };
+    let is_requested = |exchange: &Exchange| {
         exchange.method == head.method.as_str()
             && is_same_target(&exchange.target, &target)
             && exchange.sends.as_ref().is_none_or(|sends| is_same_body(sends, &body, &head.headers))
-    });
+    };
+    // Of several the one with the same headers.
+    let exact = script.open.iter().position(|exchange| is_requested(exchange) && has(exchange));
+    let found = exact.or_else(|| script.open.iter().position(is_requested));
     let Some(found) = found else {
         return login_response(head.method.as_str(), &target, &body).unwrap_or_else(|| {
             script.errors.push(format!("unexpected request: {request}"));
@@ -77,7 +87,9 @@ async fn respond(State(state): State<Arc<Mutex<Script>>>, request: Request) -> R
             script.errors.push(format!("{request}: the header {name} is {sent:?}, not {value:?}"));
         }
     }
-    if !has_credential(&head.headers, &body) {
+    // A found credential is sent without that of the source.
+    let is_sent_with_found = exchange.headers.iter().any(|(_, value)| script.found.contains(value));
+    if is_sent_with_found == has_credential(&head.headers, &body) {
         script.errors.push(format!("{request}: without the credential"));
     }
     let mut response = Response::builder().status(exchange.status);

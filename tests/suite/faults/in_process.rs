@@ -177,6 +177,7 @@ fn with_max_wait(job: SourceJob, source: &SourceUnderTest, catalogue: &Catalogue
         settings,
         credentials: Arc::new(Fixed),
         credential_at: Some(root.at),
+        identify: None,
     };
     let options = Options {
         connect_timeout: Duration::from_secs(10),

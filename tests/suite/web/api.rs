@@ -179,6 +179,9 @@ async fn sources_have_status_counts_and_failures() {
     let gitlab = &server.json("/api/v1/sources?source=gitlab").await["sources"][0];
     assert_eq!(gitlab["credential"]["band"], "critical");
     assert_eq!(gitlab["tokens"]["critical"], 3);
+    let place = json!({"kind": "secret", "place": "prod/ci/unknown", "last_seen": null});
+    assert_eq!(gitlab["unlisted_credentials"], json!([{"token_id": "p99", "found_by": "small", "location": place}]));
+    assert_eq!(vault["unlisted_credentials"], json!([]));
     let new = &server.json("/api/v1/sources?source=new+%22one%22").await["sources"][0];
     assert_eq!((&new["up"], &new["last_success"]), (&Value::Null, &Value::Null), "not yet is not a failure");
 }

@@ -199,7 +199,8 @@ async fn token_page_shows_facts_alerts_renewal_and_rotations() {
             "Its lead is 30 days, and critical for 7 days.",
             "Owner: no mail, since <code>labels: {owner_email: true}</code> is not set.",
             "Team <strong>platform</strong>",
-            "No location is known.",
+            "Secret prod/ci/renovate",
+            "seen from 203.0.113.7 on 2026-02-28",
         ],
     );
     let unused = page(&server, "/token/gitlab/p11").await;
@@ -434,6 +435,8 @@ async fn source_page_shows_health_reasons_messages_and_missing_permissions() {
                 }
             }),
     );
+    assert_shows(&gitlab, &["Unlisted credentials", "p99: <bdi>Secret prod/ci/unknown</bdi>, found by small"]);
+    assert!(!vault.contains("Unlisted credentials"));
     let sources = page(&server, "/source").await;
     assert_shows(
         &sources,

@@ -187,14 +187,14 @@ fn unchanged_tokens_are_the_same_in_memory() {
 
 #[derive(Clone, Debug)]
 enum Change {
-    Record(Outcome),
+    Record(Box<Outcome>),
     Policy(usize, usize),
     States,
 }
 
 fn any_change() -> impl Strategy<Value = Change> {
     prop_oneof![
-        4 => any_collection().prop_map(|collection| Change::Record(any_outcome(&collection))),
+        4 => any_collection().prop_map(|collection| Change::Record(Box::new(any_outcome(&collection)))),
         1 => (0..2_usize, 0..4_usize).prop_map(|(policy, rules)| Change::Policy(policy, rules)),
         1 => Just(Change::States),
     ]
@@ -202,7 +202,7 @@ fn any_change() -> impl Strategy<Value = Change> {
 
 fn apply(inventory: &mut Inventory, change: &Change, today: i64) {
     match change {
-        Change::Record(outcome) => record(inventory, outcome.clone(), day(today)),
+        Change::Record(outcome) => record(inventory, (**outcome).clone(), day(today)),
         Change::Policy(number, with) => {
             let policies = [policy(), Policy { token_limit: 3, ..policy() }];
             let label = Rule { labels: [("team".to_owned(), "web".to_owned())].into(), ..Rule::default() };

@@ -134,6 +134,7 @@ fn source_with(
         settings,
         credentials: Arc::new(credential),
         credential_at: None,
+        identify: None,
     };
     let options = Options {
         connect_timeout: Duration::from_secs(5),

@@ -3,18 +3,32 @@
 use super::request::Defaults;
 use super::{Compiler, Scope};
 use crate::providers::language::expression::Expression;
-use crate::providers::language::provider::{Listing, LookupFill, LookupTable, OwnCredential, Require, Step, TokenMap};
+use crate::providers::language::provider::{
+    Listing, LookupFill, LookupTable, OwnCredential, Require, RowMap, Step, TokenMap,
+};
 use crate::schema::diagnostic::{Span, suggest};
 use crate::schema::record::Record;
 
 /// Names that an `as` cannot have: they mean something in expressions and templates.
-const RESERVED: [&str; 9] = ["settings", "maps", "body", "headers", "status", "rows", "credential", "login", "key"];
+const RESERVED: [&str; 10] =
+    ["settings", "maps", "body", "headers", "status", "rows", "credential", "login", "key", "value"];
 
 impl Compiler {
     pub(super) fn listings(&mut self, root: &Record<'_>) -> Vec<Listing> {
         let records = root.records("listings");
         self.check_duplicates(records, "listings");
-        records.iter().map(|record| self.listing(record)).collect()
+        let mut listings: Vec<_> = records.iter().map(|record| self.listing(record)).collect();
+        let locations = root.records("locations");
+        self.check_duplicates(locations, "locations");
+        for record in locations {
+            let name = record.text("name");
+            if listings.iter().any(|listing| Some(&listing.name) == name.as_ref()) {
+                let message = format!("{}: a listing of tokens has this name; choose another", record.path_of("name"));
+                self.error(record.value_at("name"), message);
+            }
+            listings.push(self.listing(record));
+        }
+        listings
     }
 
     fn listing(&mut self, record: &Record<'_>) -> Listing {
@@ -31,15 +45,20 @@ impl Compiler {
         let steps = record.records("for_each").iter().map(|step| self.step(step, &mut scope, &step_defaults));
         let for_each = steps.collect();
         let request = self.request(record, &scope, &defaults);
-        let token = self.token(record, &scope);
+        let location = record.record("location");
+        let is_location = location.is_some();
+        let rows = match location {
+            Some(location) => RowMap::Location(Box::new(self.location(record, location, &scope))),
+            None => RowMap::Token(Box::new(self.token(record, &scope))),
+        };
         let used: Vec<_> = self.expressions[first_expression..].iter().flat_map(Expression::maps).collect();
         let maps = (0..self.map_names.len()).filter(|number| used.contains(&&self.map_names[*number])).collect();
         Listing {
             name: self.text(record, "name"),
             help: record.text("help"),
-            kind: self.text(record, "kind"),
-            opt_in: record.flag("opt_in").unwrap_or_default(),
-            replaces: record.flag("replaces").unwrap_or_default(),
+            kind: if is_location { String::new() } else { self.text(record, "kind") },
+            opt_in: is_location || record.flag("opt_in").unwrap_or_default(),
+            replaces: is_location || record.flag("replaces").unwrap_or_default(),
             owner_is_login: record.text("owner_name").as_deref() == Some("login"),
             when,
             require,
@@ -47,7 +66,7 @@ impl Compiler {
             maps,
             recheck: record.period("recheck"),
             request,
-            token,
+            rows,
         }
     }
 

@@ -3,6 +3,7 @@
 use chrono::TimeDelta;
 
 use super::{NAME, NEVER, OPTIONAL_TEMPLATE, PARAMETER};
+use crate::core::location::LocationKind;
 use crate::providers::provider_info::GROUPS;
 use crate::schema::table::ValueType::{
     Any, Count, Domain, Flag, Line, List, Map, OneOf, OneOrList, Record, Text, WordOr,
@@ -64,8 +65,18 @@ pub(in crate::providers::language) static DEFINITION: Table = Table::new(&[
     key("never", Domain(&NEVER), "further values that mean never; `false`: null, absent and \"\" do not mean never"),
     key("self", Record(&SELF), "how the expiry of the exporter's own credential is found"),
     key("maps", Map(&Record(&LOOKUP)), "look-up tables that expressions read as `$maps.NAME`"),
+    key(
+        "identify",
+        OneOrList(1, &Record(&IDENTIFY)),
+        "how a credential that another source finds is recognised, and which token it is",
+    ),
     must("listings", List(1, &Record(&LISTING)), "the listings"),
     key("renew", Map(&Record(&RENEW)), "how tokens are renewed, by kind; one `*` in a kind stands for any text"),
+    key(
+        "locations",
+        List(1, &Record(&LOCATIONS)),
+        "listings whose rows are places where tokens are used; always opt-in",
+    ),
 ])
 .named("definition", "The definition");
 
@@ -262,6 +273,63 @@ static LISTING: Table = Table::new(&[
 ])
 .named("listing", "A listing")
 .including(&[&REQUEST, &ROWS, &RESPONSE]);
+
+static LOCATIONS: Table = Table::new(&[
+    must("name", Domain(&NAME), "its name: the value of the label `listing`; no listing of tokens may have it"),
+    key("help", Text, "what it lists"),
+    key("when", JQ, "it runs only if this condition on the settings is true"),
+    key("require", Record(&REQUIRE), "condition for a complete listing; otherwise it is `forbidden`"),
+    key("for_each", OneOrList(0, &Record(&STEP)), "the fan-out: a step, or a list of nested steps"),
+    key(
+        "back",
+        DURATION,
+        "the rows are a log, the newest first: pages are requested back to the newest entry that is known, the first time as far as this",
+    ),
+    must("location", Record(&LOCATION), "how a row becomes a location"),
+])
+.named("locations", "A listing of locations")
+.help("It runs only if the source names it in `listings`.")
+.including(&[&REQUEST, &ROWS, &RESPONSE]);
+
+static LOCATION_KINDS: [&str; 4] = [
+    LocationKind::Secret.label(),
+    LocationKind::File.label(),
+    LocationKind::Variable.label(),
+    LocationKind::Address.label(),
+];
+
+static LOCATION: Table = Table::new(&[
+    must(
+        "kind",
+        OneOf(&LOCATION_KINDS),
+        "what the place is; an `address` is an IP address, which is never a metric label",
+    ),
+    must("place", JQ, "the place, a string; null: the row is no location"),
+    key("token", JQ, "the id of a token of this source; null: the row is no location"),
+    key("values", JQ, "a string, or a list of strings, in which the credentials of all sources are looked for"),
+    key("group", JQ, "with `values`: who can write there, such as a namespace; credentials of one group share a limit"),
+    key("own", JQ, "with `values`: the id of the token of this source that is the credential"),
+    key("last_seen", JQ, "a time; required with `back`"),
+])
+.named("location", "A location")
+.help("Either `token` or `values` is required.");
+
+static IDENTIFY: Table = Table::new(&[
+    key("when", JQ, "a condition on the settings; the first of several whose condition is true counts"),
+    must("prefix", OneOrList(1, &Domain(&super::TEMPLATE)), "how its credentials begin, as the vendor publishes it: at least two characters"),
+    Key::or(
+        "rest",
+        Text,
+        "[A-Za-z0-9._~+/=-]{11,4000}[A-Za-z0-9_=-]",
+        "a regular expression for what follows the prefix",
+    ),
+    must("id", JQ, "the id of the token, in the response; without a request, in the value; null: the provider reports none"),
+    key("touches", Text, "what the request changes at the provider, such as the time of last use; required with a request"),
+])
+.named("identify", "A found credential")
+.help("With a request, `{value}` in its headers or its body is the credential. If a header has it, the exporter's own credential is not \
+sent. A response that `none` matches means that the provider does not accept the credential.")
+.including(&[&REQUEST, &RESPONSE]);
 
 static REQUIRE: Table =
     Table::new(&[must("that", JQ, "a condition on the response; if it is not true, the listing is `forbidden`")])

@@ -67,6 +67,7 @@ fn resolve(source: &str, parts: &[&'static str]) -> Result<ResolvedSettings, Str
             .collect(),
         credentials: Arc::new(Parts(parts.to_vec())),
         credential_at: root.get("credential").map(|node| node.at),
+        identify: None,
     };
     let provider =
         compile(&SourceText::new("widgets.yaml", DEFINITION), &["name", "credential"]).expect("a definition");

@@ -8,9 +8,10 @@ mod netrc;
 use chrono::{DateTime, Utc};
 
 use crate::core::pem;
+use crate::core::secret::Secret;
 use crate::core::token::Expiry;
 
-/// What a file says about a credential, without the secret.
+/// What a file says about a credential.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Credential {
     pub kind: &'static str,
@@ -23,12 +24,14 @@ pub struct Credential {
     pub(super) issuer: Option<String>,
     pub(super) created_at: Option<DateTime<Utc>>,
     pub(super) expires: Expiry,
+    /// The secret itself, to recognise it as the token of another source. It goes no further.
+    pub(super) value: Option<Secret>,
 }
 
 impl Credential {
     fn of_kind(kind: &'static str) -> Self {
         let (part, named_file, name, owner, issuer, created_at) = (None, None, None, None, None, None);
-        Self { kind, part, named_file, name, owner, issuer, created_at, expires: Expiry::Unknown }
+        Self { kind, part, named_file, name, owner, issuer, created_at, expires: Expiry::Unknown, value: None }
     }
 
     fn at(self, part: impl Into<String>) -> Self {
@@ -48,14 +51,14 @@ pub fn parse(bytes: &[u8], now: DateTime<Utc>) -> Result<Vec<Credential>, &'stat
     }
     let trimmed = text.trim();
     if let Some(found) = jwt::parse(trimmed, now) {
-        return Ok(vec![found]);
+        return Ok(vec![Credential { value: Some(Secret::new(trimmed)), ..found }]);
     }
     if let Some(found) = netrc::parse(text, now).or_else(|| config::parse(text, now)) {
         return Ok(found);
     }
     // One long word is a token without a readable expiry.
     let is_word = (16..=4096).contains(&trimmed.len()) && trimmed.bytes().all(|byte| byte.is_ascii_graphic());
-    if is_word { Ok(vec![Credential::of_kind("opaque-token")]) } else { Err("credential") }
+    if is_word { Ok(vec![secret(trimmed, now)]) } else { Err("credential") }
 }
 
 /// Words of which a configuration file with a credential has at least one.
@@ -70,5 +73,6 @@ pub(super) fn is_unrelated(bytes: &[u8]) -> bool {
 
 /// A secret: a JSON Web Token, or one of unknown expiry.
 fn secret(text: &str, now: DateTime<Utc>) -> Credential {
-    jwt::parse(text.trim(), now).unwrap_or_else(|| Credential::of_kind("opaque-token"))
+    let found = jwt::parse(text.trim(), now).unwrap_or_else(|| Credential::of_kind("opaque-token"));
+    Credential { value: Some(Secret::new(text.trim())), ..found }
 }

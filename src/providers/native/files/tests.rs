@@ -21,6 +21,14 @@ fn parse(text: &str) -> Result<Vec<Token>, &'static str> {
     Ok(found.into_iter().map(|credential| token("/etc/x/file", credential)).collect())
 }
 
+fn files(patterns: Vec<String>) -> Files {
+    Files { patterns, locations: false }
+}
+
+fn local() -> Local {
+    Local { listed: crate::core::outcome::ListingResult::new("file"), found: FoundInUse::default() }
+}
+
 fn at(text: &str) -> Expiry {
     Expiry::At(parse_timestamp(text).unwrap())
 }
@@ -117,9 +125,10 @@ async fn each_file_is_a_scope_and_an_unreadable_one_a_gap() {
     std::fs::write(path("a.jwt"), jwt(&json!({"exp": 1_800_000_000}))).unwrap();
     std::fs::write(path("b.jwt"), "no token").unwrap();
     std::fs::create_dir(path("c.jwt")).unwrap();
-    let files = Files { patterns: vec![path("*.jwt"), path("none/*.pem"), path("missing.pem")] };
-    let mut listed = ListingResult::new("file");
-    files.read(DateTime::UNIX_EPOCH, &Intake::default(), &mut listed).await;
+    let files = files(vec![path("*.jwt"), path("none/*.pem"), path("missing.pem")]);
+    let mut local = local();
+    files.read(DateTime::UNIX_EPOCH, &Intake::default(), &mut local).await;
+    let listed = local.listed;
     let ids: Vec<_> = listed.scopes.iter().map(|scope| (scope.tokens.len(), scope.malformed.len())).collect();
     assert_eq!(ids, [(1, 0), (0, 1)]);
     assert_eq!(*listed.scopes[0].tokens[0].id, *path("a.jwt"));
@@ -131,8 +140,9 @@ async fn each_file_is_a_scope_and_an_unreadable_one_a_gap() {
 /// The ids of the tokens that these patterns yield, relative to the directory, and the reasons of the gaps.
 async fn collected(directory: &std::path::Path, patterns: &[&str]) -> (Vec<String>, Vec<Reason>) {
     let patterns = patterns.iter().map(|pattern| directory.join(pattern).display().to_string()).collect();
-    let mut listed = ListingResult::new("file");
-    Files { patterns }.read(DateTime::UNIX_EPOCH, &Intake::default(), &mut listed).await;
+    let mut local = local();
+    files(patterns).read(DateTime::UNIX_EPOCH, &Intake::default(), &mut local).await;
+    let listed = local.listed;
     let root = format!("{}/", directory.display());
     let tokens = listed.scopes.iter().flat_map(|scope| &scope.tokens);
     let ids = tokens.map(|token| token.id.strip_prefix(&root).unwrap().to_owned()).collect();
@@ -189,9 +199,10 @@ async fn kubeconfig_has_the_expiry_of_the_files_that_it_names() {
         path("token").display()
     );
     std::fs::write(path("kubeconfig"), kubeconfig).unwrap();
-    let files = Files { patterns: vec![path("kubeconfig").display().to_string()] };
-    let mut listed = ListingResult::new("file");
-    files.read(DateTime::UNIX_EPOCH, &Intake::default(), &mut listed).await;
+    let files = files(vec![path("kubeconfig").display().to_string()]);
+    let mut local = local();
+    files.read(DateTime::UNIX_EPOCH, &Intake::default(), &mut local).await;
+    let listed = local.listed;
 
     let id = |user: &str| format!("{}#{user}", path("kubeconfig").display());
     let tokens: Vec<_> = listed.scopes.iter().flat_map(|scope| &scope.tokens).collect();
@@ -214,8 +225,9 @@ async fn wildcard_may_match_configuration_that_mentions_no_credential() {
     for (name, content, malformed) in cases {
         std::fs::write(path(name), content).unwrap();
         for (pattern, malformed) in [(path(name), 1), (format!("{}*", path(name)), malformed)] {
-            let mut listed = ListingResult::new("file");
-            Files { patterns: vec![pattern] }.read(DateTime::UNIX_EPOCH, &Intake::default(), &mut listed).await;
+            let mut local = local();
+            files(vec![pattern]).read(DateTime::UNIX_EPOCH, &Intake::default(), &mut local).await;
+            let listed = local.listed;
             assert_eq!((listed.scopes.len(), listed.scopes[0].malformed.len()), (1, malformed), "{name}");
         }
     }

@@ -3,6 +3,7 @@ use std::io::Write;
 
 use super::*;
 use crate::core::intake::Intake;
+use crate::core::outcome::ListingResult;
 use crate::core::secret::NoCredential;
 use crate::core::time::parse_timestamp;
 use crate::core::token::{Expiry, Owner};
@@ -20,6 +21,7 @@ fn source(content: &str) -> Result<Box<dyn Source>, String> {
         settings,
         credentials: std::sync::Arc::new(NoCredential),
         credential_at: None,
+        identify: None,
     };
     connect(wanted).map_err(|errors| errors.to_string())
 }
