@@ -97,7 +97,7 @@ fn stored_locations_are_restored() {
 #[test]
 fn format_changes_only_with_its_version_and_older_files_are_read() {
     let written = tempfile::tempdir().unwrap();
-    // Locations are optional fields: a state without them has the bytes of before, and a program without them ignores them.
+    // Locations are optional fields: a state without them is unchanged, and a program that does not know them ignores them.
     let (sample, store) = (sample_inventory::inventory_without_locations(), Store::new(written.path()));
     let stored: Vec<_> = sample.sources().filter_map(|(name, _)| Some((name, sample.stored(name)?))).collect();
     assert!(stored.len() > 2 && stored.len() < sample.sources().count(), "a source without a collection is not stored");
