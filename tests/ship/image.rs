@@ -9,7 +9,7 @@ use crate::docker::{Container, IMAGE, docker, field, inspect, try_docker};
 use crate::test_servers::{assert_promtool_accepts, client, free_port, wait_for};
 use crate::{CONFIG, csv, token_names};
 
-const MAX_BYTES: u64 = 20_000_000;
+const MAX_BYTES: u64 = 21_000_000;
 const STOP_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A world-readable directory with a configuration.

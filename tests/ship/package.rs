@@ -62,7 +62,7 @@ fn crate_contains_only_what_a_build_needs() {
         ["CHANGELOG.md", "Cargo.lock", "Cargo.toml", "Cargo.toml.orig", "LICENSE", "README.md", "build.rs"]
     );
     for needed in
-        ["src/main.rs", "src/lib.rs", "src/providers/definitions/atlassian-cloud.yaml", "src/pages/status.css"]
+        ["src/main.rs", "src/lib.rs", "src/providers/definitions/atlassian-cloud.yaml", "src/pages/html/style.css"]
     {
         assert!(listed.lines().any(|file| file == needed), "{needed}");
     }
