@@ -159,7 +159,7 @@ json\t'One JSON object per line'"
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand schema" -l definitions -d 'Print the schema of provider definitions instead'
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand schema" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand calendar-url" -l web.calendar-key-file -d 'File with the secret, as for `serve`' -r -F
-complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand calendar-url" -l web.external-url -d 'URL at which readers reach the exporter, such as https://example.com/tokens/' -r
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand calendar-url" -l web.external-url -d 'URL at which readers reach the exporter, with its path behind a proxy' -r
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand calendar-url" -l source -d 'Only this source' -r
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand calendar-url" -l provider -d 'Only this provider' -r
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand calendar-url" -l kind -d 'Only this kind, such as api-token' -r

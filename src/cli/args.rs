@@ -282,7 +282,7 @@ pub(super) struct CalendarUrlArgs {
     /// File with the secret, as for `serve`
     #[arg(long = "web.calendar-key-file", value_name = "FILE")]
     pub(super) key_file: PathBuf,
-    /// URL at which readers reach the exporter, such as https://example.com/tokens/
+    /// URL at which readers reach the exporter, with its path behind a proxy
     #[arg(long = "web.external-url", value_name = "URL")]
     pub(super) url: String,
     /// Only this source

@@ -8,9 +8,9 @@ use super::version::Version;
 /// What to do next.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Collect the source. With a claim, put it first, and collect only if that succeeds. Report the end by [`Schedule::finish`].
+    /// Collect the source. With a claim, put it first, and collect only if that succeeds. Report the end by [`Schedule::finish`](super::Schedule::finish).
     Collect { source: String, over: Option<Turn>, claim: Option<Put> },
-    /// Put the result of a collection that is complete, and report it by [`Schedule::finish`].
+    /// Put the result of a collection that is complete, and report it by [`Schedule::finish`](super::Schedule::finish).
     Publish { source: String, put: Put },
 }
 
