@@ -40,14 +40,14 @@ provider: ## write the skeleton of a definition and its scenarios: make provider
 
 .PHONY: golden
 golden: ## write the golden files and the generated pages; review the diff before you commit it
-	tests/tools/install.sh prometheus smtp helm kubernetes-validate
+	tests/tools/install.sh prometheus smtp helm helm3 kubernetes-validate
 	UPDATE_GOLDEN=1 cargo test --locked --lib -- generated_docs
 	UPDATE_GOLDEN=1 cargo test --locked --test allocations
 	UPDATE_GOLDEN=1 cargo test --locked --test suite -- $(GOLDEN)
 
 .PHONY: tools
 tools: ## install the tools of the tests, pinned, into .tools/
-	tests/tools/install.sh prometheus openbao prism moto azurite smtp readers deny sbom helm kubernetes-validate lint shells browser
+	tests/tools/install.sh prometheus openbao prism moto azurite smtp readers deny sbom helm helm3 kubernetes-validate lint shells browser
 
 .PHONY: lint
 lint: fast doc ## formatting, clippy and documentation, without warnings
@@ -166,7 +166,7 @@ newest: ## test the alerts with the newest Prometheus and Alertmanager of Debian
 
 .PHONY: random-values
 random-values: ## render 2,000 random values of the chart and validate every object; SEED chooses others
-	tests/tools/install.sh helm kubernetes-validate
+	tests/tools/install.sh helm helm3 kubernetes-validate
 	.tools/python/bin/python3 tests/helm/random_values.py 2000 $(or $(SEED),1)
 
 .PHONY: mutate

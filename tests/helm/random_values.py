@@ -18,7 +18,7 @@ import tempfile
 import manifests
 import validate
 import yaml
-from cases import CHART, HELM, environment
+from cases import CHART, HELMS, environment
 from jsonschema import Draft7Validator
 
 try:
@@ -249,7 +249,8 @@ def main(count="200", seed="1", *crds):
             number, release, namespace, chosen = job
             path = pathlib.Path(home) / f"{number}.yaml"
             path.write_text(json.dumps(chosen))  # every text is quoted
-            command = [HELM, "template", release, CHART, "--namespace", namespace, "--values", path]
+            # Each version of Helm has its turn.
+            command = [HELMS[number % len(HELMS)], "template", release, CHART, "--namespace", namespace, "--values", path]
             ran = subprocess.run(command, capture_output=True, text=True, env=environment(home), check=False)
             return number, ran.returncode, ran.stdout, ran.stderr
 

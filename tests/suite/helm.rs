@@ -2,6 +2,7 @@
 
 mod cases;
 mod generated;
+mod helm3;
 mod operator;
 mod program;
 mod rejected;
@@ -50,9 +51,14 @@ static GENERATED: LazyLock<()> = LazyLock::new(|| {
 
 /// Runs helm and returns its output; on failure all output as the error.
 fn helm(arguments: &[&str]) -> Result<String, String> {
+    run_helm("helm", arguments)
+}
+
+/// Runs one version of Helm: `helm`, which is Helm 4, or `helm3`.
+fn run_helm(version: &str, arguments: &[&str]) -> Result<String, String> {
     LazyLock::force(&GENERATED);
     let home = std::env::temp_dir().join("token-expiry-exporter-helm");
-    let output = Command::new(tool("helm"))
+    let output = Command::new(tool(version))
         .args(arguments)
         .current_dir(file("."))
         .env("HELM_CACHE_HOME", home.join("cache"))

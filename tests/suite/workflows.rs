@@ -1,6 +1,8 @@
 //! Build and release automation that can be checked without running it: workflows, Dockerfile, scripts, Makefile, pinned
 //! versions. `make ship` runs the scripts.
 
+mod release;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;

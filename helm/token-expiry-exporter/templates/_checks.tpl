@@ -30,6 +30,10 @@
 {{- end -}}
 {{- end -}}
 {{- end -}}
+{{- $tls := $source.tls | default dict -}}
+{{- if and (kindIs "map" $tls) (hasPrefix "/var/run/secrets/kubernetes.io/" (toString $tls.ca_file)) (not (include "tee.mountsServiceAccount" $)) -}}
+{{- $errors = append $errors (printf "config.sources: the CA of %s, %s, is not mounted; set serviceAccount.automountToken, or better mount the ConfigMap kube-root-ca.crt with extraVolumes and extraVolumeMounts" $name $tls.ca_file) -}}
+{{- end -}}
 {{- $credential := $source.credential | default dict -}}
 {{- if not (kindIs "map" $credential) -}}
 {{- $errors = append $errors (printf "config.sources: the credential of %s must be {file: PATH} or {env: NAME}; secrets are not allowed in the values" $name) -}}
@@ -54,7 +58,7 @@
 {{- if and $.Values.configText (include "tee.isOptional" (dict "root" $ "file" $file)) (not $part.optional) -}}
 {{- $errors = append $errors (printf "config.sources: %s reads %s, which is optional; write {file: %s, optional: true}, or the exporter does not start without it" $source.name $file $file) -}}
 {{- end -}}
-{{- if and (hasPrefix "/var/run/secrets/kubernetes.io/" $file) (not $.Values.serviceAccount.automountToken) -}}
+{{- if and (hasPrefix "/var/run/secrets/kubernetes.io/" $file) (not (include "tee.mountsServiceAccount" $)) -}}
 {{- $errors = append $errors (printf "config.sources: %s reads the service account token, which is not mounted; set serviceAccount.automountToken, or better credentials.NAME.serviceAccountToken with an audience" $source.name) -}}
 {{- end -}}
 {{- if $part.env -}}
@@ -66,6 +70,8 @@
 {{- end -}}
 {{- end -}}
 {{- end -}}
+
+{{- $errors = concat $errors (include "tee.rbacErrors" . | fromJsonArray) -}}
 
 {{- $pods := mul (int .Values.replicas) (int .Values.shards) -}}
 {{- if and .Values.persistence.existingClaim (gt $pods 1) -}}
@@ -191,6 +197,15 @@
 {{- range .Values.extraVolumeMounts -}}
 {{- if and .recursiveReadOnly (semverCompare "<1.30-0" $.Capabilities.KubeVersion.Version) -}}
 {{- $errors = append $errors (printf "extraVolumeMounts: recursiveReadOnly of %s needs Kubernetes 1.30 or later" .name) -}}
+{{- end -}}
+{{- end -}}
+
+{{- range $name, $request := .Values.resources.requests | default dict -}}
+{{- $limit := get ($.Values.resources.limits | default dict) $name -}}
+{{- if not (kindIs "invalid" $limit) -}}
+{{- if and (ne (toString $limit) "") (gt (include "tee.quantity" $request | float64) (include "tee.quantity" $limit | float64)) -}}
+{{- $errors = append $errors (printf "resources.requests.%s: %v is more than the limit %v; set a higher limit" $name $request $limit) -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 
@@ -325,6 +340,12 @@
 {{- if $errors -}}
 {{- fail (printf "\n\n- %s\n" (join "\n- " $errors)) -}}
 {{- end -}}
+{{- end -}}
+
+{{/* Whether the directory of the service account has files: from Kubernetes, or from a volume of the values. */}}
+{{- define "tee.mountsServiceAccount" -}}
+{{- if .Values.serviceAccount.automountToken }}true{{ end -}}
+{{- range .Values.extraVolumeMounts }}{{ if hasPrefix "/var/run/secrets/kubernetes.io" .mountPath }}true{{ end }}{{ end -}}
 {{- end -}}
 
 {{/* What is set twice in the pod, by the chart and by the values, as a JSON list of errors. Kubernetes rejects such a pod, or uses the last. */}}

@@ -6,6 +6,12 @@
 {{- with $values.runbookUrl }}{{ $text = replace "https://runbooks.example.com/" (printf "%s/" (trimSuffix "/" .)) $text }}{{ end -}}
 {{- with $values.grafanaUrl }}{{ $text = replace "https://grafana.example.com/" (printf "%s/" (trimSuffix "/" .)) $text }}{{ end -}}
 {{- $scope := include "tee.scope" . -}}
+{{/* The result of absent(), or of an expression of the values, may have no label, and the operator routes only alerts with the namespace
+of the AlertmanagerConfig. */}}
+{{- $namespaceLabel := "" -}}
+{{- if .Values.alertmanagerConfig.enabled -}}
+{{- $namespaceLabel = printf "{{ or $labels.namespace %q }}" (.Values.alertmanagerConfig.namespace | default (include "tee.namespace" .)) -}}
+{{- end -}}
 {{- $groups := list -}}
 {{- range $group := (fromYaml $text).groups -}}
 {{- $rules := list -}}
@@ -26,11 +32,7 @@
 {{- with $change.severity }}{{ $_ := set $rule.labels "severity" . }}{{ end -}}
 {{- with $change.for }}{{ $_ := set $rule "for" . }}{{ end -}}
 {{- with $change.keepFiringFor }}{{ $_ := set $rule "keep_firing_for" . }}{{ end -}}
-{{- if and $.Values.alertmanagerConfig.enabled (contains "absent(" $rule.expr) -}}
-{{/* The result of absent() has no label, and the operator routes only alerts with the namespace of the AlertmanagerConfig. */}}
-{{- $namespace := $.Values.alertmanagerConfig.namespace | default (include "tee.namespace" $) -}}
-{{- $_ := set $rule.labels "namespace" (printf "{{ or $labels.namespace %q }}" $namespace) -}}
-{{- end -}}
+{{- if and $namespaceLabel (or $change.expr (contains "absent(" $rule.expr)) }}{{ $_ := set $rule.labels "namespace" $namespaceLabel }}{{ end -}}
 {{- if $.Values.scope.dashboards -}}
 {{- with get $rule.annotations "dashboard_url" -}}
 {{- $_ := set $rule.annotations "dashboard_url" (regexReplaceAll "/d/(token-expiry-[a-z]+)" . (printf "/d/${1}-%s" (include "tee.scopeId" $))) -}}
@@ -43,7 +45,13 @@
 {{- end -}}
 {{- if $rules }}{{ $groups = append $groups (set $group "rules" $rules) }}{{ end -}}
 {{- end -}}
-{{- toYaml (dict "groups" (concat $groups $values.extraGroups)) -}}
+{{- range $group := deepCopy $values.extraGroups -}}
+{{- range $rule := $group.rules -}}
+{{- if and $namespaceLabel $rule.alert }}{{ $_ := set $rule "labels" (merge (dict) ($rule.labels | default dict) (dict "namespace" $namespaceLabel)) }}{{ end -}}
+{{- end -}}
+{{- $groups = append $groups $group -}}
+{{- end -}}
+{{- toYaml (dict "groups" $groups) -}}
 {{- end -}}
 
 {{/* All alert names, in order. */}}

@@ -185,6 +185,11 @@ fn definition() -> Value {
     });
     parts["properties"]["token"] = json!({"additionalProperties": quoted(QUOTE_REMEDY, &same)});
     parts["properties"]["headers"] = parts["properties"]["token"].clone();
+    // Numbers are common there, but a flag is a text that YAML has changed.
+    let no_flag = json!({"if": {"type": "boolean"}, "then": {"const": QUOTE_REMEDY}, "else": same});
+    for name in ["form", "query"] {
+        parts["properties"][name] = json!({"additionalProperties": no_flag});
+    }
     json!({"if": {"type": "number", "not": {"type": "integer"}}, "then": {"const": QUOTE_REMEDY}, "else": parts})
 }
 

@@ -120,7 +120,13 @@ fn schema_keys_have_a_default() {
     let mut missing = Vec::new();
     missing_defaults(&schema, &schema, &values, "", &mut missing);
     // These may have any field of Kubernetes.
-    let any = [".probes.", ".resources.", ".dashboards.grafanaOperator.instanceSelector."];
+    let any = [
+        ".probes.",
+        ".resources.",
+        ".podSecurityContext.",
+        ".securityContext.",
+        ".dashboards.grafanaOperator.instanceSelector.",
+    ];
     missing.retain(|path| !any.iter().any(|prefix| path.starts_with(prefix)));
     assert_eq!(missing, [""; 0]);
 }
@@ -149,4 +155,41 @@ fn documented_values_are_accepted() {
         }
     }
     assert!(found > 3, "{found} examples");
+}
+
+/// The memory in MiB of a text such as `93 MiB` or `memory: 256Mi`.
+fn mebibytes(text: &str, pattern: &str) -> f64 {
+    regex::Regex::new(pattern).unwrap().captures(text).unwrap_or_else(|| panic!("{pattern}: {text}"))[1]
+        .parse()
+        .unwrap()
+}
+
+/// The rows of a table by their first cell, without head and rule.
+fn rows(page: &str, begin: &str, end: &str) -> Vec<Vec<String>> {
+    let text = read(page);
+    let table = text.split_once(begin).unwrap().1.split_once(end).unwrap().0;
+    let cells = |line: &str| line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect::<Vec<_>>();
+    table.lines().filter(|line| line.starts_with("| ") && line.as_bytes()[2].is_ascii_digit()).map(cells).collect()
+}
+
+#[test]
+fn requested_memory_is_enough_for_the_measured_tokens() {
+    let measured = rows("docs/performance.md", "<!-- growth:", "<!-- /growth -->");
+    let requested = rows("docs/kubernetes.md", "<!-- resources -->", "<!-- /resources -->");
+    assert!(requested.len() > 2, "{requested:?}");
+    for row in requested {
+        let same =
+            measured.iter().find(|other| other[0] == row[0]).unwrap_or_else(|| panic!("{}: not measured", row[0]));
+        let memory: Vec<f64> =
+            same.iter().filter(|cell| cell.ends_with(" MiB")).map(|cell| mebibytes(cell, r"^(\d+) MiB$")).collect();
+        let [peak, settled] = memory[..] else { panic!("{same:?}") };
+        let request = mebibytes(&row[1], r"requests: \{.*?memory: (\d+)Mi");
+        let limit = mebibytes(&row[1], r"limits: \{memory: (\d+)Mi");
+        assert!(request >= settled && limit >= 1.5 * peak, "{row:?}: measured {settled} and {peak} MiB");
+        let values = yaml(&read(&format!("{CHART}/values.yaml")));
+        if row[1].starts_with("the defaults") {
+            let given = row[1].split('`').nth(1).unwrap();
+            assert_eq!(yaml(given), values["resources"], "{row:?}");
+        }
+    }
 }
