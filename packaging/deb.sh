@@ -37,6 +37,7 @@ install_file packaging/completions/$name.bash usr/share/bash-completion/completi
 install_file packaging/completions/_$name usr/share/zsh/vendor-completions/_$name
 install_file packaging/completions/$name.fish usr/share/fish/vendor_completions.d/$name.fish
 cp -R docs examples "$doc/"
+cp packaging/systemd/token-expiry-digest.* "$doc/examples/"
 install -d "$root/usr/share/$name/alerts"
 cp -R alerts/*.yaml alerts/templates "$root/usr/share/$name/alerts/"
 cp -R dashboards "$root/usr/share/$name/"

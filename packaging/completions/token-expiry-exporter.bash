@@ -25,6 +25,9 @@ _token__expiry__exporter() {
             token__expiry__exporter,demo)
                 cmd="token__expiry__exporter__subcmd__demo"
                 ;;
+            token__expiry__exporter,digest)
+                cmd="token__expiry__exporter__subcmd__digest"
+                ;;
             token__expiry__exporter,explain)
                 cmd="token__expiry__exporter__subcmd__explain"
                 ;;
@@ -55,6 +58,9 @@ _token__expiry__exporter() {
             token__expiry__exporter__subcmd__help,demo)
                 cmd="token__expiry__exporter__subcmd__help__subcmd__demo"
                 ;;
+            token__expiry__exporter__subcmd__help,digest)
+                cmd="token__expiry__exporter__subcmd__help__subcmd__digest"
+                ;;
             token__expiry__exporter__subcmd__help,explain)
                 cmd="token__expiry__exporter__subcmd__help__subcmd__explain"
                 ;;
@@ -83,7 +89,7 @@ _token__expiry__exporter() {
 
     case "${cmd}" in
         token__expiry__exporter)
-            opts="-h -V --config.file --providers.dir --storage.path --storage.url --storage.installation --storage.when-lost --storage.poll --web.listen-address --web.probe-listen-address --web.telemetry-path --web.external-url --web.route-prefix --web.config.file --web.calendar-key-file --web.enable-lifecycle --shard --log.level --log.format --help --version serve check list explain providers schema calendar-url health demo help"
+            opts="-h -V --config.file --providers.dir --storage.path --storage.url --storage.installation --storage.when-lost --storage.poll --web.listen-address --web.probe-listen-address --web.telemetry-path --web.external-url --web.route-prefix --web.config.file --web.calendar-key-file --web.enable-lifecycle --shard --log.level --log.format --help --version serve check list explain providers schema digest calendar-url health demo help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -310,6 +316,156 @@ _token__expiry__exporter() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        token__expiry__exporter__subcmd__digest)
+            opts="-q -h --exporter.url --exporter.username --exporter.password-file --exporter.bearer-token-file --exporter.ca-file --exporter.cert-file --exporter.key-file --mail.by --mail.from --mail.allow-domain --mail.team --mail.fallback --web.external-url --smtp.server --smtp.tls --smtp.username --smtp.password-file --smtp.ca-file --dry-run --format --state.file --textfile --source --provider --kind --owner --team --state --band --finding --within --search --log.level --log.format --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --exporter.url)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --exporter.username)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --exporter.password-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --exporter.bearer-token-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --exporter.ca-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --exporter.cert-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --exporter.key-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --mail.by)
+                    COMPREPLY=($(compgen -W "owner team" -- "${cur}"))
+                    return 0
+                    ;;
+                --mail.from)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --mail.allow-domain)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --mail.team)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --mail.fallback)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --web.external-url)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --smtp.server)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --smtp.tls)
+                    COMPREPLY=($(compgen -W "starttls implicit none" -- "${cur}"))
+                    return 0
+                    ;;
+                --smtp.username)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --smtp.password-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --smtp.ca-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -W "text html" -- "${cur}"))
+                    return 0
+                    ;;
+                --state.file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --textfile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --source)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --provider)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --kind)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --owner)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --team)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --state)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --band)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --finding)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --within)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --search)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -q)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log.level)
+                    COMPREPLY=($(compgen -W "debug info warn error" -- "${cur}"))
+                    return 0
+                    ;;
+                --log.format)
+                    COMPREPLY=($(compgen -W "logfmt json" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         token__expiry__exporter__subcmd__explain)
             opts="-h --config.file --providers.dir --source --color --log.level --log.format --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -371,7 +527,7 @@ _token__expiry__exporter() {
             return 0
             ;;
         token__expiry__exporter__subcmd__help)
-            opts="serve check list explain providers schema calendar-url health demo help"
+            opts="serve check list explain providers schema digest calendar-url health demo help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -413,6 +569,20 @@ _token__expiry__exporter() {
             return 0
             ;;
         token__expiry__exporter__subcmd__help__subcmd__demo)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        token__expiry__exporter__subcmd__help__subcmd__digest)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )

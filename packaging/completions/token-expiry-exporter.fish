@@ -58,6 +58,7 @@ complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -f -a "explain" -d 'Collect once and explain one token: where it comes from, what each rule did, when it alerts and whom'
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -f -a "providers" -d 'List known providers, or describe one'
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -f -a "schema" -d 'Print a JSON Schema of the configuration, for editors'
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -f -a "digest" -d 'Mail owners or teams which of their tokens to renew this week, as a running exporter knows them'
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -f -a "calendar-url" -d 'Print the URL of a calendar, with the key that opens it without a login'
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -f -a "health" -d 'Check that an exporter is running'
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -f -a "demo" -d 'Run against a simulated organisation; needs no account or configuration'
@@ -158,6 +159,49 @@ complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcomm
 json\t'One JSON object per line'"
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand schema" -l definitions -d 'Print the schema of provider definitions instead'
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand schema" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand digest" -l exporter.url -d 'URL of a running exporter, with its path behind a proxy; repeatable, for shards' -r
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand digest" -l exporter.username -d 'User name, if the exporter requires a login' -r
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand digest" -l exporter.password-file -d 'File with the password of --exporter.username' -r -F
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand digest" -l exporter.bearer-token-file -d 'File with a bearer token, if a proxy in front of the exporter requires one' -r -F
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand digest" -l exporter.ca-file -d 'PEM file of CAs to trust in addition to the system\'s' -r -F
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand digest" -l exporter.cert-file -d 'PEM file of a client certificate' -r -F
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand digest" -l exporter.key-file -d 'PEM file of its key' -r -F
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand digest" -l mail.by -d 'One mail per owner, or per team (the label `team`)' -r -f -a "owner\t'By the owner\'s address'
+team\t'By the label `team`; addresses are those of --mail.team'"
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand digest" -l mail.from -d 'Sender, such as tokens@example.com' -r
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand digest" -l mail.allow-domain -d 'Domain of recipients; no other domain receives a mail; repeatable' -r
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand digest" -l mail.team -d 'Address of a team, such as platform=platform@example.com; repeatable' -r
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand digest" -l mail.fallback -d 'Recipient of tokens that have no allowed address, and of sources that are incomplete' -r
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand digest" -l web.external-url -d 'URL at which readers reach the exporter, for links to the pages of tokens; without it there are none' -r
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand digest" -l smtp.server -d 'Mail server: HOST or HOST:PORT' -r
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand digest" -l smtp.tls -d 'How the connection is encrypted' -r -f -a "starttls\t'STARTTLS is required; default port 587'
+implicit\t'TLS from the start; default port 465'
+none\t'No encryption, only without a login; default port 25'"
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand digest" -l smtp.username -d 'User name at the mail server' -r
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand digest" -l smtp.password-file -d 'File with the password of --smtp.username' -r -F
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand digest" -l smtp.ca-file -d 'PEM file of CAs to trust in addition to the system\'s' -r -F
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand digest" -l format -d 'Which form of the mails to print' -r -f -a "text\t'Plain text'
+html\t'HTML'"
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand digest" -l state.file -d 'File that remembers who received the mail of the week, so that no mail is sent twice' -r -F
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand digest" -l textfile -d 'File for the textfile collector of node_exporter (*.prom), written at the end of each run that sends' -r -F
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand digest" -l source -d 'Only this source; repeatable' -r
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand digest" -l provider -d 'Only this provider' -r
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand digest" -l kind -d 'Only this kind, such as api-token' -r
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand digest" -l owner -d 'Only this owner: name, id or address, as far as `labels` expose them' -r
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand digest" -l team -d 'Only this team: the label `team`' -r
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand digest" -l state -d 'Only this state: active, expired, replaced or disabled' -r
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand digest" -l band -d 'Only this alert band: warning, critical or expired' -r
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand digest" -l finding -d 'Only tokens with this finding, such as no_owner' -r
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand digest" -l within -d 'Only tokens that have expired or expire within this duration, such as 30d' -r
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand digest" -s q -l search -d 'Only tokens with all of these words in any field' -r
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand digest" -l log.level -d 'Minimum log level' -r -f -a "debug\t''
+info\t''
+warn\t''
+error\t''"
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand digest" -l log.format -d 'Log format' -r -f -a "logfmt\t'key=value pairs'
+json\t'One JSON object per line'"
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand digest" -l dry-run -d 'Print the mails instead of sending them; the default without --smtp.server'
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand digest" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand calendar-url" -l web.calendar-key-file -d 'File with the secret, as for `serve`' -r -F
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand calendar-url" -l web.external-url -d 'URL at which readers reach the exporter, with its path behind a proxy' -r
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand calendar-url" -l source -d 'Only this source' -r
@@ -197,13 +241,14 @@ json\t'One JSON object per line'"
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand demo" -l print-config -d 'Print the demo\'s configuration and exit'
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand demo" -l expect -d 'Print the expected metric values as JSON and exit'
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand demo" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve check list explain providers schema calendar-url health demo help" -f -a "serve" -d 'Collect in the background and serve metrics, the status page and the calendar (the default)'
-complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve check list explain providers schema calendar-url health demo help" -f -a "check" -d 'Validate the configuration, definitions and web configuration; with --online, also query each provider'
-complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve check list explain providers schema calendar-url health demo help" -f -a "list" -d 'Collect once and print every token'
-complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve check list explain providers schema calendar-url health demo help" -f -a "explain" -d 'Collect once and explain one token: where it comes from, what each rule did, when it alerts and whom'
-complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve check list explain providers schema calendar-url health demo help" -f -a "providers" -d 'List known providers, or describe one'
-complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve check list explain providers schema calendar-url health demo help" -f -a "schema" -d 'Print a JSON Schema of the configuration, for editors'
-complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve check list explain providers schema calendar-url health demo help" -f -a "calendar-url" -d 'Print the URL of a calendar, with the key that opens it without a login'
-complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve check list explain providers schema calendar-url health demo help" -f -a "health" -d 'Check that an exporter is running'
-complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve check list explain providers schema calendar-url health demo help" -f -a "demo" -d 'Run against a simulated organisation; needs no account or configuration'
-complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve check list explain providers schema calendar-url health demo help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve check list explain providers schema digest calendar-url health demo help" -f -a "serve" -d 'Collect in the background and serve metrics, the status page and the calendar (the default)'
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve check list explain providers schema digest calendar-url health demo help" -f -a "check" -d 'Validate the configuration, definitions and web configuration; with --online, also query each provider'
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve check list explain providers schema digest calendar-url health demo help" -f -a "list" -d 'Collect once and print every token'
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve check list explain providers schema digest calendar-url health demo help" -f -a "explain" -d 'Collect once and explain one token: where it comes from, what each rule did, when it alerts and whom'
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve check list explain providers schema digest calendar-url health demo help" -f -a "providers" -d 'List known providers, or describe one'
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve check list explain providers schema digest calendar-url health demo help" -f -a "schema" -d 'Print a JSON Schema of the configuration, for editors'
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve check list explain providers schema digest calendar-url health demo help" -f -a "digest" -d 'Mail owners or teams which of their tokens to renew this week, as a running exporter knows them'
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve check list explain providers schema digest calendar-url health demo help" -f -a "calendar-url" -d 'Print the URL of a calendar, with the key that opens it without a login'
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve check list explain providers schema digest calendar-url health demo help" -f -a "health" -d 'Check that an exporter is running'
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve check list explain providers schema digest calendar-url health demo help" -f -a "demo" -d 'Run against a simulated organisation; needs no account or configuration'
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand help; and not __fish_seen_subcommand_from serve check list explain providers schema digest calendar-url health demo help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'

@@ -10,6 +10,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use tracing::Level;
 
+use super::digest_args::DigestArgs;
 use super::exit;
 use super::filter_args::{FilterArgs, OrderArgs};
 use crate::app::setup::ConfigPaths;
@@ -57,6 +58,9 @@ pub(super) enum Command {
     /// Print a JSON Schema of the configuration, for editors
     #[command(after_help = exit::help("schema"))]
     Schema(SchemaArgs),
+    /// Mail owners or teams which of their tokens to renew this week, as a running exporter knows them
+    #[command(after_help = exit::help("digest"))]
+    Digest(Box<DigestArgs>),
     /// Print the URL of a calendar, with the key that opens it without a login
     #[command(after_help = exit::help("calendar-url"))]
     CalendarUrl(Box<CalendarUrlArgs>),

@@ -43,6 +43,11 @@ const MEANINGS: &[Meaning] = &[
         text: "with --fail-within: a token in an alert band has expired or expires within the duration",
     },
     Meaning { exit: Exit::Failed, command: "explain", text: "no token matches, or several do" },
+    Meaning {
+        exit: Exit::Failed,
+        command: "digest",
+        text: "the exporter cannot be read, a mail was not accepted, or the state file is unusable",
+    },
     Meaning { exit: Exit::Failed, command: "health", text: "no exporter responds, or it is unhealthy" },
     Meaning {
         exit: Exit::Failed,
@@ -55,6 +60,11 @@ const MEANINGS: &[Meaning] = &[
         exit: Exit::Incomplete,
         command: "explain",
         text: "no token matches, and a source is incomplete: it may be there",
+    },
+    Meaning {
+        exit: Exit::Incomplete,
+        command: "digest",
+        text: "a source is incomplete, so mails may lack tokens; or tokens have no recipient",
     },
     Meaning { exit: Exit::Unwritten, command: "", text: "standard output cannot be written, such as to a full disk" },
 ];

@@ -5,6 +5,8 @@ mod calendar_url;
 mod check;
 mod columns;
 mod demo;
+mod digest;
+mod digest_args;
 mod exit;
 mod explain;
 mod filter_args;
@@ -76,6 +78,7 @@ async fn main() -> ExitCode {
         Command::List(args) => list::run(*args).await,
         Command::Explain(args) => explain::run(args).await,
         Command::CalendarUrl(args) => calendar_url::run(&args),
+        Command::Digest(args) => digest::run(*args).await,
         Command::Health(args) => health::run(args).await,
         Command::Demo(args) => demo::run(args, lost_log_lines).await,
         Command::Providers(args) => providers::run(&args),

@@ -39,6 +39,7 @@ fn archive_runs_and_contains_its_files() {
         "dashboards/token-expiry-tokens.json",
         "alerts/token-expiry.rules.yaml",
         "systemd/token-expiry-exporter.service",
+        "systemd/token-expiry-digest.timer",
         "man/token-expiry-exporter.1",
         "completions/_token-expiry-exporter",
     ] {

@@ -79,7 +79,9 @@ fn help_has_every_flag_and_subcommand() {
         assert!(help.contains(flag), "{flag}:\n{help}");
     }
     let (_, help, _) = run(&["--help"]);
-    for command in ["serve", "check", "list", "explain", "providers", "schema", "calendar-url", "health", "demo"] {
+    for command in
+        ["serve", "check", "list", "explain", "providers", "schema", "digest", "calendar-url", "health", "demo"]
+    {
         assert!(help.contains(&format!("\n  {command}")), "{command}:\n{help}");
     }
 }

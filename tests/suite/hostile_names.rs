@@ -47,7 +47,7 @@ fn providers(dir: &Path) -> String {
 }
 
 /// Parses a text with `tests/tools/read_back.py`.
-fn read_back(dir: &Path, kind: &str, text: &str) -> Value {
+pub(crate) fn read_back(dir: &Path, kind: &str, text: &str) -> Value {
     let file: PathBuf = dir.join(format!("read-back.{kind}"));
     std::fs::write(&file, text).unwrap();
     let top = Path::new(env!("CARGO_MANIFEST_DIR"));

@@ -34,6 +34,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "core",
             "schema",
             "config",
+            "http",
             "providers",
             "collector",
             "exposition",

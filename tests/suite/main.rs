@@ -14,6 +14,7 @@ mod crashes;
 mod dashboards;
 mod definitions;
 mod demo;
+mod digest;
 mod docs;
 mod examples;
 mod exposition;

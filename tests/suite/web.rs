@@ -5,7 +5,7 @@ mod api;
 mod browser;
 mod calendar;
 pub mod certificates;
-mod exporter;
+pub mod exporter;
 mod limits;
 mod listeners;
 mod login;

@@ -25,6 +25,12 @@ pub(crate) struct Mail {
     pub(crate) subject: String,
     pub(crate) text: String,
     pub(crate) html: String,
+    /// Names and decoded values, in order.
+    pub(crate) headers: Vec<(String, String)>,
+    /// Whether it came over TLS.
+    pub(crate) encrypted: bool,
+    /// The user who logged in.
+    pub(crate) login: Option<String>,
 }
 
 /// A real mail server; stops when dropped.
@@ -36,12 +42,17 @@ pub(crate) struct Mailbox {
 
 impl Mailbox {
     pub(crate) fn start(dir: &Path) -> Self {
+        Self::with(dir, &[])
+    }
+
+    /// With options of tests/tools/smtp_sink.py.
+    pub(crate) fn with(dir: &Path, options: &[&str]) -> Self {
         let (port, directory) = (free_port(), dir.join("mails"));
         std::fs::create_dir(&directory).unwrap();
         let python = file(".tools/python/bin/python");
         assert!(python.exists(), "the mail server is not installed: run `make tools` first");
         let mut command = Command::new(python);
-        command.arg(file("tests/tools/smtp_sink.py")).arg(port.to_string()).arg(&directory);
+        command.arg(file("tests/tools/smtp_sink.py")).arg(port.to_string()).arg(&directory).args(options);
         let child = command.spawn().unwrap();
         let start = Instant::now();
         while TcpStream::connect(("127.0.0.1", port)).is_err() {
