@@ -12,6 +12,8 @@ it: helm removes a key that is set to null, also if it has a default. */}}
 {{- $value := get $map (last $keys) -}}
 {{- if or (not (hasKey $map (last $keys))) (kindIs "invalid" $value) }}{{ $_ := set $map (last $keys) $default }}{{ end -}}
 {{- end -}}
+{{- include "tee.dropNulls" (dict "map" .Values "keep" (list "config" "definitions" "global")) -}}
+{{- include "tee.dropNulls" (dict "map" .Values.definitions "keep" (keys .Values.definitions)) -}}
 {{- $_ := set .Values "configText" "" -}}
 {{- if kindIs "string" .Values.config -}}
 {{- $_ := set .Values "configText" .Values.config -}}
@@ -22,6 +24,20 @@ it: helm removes a key that is set to null, also if it has a default. */}}
 {{- range $sources -}}
 {{- if not (kindIs "map" .) }}{{ fail "\n\n- config.sources: not a list of maps" }}{{ end -}}
 {{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Removes keys that are null from a map, also inside of it, except in the keys to keep as they are:
+(dict "map" MAP "keep" LIST-OF-KEYS). A key without a default in the chart reaches the templates, such as a label that another file of
+values has set. */}}
+{{- define "tee.dropNulls" -}}
+{{- $given := . -}}
+{{- range $key, $value := .map -}}
+{{- if kindIs "invalid" $value -}}
+{{- $_ := unset $given.map $key -}}
+{{- else if and (kindIs "map" $value) (not (has $key $given.keep)) -}}
+{{- include "tee.dropNulls" (dict "map" $value "keep" list) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
