@@ -31,6 +31,7 @@ use crate::collector::{Collector, Timing};
 use crate::core::clock::Clock;
 use crate::core::inventory::SharedInventory;
 use crate::exposition::exporter::{Build, ExporterMetrics};
+use crate::exposition::external_url::ExternalUrl;
 use crate::exposition::page::Page;
 use crate::pages::calendar_key::CalendarKey;
 use crate::pages::path::{RoutePrefix, TelemetryPath};
@@ -67,6 +68,8 @@ pub struct RunOptions {
     pub telemetry_path: TelemetryPath,
     /// A prefix of all paths, not ambiguous with `telemetry_path`.
     pub route_prefix: RoutePrefix,
+    /// The URL at which people reach the exporter.
+    pub external_url: Option<ExternalUrl>,
     /// File with TLS, client certificates and users.
     pub web_config: Option<PathBuf>,
     /// File with the secret of the calendars' keys.
@@ -111,6 +114,7 @@ impl RunOptions {
             shared_store: None,
             telemetry_path: TelemetryPath::default(),
             route_prefix: RoutePrefix::default(),
+            external_url: None,
             web_config: None,
             calendar_key: None,
             lifecycle: false,
@@ -162,7 +166,7 @@ pub async fn run(
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<(), RunError> {
     let clock = Arc::clone(&options.timing.clock);
-    let mut reloader = Reloader::new(options.paths, options.shard, Arc::clone(&clock));
+    let mut reloader = Reloader::new(options.paths, options.shard, options.external_url, Arc::clone(&clock));
     let setup = reloader.load().await?;
     let access = options.web_config.as_ref().map(AccessControl::open).transpose()?;
     let program = ExporterMetrics::new(BUILD, (options.shard.number, options.shard.count), options.lost_log_lines);

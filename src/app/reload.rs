@@ -16,6 +16,7 @@ use super::shard::Shard;
 use super::watch::FileHashes;
 use crate::config::owners_file;
 use crate::core::clock::Clock;
+use crate::exposition::external_url::ExternalUrl;
 use crate::pages::Reload;
 use crate::schema::diagnostic::{Diagnostic, Diagnostics};
 
@@ -23,6 +24,7 @@ use crate::schema::diagnostic::{Diagnostic, Diagnostics};
 pub(super) struct Reloader {
     paths: ConfigPaths,
     shard: Shard,
+    external_url: Option<ExternalUrl>,
     clock: Clock,
     /// The owners file that the configuration names.
     owners: Option<PathBuf>,
@@ -30,15 +32,17 @@ pub(super) struct Reloader {
 }
 
 impl Reloader {
-    pub(super) fn new(paths: ConfigPaths, shard: Shard, clock: Clock) -> Self {
-        Self { paths, shard, clock, owners: None, loaded: FileHashes::default() }
+    pub(super) fn new(paths: ConfigPaths, shard: Shard, external_url: Option<ExternalUrl>, clock: Clock) -> Self {
+        Self { paths, shard, external_url, clock, owners: None, loaded: FileHashes::default() }
     }
 
     pub(super) async fn load(&mut self) -> Result<Setup, Diagnostics> {
         // Before the files are read, so that a change in between is noticed.
         self.owners = owners_file(&self.paths.config);
         self.loaded = self.hashes();
-        load(&self.paths, self.shard, &self.clock).await
+        let mut setup = load(&self.paths, self.shard, &self.clock).await?;
+        setup.exposure.external_url.clone_from(&self.external_url);
+        Ok(setup)
     }
 
     fn hashes(&self) -> FileHashes {

@@ -132,7 +132,7 @@ impl Setup {
         let rule_places = (0..config.rules.len()).map(|rule| format!("{}:{}", config.text.name(), line(rule)));
         let rule_places = rule_places.collect();
         let labels = Labels { owner: config.labels.owner, owner_email: config.labels.owner_email };
-        let exposure = Exposure { labels, selection: Arc::new(selection) };
+        let exposure = Exposure { labels, selection: Arc::new(selection), external_url: None };
         Ok(Self { jobs, policies, rules: config.rules_with(directory), exposure, warnings, rule_places, local })
     }
 }

@@ -16,6 +16,7 @@ use super::filter_args::{FilterArgs, OrderArgs};
 use crate::app::setup::ConfigPaths;
 use crate::app::{BUILD, Shard, WhenLost};
 use crate::core::time::parse_duration;
+use crate::exposition::external_url::ExternalUrl;
 use crate::pages::path::{RoutePrefix, TelemetryPath};
 use crate::storage::bucket::Location;
 
@@ -168,9 +169,9 @@ pub(super) struct WebArgs {
     /// Path of the metrics
     #[arg(long = "web.telemetry-path", value_name = "PATH", default_value = "/metrics")]
     pub(super) telemetry_path: TelemetryPath,
-    /// URL at which a reverse proxy serves the exporter; its path is the default of --web.route-prefix
-    #[arg(long = "web.external-url", value_name = "URL", value_parser = RoutePrefix::of_external_url)]
-    pub(super) external_url: Option<RoutePrefix>,
+    /// URL at which people reach the exporter, for links in alerts and mails; its path is the default of --web.route-prefix
+    #[arg(long = "web.external-url", value_name = "URL")]
+    pub(super) external_url: Option<ExternalUrl>,
     /// Prefix of all paths, which also work without it
     #[arg(long = "web.route-prefix", value_name = "PATH")]
     pub(super) route_prefix: Option<RoutePrefix>,
@@ -288,7 +289,7 @@ pub(super) struct CalendarUrlArgs {
     pub(super) key_file: PathBuf,
     /// URL at which readers reach the exporter, with its path behind a proxy
     #[arg(long = "web.external-url", value_name = "URL")]
-    pub(super) url: String,
+    pub(super) url: ExternalUrl,
     /// Only this source
     #[arg(long = "source", value_name = "NAME")]
     pub(super) sources: Vec<String>,

@@ -14,6 +14,7 @@ use tracing::info;
 use super::args::ServeArgs;
 use super::exit::{Exit, Failure, invalid};
 use crate::app::{self, BUILD, RunError, RunOptions, SharedStoreOptions};
+use crate::pages::path::RoutePrefix;
 use crate::server::Listeners;
 use crate::storage::bucket::{self, Location};
 
@@ -22,8 +23,12 @@ pub(super) async fn run(args: ServeArgs, lost_log_lines: Arc<AtomicU64>) -> Resu
         Some(location) => Some(shared_store(location, &args)?),
         None => None,
     };
-    let (prefix, metrics) =
-        (args.web.route_prefix.or(args.web.external_url).unwrap_or_default(), args.web.telemetry_path);
+    let of_url = || args.web.external_url.as_ref().map(RoutePrefix::of_external_url).transpose();
+    let prefix = match args.web.route_prefix {
+        Some(prefix) => prefix,
+        None => of_url().map_err(|problem| invalid("--web.external-url", problem))?.unwrap_or_default(),
+    };
+    let metrics = args.web.telemetry_path;
     if prefix.is_ambiguous_with(&metrics) {
         let problem =
             format!("`{prefix}` makes the path of the metrics, `{metrics}`, ambiguous; choose another prefix");
@@ -47,6 +52,7 @@ pub(super) async fn run(args: ServeArgs, lost_log_lines: Arc<AtomicU64>) -> Resu
         shared_store,
         telemetry_path: metrics,
         route_prefix: prefix,
+        external_url: args.web.external_url,
         web_config: args.web.web_config,
         calendar_key: args.web.calendar_key,
         lifecycle: args.web.lifecycle,

@@ -126,6 +126,9 @@ impl Demo {
         let poll_interval = Duration::from_secs(1);
         let mut options = RunOptions { lifecycle: true, poll_interval, ..RunOptions::new(paths) };
         options.timing.spread = Duration::ZERO;
+        // On all interfaces, no address is known at which people reach it.
+        let url = format!("http://{}", self.exporter);
+        options.external_url = url.parse().ok().filter(|_| !self.exporter.ip().is_unspecified());
         options.lost_log_lines = lost_log_lines;
         app::run(options, self.listener, shutdown).await
     }

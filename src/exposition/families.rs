@@ -53,6 +53,7 @@ pub const FAMILIES: &[Family] = &[
     token::CREATED,
     token::LAST_USED,
     token::LOCATION,
+    token::RENEWAL,
     source::UP,
     source::SCOPES,
     source::GAPS,
@@ -111,7 +112,11 @@ pub const LABELS: &[(&str, &str)] = &[
         "`at`: expiry from the provider, `policy`: expiry set by `rotate_after`, `never`: never expires, `unknown`: \
          unreadable",
     ),
-    ("token_manage_url", "the page on which its owner renews it"),
+    (
+        "token_manage_url",
+        "the page at the provider on which the token is renewed, if that page is the same for every reader; absent if the provider \
+         has none, or shows each reader only his own tokens: `renewal` then says where",
+    ),
     ("token_owner_email", "one bare address in lower case; only with `labels: {owner_email: true}`"),
     (
         "finding",
@@ -150,6 +155,15 @@ pub const LABELS: &[(&str, &str)] = &[
         "location",
         "a place where the token is used, in words: `Secret CLUSTER/NAMESPACE/NAME`, `file PATH`, `CI variable NAME`, or as a \
          rule notes it",
+    ),
+    (
+        "token_page_url",
+        "the token's page at the exporter; only with `--web.external-url`. A name that a path cannot have as it is, is in the query",
+    ),
+    (
+        "renewal",
+        "how the token is renewed: at most four lines of who, where and by which command, as the definition, the entry or a rule \
+         says, and the provider's documentation",
     ),
     ("operation", "`list`, `get`, `put` or `delete`; present at 0 from the start"),
     (

@@ -1,12 +1,13 @@
 //! The exposition: the inventory and the exporter's own metrics for Prometheus.
 //!
 //! [`families`] defines all metrics, [`text`] the formats. [`tokens`] and [`sources`] write the inventory, [`exporter`] the
-//! exporter's own metrics. [`parts`] keeps the compressed samples of tokens, by the groups of sources that [`groups`] forms, and
+//! exporter's own metrics, [`external_url`] the links to its pages. [`parts`] keeps the compressed samples of tokens, by the groups of sources that [`groups`] forms, and
 //! [`page`] keeps everything ready for a scrape.
 
 pub mod alerts;
 mod counts;
 pub mod exporter;
+pub mod external_url;
 pub mod families;
 mod groups;
 mod gzip;
@@ -30,6 +31,7 @@ use crate::core::adjustment::Adjustment;
 use crate::core::inventory::{Inventory, TokenView};
 use crate::core::token::Owner;
 use counts::TokenCounts;
+use external_url::ExternalUrl;
 use selection::Selection;
 use sources::SourceStatus;
 use text::{Format, Writer};
@@ -75,6 +77,8 @@ impl Labels {
 pub struct Exposure {
     pub labels: Labels,
     pub selection: Arc<Selection>,
+    /// For links to the exporter's pages; `None`: there are none.
+    pub external_url: Option<ExternalUrl>,
 }
 
 impl From<Labels> for Exposure {
@@ -93,7 +97,7 @@ pub fn render(inventory: &Inventory, exposure: impl Into<Exposure>, now: DateTim
             exposure.selection.has_samples(series, family.family, view)
         };
         let views = inventory.tokens(now).filter(has_samples);
-        views.for_each(|view| (family.write)(&mut writer, &view, exposure.labels));
+        views.for_each(|view| (family.write)(&mut writer, &view, &exposure));
     }
     let status = |(name, source)| {
         let counts = Arc::new(TokenCounts::of(inventory.source_tokens(name, now)));

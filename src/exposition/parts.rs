@@ -147,7 +147,8 @@ impl Group {
     ) -> io::Result<Self> {
         let mut writers: Vec<_> =
             FAMILIES.iter().map(|family| Writer::samples_of(family.family, rendering.level)).collect();
-        let Exposure { labels, selection } = &rendering.exposure;
+        let exposure = &rendering.exposure;
+        let selection = &exposure.selection;
         let mut sources = Vec::with_capacity(names.len());
         let mut next_change: Option<DateTime<Utc>> = None;
         for name in names {
@@ -157,7 +158,7 @@ impl Group {
                 counts.add(&view);
                 for (writer, family) in writers.iter_mut().zip(&FAMILIES) {
                     if selection.has_samples(series, family.family, &view) {
-                        (family.write)(writer, &view, *labels);
+                        (family.write)(writer, &view, exposure);
                     }
                 }
             }

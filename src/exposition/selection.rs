@@ -78,6 +78,7 @@ mod tests {
         token_created_timestamp_seconds
         token_last_used_timestamp_seconds
         token_location_info
+        token_renewal_info
         token_source_last_success_timestamp_seconds
         token_source_last_duration_seconds
         token_source_credential_expiry_timestamp_seconds

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::core::web_url::web_url;
+use crate::exposition::external_url::ExternalUrl;
 
 /// The status page.
 pub const STATUS: &str = "/";
@@ -93,10 +93,8 @@ impl RoutePrefix {
     /// The path of the URL at which a proxy serves the exporter.
     ///
     /// # Errors
-    /// If it is not an absolute http(s) URL, or has more than a path.
-    pub fn of_external_url(url: &str) -> Result<Self, String> {
-        let expected = || "expected a URL such as `https://example.com/tokens/`".to_owned();
-        let url = web_url(url).filter(|url| url.query().is_none() && url.fragment().is_none()).ok_or_else(expected)?;
+    /// If the path is not plain.
+    pub fn of_external_url(url: &ExternalUrl) -> Result<Self, String> {
         url.path().parse()
     }
 
@@ -175,7 +173,8 @@ mod tests {
             ("ftp://example.com/tokens", None),
             ("/tokens", None),
         ] {
-            let prefix = RoutePrefix::of_external_url(url).ok().map(|prefix| prefix.to_string());
+            let prefix = url.parse::<ExternalUrl>().and_then(|url| RoutePrefix::of_external_url(&url));
+            let prefix = prefix.ok().map(|prefix| prefix.to_string());
             assert_eq!(prefix.as_deref(), expected, "{url}");
         }
     }

@@ -5,6 +5,7 @@ pub(crate) mod delivery;
 mod escaping;
 mod inhibitions;
 mod links;
+mod mail_facts;
 mod routes;
 mod runbooks;
 pub(crate) mod sink;

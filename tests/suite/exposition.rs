@@ -83,6 +83,38 @@ fn samples_have_only_labels_of_the_family_or_the_configuration() {
     }
 }
 
+#[test]
+fn renewal_series_are_those_of_due_tokens_with_steps_and_page() {
+    let page = |external_url: Option<&str>| {
+        let external_url = external_url.map(|url| url.parse().unwrap());
+        let exposure = Exposure { external_url, ..Exposure::default() };
+        render(&sample_inventory::inventory(), exposure, sample_inventory::now())
+    };
+    let of = |text: &str, family: &str| -> BTreeMap<(String, String), BTreeMap<String, String>> {
+        let lines = text.lines().filter(|line| line.starts_with(&format!("{family}{{")));
+        let labels = lines.map(|line| parse(line).1.into_iter().collect::<BTreeMap<_, _>>());
+        labels.map(|labels| ((labels["source"].clone(), labels["token_id"].clone()), labels)).collect()
+    };
+    let text = page(Some("https://tokens.example.com/x/"));
+    let (due, renewals) = (of(&text, "token_due_timestamp_seconds"), of(&text, "token_renewal_info"));
+    assert!(due.len() > 5 && due.keys().eq(renewals.keys()), "{due:?} {renewals:?}");
+    for ((source, id), labels) in &renewals {
+        let url = url::Url::parse(&labels["token_page_url"]).unwrap();
+        let named: Vec<String> = match url.query() {
+            None => url.path_segments().unwrap().skip(2).map(str::to_owned).collect(),
+            Some(_) => url.query_pairs().map(|(_, value)| value.into_owned()).collect(),
+        };
+        assert_eq!(named, [source.as_str(), id], "{url}");
+        let steps =
+            "Who: the owner\nWhere: \"Settings\" > Access tokens\nDocumentation: https://docs.example.com/tokens";
+        let expected = (source == "gitlab").then_some(steps);
+        assert_eq!(labels.get("renewal").map(String::as_str), expected, "{source} {id}");
+    }
+    let steps_alone = of(&page(None), "token_renewal_info");
+    assert!(steps_alone.len() > 5 && steps_alone.values().all(|labels| !labels.contains_key("token_page_url")));
+    assert!(steps_alone.keys().all(|(source, _)| source == "gitlab"), "{steps_alone:?}");
+}
+
 /// The name and labels of a sample, parsed as strictly as Prometheus does.
 fn parse(line: &str) -> (String, Vec<(String, String)>) {
     let end = line.find(['{', ' ']).expect("the end of the name");

@@ -13,6 +13,7 @@ use token_expiry_exporter::core::location_report::{LocatedToken, LocationReport}
 use token_expiry_exporter::core::outcome::{
     CredentialExpiry, Gap, ListingResult, MalformedRow, Outcome, Path, RateLimit, ScopeResult,
 };
+use token_expiry_exporter::core::renewal::{Renewal, Renewals};
 use token_expiry_exporter::core::rules::{Match, Rule};
 use token_expiry_exporter::core::token::{Expiry, LastUse, Owner, Token};
 
@@ -142,7 +143,10 @@ fn locations() -> LocationReport {
 /// Its sources and rules.
 pub fn configuration() -> (BTreeMap<String, Policy>, Arc<[Rule]>) {
     let sources = BTreeMap::from([
-        ("gitlab".to_owned(), Policy { identifies: true, ..policy("gitlab", &["group", "personal"]) }),
+        (
+            "gitlab".to_owned(),
+            Policy { identifies: true, renewals: renewals(), ..policy("gitlab", &["group", "personal"]) },
+        ),
         ("vault".to_owned(), policy("vault", &["token"])),
         (
             "small".to_owned(),
@@ -151,6 +155,12 @@ pub fn configuration() -> (BTreeMap<String, Policy>, Arc<[Rule]>) {
         ("new \"one\"".to_owned(), policy("cloudflare", &["token"])),
     ]);
     (sources, rules())
+}
+
+fn renewals() -> Arc<Renewals> {
+    let docs = Some("https://docs.example.com/tokens".to_owned());
+    let renewal = Renewal::new("the owner", Some("\"Settings\" > Access tokens"), None, docs);
+    Arc::new([("access-token".to_owned(), renewal)].into_iter().collect())
 }
 
 fn rules() -> Arc<[Rule]> {

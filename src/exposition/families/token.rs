@@ -110,3 +110,22 @@ pub const LOCATION: Family = Family {
         ("Tokens that are in more than one place", "count by (source, token_id) (token_location_info) > 1"),
     ],
 };
+
+pub const RENEWAL: Family = Family {
+    name: "token_renewal_info",
+    unit: "always 1",
+    labels: &["source", "provider", "token_id", "token_page_url", "renewal"],
+    help: "1 for each due token as last reported by the provider, with its page at the exporter and the steps to renew it.",
+    about: "What mails say in addition: the annotations of the alerts look it up. Only for due tokens, and absent if neither a page \
+            nor steps are known.",
+    queries: &[
+        (
+            "The steps to renew the tokens that have expired",
+            "token_renewal_info * on (source, token_id) group_left (token_name, token_owner) token_due_timestamp_seconds{band=\"expired\"}",
+        ),
+        (
+            "Due tokens without renewal steps",
+            "token_due_timestamp_seconds unless on (source, token_id) token_renewal_info{renewal!=\"\"}",
+        ),
+    ],
+};

@@ -101,6 +101,12 @@ fn template_labels(text: &str) -> BTreeSet<String> {
     named.captures_iter(text).map(|found| found[1].to_owned()).collect()
 }
 
+/// The queries in an annotation, with a number for each value.
+fn lookups(annotation: &str) -> Vec<String> {
+    let query = Regex::new("printf `([^`]*)`").unwrap();
+    query.captures_iter(annotation).map(|found| found[1].replace("%q", "\"1\"")).collect()
+}
+
 /// The labels in Alertmanager's configuration: in templates, lists and matchers.
 fn route_labels(text: &str) -> BTreeSet<String> {
     let list = Regex::new(r"(?:group_by|equal): \[([^\]]*)\]").unwrap();
@@ -127,14 +133,21 @@ async fn alerts_and_runbooks_use_only_exposed_names_and_valid_queries() {
     let fleet = FAMILIES.iter().filter(|family| family.about.starts_with("Only with `--storage.url`"));
     exposition.families.extend(fleet.map(|family| family.name.to_owned()));
 
-    let mut missing = Vec::new();
+    let (mut missing, mut looked_up) = (Vec::new(), 0);
     for rule in rules() {
         missing.extend(exposition.missing_names(&rule.expr).into_iter().map(|name| format!("{}: {name}", rule.alert)));
         for text in rule.labels.values().chain(rule.annotations.values()) {
             let labels = template_labels(text).into_iter().filter_map(|label| exposition.missing_label(&label));
             missing.extend(labels.map(|name| format!("{}: {name}", rule.alert)));
+            for text in lookups(text) {
+                looked_up += 1;
+                let names = exposition.missing_names(&text).into_iter();
+                missing.extend(names.map(|name| format!("{}: {name}", rule.alert)));
+                query(&server, &text).await;
+            }
         }
     }
+    assert_eq!(looked_up, 12, "four lookups of each alert on a token");
     let unknown = |labels: BTreeSet<String>| labels.into_iter().filter_map(|label| exposition.missing_label(&label));
     for template in files("alerts/templates", "tmpl") {
         missing.extend(unknown(template_labels(&std::fs::read_to_string(template).unwrap())));

@@ -12,6 +12,7 @@ use std::time::Duration;
 use regex::Regex;
 use serde_json::{Value, json};
 
+use super::mail_facts::{check_facts, check_link_to_renew};
 use super::sink::{Mail, Mailbox, Webhooks};
 use super::{RULES, assert_golden, file, read};
 use crate::test_servers::{self, Server, client, free_port, target, tool, wait_for};
@@ -67,12 +68,12 @@ impl Demo {
 }
 
 #[derive(Clone, Debug, serde::Deserialize)]
-struct Token {
+pub(super) struct Token {
     source: String,
     kind: String,
-    id: String,
-    name: String,
-    owner: Option<String>,
+    pub(super) id: String,
+    pub(super) name: String,
+    pub(super) owner: Option<String>,
     scenario: String,
 }
 
@@ -151,6 +152,7 @@ fn normalize(text: &str) -> String {
     let mut text = text.to_owned();
     for (pattern, replacement) in [
         (r"\d{4}-\d{2}-\d{2} \d{2}:\d{2} UTC", "DATE"),
+        (r"\d{4}-\d{2}-\d{2}", "DAY"),
         (r"\b(?:\d+d )?(?:\d+h )?\d+m \d+s\b", "SPAN"),
         (r"\d+ seconds", "SPAN"),
         (r"127\.0\.0\.1:\d+", "ADDRESS"),
@@ -161,7 +163,7 @@ fn normalize(text: &str) -> String {
 }
 
 /// Waits until no further matching mail arrives, and returns the last one: the first mail of a group may not have all alerts.
-async fn last_mail(mailbox: &Mailbox, description: &str, matches: impl Fn(&Mail) -> bool) -> Mail {
+pub(super) async fn last_mail(mailbox: &Mailbox, description: &str, matches: impl Fn(&Mail) -> bool) -> Mail {
     let found = || mailbox.mails().into_iter().filter(&matches).collect::<Vec<_>>();
     wait_for(description, TIMEOUT, || async { (!found().is_empty()).then_some(()) }).await;
     loop {
@@ -207,6 +209,7 @@ async fn approaching_expiry_notifies_owner_and_on_call_until_the_token_is_rotate
     for form in [&mail.text, &mail.html] {
         assert!([&first, &second].iter().all(|token| form.contains(&token.name)), "{form}");
     }
+    check_facts(&demo, &mail, &[&first, &second]).await;
     assert_golden("tests/golden/mails/owner.txt", &normalize(&mail.text));
     assert_golden("tests/golden/mails/owner.html", &normalize(&mail.html));
 
@@ -230,6 +233,11 @@ async fn approaching_expiry_notifies_owner_and_on_call_until_the_token_is_rotate
     })
     .await;
     assert_eq!(no_owner.to, ["platform@example.com"]);
+    assert!(
+        no_owner.text.contains(" without an owner address ") && !no_owner.text.contains("of your tokens"),
+        "{no_owner:?}"
+    );
+    check_link_to_renew(&mailbox).await;
     let unused = "Tokens violate a policy: unused (platform)";
     let policy = last_mail(&mailbox, "a mail on a policy", |mail| mail.subject == unused).await;
     assert_eq!(policy.to, ["auditors@example.com"]);

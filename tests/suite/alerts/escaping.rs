@@ -17,6 +17,10 @@ fn render(kind: &str, template: &str) -> String {
         "annotations": {
             "description": "<!channel> & <b>co</b> (pat) expires in 1d.",
             "expires": "2027-01-01 00:00 UTC",
+            "time_left": "in 6 days",
+            "used_in": "Secret <!channel> & <b>co</b>",
+            "renewal": "Who: <!channel> & <b>co</b>\nDocumentation: javascript:alert(1)\nDocumentation: https://docs.example.com/?a&b",
+            "page_url": "https://tokens.example.com/token?source=a&id=|2>",
             "manage_url": "https://example.com/a?b=1&c=|2>",
             "runbook_url": "https://runbooks.example.com/X",
         },
@@ -40,7 +44,9 @@ fn chat_escapes_channel_mentions() {
     assert_eq!(
         chat.trim(),
         "• &lt;!channel&gt; &amp; &lt;b&gt;co&lt;/b&gt; (pat) expires in 1d. 2027-01-01 00:00 UTC \
-         <https://example.com/a?b=1&amp;c=2|renew it> <https://runbooks.example.com/X|what to do>\n✓ &lt;!here&gt;: resolved"
+         Used in: Secret &lt;!channel&gt; &amp; &lt;b&gt;co&lt;/b&gt;. Who: &lt;!channel&gt; &amp; &lt;b&gt;co&lt;/b&gt;; \
+         Documentation: javascript:alert(1); Documentation: https://docs.example.com/?a&amp;b. \
+         <https://tokens.example.com/token?source=a&amp;id=2|details> <https://example.com/a?b=1&amp;c=2|renew it> <https://runbooks.example.com/X|what to do>\n✓ &lt;!here&gt;: resolved"
     );
 }
 
@@ -49,4 +55,13 @@ fn mail_escapes_html() {
     let mail = render("html", "tokens.html");
     assert!(mail.contains("<b>&lt;!channel&gt; &amp; &lt;b&gt;co&lt;/b&gt;</b>"), "{mail}");
     assert!(!mail.contains("<!channel>") && !mail.contains("<b>co"), "{mail}");
+    for shown in [
+        ">Secret &lt;!channel&gt; &amp; &lt;b&gt;co&lt;/b&gt;<",
+        "<li style=\"margin:2px 0\">Who: &lt;!channel&gt; &amp; &lt;b&gt;co&lt;/b&gt;</li>",
+        "<li style=\"margin:2px 0\">Documentation: javascript:alert(1)</li>",
+        "<a href=\"https://docs.example.com/?a&amp;b\">The provider&#39;s documentation</a>",
+        "<a href=\"https://tokens.example.com/token?source=a&amp;id=%7c2%3e\"",
+    ] {
+        assert!(mail.contains(shown), "{shown}: {mail}");
+    }
 }

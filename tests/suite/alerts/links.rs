@@ -42,10 +42,16 @@ fn dashboard_urls_name_existing_dashboards_and_variables() {
 }
 
 #[test]
-fn token_alerts_have_renewal_link_and_expiry_date() {
+fn token_alerts_have_expiry_renewal_link_and_facts() {
     for rule in rules().iter().filter(|rule| rule.alert.starts_with("TokenExpir")) {
         assert_eq!(rule.annotations["manage_url"], "{{ $labels.token_manage_url }}", "{}", rule.alert);
         assert!(rule.annotations["expires"].contains("toTime"), "{}", rule.alert);
+        assert!(rule.annotations["time_left"].contains("$value | humanizeDuration"), "{}", rule.alert);
+        for (annotation, label) in [("used_in", "location"), ("renewal", "renewal"), ("page_url", "token_page_url")] {
+            let found = rule.annotations[annotation].contains(&format!("| label \"{label}\""));
+            assert!(found, "{}: {annotation}", rule.alert);
+        }
+        assert!(rule.annotations["last_used"].contains("token_last_used_timestamp_seconds"), "{}", rule.alert);
     }
 }
 

@@ -1,8 +1,11 @@
 //! A mail about tokens with hostile names, through Prometheus and Alertmanager to a mail server.
 
-use serde_json::json;
+use std::collections::BTreeSet;
 
-use super::{SOON, all_listed, files, numbered, provider, providers, read_back, rules};
+use serde_json::{Value, json};
+
+use super::cases::NameCase;
+use super::{SOON, all_listed, files, get, id, numbered, provider, providers, read_back, rules};
 use crate::alerts::delivery::{WorkingHours, alertmanager, configuration};
 use crate::alerts::sink::{Mailbox, Webhooks};
 use crate::test_servers::{exporter, prometheus, target, wait_for};
@@ -13,7 +16,8 @@ async fn hostile_name_is_plain_text_in_a_mail() {
     let (mailbox, hooks) = (Mailbox::start(dir.path()), Webhooks::start().await);
     let alertmanager = alertmanager(dir.path(), &configuration(&mailbox, &hooks, WorkingHours::Always)).await;
     let config = files(dir.path(), provider::start().await);
-    let server = exporter(dir.path(), &config, &[&providers(dir.path())]).await;
+    let external = "--web.external-url=https://tokens.example.com/t/";
+    let server = exporter(dir.path(), &config, &[&providers(dir.path()), external]).await;
     all_listed(&server).await;
     let config = json!({
         "scrape_configs": [{"job_name": "x", "static_configs": [{"targets": [target(&server)]}]}],
@@ -37,6 +41,17 @@ async fn hostile_name_is_plain_text_in_a_mail() {
         let has = |page: &serde_json::Value| page["text"].as_str().unwrap().contains(&displayed);
         assert!(pages.iter().any(has), "{number} {}", case.title);
     }
+    // Each mail has the link to the page of each of its tokens.
+    let mut shown = BTreeSet::new();
+    for link in pages.iter().flat_map(|page| page["links"].as_array().unwrap()).filter_map(Value::as_str) {
+        if let Some(address) = link.strip_prefix("https://tokens.example.com") {
+            let page = read_back(dir.path(), "html", &get(&server, address).await);
+            let leaves = page["leaves"].as_array().unwrap();
+            let is_of = |(number, case): &(usize, NameCase)| leaves.iter().any(|text| *text == id(*number, case));
+            shown.insert(numbered().find(is_of).unwrap_or_else(|| panic!("{link}: {leaves:?}")).0);
+        }
+    }
+    assert_eq!(shown.len(), numbered().count(), "{shown:?}");
     for page in &pages {
         assert_eq!(page["handlers"], json!([]));
         let tags: Vec<_> = page["tags"].as_array().unwrap().iter().map(|tag| tag.as_str().unwrap()).collect();
@@ -45,6 +60,7 @@ async fn hostile_name_is_plain_text_in_a_mail() {
             let link = link.as_str().unwrap();
             let expected = [
                 "https://ok.example/",
+                "https://tokens.example.com/t/token?",
                 "https://xn--pple-43d.example/",
                 "https://runbooks.example.com/",
                 "https://grafana.example.com/",

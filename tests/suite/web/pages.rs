@@ -9,6 +9,7 @@ use token_expiry_exporter::core::outcome::Outcome;
 use token_expiry_exporter::core::token::{LastUse, Owner, Token};
 use token_expiry_exporter::exposition::Exposure;
 use token_expiry_exporter::exposition::Labels;
+use token_expiry_exporter::exposition::external_url::ExternalUrl;
 use token_expiry_exporter::exposition::selection::Selection;
 use url::Url;
 
@@ -229,6 +230,7 @@ async fn token_page_shows_facts_alerts_renewal_and_rotations() {
     server.state.page.set_exposure(Exposure {
         labels: Labels { owner: true, owner_email: true },
         selection: Arc::new(Selection { hidden: ["token_due_timestamp_seconds"].into(), ..Selection::default() }),
+        ..Exposure::default()
     });
     assert_shows(&page(&server, "/token/gitlab/p03").await, &["Nobody: the configuration exposes no series"]);
     server.state.page.set_exposure(Labels { owner: true, owner_email: true });
@@ -281,6 +283,14 @@ async fn ids_and_names_with_any_character_have_an_address() {
         known
     };
     assert_eq!(known.len(), ids.len() + 1, "{known:?}");
+    // Mails link to the same pages.
+    let external: ExternalUrl = "https://tokens.example.com/".parse().unwrap();
+    for id in ids {
+        let url = external.token_page("main", id);
+        let text = page(&server, url.strip_prefix("https://tokens.example.com").unwrap()).await;
+        let shown = text.split("<dt>Id</dt><dd><code>").nth(1).unwrap().split("</code>").next().unwrap();
+        assert_eq!(shown, maud::html! { (id) }.into_string(), "{url}");
+    }
     // A proxy may decode the slash, and a template may encode a query only.
     for path in ["/token/main/a/b", "/token/main/a%2Fb", "/token?source=main&id=a%2Fb"] {
         assert_shows(&page(&server, path).await, &["<code>a/b</code>"]);
