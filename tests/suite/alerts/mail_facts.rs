@@ -25,7 +25,7 @@ pub(super) async fn check_facts(demo: &Demo, mail: &Mail, tokens: &[&Token]) {
             format!("{}: expires in 2 hours, on {} ", token.name, day("expires_at")),
             "\n  Kind:      api-token at atlassian-cloud (atlassian)\n".to_owned(),
             format!("\n  Owner:     {owner}\n"),
-            format!("\n  Last used: {}\n", day("last_used_at")),
+            format!("\n  Last used: {}\n", day("last_used")),
             format!("\n  Used in:   {places}\n"),
             "\n  How to renew it:\n    Who: only the owner; ".to_owned(),
             "\n    Where: the owner signs in at https://id.atlassian.com/".to_owned(),
