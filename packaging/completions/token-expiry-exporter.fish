@@ -38,7 +38,7 @@ complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -l web.listen-address -d 'Address to listen on, such as :10984 or 127.0.0.1:10984; repeatable' -r
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -l web.probe-listen-address -d 'Separate address for /-/healthy and /-/ready only, without TLS or authentication' -r
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -l web.telemetry-path -d 'Path of the metrics' -r
-complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -l web.external-url -d 'URL at which a reverse proxy serves the exporter; its path is the default of --web.route-prefix' -r
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -l web.external-url -d 'URL at which people reach the exporter, for links in alerts and mails; its path is the default of --web.route-prefix' -r
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -l web.route-prefix -d 'Prefix of all paths, which also work without it' -r
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -l web.config.file -d 'Web configuration file (exporter-toolkit format): TLS, client certificates, users' -r -F
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_needs_command" -l web.calendar-key-file -d 'File with a secret of at least 32 bytes: the key of a calendar\'s URL replaces the login; see `calendar-url`' -r -F
@@ -74,7 +74,7 @@ complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcomm
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand serve" -l web.listen-address -d 'Address to listen on, such as :10984 or 127.0.0.1:10984; repeatable' -r
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand serve" -l web.probe-listen-address -d 'Separate address for /-/healthy and /-/ready only, without TLS or authentication' -r
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand serve" -l web.telemetry-path -d 'Path of the metrics' -r
-complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand serve" -l web.external-url -d 'URL at which a reverse proxy serves the exporter; its path is the default of --web.route-prefix' -r
+complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand serve" -l web.external-url -d 'URL at which people reach the exporter, for links in alerts and mails; its path is the default of --web.route-prefix' -r
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand serve" -l web.route-prefix -d 'Prefix of all paths, which also work without it' -r
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand serve" -l web.config.file -d 'Web configuration file (exporter-toolkit format): TLS, client certificates, users' -r -F
 complete -c token-expiry-exporter -n "__fish_token_expiry_exporter_using_subcommand serve" -l web.calendar-key-file -d 'File with a secret of at least 32 bytes: the key of a calendar\'s URL replaces the login; see `calendar-url`' -r -F

@@ -31,7 +31,7 @@ async function open(url, options, problems) {
   page.on('console', (message) => { if (message.type() === 'error' && !/status of 40[04]/.test(message.text())) report(message.text()); });
   page.on('request', (request) => { if (!request.url().startsWith(base)) report(`requests ${request.url()}`); });
   const response = await page.goto(url);
-  return { page, report, status: response.status(), close: () => context.close() };
+  return { page, report, status: response?.status(), close: () => context.close() };
 }
 
 async function check() {
@@ -105,11 +105,11 @@ async function behave(problems) {
 async function shoot() {
   const problems = [];
   fs.mkdirSync(directory, { recursive: true });
-  for (const { name, path: address, full = false } of pages) {
-    for (const theme of THEMES) {
+  for (const { name, path: address, full = false, themes = THEMES } of pages) {
+    for (const theme of themes) {
       for (const width of WIDTHS) {
         const opened = await open(base + address, { theme, width }, problems);
-        const file = path.join(directory, `page-${name}-${width}-${theme}.png`);
+        const file = path.join(directory, `${themes.length > 1 ? `page-${name}-${width}-${theme}` : `${name}-${width}`}.png`);
         await opened.page.screenshot({ path: file, fullPage: full });
         await opened.close();
       }
