@@ -104,7 +104,7 @@ fn template_labels(text: &str) -> BTreeSet<String> {
 /// The queries in an annotation, with a number for each value.
 fn lookups(annotation: &str) -> Vec<String> {
     let query = Regex::new("printf `([^`]*)`").unwrap();
-    query.captures_iter(annotation).map(|found| found[1].replace("%q", "\"1\"")).collect()
+    query.captures_iter(annotation).map(|found| found[1].replace("%+q", "\"1\"")).collect()
 }
 
 /// The labels in Alertmanager's configuration: in templates, lists and matchers.
