@@ -6,7 +6,7 @@ SHELL := /bin/bash
 STEP := tests/tools/step.sh
 
 # Tests that need installed servers and tools, or more than a few seconds. `make check` leaves them out.
-SLOW := alerts:: buckets:: compose:: crashes:: dashboards:: demo:: digest:: exposition:: faults:: fleet:: fuzz:: health:: helm:: hostile_names:: licences:: locations:: openbao:: prism:: \
+SLOW := alerts:: aws:: buckets:: compose:: crashes:: dashboards:: demo:: digest:: exposition:: faults:: fleet:: fuzz:: health:: helm:: hostile_names:: licences:: locations:: openbao:: prism:: \
   reload:: secret_leaks:: shards:: storage:: upgrade:: web::browser web::calendar web::limits web::renewal web::shutdown web::tls workflows::
 
 # Tests that write golden files and generated pages.

@@ -38,15 +38,16 @@ async fn check_online(setup: Setup, clock: &Clock) -> Result<bool, Failure> {
     let mut inventory = Inventory::default();
     inventory.set_policy(setup.policies, setup.rules);
     let (mut listings, mut failed) = (0, 0);
-    for (source, outcome) in samples {
-        let now = clock();
+    for ((source, outcome), job) in samples.into_iter().zip(&setup.jobs) {
+        let (now, unknowable) = (clock(), job.source.unknowable());
         let reports = listing_report::report(&outcome, now);
         inventory.record(source, outcome.clone(), now, now);
         let reports = report::with_inventory(reports, &inventory, source, now);
         for (listed, listing) in outcome.listings.iter().zip(&reports) {
             listings += 1;
             failed += usize::from(!listed.gaps.is_empty());
-            print::output(&report::paragraph(source, listed, listing))?;
+            let is_unknowable = unknowable.contains(&listed.name);
+            print::output(&report::paragraph(source, listed, listing, is_unknowable))?;
         }
         for failure in &outcome.failures {
             print::output(&format!("{source}: warning: {}: {failure}\n", failure.reason))?;

@@ -65,7 +65,7 @@ fn one(info: &ProviderInfo) -> String {
     let guide = &info.guide;
     fact("credential", guide.credential.as_deref().unwrap_or_default());
     fact("requests", guide.cost.as_deref().unwrap_or_default());
-    fact("not listed", &guide.not_listed.iter().map(|text| text.trim_end()).collect::<Vec<_>>().join("\n"));
+    fact("not listed", &info.not_listed().join("\n"));
     fact("tested against", guide.tested_against().unwrap_or_default());
     let schemes: Vec<&str> = info.schemes.iter().map(|scheme| &*scheme.name).filter(|name| !name.is_empty()).collect();
     if !schemes.is_empty() {

@@ -6,6 +6,7 @@ use crate::core::failure::Reason;
 use crate::core::inventory::Inventory;
 use crate::core::listing_report::ListingReport;
 use crate::core::outcome::{Gap, ListingResult};
+use crate::providers::provider_info::UNKNOWABLE;
 
 /// Failed scopes, or malformed rows, of which `check --online` shows the details.
 const MAX_DETAILS: usize = 3;
@@ -53,7 +54,7 @@ fn fields(report: &ListingReport) -> Vec<String> {
 }
 
 /// A paragraph for `check --online`: the result, then the details, indented.
-pub(super) fn paragraph(source: &str, listed: &ListingResult, report: &ListingReport) -> String {
+pub(super) fn paragraph(source: &str, listed: &ListingResult, report: &ListingReport, is_unknowable: bool) -> String {
     let mut lines = vec![format!("{source}: {}: {}", listed.name, result(listed, report))];
     for gap in distinct(&listed.gaps).into_iter().take(MAX_DETAILS) {
         lines.extend(details(gap));
@@ -67,6 +68,9 @@ pub(super) fn paragraph(source: &str, listed: &ListingResult, report: &ListingRe
         lines.push(report.counts());
     }
     lines.extend(fields(report));
+    if is_unknowable {
+        lines.push(format!("{UNKNOWABLE}; compare the number of tokens with that of an administrator"));
+    }
     lines.extend(report.warnings.iter().map(|warning| format!("warning: {warning}")));
     lines.join("\n  ") + "\n"
 }

@@ -115,7 +115,7 @@ impl Request {
 }
 
 impl Body {
-    fn content_type(&self) -> Option<&'static str> {
+    pub(crate) fn content_type(&self) -> Option<&'static str> {
         match self {
             Self::Empty => None,
             Self::Json(_) => Some("application/json"),
@@ -123,7 +123,7 @@ impl Body {
         }
     }
 
-    pub(super) fn bytes(&self) -> Option<Vec<u8>> {
+    pub(crate) fn bytes(&self) -> Option<Vec<u8>> {
         match self {
             Self::Empty => None,
             Self::Json(value) => Some(value.to_string().into_bytes()),

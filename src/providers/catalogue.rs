@@ -169,6 +169,7 @@ fn info(provider: &Provider) -> ProviderInfo {
         labels: kinds::labels(listing),
         permission: listing.request.permission.clone(),
         opt_in: listing.opt_in,
+        is_unknowable: listing.is_unknowable,
     };
     let identify = |way: &Identify| IdentifyInfo {
         permission: way.request.as_ref().and_then(|request| request.permission.clone()),

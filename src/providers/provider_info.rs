@@ -24,6 +24,9 @@ pub fn group_title(group: &str) -> &'static str {
     }
 }
 
+/// What a listing omits whose completeness cannot be checked.
+pub const UNKNOWABLE: &str = "what the credential may not see is missing without an error";
+
 /// A provider, whether it has a definition or is native.
 #[derive(Clone, Debug)]
 pub struct ProviderInfo {
@@ -87,6 +90,16 @@ impl ProviderInfo {
         self.renewals.of_kind(kind)
     }
 
+    /// What the API does not list, and the listings that omit tokens without an error.
+    pub fn not_listed(&self) -> Vec<String> {
+        let texts = self.guide.not_listed.iter().map(|text| text.trim_end().to_owned());
+        let unknowable = self.listings.iter().filter(|listing| listing.is_unknowable);
+        let omits = |listing: &ListingInfo| {
+            format!("of the listing `{}`: {UNKNOWABLE}, and no request reveals it", listing.name)
+        };
+        texts.chain(unknowable.map(omits)).collect()
+    }
+
     /// The configuration of an example source.
     pub fn example(&self) -> Option<String> {
         let lines = self.guide.example.as_ref()?.trim_end().lines();
@@ -125,6 +138,8 @@ pub struct ListingInfo {
     pub permission: Option<String>,
     /// Whether it runs only if a source names it.
     pub opt_in: bool,
+    /// Whether the provider omits what the credential may not see, without an error, and no request reveals it.
+    pub is_unknowable: bool,
 }
 
 /// A setting of a source of this provider.

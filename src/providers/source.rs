@@ -88,6 +88,11 @@ pub trait Source: Send + Sync {
         Vec::new()
     }
 
+    /// Those of them from which the provider omits what the credential may not see, without an error, and no request reveals it.
+    fn unknowable(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Whether it reports locations: of its own tokens, or of credentials.
     fn finds_locations(&self) -> bool {
         self.finds_credentials()

@@ -85,6 +85,7 @@ pub fn value(of: &'static ValueType, definitions: &mut Map<String, Value>) -> Va
             json!({"$ref": format!("#/definitions/{}", table.name)})
         }
         ValueType::WordOr(word, of) => json!({"anyOf": [{"const": word}, value(of, definitions)]}),
+        ValueType::ScalarOr(domain, of) => json!({"anyOf": [(domain.json_schema)(), value(of, definitions)]}),
         ValueType::List(min, of) => json!({"type": "array", "minItems": min, "items": value(of, definitions)}),
         ValueType::OneOrList(min, of) => {
             let one = value(of, definitions);

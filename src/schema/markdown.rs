@@ -38,9 +38,11 @@ fn within(of: &'static ValueType, sections: &mut Vec<(&'static str, String)>) {
     match of {
         ValueType::Record(table) if !table.name.is_empty() => section(table, sections),
         ValueType::Record(table) => table.keys.iter().for_each(|key| within(&key.value, sections)),
-        ValueType::WordOr(_, of) | ValueType::List(_, of) | ValueType::OneOrList(_, of) | ValueType::Map(of) => {
-            within(of, sections);
-        }
+        ValueType::WordOr(_, of)
+        | ValueType::ScalarOr(_, of)
+        | ValueType::List(_, of)
+        | ValueType::OneOrList(_, of)
+        | ValueType::Map(of) => within(of, sections),
         _ => {}
     }
 }
@@ -77,6 +79,7 @@ fn words(of: &ValueType) -> String {
         ValueType::Record(table) if table.name.is_empty() => "map".into(),
         ValueType::Record(table) => link(table),
         ValueType::WordOr(word, of) => format!("`{word}`, or {}", words(of)),
+        ValueType::ScalarOr(domain, of) => format!("{}, or {}", domain.words, words(of)),
         ValueType::List(_, of) => format!("list: {}", words(of)),
         ValueType::OneOrList(_, of) => format!("{}, or a list", words(of)),
         ValueType::Map(of) => format!("map: name → {}", words(of)),

@@ -117,6 +117,10 @@ impl Reader {
             ValueType::WordOr(_, of) if matches!(node.kind, Kind::List(_) | Kind::Map(_)) => {
                 return self.value(node, path, of, key);
             }
+            ValueType::ScalarOr(_, of) if matches!(node.kind, Kind::List(_) | Kind::Map(_)) => {
+                return self.value(node, path, of, key);
+            }
+            ValueType::ScalarOr(domain, _) => (domain.check)(self, node, path),
             ValueType::WordOr(word, ValueType::OneOrList(..)) => {
                 self.wrong_type(node, path, &format!("`{word}`, a map or a list"));
             }

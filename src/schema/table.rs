@@ -149,6 +149,8 @@ pub enum ValueType {
     Record(&'static Table),
     /// This word, or the value.
     WordOr(&'static str, &'static ValueType),
+    /// A scalar of this type, or the value, which is a map or a list.
+    ScalarOr(&'static DomainType, &'static ValueType),
     /// A list of at least this many.
     List(usize, &'static ValueType),
     /// A list of at least this many, or a single one.

@@ -47,6 +47,15 @@ const CASES: &[Case] = &[
             "      expires: .expires_at\n      last_used_at: .last_used_at\n      scopes: .scopes\n\n  - name: group\n",
         )],
     ),
+    (
+        "failed",
+        "gitlab",
+        &[(
+            "    query: {per_page: 100}\n    next: link\n    rows: .\n    key",
+            "    query: {per_page: 100}\n    next: link\n    failed: [{if: .error, reason: forbiden}, {reason: forbidden}]\n    rows: .\n    key",
+        )],
+    ),
+    ("never-after", "gitlab", &[("format: 1\n", "format: 1\nnever: [0, {after: soon}, {before: 1y}]\n")]),
     ("method", "gitlab", &[("    get: /api/v4/users\n", "    put: /api/v4/users\n")]),
     ("unclosed", "gitlab", &[("test(\"^project_[0-9]+_bot\")", "test(\"^project_[0-9]+_bot\"")]),
     (
@@ -178,7 +187,7 @@ fn schema_accepts_what_the_reader_accepts() {
     // Wrong keys are errors to the schema; what expressions and templates mean is left to the compiler.
     for case in CASES.iter().filter(|(name, ..)| *name != "yaml-broken") {
         let json = yaml::parse(&edited(case)).expect("YAML").to_json();
-        let is_wrong_key = ["method", "next-key", "shape", "unknown-key"].contains(&case.0);
+        let is_wrong_key = ["failed", "method", "never-after", "next-key", "shape", "unknown-key"].contains(&case.0);
         assert_eq!(schema.is_valid(&json), !is_wrong_key, "{}", case.0);
     }
 }

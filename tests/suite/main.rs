@@ -3,6 +3,7 @@
 #![allow(clippy::expect_used, clippy::float_cmp, clippy::print_stderr, clippy::unwrap_used, unreachable_pub)]
 
 mod alerts;
+mod aws;
 mod buckets;
 mod check_online;
 mod cli;

@@ -130,7 +130,7 @@ fn credential(info: &ProviderInfo) -> String {
 }
 
 fn limits(info: &ProviderInfo) -> String {
-    let mut list: String = info.guide.not_listed.iter().map(|limit| format!("- {}.\n", cell(limit))).collect();
+    let mut list: String = info.not_listed().iter().map(|limit| format!("- {}.\n", cell(limit))).collect();
     let _ = writeln!(list, "\nTested against {}.", info.guide.tested_against().unwrap_or_default());
     list
 }

@@ -13,7 +13,7 @@ mod number;
 #[cfg(test)]
 mod tests;
 
-use chrono::{DateTime, Datelike, Utc};
+use chrono::{DateTime, Datelike, TimeDelta, Utc};
 use serde_json::Value;
 
 pub use self::duration::{duration, parse_duration};
@@ -43,6 +43,8 @@ pub struct TimeFormat {
     pub absent_is_unknown: bool,
     /// Values that mean never. Numbers match by value, also in strings; other values exactly.
     pub never: Vec<Value>,
+    /// An expiry further ahead than this means never.
+    pub never_after: Option<TimeDelta>,
 }
 
 impl TimeFormat {
@@ -50,6 +52,7 @@ impl TimeFormat {
     pub fn expiry(&self, value: &Value, now: DateTime<Utc>) -> Expiry {
         let day = if self.end_of_day { Day::End } else { Day::Start };
         match self.parse(value, now, day) {
+            Parsed::At(at) if self.never_after.is_some_and(|after| at - now > after) => Expiry::Never,
             Parsed::At(at) => Expiry::At(at),
             Parsed::Absent if self.absent_is_unknown => Expiry::Unknown,
             Parsed::Absent | Parsed::Never => Expiry::Never,

@@ -335,3 +335,23 @@ proptest! {
         prop_assert_eq!(format.expiry(&json!(seconds), at(NOW)), Expiry::At(whole));
     }
 }
+
+#[test]
+fn expiry_further_ahead_than_never_after_is_never() {
+    let format =
+        TimeFormat { unit: Unit::EpochSeconds, never_after: Some(TimeDelta::days(50 * 365)), ..TimeFormat::default() };
+    // 50 years of 365 days end on 2076-11-10.
+    let cases = [
+        (json!("2076-11-10T12:00:00Z"), "2076-11-10T12:00:00Z"),
+        (json!("2076-11-10T12:00:01Z"), "never"),
+        (json!("2126-11-23"), "never"),
+        (json!(4_000_000_000_u64), "never"),
+        (json!(1_800_000_000), "2027-01-15T08:00:00Z"),
+        (json!("2020-01-01"), "2020-01-01T00:00:00Z"),
+        (json!(null), "never"),
+        (json!("soon"), "unknown"),
+    ];
+    expect(&format, &cases);
+    // Other times are not expiries.
+    assert!(format.timestamp(&json!("2126-11-23"), at(NOW)).unwrap().is_some());
+}

@@ -1,6 +1,6 @@
 //! Fills in a definition's request: its content, and the label of its scope.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use url::Url;
 use url::form_urlencoded::Serializer;
 
@@ -36,7 +36,7 @@ pub(super) fn build_request(
         credential: Vec::new(),
         body: match &request.body {
             None => client::Body::Empty,
-            Some(Body::Json(template)) => client::Body::Json(fill_json(template, vars).unwrap_or_default()),
+            Some(Body::Json(template)) => client::Body::Json(fill_json(template, vars).unwrap_or_else(|| json!({}))),
             Some(Body::Form(fields)) => client::Body::Form(fill_all(fields, vars)),
         },
         retry: request.retry.clone(),
@@ -71,17 +71,23 @@ fn fill_all<'t>(
     templates.into_iter().filter_map(|(name, template)| Some((name.clone(), vars.fill(template)?))).collect()
 }
 
-/// A template that is a single name keeps the type of its value; without a value its key or element is omitted.
-fn fill_json(template: &JsonTemplate, vars: &TemplateVars<'_>) -> Option<Value> {
+/// A template that is a single name keeps the type of its value; without a value its key or element is omitted, and so is a map or
+/// a list in which nothing is left.
+pub(super) fn fill_json(template: &JsonTemplate, vars: &TemplateVars<'_>) -> Option<Value> {
     Some(match template {
         JsonTemplate::Plain(value) => value.clone(),
         JsonTemplate::Text(template) => match template.only() {
             Some(name) => value::to_json(&vars.value(name)?),
             None => vars.fill(template).unwrap_or_default().into(),
         },
-        JsonTemplate::List(list) => list.iter().filter_map(|element| fill_json(element, vars)).collect(),
+        JsonTemplate::List(list) => {
+            let filled: Vec<Value> = list.iter().filter_map(|element| fill_json(element, vars)).collect();
+            return (list.is_empty() || !filled.is_empty()).then(|| filled.into());
+        }
         JsonTemplate::Map(map) => {
-            map.iter().filter_map(|(key, element)| Some((key.clone(), fill_json(element, vars)?))).collect()
+            let entry = |(key, element): &(String, JsonTemplate)| Some((key.clone(), fill_json(element, vars)?));
+            let filled: serde_json::Map<String, Value> = map.iter().filter_map(entry).collect();
+            return (map.is_empty() || !filled.is_empty()).then(|| filled.into());
         }
     })
 }

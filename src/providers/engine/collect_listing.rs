@@ -1,6 +1,7 @@
 //! Collects one listing: its requirement, the fan-out, the scopes, and the gaps.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::build_request::build_request;
 use super::collect_scopes::collect_scopes;
@@ -11,14 +12,14 @@ use crate::core::failure::{Failure, Reason};
 use crate::core::intake::Tokens;
 use crate::core::outcome::{Gap, ListingResult, Path, RowCounts, ScopeResult};
 use crate::providers::language::expression::{Expression, Val};
-use crate::providers::language::provider::{Listing, Request, Step};
+use crate::providers::language::provider::{Listing, Request, Require, Step};
 use crate::providers::language::template_vars::FanOutVar;
 use crate::providers::language::value;
 
 /// Collects a listing. What fails is a gap.
 pub(super) async fn collect(context: &CollectContext<'_>, active: &ActiveListing<'_>) -> ListingResult {
     let mut listed = ListingResult { rows: Some(RowCounts::default()), ..ListingResult::new(&active.listing.name) };
-    if let Err(gap) = check_requirement(context, active.listing).await {
+    if let Err(gap) = check_requirements(context, active.listing).await {
         listed.gaps.push(gap);
         return listed;
     }
@@ -27,8 +28,8 @@ pub(super) async fn collect(context: &CollectContext<'_>, active: &ActiveListing
     for step in &active.listing.for_each {
         paths = match step {
             Step::Values { list, name } => fan_out_values(context, list, name, paths, &mut listed),
-            Step::Request { request, name } => {
-                fan_out_request(context, active.listing, request, name, paths, &mut listed).await
+            Step::Request { request, name, recheck } => {
+                fan_out_request(context, active.listing, (request, *recheck), name, paths, &mut listed).await
             }
         };
         if context.is_sample && paths.len() > SAMPLE_ELEMENTS {
@@ -38,6 +39,12 @@ pub(super) async fn collect(context: &CollectContext<'_>, active: &ActiveListing
     }
     collect_scopes(context, active, paths, &mut listed).await;
     active.cache.retain(&listed);
+    let reuses = |step: &Step| matches!(step, Step::Request { recheck: Some(_), .. });
+    let is_gone = |gap: &Gap| gap.failure.reason == Reason::NotFound;
+    if active.listing.for_each.iter().any(reuses) && listed.gaps.iter().any(is_gone) {
+        // An element may have been deleted since the step was requested.
+        context.known_steps.clear();
+    }
     if !listed.gaps.is_empty() {
         // Entries of a failed scope are read again in the next collection.
         context.side_results.lock().found.newest.remove(&listed.name);
@@ -48,15 +55,17 @@ pub(super) async fn collect(context: &CollectContext<'_>, active: &ActiveListing
 /// Checks `require`: whether the credential sees all of a listing that omits what it does not see.
 ///
 /// # Errors
-/// A gap for the whole listing.
-async fn check_requirement(context: &CollectContext<'_>, listing: &Listing) -> Result<(), Gap> {
-    let Some(require) = &listing.require else { return Ok(()) };
-    let failure = match context.first_page(&require.request, &[]).await {
-        Ok(Some(page)) if require.that.truth(&page.variables, page.body.clone()) => return Ok(()),
-        Ok(_) => Failure::new(Reason::Forbidden, "the credential can see only part of this listing"),
-        Err(failure) => failure,
-    };
-    Err(context.gap(listing, &require.request, Path::root(), "all".to_owned(), failure))
+/// A gap for the whole listing, of the first requirement that does not hold.
+async fn check_requirements(context: &CollectContext<'_>, listing: &Listing) -> Result<(), Gap> {
+    for Require { request, that } in &listing.require {
+        let failure = match context.first_page(request, &[]).await {
+            Ok(Some(page)) if that.truth(&page.variables, page.body.clone()) => continue,
+            Ok(_) => Failure::new(Reason::Forbidden, "the credential can see only part of this listing"),
+            Err(failure) => failure,
+        };
+        return Err(context.gap(listing, request, Path::root(), "all".to_owned(), failure));
+    }
+    Ok(())
 }
 
 /// A step over a list in the definition or the settings.
@@ -86,7 +95,7 @@ fn fan_out_values<'p>(
 async fn fan_out_request<'p>(
     context: &CollectContext<'_>,
     listing: &Listing,
-    request: &Request,
+    (request, recheck): (&Request, Option<Duration>),
     name: &'p str,
     paths: Vec<FanOutPath<'p>>,
     listed: &mut ListingResult,
@@ -94,7 +103,7 @@ async fn fan_out_request<'p>(
     let run = |parent: FanOutPath<'p>| async move {
         let label = context.label(request, &parent.elements);
         let path = parent.path.join(&label);
-        match request_step(context, request, &parent.elements).await {
+        match request_step(context, request, recheck, &parent.elements).await {
             Ok(result) => Ok((parent, path, result)),
             Err(failure) => Err(context.gap(listing, request, path, all_under(&label), failure)),
         }
@@ -116,9 +125,13 @@ async fn fan_out_request<'p>(
 async fn request_step(
     context: &CollectContext<'_>,
     request: &Request,
+    recheck: Option<Duration>,
     elements: &[FanOutVar<'_>],
 ) -> Result<Arc<StepResult>, Failure> {
     let key = request_key(context, request, elements)?;
+    if let Some(known) = recheck.and_then(|_| context.known_steps.get(&key, context.now)) {
+        return Ok(known);
+    }
     let request = async {
         let mut result = StepResult::default();
         let mut pages = context.pages(request, elements)?;
@@ -128,7 +141,11 @@ async fn request_step(
         }
         Ok(result)
     };
-    context.steps.get_or_request(key, request).await
+    let result = context.steps.get_or_request(key.clone(), request).await?;
+    if let Some(recheck) = recheck.filter(|_| !context.is_sample) {
+        context.known_steps.insert(key, &result, context.now, recheck);
+    }
+    Ok(result)
 }
 
 /// Two steps with the same key have the same result: it holds what is sent, the expressions on the response, and their

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use parking_lot::Mutex;
@@ -38,6 +39,8 @@ pub(super) struct CollectContext<'e> {
     pub(super) started: Instant,
     /// The fan-out steps that several listings share.
     pub(super) steps: StepCache,
+    /// Those that earlier collections requested, and that are reused.
+    pub(super) known_steps: &'e KnownSteps,
     pub(super) side_results: Mutex<SideResults>,
     /// Whether only a sample is collected: [`SAMPLE_PAGES`] of each request, [`SAMPLE_ELEMENTS`] of each fan-out step.
     pub(super) is_sample: bool,
@@ -121,6 +124,39 @@ impl CollectContext<'_> {
             [&request.permission, &listing.request.permission, &scheme.permission, &account.provider.permission];
         let required_permission = permissions.into_iter().find_map(Clone::clone).filter(|_| is_denied);
         Gap { path, scope, failure, required_permission }
+    }
+}
+
+/// The results of fan-out steps that are reused for the time of their `recheck`, by the key of the request.
+#[derive(Default)]
+pub(super) struct KnownSteps(Mutex<HashMap<String, KnownStep>>);
+
+struct KnownStep {
+    result: Arc<StepResult>,
+    /// Before this the clock was set back.
+    from: DateTime<Utc>,
+    until: DateTime<Utc>,
+}
+
+impl KnownSteps {
+    pub(super) fn get(&self, key: &str, now: DateTime<Utc>) -> Option<Arc<StepResult>> {
+        let steps = self.0.lock();
+        let step = steps.get(key).filter(|step| (step.from..step.until).contains(&now))?;
+        Some(step.result.clone())
+    }
+
+    /// Adds a result, unless a row of it is malformed, and removes those that nothing reuses any more.
+    pub(super) fn insert(&self, key: String, result: &Arc<StepResult>, now: DateTime<Utc>, recheck: Duration) {
+        let mut steps = self.0.lock();
+        steps.retain(|_, step| (step.from..step.until).contains(&now));
+        if result.malformed.is_empty() {
+            let until = now + TimeDelta::from_std(recheck).unwrap_or(TimeDelta::days(1));
+            steps.insert(key, KnownStep { result: result.clone(), from: now, until });
+        }
+    }
+
+    pub(super) fn clear(&self) {
+        self.0.lock().clear();
     }
 }
 

@@ -11,8 +11,9 @@ use futures_util::future::{BoxFuture, join_all};
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
+use super::aws_credentials::AwsChain;
 use super::collect_listing::collect;
-use super::context::{CollectContext, StepCache};
+use super::context::{CollectContext, KnownSteps, StepCache};
 use super::fan_out::ActiveListing;
 use super::identify::Identifier;
 use super::lookup::{LookupCache, LookupTables};
@@ -45,6 +46,7 @@ struct HttpSource {
     collects_own: bool,
     concurrency: usize,
     lookups: LookupCache,
+    steps: KnownSteps,
     /// Which locations its listings find.
     finds: Finds,
     identifier: Option<Identifier>,
@@ -101,11 +103,16 @@ pub(crate) fn connect(
         names: listings.iter().map(|(_, listing)| listing.name.clone()).collect(),
         listings: listings.into_iter().map(|(index, _)| (index, ScopeCache::default())).collect(),
         collects_own: match &provider.own {
-            Some(OwnCredential::Request { when, .. } | OwnCredential::Listing { when, .. }) => holds(when),
+            Some(
+                OwnCredential::Request { when, .. }
+                | OwnCredential::Jwt { when, .. }
+                | OwnCredential::Listing { when, .. },
+            ) => holds(when),
             None => false,
         },
         concurrency,
         lookups: LookupCache::default(),
+        steps: KnownSteps::default(),
         account: Account {
             scheme: resolved.scheme,
             settings,
@@ -113,6 +120,7 @@ pub(crate) fn connect(
             clock,
             credentials,
             login: tokio::sync::Mutex::default(),
+            aws: AwsChain::default(),
             refused: RefusedSecret::default(),
             passwords,
             pages,
@@ -138,6 +146,11 @@ impl Source for HttpSource {
 
     fn owner_logins(&self) -> Vec<String> {
         let listings = self.active().filter(|active| active.listing.owner_is_login);
+        listings.map(|active| active.listing.name.clone()).collect()
+    }
+
+    fn unknowable(&self) -> Vec<String> {
+        let listings = self.active().filter(|active| active.listing.is_unknowable);
         listings.map(|active| active.listing.name.clone()).collect()
     }
 
@@ -217,6 +230,7 @@ impl HttpSource {
             now,
             started: Instant::now(),
             steps: StepCache::default(),
+            known_steps: &self.steps,
             side_results: Mutex::default(),
             is_sample,
         })

@@ -24,8 +24,13 @@ fn without_null(line: &str) -> String {
     line.split(": ").filter(|part| !is_null(part)).collect::<Vec<_>>().join(": ")
 }
 
+/// Why a response cannot be decoded.
+pub(super) fn undecodable(is_aws_query: bool, headers: &http::HeaderMap) -> String {
+    if is_aws_query { "response is not XML of AWS's query protocol".to_owned() } else { not_json(headers) }
+}
+
 /// What a response is that cannot be parsed as JSON, by its `Content-Type`.
-pub(super) fn not_json(headers: &http::HeaderMap) -> String {
+fn not_json(headers: &http::HeaderMap) -> String {
     let kind = headers.get(http::header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let kind = kind.and_then(|kind| kind.split(';').next()).unwrap_or_default().trim().to_ascii_lowercase();
     match kind.as_str() {

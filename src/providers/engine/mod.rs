@@ -5,7 +5,8 @@
 //! 1. `build_request` fills a request's templates; `more_pages` finds signs of more
 //!    pages, and `next_page` derives the next page's request from a response.
 //! 2. `messages` names requests in errors and picks the provider's message out of a response.
-//! 3. `github_app` signs; `secrets` keeps secrets out of messages; `refusal` stops after a wrong password; `page_limit`
+//! 3. `signed_jwt` signs tokens, for `github_app` too; `signature` signs requests, by `aws_sigv4`, `ovh_signature` and
+//!    `akamai_edgegrid`; `aws_credentials` finds AWS keys; `secrets` keeps secrets out of messages; `refusal` stops after a wrong password; `page_limit`
 //!    bounds the pages in memory; `session` logs in and sends.
 //! 4. `pages` reads one request to its last page, and yields rows; `identify` says which token a found credential is.
 //! 5. `circuit_breaker`, `scope_cache`, `token` (a row becomes a token) and `location` (or locations) stand alone.
@@ -14,6 +15,9 @@
 //! 8. `own_credential`, `fan_out`, `collect_scopes` and `collect_listing` are what a collection does.
 //! 9. `http_source` is the source that the collector sees.
 
+mod akamai_edgegrid;
+mod aws_credentials;
+mod aws_sigv4;
 mod build_request;
 mod circuit_breaker;
 mod collect_listing;
@@ -28,6 +32,7 @@ mod lookup;
 mod messages;
 mod more_pages;
 mod next_page;
+mod ovh_signature;
 mod own_credential;
 pub(super) mod page_limit;
 mod pages;
@@ -35,4 +40,6 @@ pub(super) mod refusal;
 mod scope_cache;
 mod secrets;
 mod session;
+mod signature;
+mod signed_jwt;
 mod token;

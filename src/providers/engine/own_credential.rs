@@ -3,9 +3,12 @@
 use super::context::CollectContext;
 use crate::core::failure::{Failure, Reason};
 use crate::core::outcome::CredentialExpiry;
+use crate::core::time::{TimeFormat, Unit};
 use crate::core::token::Expiry;
+use crate::providers::language::expression::functions::jwt_claims;
 use crate::providers::language::expression::{Val, Variables};
 use crate::providers::language::provider::{Listing, OwnCredential};
+use crate::providers::language::template::Template;
 use crate::providers::language::value;
 
 /// Requests the expiry, if the definition has a request for it.
@@ -13,8 +16,10 @@ use crate::providers::language::value;
 /// # Errors
 /// If there is no response, or it is unreadable.
 pub(super) async fn request_expiry(context: &CollectContext<'_>) -> Result<CredentialExpiry, Failure> {
-    let Some(OwnCredential::Request { request, expires_at, .. }) = context.own else {
-        return Ok(CredentialExpiry::NotReported);
+    let (request, expires_at) = match context.own {
+        Some(OwnCredential::Request { request, expires_at, .. }) => (request, expires_at),
+        Some(OwnCredential::Jwt { token, .. }) => return Ok(claimed_expiry(context, token)),
+        _ => return Ok(CredentialExpiry::NotReported),
     };
     let Some(page) = context.first_page(request, &[]).await? else { return Ok(CredentialExpiry::NotReported) };
     let unreadable = "cannot read the expiry of the exporter's credential in the response";
@@ -22,6 +27,15 @@ pub(super) async fn request_expiry(context: &CollectContext<'_>) -> Result<Crede
         expires_at.first(&page.variables, page.body).map_err(|_| Failure::new(Reason::Mapping, unreadable))?;
     let expires = value::to_json(&expires.unwrap_or_default());
     Ok(CredentialExpiry::Reported(request.times.expiry(&expires, context.response_time())))
+}
+
+/// The claim `exp` of a credential that is a JSON Web Token (RFC 7519, section 4.1.4). A credential that is not one reports none.
+fn claimed_expiry(context: &CollectContext<'_>, token: &Template) -> CredentialExpiry {
+    let token = context.session.vars(None).fill(token).unwrap_or_default();
+    let Ok(claims) = jwt_claims(&value::val(&token)) else { return CredentialExpiry::NotReported };
+    let times = TimeFormat { unit: Unit::EpochSeconds, ..TimeFormat::default() };
+    let expires = value::field(&claims, "exp").map(value::to_json).unwrap_or_default();
+    CredentialExpiry::Reported(times.expiry(&expires, context.now))
 }
 
 /// Whether a row of a listing could be the exporter's own credential.

@@ -7,7 +7,7 @@ use tokio::task::yield_now;
 use url::Url;
 
 use super::build_request::{build_request, join_url};
-use super::messages::{describe, headers_object, not_json};
+use super::messages::{describe, headers_object, undecodable};
 use super::next_page::{NextPage, PageResponse, PageState, first_request, page_key};
 use super::page_limit::PagePermit;
 use super::session::Session;
@@ -210,7 +210,8 @@ pub(super) fn check_response(
     reply: &client::Response,
     variables: &mut Variables,
 ) -> Result<Checked, Failure> {
-    let decoded = value::decode(&reply.body);
+    let provider = &session.account.provider;
+    let decoded = provider.decode(&reply.body);
     variables.body = decoded.clone().unwrap_or_default();
     let none = request.none.iter().find(|empty| empty.matches(reply.status, variables));
     if none.is_some_and(|empty| !empty.if_others_succeed) {
@@ -220,16 +221,19 @@ pub(super) fn check_response(
         let provider_message = session.provider_message(variables, &reply.headers);
         Err(session.with_hint(Failure { provider_message, ..Failure::new(reason, what) }))
     };
-    if let Some(reason) = reply.failure_reason() {
+    let is_accepted = request.accepts_2xx && (200..300).contains(&reply.status);
+    if let Some(reason) = reply.failure_reason().filter(|_| !is_accepted) {
         return failure(reason, reply.summary());
     }
-    if value::has_too_many(&reply.body) {
+    if !provider.is_aws_query && value::has_too_many(&reply.body) {
         return failure(Reason::TooLarge, format!("response exceeds {} JSON values", value::MAX_VALUES));
     }
-    let Some(body) = decoded else { return failure(Reason::Decode, not_json(&reply.headers)) };
-    if request.failed.as_ref().is_some_and(|failed| failed.truth(variables, body.clone())) {
+    let Some(body) = decoded else {
+        return failure(Reason::Decode, undecodable(provider.is_aws_query, &reply.headers));
+    };
+    if let Some(failed) = request.failed.iter().find(|failed| failed.condition.truth(variables, body.clone())) {
         let what = format!("{}, but the definition's `failed` matches the response", reply.status);
-        return failure(Reason::Decode, what);
+        return failure(failed.reason, what);
     }
     Ok(Checked::Body(body))
 }

@@ -10,22 +10,26 @@ use base64::prelude::BASE64_STANDARD;
 use chrono::{DateTime, TimeDelta, Utc};
 use http::HeaderMap;
 use parking_lot::Mutex;
+use serde_json::{Map, Value};
 use tokio::sync::OwnedMutexGuard;
 use tokio::time::Instant;
 
-use super::build_request::{build_request, fill_headers, join_url};
+use super::aws_credentials::{AwsChain, AwsKeys};
+use super::build_request::{build_request, fill_headers, fill_json, join_url};
 use super::github_app;
 use super::messages::{describe, headers_object, provider_message};
 use super::page_limit::PageLimit;
 use super::refusal::{PasswordGate, RefusedSecret, SharedPassword, SharedPasswords, denied_reason, is_password};
 use super::secrets::Secrets;
+use super::signature;
+use super::signed_jwt::{SigningKey, thumbprint};
 use crate::core::clock::Clock;
 use crate::core::failure::{Failure, Reason};
 use crate::core::refusal::Refusal;
 use crate::core::secret::{Credential, Secret, SharedCredentials};
 use crate::http::client::{Body, Client, Request, Response};
 use crate::providers::language::expression::{Val, Variables};
-use crate::providers::language::provider::{AuthMethod, AuthScheme, Login, Provider};
+use crate::providers::language::provider::{AuthMethod, AuthScheme, JsonTemplate, Login, Provider, SignedJwt};
 use crate::providers::language::template::Template;
 use crate::providers::language::template_vars::TemplateVars;
 use crate::providers::language::value;
@@ -49,6 +53,7 @@ pub(super) struct Account {
     pub(super) clock: Clock,
     pub(super) credentials: SharedCredentials,
     pub(super) login: tokio::sync::Mutex<CachedLogin>,
+    pub(super) aws: AwsChain,
     pub(super) refused: RefusedSecret,
     /// Those of all sources.
     pub(super) passwords: Arc<SharedPasswords>,
@@ -74,6 +79,8 @@ pub(super) struct Session<'e> {
     pub(super) account: &'e Account,
     pub(super) scheme: &'e AuthScheme,
     pub(super) secrets: Secrets,
+    /// The AWS keys that the scheme does not name.
+    issued: Option<AwsKeys>,
     /// When the collection started.
     now: DateTime<Utc>,
     started: Instant,
@@ -98,11 +105,21 @@ impl<'e> Session<'e> {
             return Err(Failure::new(Reason::Credential, what));
         }
         account.client.reload_certificates()?;
-        let secrets = Secrets::new(account.credentials.read()?);
+        let credential = account.credentials.read()?;
+        let secrets = Secrets::new(match &scheme.json_parts {
+            Some(parts) => fields_of_document(&credential, parts)?,
+            None => credential,
+        });
         account.refused.check(&account.settings.to_string(), &secrets.credential, now)?;
         let (renewed, failed_login) = (AtomicBool::new(false), Mutex::default());
         let (started, gate) = (Instant::now(), PasswordGate::default());
-        let session = Self { account, scheme, secrets, now, started, deadline, gate, renewed, failed_login };
+        let issued = match &scheme.method {
+            AuthMethod::AwsSigv4 { keys: None, .. } => Some(account.aws.keys(deadline).await?),
+            _ => None,
+        };
+        let keys = issued.iter().flat_map(|keys| keys.session_token.iter().chain([&keys.secret_access_key]));
+        secrets.remember(keys);
+        let session = Self { account, scheme, secrets, issued, now, started, deadline, gate, renewed, failed_login };
         session.login().await?;
         Ok(session)
     }
@@ -138,7 +155,9 @@ impl<'e> Session<'e> {
 
     async fn send_with(&self, request: &Request, login: Option<&(Secret, u64)>) -> Result<Response, Failure> {
         let login = login.map(|(token, _)| token);
-        let credential = self.credential_headers(login);
+        let mut credential = self.credential_headers(login);
+        let at = (self.account.clock)();
+        credential.extend(signature::headers(&self.scheme.method, request, &self.vars(None), self.issued.as_ref(), at));
         self.secrets.remember(login.into_iter().chain(credential.iter().map(|(_, value)| value)));
         if !is_password(&credential) {
             return self.send_request(&Request { credential, ..request.clone() }).await;
@@ -196,7 +215,7 @@ impl<'e> Session<'e> {
     fn record_refusal(&self, response: &Response) -> (Refusal, Option<String>) {
         let variables = Variables {
             settings: self.account.settings.clone(),
-            body: value::decode(&response.body).unwrap_or_default(),
+            body: self.account.provider.decode(&response.body).unwrap_or_default(),
             status: Val::from(usize::from(response.status)),
             ..Variables::default()
         };
@@ -216,7 +235,8 @@ impl<'e> Session<'e> {
 
     /// The session token and the number of its login; `None` if the scheme needs no login.
     async fn login(&self) -> Result<Option<(Secret, u64)>, Failure> {
-        if self.scheme.login.is_none() && !matches!(self.scheme.method, AuthMethod::GithubApp { .. }) {
+        let AuthScheme { login, jwt, method, .. } = self.scheme;
+        if login.is_none() && jwt.is_none() && !matches!(method, AuthMethod::GithubApp { .. }) {
             return Ok(None);
         }
         let mut cached = self.account.login.lock().await;
@@ -281,11 +301,17 @@ impl<'e> Session<'e> {
                 Ok((token, lifetime.to_std().unwrap_or_default()))
             }
             (_, Some(login)) => self.exchange_credential(login, &vars).await,
-            (_, None) => Err(Failure::new(Reason::Internal, "this scheme has no login")),
+            (_, None) => match &self.scheme.jwt {
+                Some(jwt) => Ok((self.sign_jwt(jwt)?, jwt.lifetime)),
+                None => Err(Failure::new(Reason::Internal, "this scheme has no login")),
+            },
         }
     }
 
     async fn exchange_credential(&self, login: &Login, vars: &TemplateVars<'_>) -> Result<(Secret, Duration), Failure> {
+        let jwt = self.scheme.jwt.as_ref().map(|jwt| self.sign_jwt(jwt)).transpose()?;
+        let special: Vec<_> = jwt.iter().map(|jwt| ("jwt", value::val(jwt.expose()))).collect();
+        let vars = &TemplateVars { special: &special, ..*vars };
         let mut request = build_request(&login.request, &self.account.provider.headers, vars)?;
         if let Some((user, password)) = &login.basic {
             request.credential.push(basic(user, password, vars));
@@ -302,6 +328,32 @@ impl<'e> Session<'e> {
         Ok((Secret::new(token), lifetime.unwrap_or(DEFAULT_LIFETIME)))
     }
 
+    /// A token that is valid from now.
+    fn sign_jwt(&self, jwt: &SignedJwt) -> Result<Secret, Failure> {
+        let vars = self.vars(None);
+        let key = SigningKey::read(jwt.algorithm, &vars.fill(&jwt.key).unwrap_or_default())?;
+        let now = (self.account.clock)().timestamp();
+        let special = [
+            ("now", Val::from(isize::try_from(now).unwrap_or_default())),
+            ("random", value::val(&signature::random())),
+            ("key_sha256", value::val(&key.public_key_sha256())),
+        ];
+        let vars = TemplateVars { special: &special, ..vars };
+        let filled = |(name, template): &(String, Template)| Some((name.clone(), vars.fill(template)?.into()));
+        let mut header: Map<String, Value> = jwt.header.iter().filter_map(filled).collect();
+        if let Some(certificate) = &jwt.certificate {
+            header.insert("x5t#S256".to_owned(), thumbprint(&vars.fill(certificate).unwrap_or_default())?.into());
+        }
+        let claim = |(name, template): &(String, JsonTemplate)| Some((name.clone(), fill_json(template, &vars)?));
+        let mut claims: Map<String, Value> = jwt.claims.iter().filter_map(claim).collect();
+        let lifetime = i64::try_from(jwt.lifetime.as_secs()).unwrap_or_default();
+        claims.insert("iat".to_owned(), now.into());
+        claims.insert("exp".to_owned(), now.saturating_add(lifetime).into());
+        let signed = key.sign(header, claims)?;
+        self.secrets.remember([&signed]);
+        Ok(signed)
+    }
+
     /// The response to a login request.
     ///
     /// # Errors
@@ -311,7 +363,7 @@ impl<'e> Session<'e> {
         let Account { client, settings, .. } = self.account;
         self.secrets.remember(request.credential.iter().map(|(_, value)| value));
         let reply = client.send(request, self.deadline).await?;
-        let body = value::decode(&reply.body);
+        let body = self.account.provider.decode(&reply.body);
         let variables = Variables {
             settings: settings.clone(),
             body: body.clone().unwrap_or_default(),
@@ -327,7 +379,8 @@ impl<'e> Session<'e> {
             let what = format!("login: {}: {}", describe(request), reply.summary());
             // OAuth 2.0 and Vault send 400 for a wrong secret. A signed assertion cannot be guessed, and locks nothing.
             let is_refused = matches!(reply.status, 400 | 401) && reason == Reason::Unauthorized;
-            if is_refused && !matches!(self.scheme.method, AuthMethod::GithubApp { .. }) {
+            let is_signed = self.scheme.jwt.is_some() || matches!(self.scheme.method, AuthMethod::GithubApp { .. });
+            if is_refused && !is_signed {
                 self.record_refusal(&reply);
             }
             let provider_message = self.provider_message(&variables, &reply.headers);
@@ -348,20 +401,25 @@ impl<'e> Session<'e> {
     }
 
     fn credential_headers(&self, login: Option<&Secret>) -> Vec<(String, Secret)> {
-        let vars = self.vars(login);
+        // Without a login request the signed token is the login.
+        let jwt = login.filter(|_| self.scheme.login.is_none()).map(|jwt| ("jwt", value::val(jwt.expose())));
+        let vars = TemplateVars { special: jwt.as_slice(), ..self.vars(login) };
         match &self.scheme.method {
             AuthMethod::Bearer(token) => vec![bearer(&vars.fill(token).unwrap_or_default())],
             AuthMethod::Basic { user, password } => vec![basic(user, password, &vars)],
             AuthMethod::Headers(headers) => {
                 fill_headers(headers, &vars).into_iter().map(|(name, value)| (name, Secret::new(value))).collect()
             }
-            AuthMethod::Unknown(_) => Vec::new(),
+            AuthMethod::Unknown(_)
+            | AuthMethod::AwsSigv4 { .. }
+            | AuthMethod::OvhSignature { .. }
+            | AuthMethod::AkamaiEdgegrid { .. } => Vec::new(),
             AuthMethod::GithubApp { .. } => login.map(|token| bearer(token.expose())).into_iter().collect(),
         }
     }
 
     /// The variables of templates in `auth`.
-    fn vars<'v>(&'v self, login: Option<&'v Secret>) -> TemplateVars<'v> {
+    pub(super) fn vars<'v>(&'v self, login: Option<&'v Secret>) -> TemplateVars<'v> {
         TemplateVars { credential: Some(&self.secrets.credential), login, ..TemplateVars::new(&self.account.settings) }
     }
 }
@@ -373,6 +431,21 @@ pub(super) fn unusable_method(scheme: &AuthScheme) -> Option<String> {
         "the definition authenticates with `{method}`, which this version does not know; upgrade the exporter or set another \
          `auth`"
     ))
+}
+
+/// The fields of a credential that is a JSON document, as its parts.
+fn fields_of_document(credential: &Credential, parts: &[String]) -> Result<Credential, Failure> {
+    let failure = |what: String| Failure::new(Reason::Credential, what);
+    let document = credential.part("").map(Secret::expose).unwrap_or_default();
+    let document: Value = serde_json::from_str(document)
+        .map_err(|_| failure("the credential is not a JSON document; use the vendor's key file as it is".to_owned()))?;
+    let part = |name: &String| match document.get(name).and_then(Value::as_str) {
+        Some(text) if !text.is_empty() => Ok((name.clone(), Secret::new(text))),
+        _ => {
+            Err(failure(format!("the credential's JSON document has no `{name}`; use the vendor's key file as it is")))
+        }
+    };
+    parts.iter().map(part).collect::<Result<_, _>>().map(Credential)
 }
 
 fn bearer(token: &str) -> (String, Secret) {

@@ -11,9 +11,9 @@ pub(crate) use identify::VALUE;
 
 use std::collections::HashSet;
 
-use super::definition::{DEFINITION, rate};
+use super::definition::{DEFINITION, never_after, rate};
 use super::expression::{Expression, ExpressionScope};
-use super::provider::{Limits, Provider};
+use super::provider::{FailedResponse, Limits, Provider};
 use super::scalar_span::{self, SpanError};
 use super::settings;
 use super::template::{Name, Template, is_name};
@@ -45,7 +45,7 @@ pub fn compile(text: &SourceText, source_keys: &[&'static str]) -> Result<Provid
         placeholder,
         is_complete: true,
         permission: None,
-        failed: None,
+        failed: Vec::new(),
         retry: Vec::new(),
         times: TimeFormat::default(),
     };
@@ -71,7 +71,7 @@ struct Compiler {
     is_complete: bool,
     /// Defaults of the requests.
     permission: Option<String>,
-    failed: Option<Expression>,
+    failed: Vec<FailedResponse>,
     retry: Vec<u16>,
     times: TimeFormat,
 }
@@ -117,7 +117,7 @@ impl Compiler {
         self.permission = root.text("permission");
         self.times = times(root, &TimeFormat::default());
         let global = Scope::default();
-        self.failed = self.jq(root, "failed", &global);
+        self.failed = self.failed(root, &global).unwrap_or_default();
         self.retry = statuses(root, "retry").unwrap_or_default();
         Provider {
             name: self.text(root, "provider"),
@@ -134,6 +134,7 @@ impl Compiler {
                 rate: root.node("limits.rate").and_then(rate),
             },
             headers: self.templates(root, "headers", &global),
+            is_aws_query: root.text("responses").as_deref() == Some("aws_query"),
             error: self.jq(root, "error", &global),
             schemes: self.schemes(root),
             maps: root.records("maps").iter().map(|map| self.map(map)).collect(),
@@ -260,6 +261,7 @@ impl Compiler {
         }
         Some(match (head, self.settings.iter().find(|setting| setting.name == head)) {
             ("credential", _) => "`{credential}` is available only in `auth`".into(),
+            ("jwt", _) => "`{jwt}` is available only in `auth`, together with a `jwt`".into(),
             ("login", _) => "`{login}` is available only in `auth`, together with a `login`".into(),
             (_, Some(_)) if !name.fields.is_empty() => format!("`{head}` is a setting, which has no fields"),
             (_, Some(setting)) if setting.setting_type == SettingType::List => {
@@ -336,8 +338,9 @@ fn times(record: &Record<'_>, outer: &TimeFormat) -> TimeFormat {
     }
     if let Some(never) = record.node("never") {
         format.absent_is_unknown = matches!(never.kind, Kind::Flag(_));
-        let values = never.elements().iter().filter(|_| !format.absent_is_unknown);
+        let values = never.elements().iter().filter(|element| !matches!(element.kind, Kind::Flag(_) | Kind::Map(_)));
         format.never = values.map(Node::to_json).collect();
+        format.never_after = never.elements().iter().find_map(never_after);
     }
     format
 }

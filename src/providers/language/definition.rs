@@ -2,6 +2,7 @@
 
 mod table;
 
+use chrono::TimeDelta;
 use serde_json::{Value, json};
 
 use super::template::is_name;
@@ -115,18 +116,36 @@ static RATE: DomainType = DomainType {
 static NEVER: DomainType = DomainType {
     words: "`false`, or a list",
     json_schema: || {
-        let one = json!({"type": ["string", "number"]});
+        let after = json!({
+            "type": "object",
+            "properties": {"after": {"type": "string"}},
+            "required": ["after"],
+            "additionalProperties": false,
+        });
+        let one = json!({"anyOf": [{"type": ["string", "number"]}, after]});
         json!({"anyOf": [{"const": false}, one, {"type": "array", "items": one}]})
     },
     check: |reader, node, path| {
-        let is_value = |element: &&Node| matches!(element.kind, Kind::Number(_) | Kind::Text(_));
-        if !matches!(node.kind, Kind::Flag(false))
-            && let Some(wrong) = node.elements().iter().find(|element| !is_value(element))
-        {
-            reader.wrong_type(wrong, path, "`false`, or a list of numbers and strings");
+        if matches!(node.kind, Kind::Flag(false)) {
+            return;
+        }
+        for element in node.elements() {
+            match element.kind {
+                Kind::Number(_) | Kind::Text(_) => {}
+                Kind::Map(_) if never_after(element).is_some() => {}
+                Kind::Map(_) => reader.wrong_type(element, path, "`{after: DURATION}`, such as `{after: 50y}`"),
+                _ => reader.wrong_type(element, path, "`false`, or a list of numbers and strings"),
+            }
         }
     },
 };
+
+/// The duration of `{after: 50y}`, which is not zero.
+pub(super) fn never_after(node: &Node) -> Option<TimeDelta> {
+    let [(key, duration)] = node.entries() else { return None };
+    let duration = parse_duration(duration.as_text()?.trim()).filter(|duration| *duration > TimeDelta::zero())?;
+    (key.name == "after").then_some(duration)
+}
 
 /// A link.
 static WEB_URL: DomainType = DomainType {

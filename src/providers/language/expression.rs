@@ -27,6 +27,9 @@ use direct::Direct;
 /// The variables that every expression sees, before the `as` names.
 const VARIABLES: [&str; 6] = ["$settings", "$maps", "$body", "$headers", "$status", "$rows"];
 
+const INVALID_PATTERN: &str =
+    "invalid regular expression or flags; a backslash is written twice in a string: \"\\\\d+\"";
+
 /// A compiled expression. Cheap to share, `Send + Sync`.
 #[derive(Clone)]
 pub struct Expression(Arc<Inner>);
@@ -100,6 +103,32 @@ struct Checked {
     variables: Vec<usize>,
     settings: Vec<String>,
     maps: Vec<String>,
+    patterns: Vec<Pattern>,
+}
+
+/// A regular expression that is written in the code.
+struct Pattern {
+    at: Range<usize>,
+    /// Whether it is an argument of `test`, which has another library than jq's own functions.
+    is_test: bool,
+    text: String,
+    flags: String,
+}
+
+impl Pattern {
+    /// Whether it compiles: if not, each use would fail at run time.
+    fn is_valid(&self) -> bool {
+        if self.is_test {
+            return functions::compiled(&self.text, &self.flags).is_ok();
+        }
+        let quoted = |text: &str| serde_json::Value::from(text).to_string();
+        let code = format!("[match({}; {})]", quoted(&self.text), quoted(&self.flags));
+        let filter = syntax::parse(&code).ok().and_then(|term| prelude::compile(term, &[]));
+        let program = filter.map(|filter| Program::Jq(filter, Vec::new()));
+        let inner = |program| Inner { path: String::new(), code, program, settings: Vec::new(), maps: Vec::new() };
+        let empty = Val::utf8_str(Vec::new());
+        program.is_some_and(|program| Expression(Arc::new(inner(program))).run(&Variables::default(), empty).is_ok())
+    }
 }
 
 impl Expression {
@@ -119,7 +148,12 @@ impl Expression {
         direct: impl FnOnce(&Term<&str>, &dyn Fn(&str) -> Option<usize>) -> Option<Direct>,
     ) -> Result<Self, Vec<SpanError>> {
         let mut term = syntax::parse(code)?;
-        let Checked { variables, settings, maps } = check::check(&mut term, code, scope)?;
+        let Checked { variables, settings, maps, patterns } = check::check(&mut term, code, scope)?;
+        let invalid = patterns.into_iter().filter(|pattern| !pattern.is_valid());
+        let invalid: Vec<_> = invalid.map(|pattern| SpanError::new(pattern.at, INVALID_PATTERN)).collect();
+        if !invalid.is_empty() {
+            return Err(invalid);
+        }
         let names: Vec<String> = scope.names.iter().map(|name| format!("${name}")).collect();
         let all: Vec<&str> = VARIABLES.into_iter().chain(names.iter().map(String::as_str)).collect();
         let program = match direct(&term, &|name| variable_number(name, &all)) {

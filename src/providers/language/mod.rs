@@ -1,5 +1,6 @@
 //! The language of provider definitions: keys, expressions, templates, and their compilation. No I/O.
 
+mod aws_query;
 pub mod compile;
 pub mod definition;
 pub mod expression;

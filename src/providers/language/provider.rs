@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use super::expression::{Expression, Variables};
+use super::expression::{Expression, Val, Variables};
 use super::template::Template;
+use super::{aws_query, value};
+use crate::core::failure::Reason;
 use crate::core::location::LocationKind;
 use crate::core::renewal::Renewals;
 use crate::core::time::TimeFormat;
@@ -29,6 +31,8 @@ pub struct Provider {
     pub schemes: Vec<AuthScheme>,
     /// Headers of every request.
     pub headers: Vec<(String, Template)>,
+    /// Whether responses are XML of AWS's query protocol instead of JSON.
+    pub is_aws_query: bool,
     /// Selects the provider's message from an error response: the only part of a body that is shown.
     pub error: Option<Expression>,
     /// How the expiry of the exporter's own credential is found.
@@ -47,6 +51,13 @@ pub struct Provider {
     pub source_keys: Vec<&'static str>,
 }
 
+impl Provider {
+    /// Decodes a response. `None` if it is neither JSON nor, if the definition says so, XML of AWS's query protocol.
+    pub(crate) fn decode(&self, body: &[u8]) -> Option<Val> {
+        if self.is_aws_query { aws_query::decode(body) } else { value::decode(body) }
+    }
+}
+
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Limits {
     /// Maximum requests in flight.
@@ -62,8 +73,40 @@ pub struct AuthScheme {
     pub name: String,
     pub permission: Option<String>,
     pub method: AuthMethod,
+    /// The token that is `{jwt}` in the templates of the login, or of `method` if there is none.
+    pub jwt: Option<SignedJwt>,
     /// The request for a session token, which is `{login}` in the templates of `method`.
     pub login: Option<Login>,
+    /// The fields that its templates use if the credential is a JSON document.
+    pub json_parts: Option<Vec<String>>,
+}
+
+/// A JSON Web Token that the exporter signs. Templates may use `{credential}`, `{now}`, `{random}` and `{key_sha256}`.
+#[derive(Debug)]
+pub struct SignedJwt {
+    pub algorithm: JwtAlgorithm,
+    /// In PEM.
+    pub key: Template,
+    /// In PEM; the header has its thumbprint.
+    pub certificate: Option<Template>,
+    pub header: Vec<(String, Template)>,
+    pub claims: Vec<(String, JsonTemplate)>,
+    pub lifetime: Duration,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum JwtAlgorithm {
+    #[default]
+    Rs256,
+    Ps256,
+    Es256,
+}
+
+/// An AWS access key.
+#[derive(Debug)]
+pub struct AwsKeyTemplates {
+    pub access_key_id: Template,
+    pub secret_access_key: Template,
 }
 
 /// The headers that authenticate each request. Templates may use `{credential}`, `{credential.PART}` and `{login}`.
@@ -85,6 +128,22 @@ pub enum AuthMethod {
         private_key: Template,
         /// Where the App is installed.
         organization: Template,
+    },
+    /// Each request is signed. Without keys the usual places have them.
+    AwsSigv4 {
+        service: Template,
+        region: Template,
+        keys: Option<AwsKeyTemplates>,
+    },
+    OvhSignature {
+        application_key: Template,
+        application_secret: Template,
+        consumer_key: Template,
+    },
+    AkamaiEdgegrid {
+        client_token: Template,
+        client_secret: Template,
+        access_token: Template,
     },
     /// A method of this name, which this version does not have: its sources fail, others are not affected.
     Unknown(String),
@@ -128,8 +187,10 @@ pub struct Request {
     /// Why the first response has all rows.
     #[cfg(test)]
     pub(crate) one_page: Option<String>,
-    /// A 2xx response that matches this is a failure.
-    pub failed: Option<Expression>,
+    /// The 2xx responses that are failures; the first that matches counts.
+    pub failed: Vec<FailedResponse>,
+    /// Whether every 2xx status is successful, not only 200 and 206.
+    pub accepts_2xx: bool,
     /// Further statuses that are retried.
     pub retry: Vec<u16>,
     /// The permission that is missing if access is denied.
@@ -213,6 +274,13 @@ pub enum ParamLocation {
     Header,
 }
 
+/// A response with a status of success that is a failure.
+#[derive(Clone, Debug)]
+pub struct FailedResponse {
+    pub condition: Expression,
+    pub reason: Reason,
+}
+
 /// A response that means: complete, and empty.
 #[derive(Debug)]
 pub struct EmptyResponse {
@@ -247,7 +315,10 @@ pub struct Listing {
     pub owner_is_login: bool,
     /// The listing runs only if this is true of the settings.
     pub when: Option<Expression>,
-    pub require: Option<Require>,
+    /// All of them must hold.
+    pub require: Vec<Require>,
+    /// Whether the provider omits what the credential may not see, without an error, and no request reveals it.
+    pub is_unknowable: bool,
     /// The fan-out.
     pub for_each: Vec<Step>,
     /// The numbers of the look-up tables that its expressions use.
@@ -323,8 +394,8 @@ pub struct Require {
 pub enum Step {
     /// The elements of a list in the definition or the settings.
     Values { list: Expression, name: String },
-    /// The rows of a request.
-    Request { request: Box<Request>, name: String },
+    /// The rows of a request, which are reused for the time of `recheck`.
+    Request { request: Box<Request>, name: String, recheck: Option<Duration> },
 }
 
 /// Maps a row to a token: one expression per field. An unreadable field is omitted, except `id` and `expires_at`.
@@ -382,6 +453,12 @@ pub enum OwnCredential {
         when: Option<Expression>,
         request: Box<Request>,
         expires_at: Expression,
+    },
+    /// In its own claims.
+    Jwt {
+        when: Option<Expression>,
+        /// The part of the credential that is a JSON Web Token.
+        token: Template,
     },
     /// Among the tokens of a listing. Of several candidates the soonest expiry counts.
     Listing {

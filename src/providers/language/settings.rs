@@ -1,6 +1,6 @@
 //! The settings of a source, checked against its provider's definition.
 
-mod needs;
+pub(in crate::providers::language) mod needs;
 #[cfg(test)]
 mod tests;
 

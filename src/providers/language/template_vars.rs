@@ -24,17 +24,22 @@ pub(crate) struct TemplateVars<'a> {
     pub(crate) credential: Option<&'a Credential>,
     /// `{login}`, in `auth` only.
     pub(crate) login: Option<&'a Secret>,
+    /// Further names in `auth`, such as `{jwt}`.
+    pub(crate) special: &'a [(&'static str, Val)],
 }
 
 impl<'a> TemplateVars<'a> {
     /// The settings alone.
     pub(crate) fn new(settings: &'a Val) -> Self {
-        Self { settings, elements: &[], key: None, credential: None, login: None }
+        Self { settings, elements: &[], key: None, credential: None, login: None, special: &[] }
     }
 
     /// `None` if the value is null or absent.
     pub(crate) fn value(&self, name: &Name) -> Option<Val> {
         let mut fields = name.fields.iter().map(String::as_str);
+        if let Some((_, value)) = self.special.iter().find(|(special, _)| *special == name.head) {
+            return Some(value.clone());
+        }
         let whole = match (name.head.as_str(), self) {
             ("credential", Self { credential: Some(credential), .. }) => {
                 return credential.part(fields.next().unwrap_or_default()).map(|secret| value::val(secret.expose()));

@@ -219,7 +219,9 @@ fn unreached(provider: &Provider, denied: &BTreeSet<String>) -> Vec<String> {
     let is_step = |expression: &Expression| expression.path().contains(".for_each");
     let is_reached = |expression: &Expression| {
         let is_twin = |other: &&Expression| is_step(other) && other.code() == expression.code() && other.has_yielded();
-        expression.has_yielded() || (is_step(expression) && all.iter().any(|other| is_twin(&other)))
+        // A kind of token that never expires.
+        let is_constant = expression.code() == "null";
+        is_constant || expression.has_yielded() || (is_step(expression) && all.iter().any(|other| is_twin(&other)))
     };
     let silent = all.iter().filter(|expression| !is_reached(expression));
     let mut unreached: Vec<String> = silent.map(|expression| format!("{}: no value", expression.path())).collect();

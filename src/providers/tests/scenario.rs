@@ -42,6 +42,8 @@ pub(super) struct Exchange {
     pub(super) body: String,
     /// Whether the request may be repeated.
     pub(super) again: bool,
+    /// Whether the request has no credential, such as that for the token of a machine.
+    pub(super) is_anonymous: bool,
 }
 
 impl Scenario {
@@ -96,6 +98,7 @@ impl Exchange {
         let target = target.as_str().ok_or("`get` and `post` must be strings")?.to_owned();
         let headers = texts(&exchange.remove("headers").unwrap_or_default())?;
         let sends = exchange.remove("sends");
+        let is_anonymous = exchange.remove("anonymous").is_some();
         let mut response = object(&exchange.remove("response").unwrap_or_default())?;
         if let Some(key) = exchange.keys().next() {
             return Err(format!("{target}: unknown key `{key}`"));
@@ -117,7 +120,7 @@ impl Exchange {
         }
         let status = u16::try_from(status).map_err(|_| "invalid status")?;
         let body = json.or(file).or(text).unwrap_or_default();
-        Ok(Self { method, target, headers, sends, status, response_headers, body, again: false })
+        Ok(Self { method, target, headers, sends, status, response_headers, body, again: false, is_anonymous })
     }
 }
 

@@ -62,10 +62,8 @@ async fn respond(State(state): State<Arc<Mutex<Script>>>, request: Request) -> R
     let target = head.uri.path_and_query().unwrap().to_string();
     let mut script = state.lock().unwrap();
     let request = format!("{} {target} {body}", head.method);
-    let has = |exchange: &Exchange| {
-        let sent = |name: &str| head.headers.get(name).and_then(|sent| sent.to_str().ok());
-        exchange.headers.iter().all(|(name, value)| sent(name) == Some(value.as_str()))
-    };
+    let has =
+        |exchange: &Exchange| exchange.headers.iter().all(|(name, value)| is_sent(value, sent(&head.headers, name)));
     let is_requested = |exchange: &Exchange| {
         exchange.method == head.method.as_str()
             && is_same_target(&exchange.target, &target)
@@ -75,21 +73,21 @@ async fn respond(State(state): State<Arc<Mutex<Script>>>, request: Request) -> R
     let exact = script.open.iter().position(|exchange| is_requested(exchange) && has(exchange));
     let found = exact.or_else(|| script.open.iter().position(is_requested));
     let Some(found) = found else {
-        return login_response(head.method.as_str(), &target, &body).unwrap_or_else(|| {
+        return login_response(head.method.as_str(), &target, &body, &head.headers).unwrap_or_else(|| {
             script.errors.push(format!("unexpected request: {request}"));
             Response::builder().status(418).body(Body::empty()).unwrap()
         });
     };
     let exchange = if script.open[found].again { script.open[found].clone() } else { script.open.remove(found) };
     for (name, value) in &exchange.headers {
-        let sent = head.headers.get(name).and_then(|sent| sent.to_str().ok());
-        if sent != Some(value.as_str()) {
+        let sent = sent(&head.headers, name);
+        if !is_sent(value, sent) {
             script.errors.push(format!("{request}: the header {name} is {sent:?}, not {value:?}"));
         }
     }
     // A found credential is sent without that of the source.
     let is_sent_with_found = exchange.headers.iter().any(|(_, value)| script.found.contains(value));
-    if is_sent_with_found == has_credential(&head.headers, &body) {
+    if is_sent_with_found == has_credential(&head.headers, &body) && !exchange.is_anonymous {
         script.errors.push(format!("{request}: without the credential"));
     }
     let mut response = Response::builder().status(exchange.status);
@@ -99,12 +97,26 @@ async fn respond(State(state): State<Arc<Mutex<Script>>>, request: Request) -> R
     response.body(Body::from(exchange.body.replace(VENDOR, &script.origin))).unwrap()
 }
 
+fn sent<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+    headers.get(name).and_then(|sent| sent.to_str().ok())
+}
+
+/// Whether a header has the expected value. `*` at the end of it stands for a signature, which depends on the server's port.
+fn is_sent(expected: &str, sent: Option<&str>) -> bool {
+    match expected.strip_suffix('*') {
+        Some(start) => sent.is_some_and(|sent| sent.len() > start.len() && sent.starts_with(start)),
+        None => sent == Some(expected),
+    }
+}
+
 /// The response to a login that the scenario does not contain.
-fn login_response(method: &str, target: &str, body: &str) -> Option<Response> {
+fn login_response(method: &str, target: &str, body: &str, headers: &HeaderMap) -> Option<Response> {
+    // OAuth 2.0 sends the client's id and secret in the body or in a header, or a signed assertion in their place.
+    let is_grant = body.contains("grant_type=") && (has_credential(headers, body) || body.contains("assertion="));
     let body = match method {
         "GET" if target.ends_with("/installation") => json!({"id": 1}),
         "POST" if target.ends_with("/access_tokens") => json!({"token": LOGIN}),
-        "POST" if body.contains("CREDENTIAL") => json!({
+        "POST" if is_grant || body.contains("CREDENTIAL") => json!({
             "access_token": LOGIN, "token": LOGIN, "expires_in": 3600,
             "auth": {"client_token": LOGIN, "lease_duration": 3600},
         }),

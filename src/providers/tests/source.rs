@@ -9,7 +9,7 @@ use crate::core::failure::Failure;
 use crate::core::secret::{Credential, Credentials, Secret};
 use crate::http::client::Options;
 use crate::providers::catalogue;
-use crate::providers::language::provider::{AuthMethod, Provider};
+use crate::providers::language::provider::{AuthMethod, AuthScheme, Provider};
 use crate::providers::provider_info::SettingType;
 use crate::providers::{Source, SourceSpec};
 use crate::schema::yaml::{Key, Kind, Node};
@@ -19,6 +19,9 @@ use super::server::VENDOR;
 
 /// A key made for these tests, of no App.
 const APP_KEY: &str = include_str!("../engine/github_app/test-key.pem");
+
+/// A certificate made for these tests.
+const CERTIFICATE: &str = include_str!("../native/files/test-certificate.pem");
 
 struct Fixed(Credential);
 
@@ -57,9 +60,18 @@ pub(super) fn connect(provider: &Arc<Provider>, scenario: &Scenario, origin: &st
         Some((name, _)) => provider.schemes.iter().find(|scheme| scheme.name == *name),
         None => provider.schemes.first(),
     };
-    let single = match scheme.map(|scheme| &scheme.method) {
-        Some(AuthMethod::GithubApp { .. }) => APP_KEY,
-        _ => "CREDENTIAL",
+    let part = |name: &str| match name {
+        "private_key" => APP_KEY.to_owned(),
+        "certificate" => CERTIFICATE.to_owned(),
+        name => format!("{name}-of-the-document"),
+    };
+    let single = match scheme {
+        Some(AuthScheme { method: AuthMethod::GithubApp { .. }, .. }) => APP_KEY.to_owned(),
+        Some(AuthScheme { json_parts: Some(names), .. }) => {
+            let fields = names.iter().map(|name| (name.clone(), part(name).into()));
+            serde_json::Value::Object(fields.collect()).to_string()
+        }
+        _ => "CREDENTIAL".to_owned(),
     };
     let credential = match parts {
         Some(parts) => Credential(
@@ -67,7 +79,9 @@ pub(super) fn connect(provider: &Arc<Provider>, scenario: &Scenario, origin: &st
                 .as_object()
                 .into_iter()
                 .flatten()
-                .map(|(name, value)| (name.clone(), Secret::new(value.as_str().unwrap_or_default())))
+                // Null stands for a key or a certificate that these tests have.
+                .map(|(name, value)| (name.clone(), value.as_str().map_or_else(|| part(name), str::to_owned)))
+                .map(|(name, text)| (name, Secret::new(text)))
                 .collect::<BTreeMap<_, _>>(),
         ),
         None => Credential::single(Secret::new(single)),

@@ -4,7 +4,7 @@ use super::request::Defaults;
 use super::{Compiler, Scope};
 use crate::providers::language::expression::Expression;
 use crate::providers::language::provider::{
-    Listing, LookupFill, LookupTable, OwnCredential, Require, RowMap, Step, TokenMap,
+    Listing, LookupFill, LookupTable, OwnCredential, Request, Require, RowMap, Step, TokenMap,
 };
 use crate::schema::diagnostic::{Span, suggest};
 use crate::schema::record::Record;
@@ -34,10 +34,7 @@ impl Compiler {
     fn listing(&mut self, record: &Record<'_>) -> Listing {
         let defaults = self.defaults(record);
         let when = self.jq(record, "when", &Scope::default());
-        let require = record.record("require").map(|require| Require {
-            request: self.request(require, &Scope::default(), &defaults),
-            that: self.required_jq(require, "that", &Scope::default()),
-        });
+        let require = record.records("require").iter().map(|require| self.requirement(require, &defaults)).collect();
         let first_expression = self.expressions.len();
         let mut scope = Scope { maps: true, ..Scope::default() };
         // The `times` of a listing are those of its last response, not of its steps.
@@ -62,6 +59,7 @@ impl Compiler {
             owner_is_login: record.text("owner_name").as_deref() == Some("login"),
             when,
             require,
+            is_unknowable: record.text("require").is_some(),
             for_each,
             maps,
             recheck: record.period("recheck"),
@@ -70,16 +68,26 @@ impl Compiler {
         }
     }
 
+    fn requirement(&mut self, record: &Record<'_>, defaults: &Defaults) -> Require {
+        let none = Scope::default();
+        // The answer to a POST is often 201.
+        let request = Request { accepts_2xx: true, ..self.request(record, &none, defaults) };
+        Require { request, that: self.required_jq(record, "that", &none) }
+    }
+
     /// A step. Its name is added to the scope.
     fn step(&mut self, record: &Record<'_>, scope: &mut Scope, defaults: &Defaults) -> Step {
         let name = self.step_name(record, scope);
         let step = if record.is_given("in") {
-            let request =
-                ["get", "post", "query", "headers", "body", "rows", "row", "take", "next", "more", "total", "none"];
+            let request = [
+                "get", "post", "query", "headers", "body", "rows", "row", "take", "next", "more", "total", "none",
+                "recheck",
+            ];
             self.refuse(record, &request, "is not allowed with `in`");
             Step::Values { list: self.required_jq(record, "in", scope), name: name.clone() }
         } else {
-            Step::Request { request: Box::new(self.request(record, scope, defaults)), name: name.clone() }
+            let request = Box::new(self.request(record, scope, defaults));
+            Step::Request { request, name: name.clone(), recheck: record.period("recheck") }
         };
         scope.steps.push(name);
         step
@@ -148,6 +156,11 @@ impl Compiler {
     pub(super) fn own(&mut self, record: &Record<'_>, listings: &[Record<'_>]) -> OwnCredential {
         let none = Scope::default();
         let when = self.jq(record, "when", &none);
+        if record.is_given("jwt") {
+            let others = ["get", "post", "expires_at", "query", "headers", "body", "listing", "is", "hint"];
+            self.refuse(record, &others, "is not allowed with `jwt`");
+            return OwnCredential::Jwt { when, token: self.template(record, "jwt", &Scope::special(&["credential"])) };
+        }
         if !record.is_given("listing") {
             self.refuse(record, &["is", "hint"], "is not allowed without `listing`");
             if !record.is_given("expires_at") && record.is_map {

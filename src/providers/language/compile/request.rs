@@ -1,9 +1,10 @@
 //! Requests: where they go, what they send, and what a response contains.
 
 use super::{Compiler, Scope, statuses, times};
+use crate::core::failure::Reason;
 use crate::core::time::TimeFormat;
 use crate::providers::language::expression::Expression;
-use crate::providers::language::provider::{Body, EmptyResponse, JsonTemplate, Method, Request, Rows};
+use crate::providers::language::provider::{Body, EmptyResponse, FailedResponse, JsonTemplate, Method, Request, Rows};
 use crate::providers::language::template::Template;
 use crate::providers::provider_info::SettingType;
 use crate::schema::reader::join;
@@ -43,9 +44,10 @@ impl Compiler {
             none: record.records("none").iter().map(|none| self.empty_response(none, scope)).collect(),
             #[cfg(test)]
             one_page: record.text("one_page"),
-            failed: self.jq(record, "failed", scope).or_else(|| self.failed.clone()),
+            failed: self.failed(record, scope).unwrap_or_else(|| self.failed.clone()),
             retry: statuses(record, "retry").unwrap_or_else(|| self.retry.clone()),
             permission: record.text("permission").or_else(|| defaults.permission.clone()),
+            accepts_2xx: false,
             times: times(record, &defaults.times),
             expressions: self.expressions[first_expression..].to_vec(),
         }
@@ -57,6 +59,22 @@ impl Compiler {
             self.error(record.key_at(key), format!("{}: `{key}` needs `rows`", record.path));
         }
         self.jq(record, key, scope)
+    }
+
+    /// The responses with a status of success that are failures; `None` if the key is absent.
+    pub(super) fn failed(&mut self, record: &Record<'_>, scope: &Scope) -> Option<Vec<FailedResponse>> {
+        let node = record.node("failed")?;
+        if !matches!(node.kind, Kind::List(_) | Kind::Map(_)) {
+            let condition = self.required_jq(record, "failed", scope);
+            return Some(vec![FailedResponse { condition, reason: Reason::Decode }]);
+        }
+        let failed = |failed: &Record<'_>| {
+            let reason = failed.text("reason").unwrap_or_default();
+            let reason = Reason::ALL.into_iter().find(|known| known.label() == reason);
+            let condition = self.required_jq(failed, "if", scope);
+            FailedResponse { condition, reason: reason.unwrap_or(Reason::Decode) }
+        };
+        Some(record.records("failed").iter().map(failed).collect())
     }
 
     fn empty_response(&mut self, record: &Record<'_>, scope: &Scope) -> EmptyResponse {
@@ -120,7 +138,7 @@ impl Compiler {
         }
     }
 
-    fn json(&mut self, node: &Node, path: &str, scope: &Scope) -> JsonTemplate {
+    pub(super) fn json(&mut self, node: &Node, path: &str, scope: &Scope) -> JsonTemplate {
         match &node.kind {
             Kind::Text(_) => JsonTemplate::Text(self.template_at(node, path, scope)),
             Kind::List(list) => JsonTemplate::List(list.iter().map(|node| self.json(node, path, scope)).collect()),

@@ -6,7 +6,7 @@ use super::{NAME, NEVER, OPTIONAL_TEMPLATE, PARAMETER};
 use crate::core::location::LocationKind;
 use crate::providers::provider_info::GROUPS;
 use crate::schema::table::ValueType::{
-    Any, Count, Domain, Flag, Line, List, Map, OneOf, OneOrList, Record, Text, WordOr,
+    Any, Count, Domain, Flag, Line, List, Map, OneOf, OneOrList, Record, ScalarOr, Text, WordOr,
 };
 use crate::schema::table::{Key, Table, ValueType};
 
@@ -17,6 +17,8 @@ const DURATION: ValueType = ValueType::Duration(TimeDelta::milliseconds(1), Time
 const NUMBER: ValueType = Count(0, u64::MAX);
 const STATUSES: ValueType = OneOrList(0, &Count(201, 599));
 const TIMES: ValueType = Domain(&super::TIMES);
+const FAILED: ValueType = ScalarOr(&super::JQ, &OneOrList(1, &Record(&FAILED_RESPONSE)));
+const REQUIREMENTS: ValueType = WordOr("unknowable", &OneOrList(1, &Record(&REQUIRE)));
 
 const fn key(name: &'static str, value: ValueType, help: &'static str) -> Key {
     Key::optional(name, value, help)
@@ -58,11 +60,21 @@ pub(in crate::providers::language) static DEFINITION: Table = Table::new(&[
         "how to authenticate: `bearer`, a scheme, or a list of schemes, the first of which is the default",
     ),
     key("headers", TEMPLATES, "headers of every request"),
+    Key::or(
+        "responses",
+        OneOf(&["json", "aws_query"]),
+        "json",
+        "`aws_query`: responses are XML of AWS's query protocol; an element is a key, elements named `member` are a list",
+    ),
     key("error", JQ, "selects the vendor's message from an error response: the only part of a body that is shown"),
-    key("failed", JQ, "a 2xx response that matches this is a failure"),
+    key("failed", FAILED, "a 2xx response that matches this is a failure"),
     key("retry", STATUSES, "further statuses after which a request is repeated, in addition to 408, 429 and 5xx"),
     Key::or("times", TIMES, "iso", "how the times in its responses are written"),
-    key("never", Domain(&NEVER), "further values that mean never; `false`: null, absent and \"\" do not mean never"),
+    key(
+        "never",
+        Domain(&NEVER),
+        "further values that mean never; `{after: 50y}`: also every expiry further ahead; `false`: null, absent and \"\" do not mean never",
+    ),
     key("self", Record(&SELF), "how the expiry of the exporter's own credential is found"),
     key("maps", Map(&Record(&LOOKUP)), "look-up tables that expressions read as `$maps.NAME`"),
     key(
@@ -113,15 +125,25 @@ pub(in crate::providers::language) static SCHEME: Table = Table::new(&[
             "its name, for `auth` in a source and `$settings.auth`; required if there are several",
         ),
         key("permission", Text, "the permission that it needs"),
+        Key::or(
+            "credential",
+            OneOf(&["text", "json"]),
+            "text",
+            "`json`: the credential is a JSON document, such as a vendor's key file, and its fields are the parts",
+        ),
         key("bearer", TEMPLATE, "`Authorization: Bearer …`"),
         key("basic", Record(&BASIC), "`Authorization: Basic …`"),
         key("headers", TEMPLATES, "headers by name"),
         key("login", Record(&LOGIN), "a request that returns the session token, which is `{login}`"),
+        key("jwt", Record(&JWT), "a JSON Web Token that the exporter signs, which is `{jwt}`: here without a `login`, else in the login"),
         key("github_app", Record(&GITHUB_APP), "the installation token of a GitHub App"),
+        key("aws_sigv4", Record(&AWS_SIGV4), "signs each request with AWS Signature Version 4"),
+        key("ovh_signature", Record(&OVH_SIGNATURE), "signs each request like OVH's clients"),
+        key("akamai_edgegrid", Record(&AKAMAI_EDGEGRID), "signs each request like Akamai's clients"),
     ])
 .named("scheme", "An authentication scheme")
-.help("Exactly one of `bearer`, `basic`, `headers` and `github_app`. Templates here may use `{credential}` and `{login}`. A key that \
-this version does not know is a method of a later version: only sources that use it fail.")
+.help("Exactly one of `bearer`, `basic`, `headers`, `github_app`, `aws_sigv4`, `ovh_signature` and `akamai_edgegrid`. Templates here may \
+use `{credential}`, `{login}` and `{jwt}`. A key that this version does not know is a method of a later version: only sources that use it fail.")
 .open();
 
 static BASIC: Table = Table::new(&[must("user", TEMPLATE, "the user"), must("password", TEMPLATE, "the password")])
@@ -134,6 +156,42 @@ static GITHUB_APP: Table = Table::new(&[
 ])
 .named("github_app", "A GitHub App");
 
+static JWT: Table = Table::new(&[
+    Key::or("algorithm", OneOf(&["RS256", "PS256", "ES256"]), "RS256", "the algorithm of the signature"),
+    must("key", TEMPLATE, "the private key (PEM)"),
+    key("certificate", TEMPLATE, "its certificate (PEM), of which the header gets the thumbprint `x5t#S256`"),
+    key("header", TEMPLATES, "the header; `alg` and `typ` are added"),
+    must("claims", Map(&Any), "the claims; their strings are templates, `iat` and `exp` are added"),
+    Key::or("lifetime", DURATION, "5m", "from `iat` to `exp`; without a `login` the token is used for 90% of it"),
+])
+.named("jwt", "A signed JSON Web Token")
+.help("Its templates may use `{credential}`, `{now}` (in seconds since 1970), `{random}` (a UUID) and, for an RSA key, `{key_sha256}`: the SHA-256 of \
+the public key in base64.");
+
+static AWS_SIGV4: Table = Table::new(&[
+    must("service", TEMPLATE, "the name of the service, such as `iam`"),
+    must("region", TEMPLATE, "the region"),
+    key("access_key_id", TEMPLATE, "the access key's id"),
+    key("secret_access_key", TEMPLATE, "the access key's secret"),
+])
+.named("aws_sigv4", "AWS Signature Version 4")
+.help("Without an access key here it is looked for where AWS's tools do: environment variables, the shared credentials file, and what AWS \
+issues to a pod, a container or a machine.");
+
+static OVH_SIGNATURE: Table = Table::new(&[
+    must("application_key", TEMPLATE, "the application's key"),
+    must("application_secret", TEMPLATE, "the application's secret"),
+    must("consumer_key", TEMPLATE, "the consumer key"),
+])
+.named("ovh_signature", "OVH's signature");
+
+static AKAMAI_EDGEGRID: Table = Table::new(&[
+    must("client_token", TEMPLATE, "the client token"),
+    must("client_secret", TEMPLATE, "the client secret"),
+    must("access_token", TEMPLATE, "the access token"),
+])
+.named("akamai_edgegrid", "Akamai EdgeGrid");
+
 static LOGIN: Table = Table::new(&[
     key("basic", Record(&BASIC), "the client's own user and password for this request"),
     key("form", TEMPLATES, "the body, as a form"),
@@ -141,7 +199,7 @@ static LOGIN: Table = Table::new(&[
     key("lifetime", JQ, "its lifetime in seconds"),
 ])
 .named("login", "A login")
-.help("Its templates may use `{credential}`. It is repeated when its token expires or is rejected.")
+.help("Its templates may use `{credential}` and `{jwt}`. It is repeated when its token expires or is rejected.")
 .including(&[&REQUEST]);
 
 const ONLY_READS: &str = "is not allowed: the exporter only reads; use `get` or `post`";
@@ -157,7 +215,7 @@ static REQUEST: Table = Table::new(&[
     ),
     key("headers", TEMPLATES, "headers, which override the definition's; an empty one is omitted"),
     key("body", Any, "the body of a `post`, sent as JSON; its strings are templates"),
-    key("failed", JQ, "a 2xx response that matches this is a failure"),
+    key("failed", FAILED, "a 2xx response that matches this is a failure"),
     key("retry", STATUSES, "further statuses after which it is repeated; replaces those of the definition"),
     key("permission", Text, "the permission that is missing if the request is refused"),
 ])
@@ -177,7 +235,8 @@ static RESPONSE: Table = Table::new(&[
     key(
         "never",
         Domain(&NEVER),
-        "further values that mean never in this response; `false`: null, absent and \"\" do not mean never",
+        "further values that mean never in this response; `{after: 50y}`: also every expiry further ahead; `false`: null, absent and \"\" \
+         do not mean never",
     ),
 ])
 .named("response", "A response");
@@ -207,6 +266,20 @@ static NONE: Table = Table::new(&[
 ])
 .named("none", "An empty response");
 
+/// The reasons that a response with a status of success can have.
+static REASONS: [&str; 6] = ["decode", "unauthorized", "forbidden", "not_found", "rate_limited", "server_error"];
+
+static FAILED_RESPONSE: Table = Table::new(&[
+    must("if", JQ, "a condition on the response"),
+    Key::or(
+        "reason",
+        OneOf(&REASONS),
+        "decode",
+        "the reason of the failure; with `forbidden` it names the missing permission",
+    ),
+])
+.named("failed", "A failure with a status of success");
+
 static NEXT: Table = Table::new(&[
     key("url", JQ, "a URL in the response; its path and query are requested with GET from the configured origin"),
     key("cursor", JQ, "a cursor in the response; null, absent and \"\" end the listing"),
@@ -223,12 +296,17 @@ static NEXT: Table = Table::new(&[
 static SELF: Table = Table::new(&[
     key("when", JQ, "a condition on the settings"),
     key("expires_at", JQ, "the expiry in the response"),
+    key(
+        "jwt",
+        TEMPLATE,
+        "the part of the credential that is a JSON Web Token, such as `{credential}`: its claim `exp` is the expiry",
+    ),
     key("listing", Domain(&NAME), "the listing that lists it"),
     key("is", JQ, "whether a row is it; of several the soonest to expire counts"),
     key("hint", JQ, "the beginning of the secret as the vendor shows it, or its beginning and end"),
 ])
 .named("self", "The exporter's own credential")
-.help("Either a request with `expires_at`, or a `listing` that lists it too.")
+.help("A request with `expires_at`, a `listing` that lists it too, or `jwt`.")
 .including(&[&REQUEST, &RESPONSE]);
 
 static LOOKUP: Table = Table::new(&[
@@ -264,8 +342,9 @@ static LISTING: Table = Table::new(&[
     key("when", JQ, "it runs only if this condition on the settings is true"),
     key(
         "require",
-        Record(&REQUIRE),
-        "condition for treating a missing token as revoked; otherwise the listing is `forbidden`",
+        REQUIREMENTS,
+        "conditions for treating a missing token as revoked; otherwise the listing is `forbidden`. `unknowable`: the provider omits \
+         what the credential may not see, without an error, and no request reveals it",
     ),
     key("for_each", OneOrList(0, &Record(&STEP)), "the fan-out: a step, or a list of nested steps"),
     key("recheck", DURATION, "how long a response is reused"),
@@ -278,7 +357,7 @@ static LOCATIONS: Table = Table::new(&[
     must("name", Domain(&NAME), "its name: the value of the label `listing`; no listing of tokens may have it"),
     key("help", Text, "what it lists"),
     key("when", JQ, "it runs only if this condition on the settings is true"),
-    key("require", Record(&REQUIRE), "condition for a complete listing; otherwise it is `forbidden`"),
+    key("require", REQUIREMENTS, "conditions for a complete listing; otherwise it is `forbidden`"),
     key("for_each", OneOrList(0, &Record(&STEP)), "the fan-out: a step, or a list of nested steps"),
     key(
         "back",
@@ -334,6 +413,7 @@ sent. A response that `none` matches means that the provider does not accept the
 static REQUIRE: Table =
     Table::new(&[must("that", JQ, "a condition on the response; if it is not true, the listing is `forbidden`")])
         .named("require", "A requirement")
+        .help("A response with any 2xx status counts.")
         .including(&[&REQUEST]);
 
 static STEP: Table = Table::new(&[
@@ -343,6 +423,7 @@ static STEP: Table = Table::new(&[
         Domain(&NAME),
         "the name of each element: `{NAME}` in templates, `$NAME` in the expressions that follow",
     ),
+    key("recheck", DURATION, "how long the elements are reused, such as a list of users; needs a request"),
 ])
 .named("step", "A step of a fan-out")
 .help("Either `in`, or a request whose rows are the elements.")

@@ -3,11 +3,11 @@
 //! It excludes what may not terminate, what modifies its input, and what reads anything but its input.
 
 use jaq_core::load::lex::StrPart;
-use jaq_core::load::parse::{BinaryOp, Pattern, Term};
+use jaq_core::load::parse::{BinaryOp, Pattern as Destructured, Term};
 use jaq_core::path::{Part, Path};
 
 use super::term::{children, part_children};
-use super::{Checked, ExpressionScope, VARIABLES, span};
+use super::{Checked, ExpressionScope, Pattern, VARIABLES, span};
 use crate::providers::language::scalar_span::SpanError;
 use crate::schema::diagnostic::{did_you_mean, nearest};
 
@@ -46,6 +46,17 @@ pub(super) fn check<'s>(
     Ok(found)
 }
 
+/// The text of a string without interpolation.
+fn literal(term: &Term<&str>) -> Option<String> {
+    let Term::Str(None, parts) = term else { return None };
+    let text = |part: &StrPart<&str, Term<&str>>| match part {
+        StrPart::Str(text) => Some((*text).to_owned()),
+        StrPart::Char(character) => Some(character.to_string()),
+        StrPart::Term(_) => None,
+    };
+    parts.iter().map(text).collect()
+}
+
 struct Checker<'s, 'n> {
     code: &'s str,
     scope: &'n ExpressionScope<'n>,
@@ -62,7 +73,10 @@ impl<'s> Checker<'s, '_> {
 
     fn term(&mut self, term: &mut Term<&'s str>) {
         match term {
-            Term::Call(name, args) => self.call(name, args.len()),
+            Term::Call(name, args) => {
+                self.call(name, args.len());
+                self.pattern_text(name, args);
+            }
             Term::Str(Some(format), _) => self.call(format, 0),
             Term::Var(name) => self.variable(name),
             Term::Path(head, path) => return self.path(head, path),
@@ -90,14 +104,14 @@ impl<'s> Checker<'s, '_> {
         children(term, &mut |child| self.term(child));
     }
 
-    fn pattern(&mut self, pattern: &mut Pattern<&'s str>) {
+    fn pattern(&mut self, pattern: &mut Destructured<&'s str>) {
         match pattern {
-            Pattern::Var(name @ ("$settings" | "$maps")) => {
+            Destructured::Var(name @ ("$settings" | "$maps")) => {
                 self.error(name, format!("`{name}` is already defined; choose another name"));
             }
-            Pattern::Var(name) => self.locals.push(name),
-            Pattern::Arr(patterns) => patterns.iter_mut().for_each(|pattern| self.pattern(pattern)),
-            Pattern::Obj(entries) => {
+            Destructured::Var(name) => self.locals.push(name),
+            Destructured::Arr(patterns) => patterns.iter_mut().for_each(|pattern| self.pattern(pattern)),
+            Destructured::Obj(entries) => {
                 for (key, pattern) in entries {
                     self.term(key);
                     self.pattern(pattern);
@@ -125,6 +139,25 @@ impl<'s> Checker<'s, '_> {
             }
         };
         self.error(name, message);
+    }
+
+    /// Notes a regular expression that is written in the code, with its flags.
+    fn pattern_text(&mut self, name: &'s str, args: &[Term<&'s str>]) {
+        // The position of the flags. `split` takes a regular expression only with flags.
+        let flags_at = match (name, args.len()) {
+            ("capture" | "match" | "scan" | "splits" | "test", _) | ("split", 2) => 1,
+            ("gsub" | "sub", _) => 2,
+            _ => return,
+        };
+        let Some(text) = args.first().and_then(literal) else { return };
+        let flags = match args.get(flags_at) {
+            None => Some(String::new()),
+            Some(Term::Call("null", none)) if none.is_empty() => Some(String::new()),
+            Some(flags) => literal(flags),
+        };
+        let Some(flags) = flags else { return };
+        let at = span(self.code, name);
+        self.found.patterns.push(Pattern { at, is_test: name == "test", text, flags });
     }
 
     fn variable(&mut self, name: &'s str) {

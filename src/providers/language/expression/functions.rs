@@ -44,7 +44,10 @@ fn pem_not_after(value: &Val) -> Result<Val, Error<Val>> {
 }
 
 /// The claims of a JSON Web Token (RFC 7519), unverified: only its expiry matters here.
-fn jwt_claims(value: &Val) -> Result<Val, Error<Val>> {
+///
+/// # Errors
+/// If the text is not one.
+pub(in crate::providers) fn jwt_claims(value: &Val) -> Result<Val, Error<Val>> {
     let no_token = || fault("no JSON Web Token");
     let token = bytes(value)?;
     let mut parts = token.trim_ascii().split(|byte| *byte == b'.');
@@ -136,7 +139,7 @@ fn flags_of(value: &Val) -> Result<&str, Error<Val>> {
     }
 }
 
-fn compiled(pattern: &str, flags: &str) -> Result<Regex, Error<Val>> {
+pub(super) fn compiled(pattern: &str, flags: &str) -> Result<Regex, Error<Val>> {
     if let Some(unknown) = flags.chars().find(|flag| !"gnimslxp".contains(*flag)) {
         return Err(fault(&format!("`{unknown}` is no flag")));
     }

@@ -96,9 +96,10 @@ fn run_fails_without_a_message_on_unexpected_input() {
         "3 * .secret",
         ".secret | tonumber",
         ".secret | fromjson",
-        ".secret | test(\"(\")",
-        ".secret | test(\"a\"; \"q\")",
-        ".secret | test(\"(a{500}){500}\")",
+        // Patterns that are written as such are errors of the definition.
+        "\"(\" as $p | .secret | test($p)",
+        "\"q\" as $f | .secret | test(\"a\"; $f)",
+        "\"(a{500}){500}\" as $p | .secret | test($p)",
         ".secret | jwt_claims",
         ".secret | pem_not_after",
         "{} * {}",
@@ -199,6 +200,56 @@ fn compile_rejects_what_is_not_in_the_subset() {
         "@sh \"\\(.)\"",
     ] {
         assert!(compiled(code).is_err(), "{code} is accepted");
+    }
+}
+
+#[test]
+fn compile_rejects_a_regular_expression_that_does_not_compile() {
+    for code in [
+        "test(\"(\")",
+        "test(\"(a{500}){500}\")",
+        "test(\"a\"; \"q\")",
+        "map(test(\"[z-a]\"; \"i\"))",
+        "capture(\"(?<n>\")",
+        "match(\"*\")",
+        "scan(\"a\"; \"q\")",
+        "[splits(\"(\")]",
+        "split(\"(\"; null)",
+        "sub(\"(\"; \"x\")",
+        "gsub(\"[\"; \"x\"; \"i\")",
+        "if .a then .b else .c | test(\"\\\\\") end",
+    ] {
+        let errors = compiled(code).err().unwrap_or_else(|| panic!("{code} is accepted"));
+        assert!(errors[0].message.starts_with("invalid regular expression"), "{code}: {errors:?}");
+    }
+    for code in [
+        "test(\"^(?<a>x)\\\\.\"; \"ix\")",
+        "split(\"(\")",
+        "test(.pattern)",
+        "test(\"\\(.a)(\")",
+        "gsub(\"\\\\s+\"; \" \")",
+        "capture(\"(?<n>[0-9]+)\")",
+    ] {
+        assert!(compiled(code).is_ok(), "{code}: {:?}", compiled(code));
+    }
+}
+
+#[test]
+fn expression_reads_neither_the_environment_nor_files_and_stops_nothing() {
+    for code in [
+        "env",
+        "$ENV",
+        "env.HOME",
+        "$__prog_args",
+        "input",
+        "inputs",
+        "halt",
+        "halt_error",
+        "halt(0)",
+        "input_line_number",
+    ] {
+        let errors = compiled(code).err().unwrap_or_else(|| panic!("{code} is accepted"));
+        assert!(errors[0].message.starts_with("unknown"), "{code}: {errors:?}");
     }
 }
 

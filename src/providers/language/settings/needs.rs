@@ -1,10 +1,15 @@
 //! The settings and parts of a credential without which a scheme or a listing certainly cannot work.
 
-use crate::providers::language::provider::{AuthMethod, AuthScheme, Body, Listing, Login, Request, Step};
+use crate::providers::language::provider::{AuthMethod, AuthScheme, Body, Listing, Login, Request, SignedJwt, Step};
 use crate::providers::language::template::Template;
 
 /// The parts of the credential that a scheme uses; the single secret's name is empty.
 pub(super) fn parts(scheme: &AuthScheme) -> Vec<String> {
+    if scheme.json_parts.is_some() { vec![String::new()] } else { named_parts(scheme) }
+}
+
+/// The parts that the templates of a scheme name.
+pub(in crate::providers::language) fn named_parts(scheme: &AuthScheme) -> Vec<String> {
     let mut parts = Vec::new();
     for name in templates(scheme, false).into_iter().flat_map(Template::names).filter(|name| name.head == "credential")
     {
@@ -46,7 +51,22 @@ fn templates(scheme: &AuthScheme, is_only: bool) -> Vec<&Template> {
         AuthMethod::Unknown(_) => Vec::new(),
         AuthMethod::Headers(headers) => headers.iter().map(|(_, value)| value).filter(is_needed).collect(),
         AuthMethod::GithubApp { app_id, private_key, organization } => vec![app_id, private_key, organization],
+        AuthMethod::AwsSigv4 { service, region, keys } => {
+            let keys = keys.iter().flat_map(|keys| [&keys.access_key_id, &keys.secret_access_key]);
+            [service, region].into_iter().chain(keys).collect()
+        }
+        AuthMethod::OvhSignature { application_key, application_secret, consumer_key } => {
+            vec![application_key, application_secret, consumer_key]
+        }
+        AuthMethod::AkamaiEdgegrid { client_token, client_secret, access_token } => {
+            vec![client_token, client_secret, access_token]
+        }
     };
+    if let Some(SignedJwt { key, certificate, header, claims, .. }) = &scheme.jwt {
+        templates.extend([key].into_iter().chain(certificate));
+        templates.extend(header.iter().map(|(_, value)| value));
+        templates.extend(claims.iter().flat_map(|(_, value)| value.templates()));
+    }
     if let Some(Login { request, basic, .. }) = &scheme.login {
         templates.extend(basic.iter().flat_map(|(user, password)| [user, password]));
         templates.extend(sent(request, is_only));

@@ -25,6 +25,43 @@ async fn scope_is_cached_until_recheck_or_half_of_its_remaining_time() {
 }
 
 #[tokio::test]
+async fn elements_of_a_step_are_reused_until_recheck_or_until_one_is_gone() {
+    let definition = "auth: bearer
+listings:
+  - name: key
+    kind: key
+    for_each: {get: /users, rows: ., as: user, recheck: 24h}
+    get: /keys/{user}
+    row: .
+    token: {id: .id, expires_at: .ends}
+";
+    let users = Arc::new(Mutex::new(r#"["ada", "bob"]"#));
+    let listed = users.clone();
+    let (origin, requests) = serve(move |request| match request.split(' ').nth(1).unwrap() {
+        "/users" => (200, (*listed.lock()).to_owned()),
+        "/keys/bob" if !listed.lock().contains("bob") => (404, String::new()),
+        path => (200, format!(r#"{{"id": "{path}", "ends": null}}"#)),
+    })
+    .await;
+    let source = source(definition, &origin, Changing::new("c"));
+    let steps = || requests.take().iter().filter(|request| request.starts_with("GET /users")).count();
+    let at = |hours| noon() + TimeDelta::hours(hours);
+    for (hours, sent) in [(0, 1), (1, 0), (23, 0), (24, 1), (25, 0), (-90_000, 1)] {
+        assert_eq!(ids(&collect(&*source, at(hours)).await), ["/keys/ada", "/keys/bob"], "{hours} h later");
+        assert_eq!(steps(), sent, "{hours} h later");
+    }
+    // A sample is not the whole list.
+    source.sample(at(100), Instant::now() + Duration::from_secs(5), &Intake::default()).await;
+    assert_eq!((steps(), ids(&collect(&*source, at(100)).await).len(), steps()), (1, 2, 1));
+    // The user is deleted: his scope fails, and the next collection requests the users again.
+    *users.lock() = r#"["ada"]"#;
+    assert_eq!(gaps(&collect(&*source, at(101)).await), ["/keys/bob: not_found"]);
+    assert_eq!(steps(), 0);
+    assert_eq!(ids(&collect(&*source, at(102)).await), ["/keys/ada"]);
+    assert_eq!(steps(), 1);
+}
+
+#[tokio::test]
 async fn scopes_past_the_deadline_are_one_gap() {
     let (origin, _) = serve(|request| match request.split(' ').nth(1).unwrap() {
         "/keys" => (200, format!("{:?}", (0..100).map(|number| number.to_string()).collect::<Vec<_>>())),

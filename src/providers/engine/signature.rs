@@ -1,0 +1,73 @@
+//! The headers that sign a request, for schemes whose signature depends on what is sent.
+
+use chrono::{DateTime, Utc};
+
+use super::akamai_edgegrid::{self, EdgegridKeys};
+use super::aws_credentials::AwsKeys;
+use super::aws_sigv4::{self, Scope};
+use super::ovh_signature::{self, OvhKeys};
+use crate::core::secret::Secret;
+use crate::http::client::Request;
+use crate::providers::language::provider::AuthMethod;
+use crate::providers::language::template::Template;
+use crate::providers::language::template_vars::TemplateVars;
+
+/// The headers; none if the scheme signs nothing. `issued` are the AWS keys if the scheme names none.
+pub(super) fn headers(
+    method: &AuthMethod,
+    request: &Request,
+    vars: &TemplateVars<'_>,
+    issued: Option<&AwsKeys>,
+    at: DateTime<Utc>,
+) -> Vec<(String, Secret)> {
+    let fill = |template: &Template| vars.fill(template).unwrap_or_default();
+    let secret = |template: &Template| Secret::new(fill(template));
+    match method {
+        AuthMethod::AwsSigv4 { service, region, keys } => {
+            let configured = keys.as_ref().map(|keys| AwsKeys {
+                access_key_id: fill(&keys.access_key_id),
+                secret_access_key: secret(&keys.secret_access_key),
+                session_token: None,
+            });
+            let (service, region) = (fill(service), fill(region));
+            let scope = Scope { region: &region, service: &service, at };
+            configured.as_ref().or(issued).map_or_else(Vec::new, |keys| aws_sigv4::headers(request, keys, scope))
+        }
+        AuthMethod::OvhSignature { application_key, application_secret, consumer_key } => {
+            let keys = OvhKeys {
+                application_key: fill(application_key),
+                application_secret: secret(application_secret),
+                consumer_key: secret(consumer_key),
+            };
+            ovh_signature::headers(request, &keys, at)
+        }
+        AuthMethod::AkamaiEdgegrid { client_token, client_secret, access_token } => {
+            let keys = EdgegridKeys {
+                client_token: secret(client_token),
+                client_secret: secret(client_secret),
+                access_token: secret(access_token),
+            };
+            vec![akamai_edgegrid::header(request, &keys, at, &random())]
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// A random UUID (RFC 9562, section 5.4).
+pub(super) fn random() -> String {
+    let digits = format!("{:032x}", (rand::random::<u128>() & !(0xF << 76) & !(0x3 << 62)) | (0x4 << 76) | (0x2 << 62));
+    [&digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..]].join("-")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn random_is_another_uuid_each_time() {
+        let (one, other) = (random(), random());
+        let parts: Vec<usize> = one.split('-').map(str::len).collect();
+        assert_eq!((parts, &one[14..15]), (vec![8, 4, 4, 4, 12], "4"));
+        assert!("89ab".contains(&one[19..20]) && one != other, "{one} {other}");
+    }
+}

@@ -1,0 +1,118 @@
+//! AWS IAM against moto, which checks each request: its signature with AWS's own signer, and the user's policy.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+use crate::provider_pages::catalogue;
+use crate::test_servers::{Server, client, free_port, tool};
+
+struct Moto(Server);
+
+impl Moto {
+    async fn start(dir: &Path) -> Self {
+        let port = free_port();
+        let mut command = Command::new(tool("moto_server"));
+        command.args(["-H", "127.0.0.1", "-p", &port.to_string()]);
+        Self(Server::start("moto", command, dir, port, "/moto-api/data.json").await)
+    }
+
+    /// Sends an action of IAM, which moto recognises by the scope of a signature. Returns the response.
+    async fn call(&self, action: &str, parameters: &[(&str, &str)]) -> String {
+        let form: Vec<(&str, &str)> =
+            [("Action", action), ("Version", "2010-05-08")].into_iter().chain(parameters.iter().copied()).collect();
+        let scope =
+            "AWS4-HMAC-SHA256 Credential=x/20260101/us-east-1/iam/aws4_request, SignedHeaders=host, Signature=x";
+        let request = client().post(&self.0.url).header("Authorization", scope).form(&form);
+        let response = request.send().await.unwrap();
+        let (status, text) = (response.status(), response.text().await.unwrap());
+        assert!(status.is_success(), "{action}: {status}: {text}");
+        text
+    }
+
+    /// Creates an access key. Returns its id and its secret.
+    async fn create_key(&self, user: &str) -> (String, String) {
+        let created = self.call("CreateAccessKey", &[("UserName", user)]).await;
+        (element(&created, "AccessKeyId"), element(&created, "SecretAccessKey"))
+    }
+
+    /// Checks all requests from now on.
+    async fn check_requests(&self) {
+        let response = client().post(format!("{}/moto-api/reset-auth", self.0.url)).body("0").send().await.unwrap();
+        assert!(response.status().is_success());
+    }
+
+    /// Lists the tokens of a source with these settings, as JSON.
+    fn list(&self, dir: &Path, settings: &str, environment: &[(&str, &str)]) -> Output {
+        let config = format!("sources: [{{name: aws, provider: aws, url: '{}', {settings}}}]\n", self.0.url);
+        let file = dir.join("config.yaml");
+        std::fs::write(&file, config).unwrap();
+        Command::new(env!("CARGO_BIN_EXE_token-expiry-exporter"))
+            .args(["list", "--output=json"])
+            .arg(format!("--config.file={}", file.display()))
+            .env_remove("AWS_PROFILE")
+            .env("HOME", dir)
+            .envs(environment.iter().copied())
+            .output()
+            .unwrap()
+    }
+}
+
+fn element(xml: &str, name: &str) -> String {
+    let (_, rest) = xml.split_once(&format!("<{name}>")).unwrap_or_else(|| panic!("no {name} in {xml}"));
+    rest.split_once('<').unwrap().0.to_owned()
+}
+
+/// Ids and owners, in order.
+fn keys(output: &Output) -> Vec<(String, String, bool)> {
+    let text = String::from_utf8_lossy(&output.stdout);
+    let tokens: Value = serde_json::from_str(&text)
+        .unwrap_or_else(|error| panic!("{error}: {text}\n{}", String::from_utf8_lossy(&output.stderr)));
+    let tokens = tokens.as_array().or_else(|| tokens["tokens"].as_array()).unwrap().clone();
+    let field = |token: &Value, name: &str| token[name].as_str().unwrap_or_default().to_owned();
+    let mut keys: Vec<_> =
+        tokens.iter().map(|token| (field(token, "id"), field(token, "name"), token["state"] == "disabled")).collect();
+    keys.sort();
+    keys
+}
+
+#[tokio::test]
+async fn aws_lists_access_keys_with_signed_requests_and_its_documented_policy() {
+    let dir = tempfile::tempdir().unwrap();
+    let moto = Moto::start(dir.path()).await;
+    for user in ["exporter", "ada", "none"] {
+        moto.call("CreateUser", &[("UserName", user)]).await;
+    }
+    let policy = catalogue().get("aws").unwrap().permission.clone().unwrap();
+    moto.call("PutUserPolicy", &[("UserName", "exporter"), ("PolicyName", "p"), ("PolicyDocument", &policy)]).await;
+    let (id, secret) = moto.create_key("exporter").await;
+    let (other, _) = moto.create_key("ada").await;
+    let (inactive, _) = moto.create_key("ada").await;
+    moto.call("UpdateAccessKey", &[("UserName", "ada"), ("AccessKeyId", &inactive), ("Status", "Inactive")]).await;
+    moto.check_requests().await;
+
+    let mut expected = vec![
+        (id.clone(), "exporter".to_owned(), false),
+        (other, "ada".to_owned(), false),
+        (inactive, "ada".to_owned(), true),
+    ];
+    expected.sort();
+    // moto lacks ListServiceSpecificCredentials.
+    let listings = "listings: [access-key]";
+    let configured =
+        format!("{listings}, auth: key, credential: {{access_key_id: {{env: ID}}, secret_access_key: {{env: KEY}}}}");
+    let listed = moto.list(dir.path(), &configured, &[("ID", &id), ("KEY", &secret)]);
+    assert_eq!(keys(&listed), expected);
+    let chain = [("AWS_ACCESS_KEY_ID", id.as_str()), ("AWS_SECRET_ACCESS_KEY", &secret)];
+    assert_eq!(keys(&moto.list(dir.path(), listings, &chain)), expected);
+    let profile = format!("[default]\naws_access_key_id = {id}\naws_secret_access_key = {secret}\n");
+    std::fs::create_dir(dir.path().join(".aws")).unwrap();
+    std::fs::write(dir.path().join(".aws/credentials"), profile).unwrap();
+    assert_eq!(keys(&moto.list(dir.path(), listings, &[])), expected);
+
+    let refused = moto.list(dir.path(), &configured, &[("ID", &id), ("KEY", "another-secret")]);
+    let problem = String::from_utf8_lossy(&refused.stderr);
+    assert!(!refused.status.success() && problem.contains("SignatureDoesNotMatch"), "{problem}");
+    assert!(!problem.contains("another-secret"), "{problem}");
+}
