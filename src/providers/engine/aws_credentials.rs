@@ -215,12 +215,11 @@ mod tests {
         std::fs::write(&file, content).unwrap();
         let (file, none) = (file.display().to_string(), dir.path().join("none").display().to_string());
         let path = ("AWS_SHARED_CREDENTIALS_FILE", &*file);
-        let cases: [(&[(&str, &str)], Option<AwsKeys>); 3] = [
-            (&[path], Some(keys("AKIA1", "s+1==", None))),
+        for (set, expected) in [
+            (&[path][..], Some(keys("AKIA1", "s+1==", None))),
             (&[path, ("AWS_PROFILE", "ci")], Some(keys("AKIA2", "s2", Some("t")))),
             (&[("HOME", &none)], None),
-        ];
-        for (set, expected) in cases {
+        ] {
             assert_eq!(from_file(&variables(set)).await.unwrap(), expected, "{set:?}");
         }
         for set in [
