@@ -49,6 +49,22 @@ fn get_describes_native_and_defined_providers() {
     assert!(!gitlab.native && gitlab.listings.iter().any(|listing| listing.permission.is_some()));
 }
 
+#[test]
+fn listing_that_omits_tokens_without_an_error_is_named_as_such() {
+    let mut catalogue = Catalogue::builtin(&[]).expect("the built-in definitions");
+    let text =
+        definition("hides", "not_listed: sessions\n").content().replace("get: /all", "require: unknowable, get: /all");
+    catalogue.add(&SourceText::new("hides.yaml", text)).expect("a definition");
+    let limits = catalogue.get("hides").expect("hides").not_listed();
+    assert_eq!(
+        limits,
+        [
+            "sessions",
+            "of the listing `all`: what the credential may not see is missing without an error, and no request reveals it"
+        ]
+    );
+}
+
 /// Whether a kind was read as one, and not as a pattern or a vendor's word that an expression compares with.
 fn is_kind(kind: &str) -> bool {
     !kind.is_empty() && kind.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "-*".contains(c))

@@ -133,7 +133,10 @@ static NEVER: DomainType = DomainType {
             match element.kind {
                 Kind::Number(_) | Kind::Text(_) => {}
                 Kind::Map(_) if never_after(element).is_some() => {}
-                Kind::Map(_) => reader.wrong_type(element, path, "`{after: DURATION}`, such as `{after: 50y}`"),
+                Kind::Map(_) => {
+                    reader
+                        .error(element.at, format!("{path}: expected `{{after: DURATION}}`, such as `{{after: 50y}}`"));
+                }
                 _ => reader.wrong_type(element, path, "`false`, or a list of numbers and strings"),
             }
         }

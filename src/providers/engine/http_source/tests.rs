@@ -27,6 +27,7 @@ use crate::schema::yaml::{Key, Kind, Node, parse};
 mod credentials;
 mod paging;
 mod scopes;
+mod signing;
 
 /// The requests so far, as `GET /path?query`, with the value of `Authorization` and the body if there are any.
 #[derive(Clone, Default)]
