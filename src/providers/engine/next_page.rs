@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 use url::Url;
+use url::form_urlencoded::Serializer;
 
 use super::build_request::set_query_param;
 use super::more_pages::{MorePages, more_pages, numbered_page_after};
@@ -231,7 +232,13 @@ fn set_param(request: &mut Request, at: ParamLocation, parameter: &str, value: V
         ParamLocation::Body => {
             let mut body = match std::mem::replace(&mut request.body, Body::Empty) {
                 Body::Json(body) => body,
-                Body::Empty | Body::Form(_) => Value::Null, // only logins send forms, and they have no pages
+                Body::Empty => Value::Null,
+                Body::Form(mut fields) => {
+                    fields.retain(|(name, _)| name != parameter);
+                    fields.push((parameter.to_owned(), text()));
+                    request.body = Body::Form(fields);
+                    return;
+                }
             };
             set_at_path(&mut body, parameter, value);
             request.body = Body::Json(body);
@@ -261,7 +268,8 @@ pub(super) fn page_key(request: &Request, pagination: Option<&Pagination>) -> St
     };
     let body = match &request.body {
         Body::Json(body) => body.to_string(),
-        Body::Empty | Body::Form(_) => String::new(),
+        Body::Empty => String::new(),
+        Body::Form(fields) => Serializer::new(String::new()).extend_pairs(fields).finish(),
     };
     format!("{}\n{}\n{body}", request.url, header.unwrap_or_default())
 }
@@ -304,6 +312,17 @@ mod tests {
         set_param(&mut sent, ParamLocation::Body, "a.b", json!([17, "x"]));
         let Body::Json(body) = &sent.body else { panic!() };
         assert_eq!(*body, json!({"a": {"b": [17, "x"]}}));
+    }
+
+    #[test]
+    fn set_param_sets_a_field_of_a_form_which_distinguishes_the_page() {
+        let mut sent =
+            request("https://h/p", Body::Form(vec![("Marker".into(), "a".into()), ("Action".into(), "b c".into())]));
+        let first = page_key(&sent, None);
+        set_param(&mut sent, ParamLocation::Body, "Marker", json!("c1"));
+        let Body::Form(fields) = &sent.body else { panic!() };
+        assert_eq!(*fields, [("Action".to_owned(), "b c".to_owned()), ("Marker".to_owned(), "c1".to_owned())]);
+        assert!(page_key(&sent, None) != first && page_key(&sent, None).ends_with("Action=b+c&Marker=c1"));
     }
 
     #[test]

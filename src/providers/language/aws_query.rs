@@ -1,7 +1,7 @@
 //! XML of AWS's query protocol (<https://smithy.io/2.0/aws/protocols/aws-query-protocol.html>) as a jq value.
 //!
 //! An element is a key of the object that contains it; its value is its text, null without content, or an object. Elements named
-//! `member` are a list, even a single one. Attributes are left out.
+//! `member` are a list, even a single one. Attributes are omitted.
 
 use std::collections::HashSet;
 

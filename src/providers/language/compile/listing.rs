@@ -70,7 +70,7 @@ impl Compiler {
 
     fn requirement(&mut self, record: &Record<'_>, defaults: &Defaults) -> Require {
         let none = Scope::default();
-        // The answer to a POST is often 201.
+        // The status after a POST is often 201.
         let request = Request { accepts_2xx: true, ..self.request(record, &none, defaults) };
         Require { request, that: self.required_jq(record, "that", &none) }
     }
@@ -80,8 +80,8 @@ impl Compiler {
         let name = self.step_name(record, scope);
         let step = if record.is_given("in") {
             let request = [
-                "get", "post", "query", "headers", "body", "rows", "row", "take", "next", "more", "total", "none",
-                "recheck",
+                "get", "post", "query", "headers", "body", "form", "rows", "row", "take", "next", "more", "total",
+                "none", "recheck",
             ];
             self.refuse(record, &request, "is not allowed with `in`");
             Step::Values { list: self.required_jq(record, "in", scope), name: name.clone() }
@@ -157,7 +157,7 @@ impl Compiler {
         let none = Scope::default();
         let when = self.jq(record, "when", &none);
         if record.is_given("jwt") {
-            let others = ["get", "post", "expires_at", "query", "headers", "body", "listing", "is", "hint"];
+            let others = ["get", "post", "expires_at", "query", "headers", "body", "form", "listing", "is", "hint"];
             self.refuse(record, &others, "is not allowed with `jwt`");
             return OwnCredential::Jwt { when, token: self.template(record, "jwt", &Scope::special(&["credential"])) };
         }
@@ -169,7 +169,7 @@ impl Compiler {
             let request = Box::new(self.request(record, &none, &self.defaults(record)));
             return OwnCredential::Request { when, request, expires_at: self.required_jq(record, "expires_at", &none) };
         }
-        let request = ["get", "post", "expires_at", "query", "headers", "body"];
+        let request = ["get", "post", "expires_at", "query", "headers", "body", "form"];
         self.refuse(record, &request, "is not allowed with `listing`");
         if record.first_given(&["is", "hint"]).is_none() {
             self.error(

@@ -194,7 +194,6 @@ static AKAMAI_EDGEGRID: Table = Table::new(&[
 
 static LOGIN: Table = Table::new(&[
     key("basic", Record(&BASIC), "the client's own user and password for this request"),
-    key("form", TEMPLATES, "the body, as a form"),
     must("token", JQ, "the token in the response"),
     key("lifetime", JQ, "its lifetime in seconds"),
 ])
@@ -215,6 +214,7 @@ static REQUEST: Table = Table::new(&[
     ),
     key("headers", TEMPLATES, "headers, which override the definition's; an empty one is omitted"),
     key("body", Any, "the body of a `post`, sent as JSON; its strings are templates"),
+    key("form", TEMPLATES, "the body of a `post`, sent as a form"),
     key("failed", FAILED, "a 2xx response that matches this is a failure"),
     key("retry", STATUSES, "further statuses after which it is repeated; replaces those of the definition"),
     key("permission", Text, "the permission that is missing if the request is refused"),
