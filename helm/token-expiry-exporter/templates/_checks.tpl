@@ -95,6 +95,19 @@
 {{- if eq (int .Values.web.port) (int .Values.probes.port) -}}
 {{- $errors = append $errors "web.port and probes.port: must differ; the probes have their own listener" -}}
 {{- end -}}
+{{- $pages := include "tee.pages" . | fromJsonArray -}}
+{{- if has .Values.web.telemetryPath $pages -}}
+{{- $errors = append $errors (printf "web.telemetryPath: %s is a page of the exporter; choose another path, such as /metrics" .Values.web.telemetryPath) -}}
+{{- end -}}
+{{- range $name := list "ingress" "httpRoute" -}}
+{{- $route := get $.Values $name -}}
+{{- $prefix := regexReplaceAll "/+$" $route.path "" -}}
+{{- range $pages -}}
+{{- if and $route.enabled $prefix (not (has $prefix $pages)) (eq (printf "%s%s" $prefix .) $.Values.web.telemetryPath) -}}
+{{- $errors = append $errors (printf "%s.path: with %s the page %s has the path of the metrics; change it or web.telemetryPath" $name $route.path .) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
 {{- if and .Values.web.existingSecret.name .Values.web.config -}}
 {{- $errors = append $errors "web.config and web.existingSecret: both set; remove one" -}}
 {{- end -}}

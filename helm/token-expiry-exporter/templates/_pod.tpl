@@ -141,8 +141,9 @@ resources:
 {{- /* Both have the same path if both are enabled. */}}
 {{- with ternary .Values.httpRoute .Values.ingress .Values.httpRoute.enabled }}
 {{- /* Skips the path of a single page, which is not a prefix, and patterns, which a controller rewrites. */}}
-{{- $pages := list "" "/api/v1/tokens" "/calendar.ics" "/-/healthy" "/-/ready" "/-/reload" $.Values.web.telemetryPath }}
-{{- if and .enabled (not (has (trimSuffix "/" .path) $pages)) (regexMatch "^/[A-Za-z0-9/_.~-]*$" .path) }}
+{{- $pages := append (include "tee.pages" $ | fromJsonArray) $.Values.web.telemetryPath }}
+{{- $prefix := regexReplaceAll "/+$" .path "" }}
+{{- if and .enabled $prefix (not (has $prefix $pages)) (regexMatch "^/[A-Za-z0-9/_.~-]*$" .path) }}
 - {{ printf "--web.route-prefix=%s" .path | quote }}
 {{- end }}
 {{- end }}
@@ -160,6 +161,12 @@ resources:
 {{- with .Values.extraArgs }}
 {{ toYaml . }}
 {{- end }}
+{{- end -}}
+
+{{/* The paths of the exporter, as a JSON list; tests/suite/helm/program.rs compares them with the program. None can be the path of the metrics or
+a prefix. */}}
+{{- define "tee.pages" -}}
+{{- list "/" "/token" "/owner" "/finding" "/source" "/api/v1/tokens" "/api/v1/sources" "/api/v1/findings" "/api/v1/openapi.json" "/calendar.ics" "/-/healthy" "/-/ready" "/-/reload" | toJson -}}
 {{- end -}}
 
 {{- define "tee.restart" -}}

@@ -75,6 +75,20 @@ fn check_accepts_every_rendered_configuration() {
     assert!(checked > 20, "{checked}");
 }
 
+/// A pod whose prefix or path of the metrics is a page of the exporter would not start.
+#[test]
+fn chart_knows_every_page_of_the_program() {
+    let source = super::read("src/pages/path.rs");
+    let constant = regex::Regex::new(r#"(?m)^pub const [A-Z]+: &str = "(.+)";$"#).unwrap();
+    let pages: Vec<_> = constant.captures_iter(&source).map(|found| found[1].to_owned()).collect();
+    let chart = super::read("helm/token-expiry-exporter/templates/_pod.tpl");
+    let line = chart.split_once("define \"tee.pages\"").unwrap().1.lines().nth(1).unwrap();
+    let known: Vec<_> =
+        regex::Regex::new(r#""(/[^"]*)""#).unwrap().captures_iter(line).map(|found| found[1].to_owned()).collect();
+    assert_eq!(known, pages);
+    assert!(pages.len() > 10, "{pages:?}");
+}
+
 #[test]
 fn serve_knows_every_rendered_flag() {
     let output = Command::new(env!("CARGO_BIN_EXE_token-expiry-exporter")).args(["serve", "--help"]).output().unwrap();
