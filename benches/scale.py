@@ -18,6 +18,7 @@ import json
 import pathlib
 import re
 import tempfile
+import time
 
 from harness.process import Exporter, Provider, Scraper, count_tokens, inflate, usage
 from harness.provider import plain, varied
@@ -112,7 +113,9 @@ def measure(program, tokens, sources, data):
                 provider.wait_for_collections(exporter, sources)
                 provider.control(f"open?spread={SPREAD}")
                 provider.wait_for_collections(exporter, 1)
-                exporter.wait_until_quiet()
+                # Until the restored parts of the page are compressed again: `FIRST_RECOMPRESSION`, and a twentieth of a core from then on.
+                time.sleep(31)
+                exporter.wait_until_quiet(3.0)
                 result["unchanged"] = one_source(exporter, provider, change=False)
                 result["changed"] = one_source(exporter, provider, change=True)
                 shown = expiry_shown(exporter.get("/metrics")[2], first_token(data, 0)["id"])

@@ -66,8 +66,15 @@ fn token(pieces: &[String]) -> Token {
         id: piece(0).into(),
         name: piece(1).into(),
         kind: piece(2).into(),
-        owner: optional(3)
-            .map(|name| Owner { id: optional(4), name: Some(name), email: optional(5), inactive: false }.into()),
+        owner: optional(3).map(|name| {
+            Owner {
+                id: optional(4).map(Into::into),
+                name: Some(name.into()),
+                email: optional(5).map(Into::into),
+                inactive: false,
+            }
+            .into()
+        }),
         created_at: None,
         expires: Expiry::At(now() + days(1)),
         last_used: LastUse::At(now() - days(2)),

@@ -51,7 +51,8 @@ pub(super) fn read(reader: &mut Reader, file: &Record<'_>, sources: &[SourceConf
 
 fn read_rule(reader: &mut Reader, values: &Record<'_>, sources: &[SourceConfig]) -> Rule {
     let email = values.text("owner.email").and_then(|text| address::normalize(&text));
-    let owner = Owner { id: values.text("owner.id"), name: values.text("owner.name"), email, inactive: false };
+    let text = |key| values.text(key).map(Into::into);
+    let owner = Owner { id: text("owner.id"), name: text("owner.name"), email: email.map(Into::into), inactive: false };
     let rule = Rule {
         labels: values.map("labels").into_iter().collect(),
         owner: Some(owner).filter(|owner| *owner != Owner::default()),

@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::label_values::label_values;
-use super::token::{Expiry, State, Token};
+use super::token::{Expiry, Lifetime, State, Token};
 
 /// The lead times: how long before expiry each band starts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -116,7 +116,7 @@ impl Bands {
 /// expiry. `None` if it never expires, or if the lifetime is unknown or not positive.
 pub(crate) fn lifetime(token: &Token, expires: Expiry) -> Option<TimeDelta> {
     let positive = |lifetime: &TimeDelta| *lifetime > TimeDelta::zero();
-    let granted = token.lifetime.filter(positive).filter(|_| matches!(expires, Expiry::At(_)));
+    let granted = token.lifetime.map(Lifetime::duration).filter(|_| matches!(expires, Expiry::At(_)));
     let expiry = expires.timestamp()?;
     granted.or_else(|| token.created_at.map(|created| expiry - created).filter(positive))
 }

@@ -59,8 +59,8 @@ impl Rule {
     pub fn complete_owner(&mut self, directory: &Directory) {
         let Some(owner) = &mut self.owner else { return };
         let Join::Person(person) = directory.find_written(owner) else { return };
-        owner.name = owner.name.take().or_else(|| person.name.clone());
-        owner.email = owner.email.take().or_else(|| person.email.clone());
+        owner.name = owner.name.take().or_else(|| person.name.as_deref().map(Into::into));
+        owner.email = owner.email.take().or_else(|| person.email.as_deref().map(Into::into));
         if let Some(team) = &person.team {
             self.labels.entry(TEAM_LABEL.to_owned()).or_insert_with(|| team.clone());
         }
@@ -218,11 +218,11 @@ fn apply_with(
 
 /// Sets the name and address of an entry of the directory, if it has them.
 fn take_over(owner: &mut Cow<'_, Owner>, person: &Person) {
-    if person.name.is_some() && person.name != owner.name {
-        owner.to_mut().name.clone_from(&person.name);
+    if let Some(name) = person.name.as_deref().filter(|name| owner.name.as_deref() != Some(name)) {
+        owner.to_mut().name = Some(name.into());
     }
-    if person.email.is_some() && person.email != owner.email {
-        owner.to_mut().email.clone_from(&person.email);
+    if let Some(email) = person.email.as_deref().filter(|email| owner.email.as_deref() != Some(email)) {
+        owner.to_mut().email = Some(email.into());
     }
 }
 
@@ -239,8 +239,9 @@ fn merge(owner: &mut Owner, change: &Owner) -> bool {
     let email = change.email.as_deref().map(address::normalize);
     owner.id = change.id.clone().or(owner.id.take());
     owner.name = change.name.clone().or(owner.name.take());
-    owner.email = email.clone().flatten().or(owner.email.take());
-    email == Some(None)
+    let is_invalid = email == Some(None);
+    owner.email = email.flatten().map(Into::into).or(owner.email.take());
+    is_invalid
 }
 
 impl Match {

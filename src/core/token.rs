@@ -1,6 +1,7 @@
 //! Tokens.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -32,7 +33,7 @@ pub struct Token {
     pub disabled: bool,
     /// The lifetime that each renewal grants, if it differs from the time between creation and expiry (renewable tokens).
     #[serde(with = "seconds")]
-    pub lifetime: Option<TimeDelta>,
+    pub lifetime: Option<Lifetime>,
     /// The page on which it is renewed. It shows every reader this token, not his own ones.
     pub manage_url: Option<Arc<str>>,
     /// How it is renewed, if its entry says so; else its definition does, by kind.
@@ -66,13 +67,29 @@ impl Token {
     }
 }
 
+/// A lifetime in whole seconds. It needs four bytes of a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lifetime(NonZeroU32);
+
+impl Lifetime {
+    /// `None` for less than a second. A lifetime of more than 136 years counts as 136 years.
+    pub fn new(duration: TimeDelta) -> Option<Self> {
+        let seconds = duration.num_seconds().clamp(0, i64::from(u32::MAX));
+        u32::try_from(seconds).ok().and_then(NonZeroU32::new).map(Self)
+    }
+
+    pub fn duration(self) -> TimeDelta {
+        TimeDelta::seconds(i64::from(self.0.get()))
+    }
+}
+
 /// The person, account or team that owns a token. At least one of id, name and address is set.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Owner {
-    pub id: Option<String>,
-    pub name: Option<String>,
+    pub id: Option<Box<str>>,
+    pub name: Option<Box<str>>,
     /// One address in lower case, see [`super::address`].
-    pub email: Option<String>,
+    pub email: Option<Box<str>>,
     /// Whether the provider reports the owner's account as deactivated.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub inactive: bool,
@@ -157,12 +174,14 @@ mod seconds {
     use chrono::TimeDelta;
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+    use super::Lifetime;
+
     #[allow(clippy::ref_option)] // serde's `with` asks for this shape
-    pub(super) fn serialize<S: Serializer>(value: &Option<TimeDelta>, to: S) -> Result<S::Ok, S::Error> {
-        value.map(|lifetime| lifetime.num_seconds()).serialize(to)
+    pub(super) fn serialize<S: Serializer>(value: &Option<Lifetime>, to: S) -> Result<S::Ok, S::Error> {
+        value.map(|lifetime| lifetime.duration().num_seconds()).serialize(to)
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<TimeDelta>, D::Error> {
-        Ok(Option::<i64>::deserialize(from)?.and_then(TimeDelta::try_seconds))
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Lifetime>, D::Error> {
+        Ok(Option::<i64>::deserialize(from)?.and_then(TimeDelta::try_seconds).and_then(Lifetime::new))
     }
 }

@@ -39,6 +39,15 @@ impl TokenCounts {
         }
     }
 
+    /// Adds other tokens of the same source.
+    pub(super) fn add_all(&mut self, other: &Self) {
+        for (listing, counts) in &other.tokens {
+            add_each(self.tokens.entry(listing.clone()).or_default(), counts);
+        }
+        add_each(&mut self.due, &other.due);
+        add_each(&mut self.findings, &other.findings);
+    }
+
     pub(super) fn write_tokens(&self, to: &mut Writer, name: &str, of: &Source) {
         let mut counts = self.tokens.clone();
         for listing in of.listings.keys() {
@@ -64,5 +73,11 @@ impl TokenCounts {
             let count = self.findings.get(&finding).copied().unwrap_or_default();
             to.sample(&source::FINDINGS).values([name, &of.policy.provider, finding.label()]).value(count);
         }
+    }
+}
+
+fn add_each<K: Copy + Ord>(sums: &mut BTreeMap<K, u64>, counts: &BTreeMap<K, u64>) {
+    for (key, count) in counts {
+        *sums.entry(*key).or_default() += count;
     }
 }

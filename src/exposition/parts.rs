@@ -1,7 +1,9 @@
-//! The compressed samples of tokens, by family and group of sources. Only a group in which a source changed is rendered again.
+//! The compressed samples of tokens, by family and group of sources. Only a group in which a source changed is rendered again. A
+//! source of a million tokens has many groups of its own: one of its tokens changes band every few seconds.
 
 use std::collections::BTreeMap;
 use std::io;
+use std::ops::Range;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -16,6 +18,9 @@ use super::text::{Format, Writer};
 use super::tokens::FAMILIES;
 use crate::core::inventory::Inventory;
 
+/// A source with more tokens is divided into groups of so many.
+const MAX_TOKENS: usize = 5_000;
+
 /// How tokens are rendered. Parts of another exposure are rendered again, those of another level are good until they change.
 #[derive(Clone, Debug)]
 pub(super) struct Rendering {
@@ -27,13 +32,15 @@ pub(super) struct Rendering {
 pub(super) struct TokenParts {
     /// In the order of the sources' names.
     groups: Vec<Group>,
-    /// Sources rendered since the start.
+    /// Sources rendered since the start; each group of a large one counts.
     renderings: u64,
 }
 
-/// Sources whose samples are compressed together.
+/// Tokens whose samples are compressed together: those of some small sources, or some of one large source.
 struct Group {
     sources: Vec<Rendered>,
+    /// Positions in the list of each source's tokens. As long as its revision is the same, they are the same tokens.
+    tokens: Range<usize>,
     rendering: Rendering,
     /// The parts are valid from here until the next change.
     rendered_at: DateTime<Utc>,
@@ -64,20 +71,26 @@ impl TokenParts {
         rendering: &Rendering,
         now: DateTime<Utc>,
     ) -> io::Result<()> {
-        let first_names: Vec<_> = self.groups.iter().filter_map(Group::first_name).cloned().collect();
+        let first_names: Vec<_> = self.groups.iter().filter_map(Group::first_of_source).cloned().collect();
         let divided = groups::divide(&first_names, inventory.read().token_counts().collect());
-        let mut previous: BTreeMap<_, _> = first_names.into_iter().zip(std::mem::take(&mut self.groups)).collect();
+        let previous = std::mem::take(&mut self.groups);
+        let mut previous: BTreeMap<_, _> =
+            previous.into_iter().filter_map(|group| Some((group.key()?, group))).collect();
         for names in divided {
+            // All groups of a source are of one revision.
             let inventory = inventory.read();
-            let known = names.first().and_then(|first| previous.remove(first));
-            let group = match known.filter(|group| group.is_current(&names, &inventory, rendering, now)) {
-                Some(group) => group,
-                None => {
-                    self.renderings += names.len() as u64;
-                    Group::render(names, &inventory, rendering, now)?
-                }
-            };
-            self.groups.push(group);
+            for tokens in ranges(&names, &inventory) {
+                let known = names.first().and_then(|first| previous.remove(&(first.clone(), tokens.start)));
+                let is_current = |group: &Group| group.is_current(&names, &tokens, &inventory, rendering, now);
+                let group = match known.filter(is_current) {
+                    Some(group) => group,
+                    None => {
+                        self.renderings += names.len() as u64;
+                        Group::render(&names, tokens, &inventory, rendering, now)?
+                    }
+                };
+                self.groups.push(group);
+            }
         }
         Ok(())
     }
@@ -108,8 +121,14 @@ impl TokenParts {
 
     /// How many tokens each source has, by its name.
     pub(super) fn counts(&self) -> BTreeMap<&str, Arc<TokenCounts>> {
-        let sources = self.groups.iter().flat_map(|group| &group.sources);
-        sources.map(|source| (source.name.as_str(), Arc::clone(&source.counts))).collect()
+        let mut counts = BTreeMap::<_, Arc<TokenCounts>>::new();
+        for source in self.groups.iter().flat_map(|group| &group.sources) {
+            let of_source = counts.entry(source.name.as_str());
+            of_source
+                .and_modify(|sum| Arc::make_mut(sum).add_all(&source.counts))
+                .or_insert_with(|| Arc::clone(&source.counts));
+        }
+        counts
     }
 
     /// When a part changes without a collection.
@@ -122,12 +141,35 @@ impl TokenParts {
     }
 }
 
+/// The groups of sources that belong together: many if it is one large source.
+fn ranges(names: &[String], inventory: &Inventory) -> Vec<Range<usize>> {
+    match names {
+        [name] => {
+            let tokens = inventory.token_count(name);
+            (0..tokens.max(1)).step_by(MAX_TOKENS).map(|start| start..tokens.min(start + MAX_TOKENS)).collect()
+        }
+        _ => vec![0..usize::MAX],
+    }
+}
+
 impl Group {
-    fn first_name(&self) -> Option<&String> {
-        self.sources.first().map(|source| &source.name)
+    fn key(&self) -> Option<(String, usize)> {
+        self.sources.first().map(|source| (source.name.clone(), self.tokens.start))
     }
 
-    fn is_current(&self, names: &[String], inventory: &Inventory, rendering: &Rendering, now: DateTime<Utc>) -> bool {
+    /// The first name, unless other tokens of that source precede.
+    fn first_of_source(&self) -> Option<&String> {
+        self.sources.first().filter(|_| self.tokens.start == 0).map(|source| &source.name)
+    }
+
+    fn is_current(
+        &self,
+        names: &[String],
+        tokens: &Range<usize>,
+        inventory: &Inventory,
+        rendering: &Rendering,
+        now: DateTime<Utc>,
+    ) -> bool {
         let is_current = |source: &Rendered| {
             inventory.revision(&source.name).is_some_and(|revision| revision.tokens == source.revision)
         };
@@ -135,12 +177,14 @@ impl Group {
             && self.rendering.exposure == rendering.exposure
             && self.rendered_at <= now
             && self.next_change.is_none_or(|at| now < at)
+            && self.tokens == *tokens
             && self.sources.iter().map(|source| &source.name).eq(names)
             && self.sources.iter().all(is_current)
     }
 
     fn render(
-        names: Vec<String>,
+        names: &[String],
+        tokens: Range<usize>,
         inventory: &Inventory,
         rendering: &Rendering,
         now: DateTime<Utc>,
@@ -153,8 +197,8 @@ impl Group {
         let mut next_change: Option<DateTime<Utc>> = None;
         for name in names {
             let mut counts = TokenCounts::default();
-            let series = selection.tokens_of(&name);
-            for view in inventory.source_tokens(&name, now) {
+            let series = selection.tokens_of(name);
+            for view in inventory.source_tokens_at(name, tokens.clone(), now) {
                 counts.add(&view);
                 for (writer, family) in writers.iter_mut().zip(&FAMILIES) {
                     if selection.has_samples(series, family.family, &view) {
@@ -162,12 +206,13 @@ impl Group {
                     }
                 }
             }
-            let change = inventory.source_next_change(&name, now);
+            let change = inventory.source_next_change(name, tokens.clone(), now);
             next_change = next_change.into_iter().chain(change).min();
-            let revision = inventory.revision(&name).unwrap_or_default().tokens;
-            sources.push(Rendered { name, revision, counts: Arc::new(counts) });
+            let revision = inventory.revision(name).unwrap_or_default().tokens;
+            sources.push(Rendered { name: name.clone(), revision, counts: Arc::new(counts) });
         }
         let parts = writers.into_iter().map(Writer::into_part).collect::<io::Result<_>>()?;
-        Ok(Self { sources, rendering: rendering.clone(), rendered_at: now, next_change, is_outdated: false, parts })
+        let rendering = rendering.clone();
+        Ok(Self { sources, tokens, rendering, rendered_at: now, next_change, is_outdated: false, parts })
     }
 }

@@ -55,7 +55,7 @@ fn owner(owner: &Owner, labels: Labels) -> Value {
         exposed.insert("name".to_owned(), labels.owner_text(owner.name.as_deref()).into());
     }
     if labels.owner_email {
-        exposed.insert("email".to_owned(), owner.email.clone().into());
+        exposed.insert("email".to_owned(), owner.email.as_deref().into());
     }
     if exposed.is_empty() { Value::Null } else { Value::Object(exposed) }
 }

@@ -159,7 +159,7 @@ proptest! {
     ) {
         let tokens = rows.into_iter().map(|(id, name, owner, days)| {
             let mut token = sample_inventory::token(&id, &name, sample_inventory::expires_in(days));
-            token.owner = Some(Owner { name: Some(owner.clone()), ..Owner::default() }.into());
+            token.owner = Some(Owner { name: Some(owner.as_str().into()), ..Owner::default() }.into());
             Arc::make_mut(&mut token.labels).insert("team".to_owned(), owner);
             token
         });
@@ -278,7 +278,9 @@ async fn restored_page_is_compressed_better_when_time_allows() {
     let size = || page.compressed(Format::Text).unwrap().iter().map(|chunk| chunk.len()).sum::<usize>();
     let first = size();
     tokio::time::sleep(Duration::from_secs(29)).await;
-    assert_eq!((size(), page.token_renderings()), (first, 1));
+    // The exporter's own metrics differ by some bytes.
+    assert!(size().abs_diff(first) < 100, "{} bytes instead of {first}", size());
+    assert_eq!(page.token_renderings(), 1);
     tokio::time::sleep(Duration::from_secs(600)).await;
     let later = size();
     assert!(later * 10 < first * 9, "{later} bytes instead of {first}");
@@ -496,6 +498,47 @@ fn only_changed_sources_are_rendered_again() {
     assert_eq!(renderings(), 100, "another setting");
 }
 
+#[test]
+fn one_part_of_a_large_source_is_rendered_again_when_one_of_its_tokens_becomes_due() {
+    let mut inventory = Inventory::default();
+    let policy = Policy { token_limit: 100_000, ..sample_inventory::policy("p", &["l"]) };
+    inventory.set_policy([(source_name(1), policy)].into(), sample_inventory::configuration().1);
+    let tokens = (0..12_001).map(|number| {
+        let expires = sample_inventory::expires_in(if number == 7_000 { 100 } else { 400 });
+        sample_inventory::token(&format!("{number:05}"), &format!("robot {number}"), expires)
+    });
+    let listing = sample_inventory::listing("l", tokens.collect());
+    let outcome = Outcome { listings: vec![listing.clone()], ..Outcome::default() };
+    inventory.record(&source_name(1), outcome, sample_inventory::now(), sample_inventory::now());
+    let clock = Arc::new(Mutex::new(sample_inventory::now()));
+    let time = Arc::clone(&clock);
+    let (inventory, page) = page_of(inventory, Arc::new(move || *time.lock()));
+    assert_eq!(page.token_renderings(), 3, "5,000 tokens in each part");
+    let counts = |count: &str, due: u64| {
+        let text = scrape(&page, Format::Text);
+        let series = text.lines().filter(|line| line.starts_with("token_expiry_timestamp_seconds{")).count();
+        assert_eq!(series.to_string(), count, "{count}");
+        assert!(text.contains(&format!("state=\"active\",expiry=\"at\"}} {count}\n")), "the parts' counts are added");
+        assert!(text.contains(&format!("band=\"warning\"}} {due}\n")), "{due}");
+    };
+    counts("12001", 0);
+    *clock.lock() += TimeDelta::days(75);
+    page.render().unwrap();
+    assert_eq!(page.token_renderings(), 4);
+    counts("12001", 1);
+    // At the same time it has fewer tokens than it had parts.
+    let mut fewer = listing;
+    fewer.scopes[0].tokens = fewer.scopes[0].tokens[..4_000].iter().map(|token| (**token).clone()).collect();
+    let now = *clock.lock();
+    for _ in 0..2 {
+        let outcome = Outcome { listings: vec![fewer.clone()], ..Outcome::default() };
+        inventory.write().record(&source_name(1), outcome, now, now);
+    }
+    page.render().unwrap();
+    assert_eq!(page.token_renderings(), 5);
+    counts("4000", 0);
+}
+
 /// Each source of a thousand tokens has parts of its own.
 #[test]
 fn page_of_many_sources_is_hardly_larger_than_that_of_one() {
@@ -510,7 +553,8 @@ fn page_of_many_sources_is_hardly_larger_than_that_of_one() {
                 let expires = sample_inventory::expires_in(i64::try_from(number % 400).unwrap());
                 let mut token =
                     sample_inventory::token(&format!("token-{number}"), &format!("integration {number}"), expires);
-                token.owner = Some(Owner { name: Some(format!("Person {}", number % 500)), ..Owner::default() }.into());
+                token.owner =
+                    Some(Owner { name: Some(format!("Person {}", number % 500).into()), ..Owner::default() }.into());
                 token.created_at = Some(sample_inventory::now() - TimeDelta::minutes(i64::try_from(number).unwrap()));
                 token
             });

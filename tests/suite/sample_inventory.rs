@@ -54,9 +54,9 @@ pub fn token(id: &str, name: &str, expires: Expiry) -> Token {
         kind: "access-token".into(),
         owner: Some(
             Owner {
-                id: Some("12".to_owned()),
-                name: Some("Jane Doe".to_owned()),
-                email: Some("jane@example.com".to_owned()),
+                id: Some("12".into()),
+                name: Some("Jane Doe".into()),
+                email: Some("jane@example.com".into()),
                 inactive: false,
             }
             .into(),
@@ -179,7 +179,7 @@ fn rules() -> Arc<[Rule]> {
 
 fn gitlab() -> Outcome {
     let owned_by = |name: &str, email: &str| {
-        Some(Owner { name: Some(name.to_owned()), email: Some(email.to_owned()), ..Owner::default() }.into())
+        Some(Owner { name: Some(name.into()), email: Some(email.into()), ..Owner::default() }.into())
     };
     let personal = vec![
         token("p01", "future", expires_in(200)),

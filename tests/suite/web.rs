@@ -209,7 +209,7 @@ async fn owner_address_is_exposed_only_if_configured() {
 async fn address_in_the_name_of_an_owner_is_exposed_only_if_configured() {
     let server = Server::start_with(None, |state| {
         let (sources, rules) = sample_inventory::configuration();
-        let owner = Owner { name: Some("Sam.Lee@example.com".to_owned()), ..Owner::default() };
+        let owner = Owner { name: Some("Sam.Lee@example.com".into()), ..Owner::default() };
         let named = Rule { owner: Some(owner), ..Rule::default() };
         state
             .inventory

@@ -46,7 +46,7 @@ fn read(settings: &str, file: &'static str) -> Result<(Config, Directory), Strin
 /// The name of the entry to which a login belongs.
 fn find(config: &Config, directory: Directory, source: &str, provider: &str, login: &str) -> String {
     let owners = config.rules_with(directory).owners;
-    let owner = Owner { name: Some(login.to_owned()), ..Owner::default() };
+    let owner = Owner { name: Some(login.into()), ..Owner::default() };
     match owners.find(source, provider, &owner, true) {
         Join::Person(person) => format!(
             "{} {} {}",

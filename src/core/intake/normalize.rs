@@ -84,12 +84,13 @@ impl Normalizer<'_> {
             let owner = Arc::make_mut(owner);
             for text in [&mut owner.id, &mut owner.name] {
                 if let Some(text) = text {
-                    self.text(text);
+                    let changed = self.changed(text);
+                    replace(text, changed);
                 }
                 text.take_if(|text| text.is_empty());
             }
             let reported = owner.email.take().filter(|email| !email.trim().is_empty());
-            owner.email = reported.as_deref().and_then(address::normalize);
+            owner.email = reported.as_deref().and_then(address::normalize).map(Into::into);
             if reported.is_some() && owner.email.is_none() {
                 self.count(Adjustment::RefusedAddress);
             }

@@ -1,6 +1,6 @@
 //! The tokens of a source, shared with a writer that stores them.
 
-use std::ops::{Deref, DerefMut};
+use std::ops::{Deref, DerefMut, Range};
 use std::sync::Arc;
 
 use super::entry::Entry;
@@ -20,6 +20,12 @@ impl Entries {
     /// Whether nothing was written since one was cloned from the other.
     pub(super) fn is_same_list(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// Those at these positions; fewer if the list is shorter.
+    pub(super) fn at(&self, positions: Range<usize>) -> &[Entry] {
+        let end = positions.end.min(self.len());
+        self.get(positions.start.min(end)..end).unwrap_or_default()
     }
 
     /// Releases unused capacity, unless a clone exists.

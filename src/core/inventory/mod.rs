@@ -15,6 +15,7 @@ mod source;
 mod view;
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -168,6 +169,11 @@ impl Inventory {
         self.sources.iter().map(|(name, state)| (name.clone(), state.entries.len()))
     }
 
+    /// The number of tokens of one source, as [`Self::token_counts`] counts them.
+    pub fn token_count(&self, name: &str) -> usize {
+        self.sources.get(name).map_or(0, |state| state.entries.len())
+    }
+
     /// What the source with this name was at its last change.
     pub fn revision(&self, name: &str) -> Option<Revision> {
         self.sources.get(name).map(|state| state.revision)
@@ -175,7 +181,18 @@ impl Inventory {
 
     /// The tokens of one source, ordered by id.
     pub fn source_tokens(&self, name: &str, now: DateTime<Utc>) -> impl Iterator<Item = TokenView<'_>> {
-        self.sources.get_key_value(name).into_iter().flat_map(move |(name, state)| state.views(name, now))
+        self.source_tokens_at(name, 0..usize::MAX, now)
+    }
+
+    /// Some tokens of one source, by their positions in the list of [`Self::token_count`] tokens.
+    pub fn source_tokens_at(
+        &self,
+        name: &str,
+        positions: Range<usize>,
+        now: DateTime<Utc>,
+    ) -> impl Iterator<Item = TokenView<'_>> {
+        let source = self.sources.get_key_value(name);
+        source.into_iter().flat_map(move |(name, state)| state.views(name, positions.clone(), now))
     }
 
     /// One token.
@@ -189,20 +206,22 @@ impl Inventory {
         source.into_iter().flat_map(move |(name, state)| state.rotations(name, of, now))
     }
 
-    /// [`Self::next_change`] of one source.
-    pub fn source_next_change(&self, name: &str, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        self.sources.get(name).and_then(|state| state.next_change(now))
+    /// When one of the tokens at these positions changes, see [`Self::next_change`].
+    pub fn source_next_change(&self, name: &str, positions: Range<usize>, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        self.sources.get(name).and_then(|state| state.next_change(positions, now))
     }
 
     /// All tokens, ordered by source and id.
     pub fn tokens(&self, now: DateTime<Utc>) -> impl Iterator<Item = TokenView<'_>> {
-        self.sources.iter().flat_map(move |(name, state)| state.views(name, now))
+        self.sources.iter().flat_map(move |(name, state)| state.views(name, 0..usize::MAX, now))
     }
 
     /// When a token changes band, state or findings, or is evicted, or the exporter's own credential changes band, without a
     /// collection.
     pub fn next_change(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        self.sources.values().filter_map(|state| state.next_change(now)).min()
+        let of_tokens = self.sources.values().filter_map(|state| state.next_change(0..usize::MAX, now));
+        let of_credentials = self.sources().filter_map(|(_, source)| source.credential_next_change(now));
+        of_tokens.chain(of_credentials).min()
     }
 }
 

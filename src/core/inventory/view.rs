@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::Range;
 
 use chrono::{DateTime, Utc};
 
@@ -98,9 +99,15 @@ impl<'a> TokenView<'a> {
 }
 
 impl SourceState {
-    pub(super) fn views<'a>(&'a self, name: &'a str, now: DateTime<Utc>) -> impl Iterator<Item = TokenView<'a>> {
+    pub(super) fn views<'a>(
+        &'a self,
+        name: &'a str,
+        positions: Range<usize>,
+        now: DateTime<Utc>,
+    ) -> impl Iterator<Item = TokenView<'a>> {
         let policy = &self.source.policy;
-        let retained = self.entries.iter().filter(move |entry| !entry.is_evictable(now, policy.expired_retention));
+        let retained =
+            self.entries.at(positions).iter().filter(move |entry| !entry.is_evictable(now, policy.expired_retention));
         let shown = retained.filter(|entry| !self.joined.merged.contains(entry.id()));
         shown.map(move |entry| entry.view(name, policy, &self.joined, now))
     }
@@ -123,16 +130,16 @@ impl SourceState {
     ) -> impl Iterator<Item = TokenView<'a>> {
         let policy = &self.source.policy;
         let without = |listing: &str| policy.without_replacement.iter().any(|name| name == listing);
-        let views = self.views(name, now).filter(move |_| !without(of.listing));
+        let views = self.views(name, 0..usize::MAX, now).filter(move |_| !without(of.listing));
         views.filter(move |view| {
             view.token.id != of.token.id && !without(view.listing) && is_rotation(view.token, of.token)
         })
     }
 
-    pub(super) fn next_change(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        let of_credential = self.source.credential_next_change(now);
-        let of_tokens = self.entries.iter().filter_map(|entry| entry.next_change(&self.source.policy, now));
-        of_tokens.chain(of_credential).filter(|at| *at < DateTime::<Utc>::MAX_UTC).min()
+    pub(super) fn next_change(&self, positions: Range<usize>, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let of_tokens =
+            self.entries.at(positions).iter().filter_map(|entry| entry.next_change(&self.source.policy, now));
+        of_tokens.filter(|at| *at < DateTime::<Utc>::MAX_UTC).min()
     }
 }
 

@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{Band, Bands, Lead, LeadChange};
-use crate::core::token::{Expiry, LastUse, State, Token};
+use crate::core::token::{Expiry, LastUse, Lifetime, State, Token};
 
 const LEAD: Lead = Lead { warning: TimeDelta::days(30), critical: TimeDelta::days(7) };
 const DAY: TimeDelta = TimeDelta::days(1);
@@ -24,7 +24,7 @@ fn token(created_before_expiry: Option<TimeDelta>, lifetime: Option<TimeDelta>) 
         last_used: LastUse::NotReported,
         scopes: std::sync::Arc::default(),
         disabled: false,
-        lifetime,
+        lifetime: lifetime.and_then(Lifetime::new),
         manage_url: None,
         renew: None,
         labels: std::sync::Arc::default(),
@@ -87,7 +87,7 @@ fn only_active_and_expired_tokens_are_due() {
     for expires in [Expiry::Never, Expiry::Unknown] {
         assert_eq!(bands(&Token { expires, ..year.clone() }, State::Active, LEAD), None);
     }
-    let policy = Token { expires: Expiry::Policy(expiry()), lifetime: Some(TimeDelta::hours(1)), ..year };
+    let policy = Token { expires: Expiry::Policy(expiry()), lifetime: Lifetime::new(TimeDelta::hours(1)), ..year };
     assert_eq!(leads(&policy, LEAD), Some((30 * 24, 7 * 24)), "the granted lifetime does not apply to a rule's expiry");
 }
 

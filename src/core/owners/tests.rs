@@ -10,6 +10,7 @@ fn some(text: &str) -> Option<String> {
 }
 
 fn owner(id: &str, name: &str, email: &str) -> Owner {
+    let some = |text: &str| some(text).map(Into::into);
     Owner { id: some(id), name: some(name), email: some(email), ..Owner::default() }
 }
 

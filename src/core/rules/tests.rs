@@ -12,7 +12,7 @@ use crate::core::owners::{Directory, Join, Person};
 use crate::core::token::{Expiry, LastUse, Owner, State, Token};
 
 fn owner(id: &str, name: &str, email: &str) -> Owner {
-    let some = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
+    let some = |text: &str| Some(text.into()).filter(|_| !text.is_empty());
     Owner { id: some(id), name: some(name), email: some(email), ..Owner::default() }
 }
 

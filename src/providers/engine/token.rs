@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 
 use crate::core::outcome::{MalformedRow, RowCounts};
 use crate::core::sanitize::truncate;
 use crate::core::time::{TimeFormat, Unit, duration};
-use crate::core::token::{Expiry, LastUse, Owner, Token};
+use crate::core::token::{Expiry, LastUse, Lifetime, Owner, Token};
 use crate::core::web_url::is_http;
 use crate::providers::language::expression::{Expression, Val, Variables};
 use crate::providers::language::provider::{Listing, TokenMap};
@@ -63,7 +63,7 @@ pub(super) fn parse(
         // Vault reports 0 for none.
         lifetime: row
             .field("lifetime", map.lifetime.as_ref(), |value| duration(&value::to_json(value)))
-            .filter(|lifetime| *lifetime > TimeDelta::zero()),
+            .and_then(Lifetime::new),
         manage_url: row.field("manage_url", map.manage_url.as_ref(), url).map(Arc::from),
         renew: None,
         labels: row.field("labels", map.labels.as_ref(), labels).map(Arc::new).unwrap_or_default(),
@@ -146,8 +146,10 @@ fn scopes(value: &Val) -> Option<Vec<String>> {
 
 /// `{id, name, email, active}`, or a string: the name. The second value is `active`, if it is there and can be read.
 fn owner(value: &Val) -> Option<(Owner, Option<Option<bool>>)> {
-    let Val::Obj(_) = value else { return Some((Owner { name: Some(value::text(value)?), ..Owner::default() }, None)) };
-    let part = |name| value::field(value, name).and_then(value::text);
+    let Val::Obj(_) = value else {
+        return Some((Owner { name: Some(value::text(value)?.into()), ..Owner::default() }, None));
+    };
+    let part = |name| value::field(value, name).and_then(value::text).map(Into::into);
     let owner = Owner { id: part("id"), name: part("name"), email: part("email"), inactive: false };
     let active = value::field(value, "active").filter(|active| !value::is_blank(active));
     Some((owner, active.map(flag)))

@@ -223,7 +223,7 @@ fn token(file: &str, credential: Credential) -> Token {
     let part = credential.part.map(|part| format!("#{part}")).unwrap_or_default();
     Token {
         name: credential.name.unwrap_or_else(|| format!("{base}{part}")).into(),
-        owner: credential.owner.map(|owner| Owner { name: Some(owner), ..Owner::default() }.into()),
+        owner: credential.owner.map(|owner| Owner { name: Some(owner.into()), ..Owner::default() }.into()),
         created_at: credential.created_at,
         labels: Arc::new(credential.issuer.map(|issuer| ("issuer".to_owned(), issuer)).into_iter().collect()),
         ..Token::new(format!("{file}{part}"), credential.kind, credential.expires)

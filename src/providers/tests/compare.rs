@@ -152,7 +152,7 @@ fn token_fields(token: &Token) -> Value {
         ("last_used_at", last_used),
         ("scopes", json!(token.scopes)),
         ("disabled", if token.disabled { json!(true) } else { Value::Null }),
-        ("lifetime", json!(token.lifetime.map(|lifetime| lifetime.num_seconds()))),
+        ("lifetime", json!(token.lifetime.map(|lifetime| lifetime.duration().num_seconds()))),
         ("manage_url", json!(token.manage_url)),
         ("labels", json!(token.labels)),
     ])

@@ -104,7 +104,7 @@ async fn hostile_and_long_names_do_not_break_the_layout() {
         "a\u{301}\u{301}\u{301}\u{301}".repeat(100),
     ];
     let tokens = names.iter().enumerate().map(|(number, name)| Token {
-        owner: Some(Owner { name: Some(name.clone()), ..Owner::default() }.into()),
+        owner: Some(Owner { name: Some(name.as_str().into()), ..Owner::default() }.into()),
         kind: name.as_str().into(),
         scopes: vec![name.clone()].into(),
         labels: BTreeMap::from([("team".to_owned(), name.clone())]).into(),

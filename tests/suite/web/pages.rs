@@ -259,11 +259,11 @@ async fn ids_and_names_with_any_character_have_an_address() {
         &"x".repeat(400),
     ];
     let tokens = ids.iter().map(|id| Token {
-        owner: Some(Owner { name: Some(format!("owner {id}")), ..Owner::default() }.into()),
+        owner: Some(Owner { name: Some(format!("owner {id}").into()), ..Owner::default() }.into()),
         ..token(id, id, expires_in(3))
     });
     let dotted = Token {
-        owner: Some(Owner { name: Some("..".to_owned()), ..Owner::default() }.into()),
+        owner: Some(Owner { name: Some("..".into()), ..Owner::default() }.into()),
         ..token("dots", "dots", expires_in(3))
     };
     let server = server_with(tokens.chain([dotted]).collect()).await;
@@ -497,7 +497,7 @@ async fn empty_inventory_says_why() {
 #[tokio::test]
 async fn page_of_many_tokens_and_owners_stays_small() {
     let many = (0..10_000).map(|number| Token {
-        owner: Some(Owner { name: Some(format!("Owner {}", number % 3_000)), ..Owner::default() }.into()),
+        owner: Some(Owner { name: Some(format!("Owner {}", number % 3_000).into()), ..Owner::default() }.into()),
         created_at: Some(at("2026-01-01T00:00:00Z")),
         last_used: LastUse::Never,
         ..token(&format!("t{number:05}"), &format!("token {number}"), expires_in(i64::from(number % 365)))

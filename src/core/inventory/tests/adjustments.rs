@@ -92,7 +92,8 @@ fn all_texts_are_normalized_and_empty_ones_omitted() {
         name: dirty("n").into(),
         kind: dirty("k").into(),
         owner: Some(
-            Owner { id: Some(dirty("o")), name: Some("\u{7}".into()), email: Some(" ".into()), inactive: false }.into(),
+            Owner { id: Some(dirty("o").into()), name: Some("\u{7}".into()), email: Some(" ".into()), inactive: false }
+                .into(),
         ),
         scopes: vec![dirty("s"), dirty("")].into(),
         manage_url: Some(dirty("https://example.com/").into()),
@@ -177,7 +178,7 @@ fn invalid_address_of_a_rule_is_counted() {
 #[test]
 fn address_in_the_label_of_an_owner_is_counted() {
     let owned = |id: &str, owner: Owner| Token { owner: Some(owner.into()), ..token(id, 60) };
-    let address = || Some("jane@corp.example".to_owned());
+    let address = || Some("jane@corp.example".into());
     let tokens = vec![
         owned("name", Owner { name: address(), ..Owner::default() }),
         owned("id", Owner { id: address(), ..Owner::default() }),

@@ -34,7 +34,7 @@ fn inventory(people: Vec<Person>, list: Vec<Rule>) -> Inventory {
     inventory
 }
 
-fn email(inventory: &Inventory, id: &str) -> Option<String> {
+fn email(inventory: &Inventory, id: &str) -> Option<Box<str>> {
     view(inventory, id, day(0)).owner.and_then(|owner| owner.email.clone())
 }
 

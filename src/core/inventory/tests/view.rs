@@ -7,7 +7,7 @@ use crate::core::inventory::{Finding, Policy};
 use crate::core::lead::{Band, LeadChange};
 use crate::core::renewal::{Renewal, Renewals};
 use crate::core::rules::{Match, Rule};
-use crate::core::token::{Expiry, LastUse, Owner, State, Token};
+use crate::core::token::{Expiry, LastUse, Lifetime, Owner, State, Token};
 
 #[test]
 fn token_changes_its_band_without_a_collection() {
@@ -53,10 +53,14 @@ fn active_token_that_violates_a_policy_has_findings() {
         ("unreadable", Token { expires: Expiry::Unknown, ..fine() }, &[Finding::UnreadableExpiry]),
         ("exactly the maximum lifetime", token("1", 35), &[]),
         ("a day longer", token("1", 36), &[Finding::LivesTooLong]),
-        ("renewed for a long time", Token { lifetime: Some(TimeDelta::days(500)), ..fine() }, &[Finding::LivesTooLong]),
+        (
+            "renewed for a long time",
+            Token { lifetime: Lifetime::new(TimeDelta::days(500)), ..fine() },
+            &[Finding::LivesTooLong],
+        ),
         (
             "old, but renewed for a month each time",
-            Token { lifetime: Some(TimeDelta::days(30)), ..token("1", 300) },
+            Token { lifetime: Lifetime::new(TimeDelta::days(30)), ..token("1", 300) },
             &[],
         ),
         ("unknown creation time", Token { created_at: None, ..token("1", 3000) }, &[]),

@@ -272,7 +272,7 @@ async fn failed_map_keeps_its_values_and_is_reported() {
     })
     .await;
     let source = source(MAPS, &origin, Changing::new("c"));
-    let names = |outcome: &Outcome| -> Vec<(String, Option<String>)> {
+    let names = |outcome: &Outcome| -> Vec<(String, Option<Box<str>>)> {
         let tokens = &outcome.listings[0].scopes[0].tokens;
         tokens
             .iter()

@@ -117,7 +117,7 @@ fn expiry(written: &str) -> Option<Expiry> {
 
 /// A map, or a string: the name.
 fn owner(text: &SourceText, node: &Node) -> Option<Owner> {
-    let text = |node: &Node| written(text, node).map(str::to_owned);
+    let text = |node: &Node| written(text, node).map(Into::into);
     let part = |name| node.get(name).and_then(text);
     let owner = match node.kind {
         Kind::Map(_) => Owner { id: part("id"), name: part("name"), email: part("email"), inactive: false },
