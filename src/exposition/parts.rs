@@ -141,15 +141,13 @@ impl TokenParts {
     }
 }
 
-/// The groups of sources that belong together: many if it is one large source.
-fn ranges(names: &[String], inventory: &Inventory) -> Vec<Range<usize>> {
-    match names {
-        [name] => {
-            let tokens = inventory.token_count(name);
-            (0..tokens.max(1)).step_by(MAX_TOKENS).map(|start| start..tokens.min(start + MAX_TOKENS)).collect()
-        }
-        _ => vec![0..usize::MAX],
-    }
+/// The tokens of each group of these sources: many groups if it is one large source.
+fn ranges(names: &[String], inventory: &Inventory) -> impl Iterator<Item = Range<usize>> + use<> {
+    let (tokens, step) = match names {
+        [name] => (inventory.token_count(name).max(1), MAX_TOKENS),
+        _ => (usize::MAX, usize::MAX),
+    };
+    (0..tokens).step_by(step).map(move |start| start..tokens.min(start.saturating_add(step)))
 }
 
 impl Group {
