@@ -155,8 +155,8 @@ dashboards: ## render the dashboards in Grafana's style into docs/images/; revie
 	tests/dashboards/run.sh
 
 .PHONY: pages
-pages: ## photograph the status page and its sub-pages, with the demo's tokens, into docs/images/; review the images before you commit them
-	tests/tools/install.sh browser
+pages: ## photograph the status page, its sub-pages and a mail, with the demo's tokens, into docs/images/; review the images before you commit them
+	tests/tools/install.sh browser prometheus smtp
 	tests/pages/run.sh
 
 .PHONY: newest

@@ -41,6 +41,9 @@ done
 node tests/pages/browser.mjs shoot "http://127.0.0.1:$mail_port" "$work/pictures" <<'JSON'
 [{"name": "mail", "path": "/mail.html"}]
 JSON
+# The mail that the test of the alerts delivers.
+MAIL_TO_PHOTOGRAPH=$work/mail.html cargo test --locked --test suite -- alerts::delivery
+node tests/pages/browser.mjs shoot "file://$work" "$work/pictures" <<<'[{"name": "mail", "path": "/mail.html", "full": true, "themes": ["light"]}]'
 # 256 colours are enough for text on a plain background, at a third of the size.
 pngquant --strip --skip-if-larger --force --ext .png "$work"/pictures/*.png || [ $? = 98 ]
 mkdir -p docs/images

@@ -59,7 +59,7 @@ fn mail_escapes_html() {
         ">Secret &lt;!channel&gt; &amp; &lt;b&gt;co&lt;/b&gt;<",
         "<li style=\"margin:2px 0\">Who: &lt;!channel&gt; &amp; &lt;b&gt;co&lt;/b&gt;</li>",
         "<li style=\"margin:2px 0\">Documentation: javascript:alert(1)</li>",
-        "<a href=\"https://docs.example.com/?a&amp;b\">The provider's documentation</a>",
+        "<a href=\"https://docs.example.com/?a&amp;b\" style=\"color:#0550ae\">The provider's documentation</a>",
         "<a href=\"https://tokens.example.com/token?source=a&amp;id=%7c2%3e\"",
     ] {
         assert!(mail.contains(shown), "{shown}: {mail}");
