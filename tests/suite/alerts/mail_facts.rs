@@ -58,7 +58,8 @@ pub(super) async fn check_link_to_renew(mailbox: &Mailbox) {
     }
     // The most urgent token first.
     let bands: Vec<_> = mail.text.lines().filter(|line| line.starts_with("* ")).collect();
-    let rank = |line: &&str| if line.contains(": expired ") { 0 } else { 1 + u8::from(line.contains("booking-mirror")) };
+    let rank =
+        |line: &&str| if line.contains(": expired ") { 0 } else { 1 + u8::from(line.contains("booking-mirror")) };
     assert!(bands.len() > 2 && bands.is_sorted_by_key(rank), "{bands:?}");
     let button = "<a href=\"https://bitbucket.org/meridian/fleet-firmware/admin/access-tokens\"";
     assert!(mail.html.contains(button), "{}", mail.html);
