@@ -6,8 +6,8 @@ SHELL := /bin/bash
 STEP := tests/tools/step.sh
 
 # Tests that need installed servers and tools, or more than a few seconds. `make check` leaves them out.
-SLOW := alerts:: aws:: buckets:: compose:: crashes:: dashboards:: demo:: digest:: exposition:: faults:: fleet:: fuzz:: health:: helm:: hostile_names:: licences:: locations:: openbao:: prism:: \
-  reload:: secret_leaks:: shards:: storage:: upgrade:: web::browser web::calendar web::limits web::renewal web::shutdown web::tls workflows::
+SLOW := adding_a_provider:: alerts:: aws:: buckets:: compose:: crashes:: dashboards:: demo:: digest:: doc_blocks:: exposition:: faults:: fleet:: fuzz:: health:: helm:: hostile_names:: licences:: locations:: openbao:: prism:: \
+  reload:: secret_leaks:: shards:: storage:: upgrade:: walk_throughs:: web::browser web::calendar web::limits web::renewal web::shutdown web::tls workflows::
 
 # Tests that write golden files and generated pages.
 GOLDEN := alerts::delivery alerts::table check_online:: config:: dashboards::selection definitions:: digest::mail_of docs:: exposition:: helm::generated helm::render provider_pages:: storage::

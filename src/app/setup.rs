@@ -49,6 +49,8 @@ pub struct Setup {
     pub rule_places: Vec<String>,
     /// The sources that are read from this machine.
     pub local: BTreeSet<String>,
+    /// What the provider of each source does not list, by the name of the source.
+    pub not_listed: BTreeMap<String, Vec<String>>,
 }
 
 impl Setup {
@@ -90,7 +92,7 @@ impl Setup {
         errors.collect(config.resolve_providers(name_of));
         let fingerprints = fingerprints(&config, definitions);
         let (mut jobs, mut policies, mut local) = (Vec::new(), BTreeMap::new(), BTreeSet::new());
-        let mut unusable = Vec::new();
+        let (mut unusable, mut not_listed) = (Vec::new(), BTreeMap::new());
         for (source, fingerprint) in config.sources.iter().zip(fingerprints) {
             // An invalid definition may be the one of this provider.
             if !is_defined(&source.provider.0) {
@@ -106,6 +108,8 @@ impl Setup {
             if info.is_some_and(|info| info.native) {
                 local.insert(source.name.0.clone());
             }
+            not_listed
+                .insert(source.name.0.clone(), info.map(|info| info.guide.not_listed.clone()).unwrap_or_default());
             // The provider knows the cost of a collection, so its interval is a minimum for the file's.
             let minimum = info.and_then(|info| info.interval).unwrap_or_default();
             let interval = source.interval.unwrap_or_else(|| config.interval.max(minimum));
@@ -133,7 +137,8 @@ impl Setup {
         let rule_places = rule_places.collect();
         let labels = Labels { owner: config.labels.owner, owner_email: config.labels.owner_email };
         let exposure = Exposure { labels, selection: Arc::new(selection), external_url: None };
-        Ok(Self { jobs, policies, rules: config.rules_with(directory), exposure, warnings, rule_places, local })
+        let rules = config.rules_with(directory);
+        Ok(Self { jobs, policies, rules, exposure, warnings, rule_places, local, not_listed })
     }
 }
 

@@ -52,6 +52,7 @@ async fn check_online(setup: Setup, clock: &Clock) -> Result<bool, Failure> {
         for failure in &outcome.failures {
             print::output(&format!("{source}: warning: {}: {failure}\n", failure.reason))?;
         }
+        print::output(&report::not_listed(source, setup.not_listed.get(source).map_or(&[], Vec::as_slice)))?;
     }
     if failed > 0 {
         print::note(format!("{failed} of {listings} listings failed"));

@@ -113,7 +113,7 @@ fn listing(listing: &ListingInfo) -> Vec<String> {
         listing.name.clone(),
         listing.kind.clone(),
         format!("{}{opt_in}", listing.help.as_deref().unwrap_or_default()),
-        listing.permission.as_deref().unwrap_or_default().trim_end().to_owned(),
+        listing.permission.as_deref().unwrap_or_default().lines().collect::<Vec<_>>().join("; "),
     ]
 }
 

@@ -75,6 +75,13 @@ pub(super) fn paragraph(source: &str, listed: &ListingResult, report: &ListingRe
     lines.join("\n  ") + "\n"
 }
 
+/// What no listing of a source has, even if all succeed; empty if the definition names nothing.
+pub(super) fn not_listed(source: &str, texts: &[String]) -> String {
+    let lines = texts.iter().map(|text| text.split_whitespace().collect::<Vec<_>>().join(" "));
+    let lines: String = lines.map(|line| format!("  {line}\n")).collect();
+    if lines.is_empty() { lines } else { format!("{source}: not listed by the provider:\n{lines}") }
+}
+
 /// `ok, 110 tokens`; `forbidden, 2 of 7 scopes failed`.
 fn result(listed: &ListingResult, report: &ListingReport) -> String {
     let Some(gap) = listed.gaps.first() else {

@@ -36,7 +36,7 @@ metrics:
   tokens: due                            # all (default), due or none: which tokens have series of their own
   deny: [token_source_requests_total]    # or `allow`: these alone, and those that are always exposed; not both
 sources:
-  - {name: sessions, provider: vault, url: \"…\", credential: {file: …}, metrics: {tokens: none}}
+  - {name: sessions, provider: vault, url: \"https://vault.example.com\", credential: {env: VAULT_TOKEN}, metrics: {tokens: none}}
 ```
 
 | `tokens` | series of tokens | with 100,000 tokens, 1,000 of them due |

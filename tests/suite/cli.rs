@@ -429,6 +429,9 @@ fn providers_lists_all_or_describes_one() {
     ] {
         assert!(one.contains(part), "{part}:\n{one}");
     }
+    // A permission of several lines stays in its row.
+    let policy = "{ capabilities = [\"list\", \"sudo\"] }; path \"auth/token/lookup-accessor\"";
+    assert!(one.contains(policy) && !one.contains('\u{fffd}'), "{one}");
 }
 
 #[test]

@@ -154,6 +154,46 @@ fn relative_links_lead_to_files() {
     assert!(broken.is_empty(), "{broken}");
 }
 
+/// The pages to which a page links; a link to a directory leads to all of its pages.
+fn linked(page: &Path) -> Vec<PathBuf> {
+    let link = regex::Regex::new(r"\]\(([^)\s#]+)[^)\s]*\)").unwrap();
+    let text = fs::read_to_string(page).unwrap();
+    let mut found = Vec::new();
+    for target in link.captures_iter(&text).filter(|found| !found[1].contains("://")) {
+        let path = page.parent().unwrap().join(&target[1]);
+        if path.is_dir() {
+            collect_pages(&path, &mut found);
+        } else if path.extension().is_some_and(|extension| extension == "md") {
+            found.push(path);
+        }
+    }
+    found.into_iter().filter_map(|path| path.canonicalize().ok()).collect()
+}
+
+#[test]
+fn index_leads_to_every_page() {
+    provider_pages::update();
+    let root = repository().canonicalize().unwrap();
+    let index = root.join("docs/README.md");
+    let mut reached = std::collections::BTreeSet::from([index.clone()]);
+    let mut open = vec![index.clone()];
+    while let Some(page) = open.pop() {
+        // Within docs/: the index alone must be enough.
+        let new = linked(&page).into_iter().filter(|page| page.starts_with(root.join("docs")));
+        open.extend(new.filter(|page| reached.insert(page.clone())));
+    }
+    let mut pages = Vec::new();
+    collect_pages(&root.join("docs"), &mut pages);
+    let lost: Vec<_> = pages.iter().filter(|page| !reached.contains(*page)).collect();
+    assert!(pages.len() > 80 && lost.is_empty(), "no link leads from docs/README.md to {lost:?}");
+
+    let direct = linked(&index);
+    let mut top: Vec<_> = pages.iter().filter(|page| page.parent() == index.parent() && **page != index).collect();
+    top.retain(|page| !direct.contains(page));
+    assert!(top.is_empty(), "not in docs/README.md: {top:?}");
+    assert!(linked(&root.join("README.md")).contains(&index), "README.md does not link to the index");
+}
+
 /// The runbooks of alerts that a rotation resolves.
 const RESOLVED_BY_ROTATION: [&str; 4] =
     ["TokenExpiryWarning", "TokenExpiryCritical", "TokenExpired", "TokenSourceCredentialExpiring"];

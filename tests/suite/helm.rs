@@ -6,7 +6,7 @@ mod helm3;
 mod operator;
 mod program;
 mod rejected;
-mod render;
+pub(crate) mod render;
 mod routes;
 mod rules;
 mod scope;
@@ -77,6 +77,22 @@ fn template(values: &Path, additional: &[&str]) -> Result<String, String> {
     let mut arguments = vec!["template", "tokens", CHART, "--namespace=monitoring", "--values", &values];
     arguments.extend(additional);
     helm(&arguments)
+}
+
+/// Renders the chart with a file of values, which are added to the minimal ones if they are only a part.
+pub(crate) fn render_values(values: &Path, is_part: bool) -> Result<String, String> {
+    let minimal = value_sets("good")["minimal"].display().to_string();
+    let additional: &[&str] = if is_part { &["--values", &minimal] } else { &[] };
+    template(values, additional)
+}
+
+pub(crate) fn minimal_values() -> String {
+    std::fs::read_to_string(&value_sets("good")["minimal"]).unwrap()
+}
+
+/// Every object of the chart with the minimal values.
+pub(crate) fn render_minimal() -> String {
+    RENDERED["minimal"].clone()
 }
 
 /// The value sets in a directory of tests/helm, by name.

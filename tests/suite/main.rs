@@ -2,6 +2,7 @@
 
 #![allow(clippy::expect_used, clippy::float_cmp, clippy::print_stderr, clippy::unwrap_used, unreachable_pub)]
 
+mod adding_a_provider;
 mod alerts;
 mod aws;
 mod buckets;
@@ -16,6 +17,7 @@ mod dashboards;
 mod definitions;
 mod demo;
 mod digest;
+mod doc_blocks;
 mod docs;
 mod examples;
 mod exposition;
@@ -44,6 +46,7 @@ mod tcp_proxy;
 mod test_servers;
 mod upgrade;
 mod validation;
+mod walk_throughs;
 mod web;
 mod wording;
 mod workflows;

@@ -18,7 +18,7 @@ new() {
 }
 
 new "src/providers/definitions/$name.yaml" <<EOF
-# The format is docs/definitions.md. Replace every value by the vendor's.
+# docs/adding-a-provider.md is the way, docs/definitions.md the format. Replace every value by the vendor's.
 format: 1
 provider: $name                      # as this file, the directory of its scenarios, and the label \`provider\`
 title: ${name^}

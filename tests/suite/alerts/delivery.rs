@@ -78,7 +78,7 @@ pub(super) struct Token {
 }
 
 /// Writes the rules with short durations.
-fn write_rules(dir: &Path) -> std::path::PathBuf {
+pub(crate) fn write_rules(dir: &Path) -> std::path::PathBuf {
     let mut text = read(RULES);
     for (pattern, short) in [
         (r"(?m)^        for: \w+", "        for: 2s"),

@@ -15,7 +15,7 @@ const WITHOUT_SCHEMA: &str = "cert-manager.io/v1 Certificate, cilium.io/v2 Ciliu
     operator.victoriametrics.com/v1beta1 VMServiceScrape, secrets-store.csi.x-k8s.io/v1 SecretProviderClass";
 
 /// Runs the validator on a directory of rendered sets: its output, and whether it succeeded.
-fn validate(directory: &std::path::Path) -> (String, bool) {
+pub(crate) fn validate(directory: &std::path::Path) -> (String, bool) {
     let python = file(".tools/python/bin/python3");
     let output = Command::new(python).arg(file("tests/helm/validate.py")).arg(directory).output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
