@@ -2,7 +2,7 @@
 //! both at run time, and the program reads the definition from a directory.
 
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -12,6 +12,7 @@ use axum::{Json, Router};
 use serde_json::{Value, json};
 
 use crate::doc_blocks::repository;
+use crate::doc_blocks::sandbox::write_script;
 use crate::walk_throughs::Walk;
 
 /// The parts of the checkout that the page changes or runs.
@@ -25,7 +26,7 @@ fn library_tests() -> PathBuf {
     let output = cargo.output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     let built = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let program = built.filter_map(|message| Some(PathBuf::from(message["executable"].as_str()?))).last();
+    let program = built.filter_map(|message| Some(PathBuf::from(message["executable"].as_str()?))).next_back();
     program.unwrap_or_else(|| panic!("{}", String::from_utf8_lossy(&output.stderr)))
 }
 
@@ -39,11 +40,6 @@ fn copy(from: &Path, to: &Path) {
         fs::create_dir_all(to.parent().unwrap()).unwrap();
         fs::copy(from, to).unwrap();
     }
-}
-
-fn script(path: &Path, text: &str) {
-    fs::write(path, text).unwrap();
-    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
 }
 
 /// The vendor of the page: two pages of tokens.
@@ -78,7 +74,7 @@ async fn page_leads_from_nothing_to_a_passing_conformance_test() {
     let own = walk.dir.path().join("own");
     fs::create_dir(&own).unwrap();
     symlink(work.join("src/providers/definitions/acme.yaml"), own.join("acme.yaml")).unwrap();
-    script(
+    write_script(
         &bin.join("cargo"),
         &format!(
             "#!/bin/bash\ncase \"$*\" in\n\
@@ -92,7 +88,7 @@ async fn page_leads_from_nothing_to_a_passing_conformance_test() {
         ),
     );
     // The golden files of the checkout must not change.
-    script(
+    write_script(
         &bin.join("make"),
         "#!/bin/bash\nif [ \"$1\" = golden ]; then exec /usr/bin/make --dry-run golden; fi\nexec /usr/bin/make \"$@\"\n",
     );

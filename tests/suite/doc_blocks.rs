@@ -6,7 +6,7 @@ pub(crate) mod block;
 mod calls;
 mod config;
 mod http;
-mod sandbox;
+pub(crate) mod sandbox;
 mod table;
 
 use std::collections::BTreeMap;
@@ -77,8 +77,6 @@ async fn code_blocks_are_run_or_validated() {
     errors.extend(query_errors(&checks));
     errors.extend(values_errors(&checks));
     let configs = Configs::new();
-    let started = std::time::Instant::now();
-    eprintln!("DBG {errors:#?}");
     let mut by_page: BTreeMap<&str, Vec<&(Block, Check)>> = BTreeMap::new();
     for check in &checks {
         by_page.entry(&check.0.page).or_default().push(check);
@@ -87,7 +85,6 @@ async fn code_blocks_are_run_or_validated() {
         let mut sandbox = None;
         for (block, check) in checks {
             let text = &block.text;
-            eprintln!("DBG {:?} {}", started.elapsed(), block.place());
             let result = match *check {
                 Check::NotRun(reason) if reason.len() < 30 => Err(format!("no reason: {reason}")),
                 Check::Query | Check::Values | Check::NotRun(_) => Ok(()),
@@ -101,7 +98,7 @@ async fn code_blocks_are_run_or_validated() {
                 Check::GrafanaProvisioning => config::check_grafana_provisioning(text),
                 Check::Manifest(template) => validate_manifest(&config::fill(template, text)),
                 Check::VaultPolicy => configs.check_policy(text),
-                Check::HealthCheck => config::check_health_check(text),
+                Check::ContainerHealth => config::check_health_check(text),
                 Check::Headers => http::check_headers(text).await,
                 Check::Shell => {
                     if sandbox.is_none() {

@@ -33,7 +33,7 @@ const COMMANDS: &[(&str, &[&str])] = &[
 ];
 
 /// The chart's objects, with its minimal values, and a volume.
-static CHART: LazyLock<String> = LazyLock::new(|| crate::helm::render_minimal());
+static CHART: LazyLock<String> = LazyLock::new(crate::helm::render_minimal);
 
 pub(super) fn check(words: &[&str], directory: &Path) -> Result<(), String> {
     match words[0] {
@@ -77,7 +77,7 @@ fn check_names(words: &[&str]) -> Result<(), String> {
         }
     }
     let service = words.iter().find_map(|word| word.strip_prefix("service/"));
-    match service.filter(|name| !CHART.contains(&format!("name: {name}\n"))) {
+    match service.filter(|name| !CHART.contains(&format!("name: \"{name}\"\n"))) {
         Some(name) => Err(format!("the chart has no service {name}")),
         None => Ok(()),
     }

@@ -52,16 +52,14 @@ impl Sandbox {
     pub(super) async fn new(page: &str, all: &[Block]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let path = |name: &str| dir.path().join(name);
-        for name in ["bin", "work", "home/.config/amtool", "etc/prometheus/rules", "etc/token-expiry-exporter/secrets"]
-        {
+        for name in ["bin", "work", "home", "etc/prometheus/rules", "etc/token-expiry-exporter/secrets"] {
             fs::create_dir_all(path(name)).unwrap();
         }
         fs::create_dir_all(path("usr/share/doc/token-expiry-exporter")).unwrap();
         symlink(repository().join("examples"), path("usr/share/doc/token-expiry-exporter/examples")).unwrap();
         symlink(env!("CARGO_BIN_EXE_token-expiry-exporter"), path("bin/token-expiry-exporter")).unwrap();
         for name in STUBS {
-            fs::write(path("bin").join(name), STUB).unwrap();
-            fs::set_permissions(path("bin").join(name), fs::Permissions::from_mode(0o755)).unwrap();
+            write_script(&path("bin").join(name), STUB);
         }
         for name in ["alerts", "dashboards", "examples", "helm"] {
             symlink(repository().join(name), path("work").join(name)).unwrap();
@@ -72,7 +70,7 @@ impl Sandbox {
         fs::write(path("work/policy.hcl"), "").unwrap();
         fs::write(path("work/atlassian.key"), "a-secret").unwrap();
         let values = all.iter().find(|block| block.page == page && block.first_line() == "# values.yaml");
-        let values = values.map(|block| block.text.clone()).unwrap_or_else(|| crate::helm::minimal_values());
+        let values = values.map(|block| block.text.clone()).unwrap_or_else(crate::helm::minimal_values);
         fs::write(path("work/values.yaml"), values).unwrap();
         let uses_amtool = all.iter().any(|block| block.page == page && block.text.contains("amtool "));
         let alertmanager = if uses_amtool { Some(alertmanager(dir.path()).await) } else { None };
@@ -166,13 +164,19 @@ fn configuration(demo: &Demo) -> String {
     format!("{before}  - name: vault\n{after}").replacen("    tokens:\n", token, 1)
 }
 
-/// Alertmanager, as the address that amtool uses by default.
+pub(crate) fn write_script(path: &Path, text: &str) {
+    fs::write(path, text).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+/// Alertmanager, and an amtool that uses it by default.
 async fn alertmanager(dir: &Path) -> Server {
     let config = fs::read_to_string(repository().join("alerts/alertmanager.yaml")).unwrap();
     let templates = repository().join("alerts/templates/*").display().to_string();
     let server = delivery::alertmanager(dir, &config.replace("templates/*", &templates)).await;
-    let settings = format!("alertmanager.url: {}\nauthor: a reader\n", server.url);
-    fs::write(dir.join("home/.config/amtool/config.yml"), settings).unwrap();
+    let amtool = crate::test_servers::tool("amtool");
+    let script = format!("#!/bin/bash\nexec '{}' --alertmanager.url={} \"$@\"\n", amtool.display(), server.url);
+    write_script(&dir.join("bin/amtool"), &script);
     server
 }
 

@@ -30,7 +30,7 @@ pub(super) enum Check {
     /// `bao policy fmt`.
     VaultPolicy,
     /// A health check of a container, which the program runs.
-    HealthCheck,
+    ContainerHealth,
     /// The headers of a response of the program.
     Headers,
     /// Another test runs the page: `file: name`.
@@ -68,7 +68,7 @@ const fn row(page: &'static str, first_line: &'static str, check: Check) -> Row 
 /// A configuration whose sources have the names that parts of configurations use.
 const WITH_SOURCES: &str = "sources:
   - {name: gitlab, provider: gitlab, groups: [acme], credential: {env: GITLAB}}
-  - {name: bitbucket, provider: bitbucket-data-center, url: https://bitbucket.example.com, credential: {env: BITBUCKET}}
+  - {name: bitbucket, provider: bitbucket-data-center, url: https://bitbucket.example.com, username: exporter, credential: {env: BITBUCKET}}
   - {name: a, provider: vault, url: https://vault.example.com, credential: {env: VAULT_TOKEN}}
 BLOCK";
 
@@ -116,7 +116,7 @@ pub(super) const TABLE: &[Row] = &[
     row("docs/definitions.md", "locations:", Check::Definition),
     row("docs/definitions.md", "identify:", Check::Definition),
     row("docs/definitions.md", "acme: api-token: ok, 110 tokens", Check::NotRun("output of an invented provider; tests/golden/check-online/ holds the real form")),
-    row("docs/install.md", "healthcheck: {test: [CMD, /token-expiry-exporter, health, \"127.0.0.1:9000\"]}", Check::HealthCheck),
+    row("docs/install.md", "healthcheck: {test: [CMD, /token-expiry-exporter, health, \"127.0.0.1:9000\"]}", Check::ContainerHealth),
     row("docs/install.md", "credential: {file: /run/credentials/token-expiry-exporter.service/secret_atlassian}", Check::Configuration(IN_SOURCE)),
     row("docs/install.md", "cargo install --path . --locked --profile dist --features object-store", Check::NotRun("compiles a release; the Dockerfile builds with the same profile and feature in tests/ship")),
     row("docs/kubernetes.md", "        - {name: fire drill, expires: \"2026-11-27\", owner: platform}", Check::Configuration(IN_MANUAL)),
@@ -124,6 +124,7 @@ pub(super) const TABLE: &[Row] = &[
     row("docs/metrics.md", "metrics:", Check::Configuration("BLOCK")),
     row("docs/moving.md", "alert_lead: {warning: 14d, critical: 3d}", Check::Configuration(WITH_SOURCES)),
     row("docs/moving.md", "# old-names.rules.yaml", Check::Rules),
+    row("docs/providers/argocd.md", "p, role:token-expiry, accounts, get, *, allow", Check::NotRun("a policy of Argo CD, for which there is no checker here")),
     row("docs/providers/manual.md", "name,expires,owner,owner_email,team", Check::ManualFile),
     row("docs/scaling.md", "token-expiry-exporter --config.file=config.yaml --storage.url=s3://acme-token-expiry/production", Check::NotRun("needs a bucket; tests/suite/buckets.rs starts replicas on real stores")),
     row("docs/scaling.md", "replicas: 3", Check::Values),

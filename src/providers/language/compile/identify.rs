@@ -45,7 +45,7 @@ impl Compiler {
     pub(super) fn identify(&mut self, record: &Record<'_>) -> Identify {
         let none = Scope::default();
         let prefixes = self.prefixes(record);
-        let rest = self.text(record, "rest");
+        let rest = record.text("rest").unwrap_or_else(|| ValuePattern::DEFAULT_REST.to_owned());
         if let Err(problem) = ValuePattern::new(&["prefix".to_owned()], &rest) {
             let message = format!("{}: invalid regular expression: {problem}", record.path_of("rest"));
             self.error(record.value_at("rest"), message);
