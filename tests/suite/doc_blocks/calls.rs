@@ -15,13 +15,16 @@ const COMMANDS: &[(&str, &[&str])] = &[
     ("cosign verify-blob", &["--bundle", "--certificate-oidc-issuer", "--certificate-identity-regexp"]),
     ("docker run", &["--read-only", "--cap-drop", "--security-opt", "--publish", "--volume"]),
     ("gh attestation verify", &["--repo"]),
+    ("helm get values", &["--namespace", "--output"]),
     ("helm install", &["--namespace", "--values", "--version"]),
     ("helm pull", &["--version"]),
+    ("helm template", &["--namespace", "--no-hooks", "--values", "--version"]),
     ("helm test", &["--namespace", "--logs"]),
     ("kubectl create namespace", &[]),
     ("kubectl create secret generic", &["--namespace", "--from-file"]),
     ("kubectl delete pvc", &["--namespace", "--selector"]),
     ("kubectl describe pods", &["--namespace", "--selector"]),
+    ("kubectl diff", &["--filename"]),
     ("kubectl get persistentvolumeclaims", &["--namespace", "--selector"]),
     ("kubectl get pods", &["--all-namespaces", "--namespace", "--selector"]),
     ("kubectl logs", &["--all-namespaces", "--namespace", "--selector", "--previous", "--prefix"]),
@@ -56,7 +59,10 @@ pub(super) fn check(words: &[&str], directory: &Path) -> Result<(), String> {
         return Err(format!("unknown flags {unknown:?}"));
     }
     check_names(words)?;
-    if words[0] == "helm" && words.contains(&"install") { check_install(words, directory) } else { Ok(()) }
+    match words {
+        ["helm", "install" | "template", ..] => check_install(words, directory),
+        _ => Ok(()),
+    }
 }
 
 /// Versions, labels, names of objects and of workflows are those of this repository.
@@ -83,7 +89,7 @@ fn check_names(words: &[&str]) -> Result<(), String> {
     }
 }
 
-/// Renders what `helm install` would install, with the chart of this repository.
+/// Renders what helm would install or render, with the chart of this repository.
 fn check_install(words: &[&str], directory: &Path) -> Result<(), String> {
     let chart = words.get(3).copied().unwrap_or_default();
     let is_chart = chart == "helm/token-expiry-exporter" || chart.ends_with("/charts/token-expiry-exporter");

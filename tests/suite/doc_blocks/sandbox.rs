@@ -38,6 +38,7 @@ const EXIT_CODES: &[(&str, i32)] = &[
 const STUB: &str = r#"#!/bin/bash
 # Writes down how it was called, instead of a program that needs a cluster, a registry or root.
 { printf '%s' "${0##*/}"; printf '\x1f%s' "$@"; printf '\n'; } >>"$CALLS"
+if [[ "$*" == "get values "* ]]; then cat "$VALUES"; fi
 if [[ " $* " == *" logs "* ]]; then echo 'msg="the storage path is full" store=lost'; fi
 "#;
 
@@ -71,7 +72,8 @@ impl Sandbox {
         fs::write(path("work/atlassian.key"), "a-secret").unwrap();
         let values = all.iter().find(|block| block.page == page && block.first_line() == "# values.yaml");
         let values = values.map(|block| block.text.clone()).unwrap_or_else(crate::helm::minimal_values);
-        fs::write(path("work/values.yaml"), values).unwrap();
+        fs::write(path("work/values.yaml"), &values).unwrap();
+        fs::write(path("installed-values.yaml"), values).unwrap();
         let uses_amtool = all.iter().any(|block| block.page == page && block.text.contains("amtool "));
         let alertmanager = if uses_amtool { Some(alertmanager(dir.path()).await) } else { None };
         Self { dir, _demo: demo, _alertmanager: alertmanager }
@@ -107,7 +109,11 @@ impl Sandbox {
         let path = format!("{}:{}:/usr/bin:/bin", self.dir.path().join("bin").display(), tools().display());
         let mut bash = Command::new("/bin/bash");
         bash.args(["-euo", "pipefail", "-c", filled]).current_dir(self.work()).stdin(Stdio::null());
-        bash.env_clear().env("PATH", path).env("CALLS", &calls).env("HOME", self.dir.path().join("home"));
+        bash.env_clear()
+            .env("PATH", path)
+            .env("CALLS", &calls)
+            .env("VALUES", self.dir.path().join("installed-values.yaml"))
+            .env("HOME", self.dir.path().join("home"));
         let output = bash.output().unwrap();
         let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
         let allowed = EXIT_CODES.iter().find(|(part, _)| command.contains(part)).map_or(0, |(_, code)| *code);
