@@ -92,7 +92,7 @@ async fn code_blocks_are_run_or_validated() {
                 Check::Configuration(template) => configs.check(&config::fill(template, text)),
                 Check::WebConfiguration => configs.check_web(text),
                 Check::Definition => configs.check_definition(text),
-                Check::Rules => configs.check_rules(text),
+                Check::Rules(template) => configs.check_rules(&config::fill(template, text)),
                 Check::Prometheus => configs.check_prometheus(text),
                 Check::ManualFile => configs.check_manual_file(text),
                 Check::GrafanaProvisioning => config::check_grafana_provisioning(text),

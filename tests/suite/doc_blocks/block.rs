@@ -25,10 +25,12 @@ impl Block {
         format!("{}:{}", self.page, self.line)
     }
 
-    /// The commands of a shell block: continued lines joined, without comments, prompts and empty lines.
+    /// The commands of a shell block: continued lines joined, without comments, prompts and empty lines. In a `console`, a line
+    /// without a prompt is output.
     pub(crate) fn commands(&self) -> Vec<String> {
         let joined = self.text.replace("\\\n", " ");
-        let lines = joined.lines().map(|line| line.strip_prefix("$ ").unwrap_or(line));
+        let is_console = self.language == "console";
+        let lines = joined.lines().filter_map(|line| if is_console { line.strip_prefix("$ ") } else { Some(line) });
         let lines = lines.map(|line| line.split("    #").next().unwrap_or_default().trim().to_owned());
         lines.filter(|line| !line.is_empty() && !line.starts_with('#')).collect()
     }

@@ -9,8 +9,8 @@ pub(super) enum Check {
     Shell,
     /// `promtool check rules`.
     Query,
-    /// `promtool check rules` of a file.
-    Rules,
+    /// `promtool check rules` of this file, in which BLOCK stands for the block.
+    Rules(&'static str),
     /// `promtool check config`.
     Prometheus,
     /// `check` accepts this text, in which BLOCK stands for the block.
@@ -86,6 +86,12 @@ const IN_MANUAL: &str = "sources:
       BLOCK
 ";
 
+const IN_GROUP: &str = "groups:
+  - name: rules
+    rules:
+      BLOCK
+";
+
 const IN_CONTAINER: &str = "apiVersion: v1
 kind: Pod
 metadata: {name: exporter}
@@ -116,6 +122,10 @@ pub(super) const TABLE: &[Row] = &[
     row("docs/definitions.md", "locations:", Check::Definition),
     row("docs/definitions.md", "identify:", Check::Definition),
     row("docs/definitions.md", "acme: api-token: ok, 110 tokens", Check::NotRun("output of an invented provider; tests/golden/check-online/ holds the real form")),
+    row("docs/digest.md", "# config.yaml", Check::Configuration(WITH_SOURCES)),
+    row("docs/digest.md", "$ token-expiry-exporter digest --mail.allow-domain=example.com --mail.from=tokens@example.com \\", Check::RunBy("tests/suite/digest/examples.rs: systemd_unit_sends_mails_with_its_flags")),
+    row("docs/digest.md", "- alert: TokenDigestFailing", Check::Rules(IN_GROUP)),
+    row("docs/digest.md", "$ cp token-expiry-digest.service token-expiry-digest.timer /etc/systemd/system/", Check::NotRun("opens an editor; tests/suite/digest/examples.rs checks the units and runs their flags")),
     row("docs/install.md", "healthcheck: {test: [CMD, /token-expiry-exporter, health, \"127.0.0.1:9000\"]}", Check::ContainerHealth),
     row("docs/install.md", "credential: {file: /run/credentials/token-expiry-exporter.service/secret_atlassian}", Check::Configuration(IN_SOURCE)),
     row("docs/install.md", "cargo install --path . --locked --profile dist --features object-store", Check::NotRun("compiles a release; the Dockerfile builds with the same profile and feature in tests/ship")),
@@ -123,7 +133,7 @@ pub(super) const TABLE: &[Row] = &[
     row("docs/locations.md", "rules:", Check::Configuration(WITH_SOURCES)),
     row("docs/metrics.md", "metrics:", Check::Configuration("BLOCK")),
     row("docs/moving.md", "alert_lead: {warning: 14d, critical: 3d}", Check::Configuration(WITH_SOURCES)),
-    row("docs/moving.md", "# old-names.rules.yaml", Check::Rules),
+    row("docs/moving.md", "# old-names.rules.yaml", Check::Rules("BLOCK")),
     row("docs/providers/argocd.md", "p, role:token-expiry, accounts, get, *, allow", Check::NotRun("a policy of Argo CD, for which there is no checker here")),
     row("docs/providers/manual.md", "name,expires,owner,owner_email,team", Check::ManualFile),
     row("docs/scaling.md", "token-expiry-exporter --config.file=config.yaml --storage.url=s3://acme-token-expiry/production", Check::NotRun("needs a bucket; tests/suite/buckets.rs starts replicas on real stores")),
