@@ -97,6 +97,9 @@ async fn code_blocks_are_run_or_validated() {
                 Check::ManualFile => configs.check_manual_file(text),
                 Check::GrafanaProvisioning => config::check_grafana_provisioning(text),
                 Check::Manifest(template) => validate_manifest(&config::fill(template, text)),
+                Check::Json => {
+                    serde_json::from_str::<serde_json::Value>(text).map(drop).map_err(|error| error.to_string())
+                }
                 Check::VaultPolicy => configs.check_policy(text),
                 Check::ContainerHealth => config::check_health_check(text),
                 Check::Headers => http::check_headers(text).await,

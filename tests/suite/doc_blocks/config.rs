@@ -100,7 +100,14 @@ impl Configs {
 
     /// A whole definition, or keys of one that replace those of the first one.
     pub(super) fn check_definition(&self, text: &str) -> Result<(), String> {
-        let whole = if text.starts_with("format: ") { text.to_owned() } else { format!("{}{text}", definition()) };
+        let key = text.split_inclusive(':').next().unwrap_or_default();
+        let others = definition().lines().filter(|line| !line.starts_with(key)).collect::<Vec<_>>().join("\n");
+        let settings = "settings:\n  login_url: {type: url, default: https://login.widgets.example, help: the login}\n";
+        let whole = if key == "format:" {
+            text.to_owned()
+        } else {
+            format!("{}\n{text}", others.replace("settings:\n", settings))
+        };
         let directory = tempfile::tempdir().unwrap();
         fs::write(directory.path().join("widgets.yaml"), whole).unwrap();
         let mut check = program();

@@ -29,6 +29,8 @@ pub(super) enum Check {
     GrafanaProvisioning,
     /// `bao policy fmt`.
     VaultPolicy,
+    /// Valid JSON.
+    Json,
     /// A health check of a container, which the program runs.
     ContainerHealth,
     /// The headers of a response of the program.
@@ -117,6 +119,7 @@ pub(super) const TABLE: &[Row] = &[
     row("docs/configuration.md", "rules:", Check::Configuration(WITH_SOURCES)),
     row("docs/dashboards.md", "# /etc/grafana/provisioning/dashboards/token-expiry.yaml", Check::GrafanaProvisioning),
     row("docs/definitions.md", "format: 1", Check::Definition),
+    row("docs/definitions.md", "auth:", Check::Definition),
     row("docs/definitions.md", "renew:", Check::Definition),
     row("docs/definitions.md", "group: platforms", Check::Definition),
     row("docs/definitions.md", "locations:", Check::Definition),
@@ -135,6 +138,7 @@ pub(super) const TABLE: &[Row] = &[
     row("docs/moving.md", "alert_lead: {warning: 14d, critical: 3d}", Check::Configuration(WITH_SOURCES)),
     row("docs/moving.md", "# old-names.rules.yaml", Check::Rules("BLOCK")),
     row("docs/providers/argocd.md", "p, role:token-expiry, accounts, get, *, allow", Check::NotRun("a policy of Argo CD, for which there is no checker here")),
+    row("docs/providers/aws.md", "{\"Version\": \"2012-10-17\", \"Statement\": [{\"Effect\": \"Allow\", \"Resource\": \"*\", \"Action\": [", Check::Json),
     row("docs/providers/manual.md", "name,expires,owner,owner_email,team", Check::ManualFile),
     row("docs/scaling.md", "token-expiry-exporter --config.file=config.yaml --storage.url=s3://acme-token-expiry/production", Check::NotRun("needs a bucket; tests/suite/buckets.rs starts replicas on real stores")),
     row("docs/scaling.md", "replicas: 3", Check::Values),
