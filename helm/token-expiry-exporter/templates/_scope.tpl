@@ -31,7 +31,7 @@ namespace={{ .Values.scope.namespace | default (include "tee.namespace" .) | quo
 {{/* Adds matchers to every selector of an expression: (dict "text" EXPRESSION "matchers" MATCHERS). Names of metrics and of labels
 differ, so a name is enough to find a selector. */}}
 {{- define "tee.scoped" -}}
-{{- $metric := "up|process_[a-z_]+|token_(?:info|finding|location_info|renewal_info|(?:expiry|due|created|last_used|source)_[a-z_]+)" -}}
+{{- $metric := "up|process_[a-z_]+|token_(?:info|finding|location_info|renewal_info|renewal_info|(?:expiry|due|created|last_used|source)_[a-z_]+)" -}}
 {{- $text := regexReplaceAll (printf "\\b(%s)\\{" $metric) .text (printf "${1}{%s, " .matchers) -}}
 {{- regexReplaceAll (printf "\\b(%s)([^a-z_{=!]|$)" $metric) $text (printf "${1}{%s}${2}" .matchers) -}}
 {{- end -}}
