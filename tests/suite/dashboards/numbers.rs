@@ -89,6 +89,7 @@ async fn tokens_dashboard_shows_expected_numbers() {
         assert_eq!(view.sum("Due tokens by owner", "A").await, due, "{source:?}");
         assert_eq!(view.sum("Due tokens by team", "A").await, due, "{source:?}");
         check_next_to_expire(&view, &expected, source).await;
+        check_locations(&view, &metrics(&demo.exporter).await, source).await;
         check_weeks(&view).await;
         let expired = view.rows("Expired and not replaced", "A").await;
         assert_eq!(expired.len() as f64, expect(&expected, source, "/bands/expired"), "{source:?}");
@@ -109,6 +110,29 @@ async fn tokens_dashboard_shows_expected_numbers() {
         assert!(states.len() == rows.len() && states.iter().all(|token| token.label("state") == state), "{state}");
     }
     check_filters(&all, &metrics(&demo.exporter).await).await;
+}
+
+/// Checks that each location of each due token has a row, with the token's expiry.
+async fn check_locations(view: &View<'_>, exposition: &str, source: Option<&str>) {
+    let rows = view.rows("Where due tokens are used", "A").await;
+    let due = samples(exposition, "token_due_timestamp_seconds");
+    let is_shown = |place: &&Sample| source.is_none_or(|source| place.label("source") == source);
+    let mut expected = Vec::new();
+    for place in samples(exposition, "token_location_info").iter().filter(is_shown) {
+        let same = |name: &str, token: &Sample| token.label(name) == place.label(name);
+        let token = due.iter().find(|token| same("source", token) && same("token_id", token));
+        expected.extend(token.map(|token| {
+            (token.label("token_name").to_owned(), place.label("location").to_owned(), 1000.0 * token.value)
+        }));
+    }
+    assert_eq!(expected.is_empty(), source == Some("vault"), "{expected:?}");
+    let mut shown: Vec<_> = rows
+        .iter()
+        .map(|row| (row.label("token_name").to_owned(), row.label("location").to_owned(), row.value))
+        .collect();
+    expected.sort_by(|one, other| one.partial_cmp(other).unwrap());
+    shown.sort_by(|one, other| one.partial_cmp(other).unwrap());
+    assert_eq!(shown, expected, "{source:?}");
 }
 
 /// Checks the table Next to expire, and the stat on the same tokens.
