@@ -12,6 +12,7 @@ use super::{config, repository, run};
 const COMMANDS: &[(&str, &[&str])] = &[
     ("apt install", &[]),
     ("cosign verify", &["--certificate-oidc-issuer", "--certificate-identity-regexp"]),
+    ("az keyvault secret set-attributes", &["--vault-name", "--name", "--expires", "--tags"]),
     ("cosign verify-blob", &["--bundle", "--certificate-oidc-issuer", "--certificate-identity-regexp"]),
     ("docker run", &["--read-only", "--cap-drop", "--security-opt", "--publish", "--volume"]),
     ("gh attestation verify", &["--repo"]),
@@ -20,6 +21,7 @@ const COMMANDS: &[(&str, &[&str])] = &[
     ("helm pull", &["--version"]),
     ("helm template", &["--namespace", "--no-hooks", "--values", "--version"]),
     ("helm test", &["--namespace", "--logs"]),
+    ("kubectl annotate secret", &[]),
     ("kubectl create namespace", &[]),
     ("kubectl create secret generic", &["--namespace", "--from-file"]),
     ("kubectl delete pvc", &["--namespace", "--selector"]),
@@ -31,6 +33,7 @@ const COMMANDS: &[(&str, &[&str])] = &[
     ("kubectl port-forward", &["--namespace"]),
     ("kubectl taint nodes", &[]),
     ("systemctl start", &[]),
+    ("vault kv metadata put", &[]),
     ("vault policy write", &[]),
     ("vault write", &[]),
 ];

@@ -16,7 +16,8 @@ use crate::alerts::delivery;
 use crate::test_servers::{Server, client, exporter, free_port, wait_for};
 
 /// Programs that are not run.
-const STUBS: &[&str] = &["apt", "cargo", "cosign", "docker", "gh", "helm", "kubectl", "make", "systemctl", "vault"];
+const STUBS: &[&str] =
+    &["apt", "az", "cargo", "cosign", "docker", "gh", "helm", "kubectl", "make", "systemctl", "vault"];
 
 /// What a page leaves to its reader, and the value in the test.
 const PLACEHOLDERS: &[(&str, &str)] = &[

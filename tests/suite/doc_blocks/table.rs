@@ -142,6 +142,7 @@ pub(super) const TABLE: &[Row] = &[
     row("docs/providers/manual.md", "name,expires,owner,owner_email,team", Check::ManualFile),
     row("docs/scaling.md", "token-expiry-exporter --config.file=config.yaml --storage.url=s3://acme-token-expiry/production", Check::NotRun("needs a bucket; tests/suite/buckets.rs starts replicas on real stores")),
     row("docs/scaling.md", "replicas: 3", Check::Values),
+    row("docs/secret-stores.md", "rules:", Check::Configuration(WITH_SOURCES)),
     row("docs/web.md", "livenessProbe: {httpGet: {path: /-/healthy, port: 10985}}", Check::Manifest(IN_CONTAINER)),
     row("docs/web.md", "tls_server_config:", Check::WebConfiguration),
     row("docs/web.md", "# prometheus.yml", Check::Prometheus),
