@@ -165,7 +165,13 @@ async fn token_list_applies_filter_order_and_window() {
       "warning_at": "2027-12-31T08:00:00Z",
       "critical_at": "2028-01-23T08:00:00Z",
       "locations": [],
-      "renewal": null
+      "renewal": {
+        "steps": [
+          "Who: the owner",
+          "Where: \"Settings\" > Access tokens"
+        ],
+        "docs": "https://docs.example.com/tokens"
+      }
     }
     "#);
 }
