@@ -197,7 +197,7 @@ mod tests {
         let report = report(true, vec![seen("192.0.2.6", 0)]).over(Some(report(true, known.collect())), now());
         assert_eq!(places(&report), ["192.0.2.6", "192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4"]);
         assert_eq!(report.located[0].location.last_seen, Some(now()));
-        assert_eq!(report.cut, 0, "an older address is no loss");
+        assert_eq!(report.cut, 0, "an older address is not counted as a loss");
     }
 
     #[test]

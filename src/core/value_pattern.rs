@@ -12,8 +12,8 @@ const MAX_TEXT_LEN: usize = 1 << 20;
 pub struct ValuePattern(Regex);
 
 impl ValuePattern {
-    /// What follows a prefix, unless a definition says otherwise: the characters of RFC 6750, not at its end those that end a
-    /// sentence. <https://www.rfc-editor.org/rfc/rfc6750#section-2.1>
+    /// What follows a prefix, unless a definition says otherwise: the characters of RFC 6750. The last one
+    /// is not a character that ends a sentence. <https://www.rfc-editor.org/rfc/rfc6750#section-2.1>
     pub const DEFAULT_REST: &'static str = "[A-Za-z0-9._~+/=-]{11,4000}[A-Za-z0-9_=-]";
 
     /// `rest` is a regular expression for what follows one of the prefixes.

@@ -190,7 +190,7 @@ impl Memory {
         self.results.insert(tag, (known, now));
     }
 
-    /// Whether so many credentials were refused that none of this group is sent.
+    /// Whether so many credentials were refused that those of this group are not sent any more.
     fn is_exhausted(&mut self, group: &str, now: DateTime<Utc>) -> bool {
         self.rejected.retain(|(at, _)| (now - at).abs() < PERIOD);
         let of_group = self.rejected.iter().filter(|(_, other)| **other == *group).count();

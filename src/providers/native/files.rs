@@ -49,7 +49,7 @@ pub(super) fn info() -> ProviderInfo {
         setting_type: SettingType::Flag,
         default: Some(false.into()),
         help: "look in these files for credentials of the sources with `identify: true` too; then a file without a \
-               credential is no error"
+               credential is not an error"
             .to_owned(),
     };
     let listing = ListingInfo {
