@@ -1,7 +1,7 @@
 //! Whether a program that is not run would accept how a page calls it.
 
+use std::fs;
 use std::path::Path;
-use std::process::Command;
 use std::sync::LazyLock;
 
 use regex::Regex;
@@ -102,10 +102,12 @@ fn check_install(words: &[&str], directory: &Path) -> Result<(), String> {
     crate::helm::render_values(&directory.join("values.yaml"), false).map(drop)
 }
 
-/// A target of the Makefile exists; nothing is built.
+/// The Makefile has the targets. `make --dry-run` would run the lines that call `$(MAKE)`.
 fn check_make(words: &[&str]) -> Result<(), String> {
-    let (success, output) = run(Command::new("make").arg("--dry-run").args(words).current_dir(repository()));
-    if success && !output.is_empty() { Ok(()) } else { Err(output) }
+    let makefile = fs::read_to_string(repository().join("Makefile")).unwrap();
+    let is_target = |word: &&str| makefile.lines().any(|line| line.starts_with(&format!("{word}:")));
+    let unknown: Vec<_> = words.iter().filter(|word| !word.contains('=') && !is_target(word)).collect();
+    if unknown.is_empty() { Ok(()) } else { Err(format!("the Makefile has no target {unknown:?}")) }
 }
 
 /// The program has the subcommand that `cargo run` runs.
