@@ -82,6 +82,7 @@ fn is_found(view: &TokenView<'_>, labels: Labels, word: &str) -> bool {
         || owner_texts(view, labels).any(|text| contains(&text, word))
         || view.labels.values().any(|text| contains(text, word))
         || token.scopes.iter().any(|text| contains(text, word))
+        || view.locations.iter().any(|location| contains(&location.to_string(), word))
 }
 
 /// The parameters of a filter.

@@ -39,7 +39,7 @@ pub(super) fn form(context: &Context<'_>, choices: &Choices, filter: &Filter, so
         form role="search" aria-label="Tokens" method="get" action=(context.links.tokens("")) {
             div.search {
                 label for="q" { "Search" }
-                input #q type="search" name="q" value=(search.first().unwrap_or(&"")) placeholder="Name, id, owner, team, scope" autocomplete="off";
+                input #q type="search" name="q" value=(search.first().unwrap_or(&"")) placeholder="Name, owner, location" autocomplete="off";
                 button type="submit" { "Search" }
             }
             details.filters open[has_more] {

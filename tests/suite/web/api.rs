@@ -168,6 +168,23 @@ async fn findings_are_rows_of_tokens_and_the_filter_selects_both() {
 }
 
 #[tokio::test]
+async fn search_finds_locations() {
+    let server = Server::start().await;
+    for (query, expected) in [
+        ("q=prod%2Fci%2Frenovate", &["p03"] as &[&str]),
+        ("q=%2Fetc%2FAPP", &["p03"]),
+        ("q=secret+prod%2Fci%2Frenovate", &["p03"]),
+        ("q=prod%2Fci%2Frenovate+jane", &["p03"]),
+        ("q=prod%2Fci%2Frenovate+nobody", &[]),
+        ("q=prod%2Fci%2Funknown", &[]),
+    ] {
+        let found = server.json(&format!("/api/v1/tokens?{query}")).await;
+        let ids: Vec<_> = found["tokens"].as_array().unwrap().iter().map(|token| &token["id"]).collect();
+        assert_eq!(ids, expected, "{query}");
+    }
+}
+
+#[tokio::test]
 async fn sources_have_status_counts_and_failures() {
     let server = Server::start().await;
     let sources = server.json("/api/v1/sources").await;
