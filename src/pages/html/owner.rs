@@ -28,6 +28,8 @@ use crate::pages::state::AppState;
 /// Owners on a page of the index.
 const OWNERS: usize = 100;
 
+const KEY: &str = "Its key opens this calendar without a login: give the link only to those who may see these tokens.";
+
 const ACCESS: &str = "Every user who may read this site sees the tokens of all owners. The users of the web configuration are not owners.";
 
 pub(in crate::pages) async fn get(
@@ -99,6 +101,8 @@ fn content(
     addresses: &[String],
 ) -> Markup {
     let of_owner = query(&[("owner", name)]);
+    // A reader of this page may read the calendar anyway, and a calendar program cannot log in.
+    let keyed = context.state.calendar_key.as_ref().and_then(|key| key.query(&list.filter));
     html! {
         p.soft {
             (count(usize::try_from(counts.tokens).unwrap_or(usize::MAX), "token"))
@@ -106,7 +110,7 @@ fn content(
         }
         p { (due(counts)) }
         p.actions {
-            a.button href=(context.links.to(path::CALENDAR, &of_owner)) { "Calendar of these tokens" }
+            a.button href=(context.links.to(path::CALENDAR, keyed.as_ref().unwrap_or(&of_owner))) { "Calendar of these tokens" }
             " " a href=(context.links.to(path::TOKENS, &of_owner)) { "As JSON" }
         }
         section aria-labelledby="tokens" {
@@ -114,7 +118,11 @@ fn content(
             p.soft { (list.range(selected.total)) }
             (list.table(context, selected, "Tokens of this owner; due ones first, then by expiry"))
         }
-        p.soft { "To subscribe, copy the link of the calendar into your calendar program. " (ACCESS) }
+        p.soft {
+            "To subscribe, copy the link of the calendar into your calendar program. "
+            @if keyed.is_some() { (KEY) " " }
+            (ACCESS)
+        }
     }
 }
 

@@ -87,11 +87,11 @@ fn page(context: &Context<'_>, source: &str, id: &str) -> Page {
         p.soft { (view.token.kind) " of the source " a href=(context.links.source(view.source)) { (view.source) } }
         (headline(context, &view))
         (warning(context, &inventory, &view))
+        (renewal(&view))
+        (locations(&view))
         (facts(context, &view))
         (findings(context, &view))
         (alerting::section(context, &view))
-        (renewal(&view))
-        (locations(&view))
         (rotations(context, &inventory, &view))
     };
     (StatusCode::OK, document(context, display_name(&view), Section::Tokens, &content))

@@ -159,6 +159,58 @@ async fn key_opens_one_calendar_without_a_login_and_is_never_logged() {
     assert!(!log.contains(key) && !log.contains(SECRET), "{log}");
 }
 
+#[tokio::test]
+async fn link_on_the_page_of_an_owner_opens_the_calendar_without_a_login_and_is_never_logged() {
+    let password = bcrypt::hash("password", 4).unwrap();
+    let tokens = "tokens:\n  - {name: deploy, owner: Jane Doe, expires: 2099-01-01}\n  - {name: other, owner: Bob, expires: 2099-01-01}\n";
+    let start = Start::new()
+        .file("calendar.key", &format!("{SECRET}\n"))
+        .tokens_file(tokens)
+        .web_config(&format!("basic_auth_users: {{reader: '{password}'}}\n"));
+    let key_file = start.directory().join("calendar.key").display().to_string();
+    let exporter = start.arg(&format!("--web.calendar-key-file={key_file}")).arg("--log.level=debug").run().await;
+    let get = async |path: &str, header: &str| {
+        let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\n{header}Connection: close\r\n\r\n");
+        exchange(exporter.address(), &request).await
+    };
+    let login = format!("Authorization: Basic {}\r\n", BASE64_STANDARD.encode("reader:password"));
+    let link = |page: &str| {
+        let start = page.find("calendar.ics?owner=").unwrap_or_else(|| panic!("{page}"));
+        format!("/{}", page[start..].split('"').next().unwrap().replace("&amp;", "&"))
+    };
+    let page = get("/owner/Jane%20Doe", &login).await;
+    let calendar = link(&page);
+    assert!(calendar.starts_with("/calendar.ics?owner=jane+doe&key="), "{calendar}");
+    assert!(page.contains("Its key opens this calendar without a login"), "{page}");
+    assert!(page.to_lowercase().contains("\r\ncache-control: no-store\r\n"), "{page}");
+    let opened = get(&calendar, "").await;
+    assert!(opened.starts_with("HTTP/1.1 200") && opened.contains("SUMMARY:deploy expires"), "{opened}");
+    assert!(!opened.contains("other expires"), "{opened}");
+
+    let key = calendar.split("key=").nth(1).unwrap();
+    for (path, header, status) in [
+        ("/owner/Jane%20Doe".to_owned(), "", "401"),
+        (format!("/calendar.ics?owner=bob&key={key}"), "", "401"),
+        ("/owner".to_owned(), &*login, "200"),
+        ("/".to_owned(), &*login, "200"),
+    ] {
+        let response = get(&path, header).await;
+        assert!(response.starts_with(&format!("HTTP/1.1 {status}")), "{path}: {response}");
+        assert!(!response.contains(key), "{path}: {response}");
+    }
+    std::fs::write(&key_file, "f".repeat(64)).unwrap();
+    assert!(get(&calendar, "").await.starts_with("HTTP/1.1 401"), "a new secret revokes the link");
+    assert!(get(&link(&get("/owner/Jane%20Doe", &login).await), "").await.starts_with("HTTP/1.1 200"));
+    let log = exporter.log();
+    assert!(log.contains("level=") && !log.contains(key) && !log.contains("key="), "{log}");
+
+    // A file that cannot be read leaves a link for clients that log in.
+    std::fs::remove_file(&key_file).unwrap();
+    let without = link(&get("/owner/Jane%20Doe", &login).await);
+    assert_eq!(without, "/calendar.ics?owner=Jane+Doe");
+    assert!(get(&without, &login).await.starts_with("HTTP/1.1 200"));
+}
+
 #[test]
 fn unusable_key_file_is_an_error() {
     let dir = tempfile::tempdir().unwrap();

@@ -28,6 +28,8 @@ pub struct Exporter {
 pub struct Start {
     directory: tempfile::TempDir,
     tokens: usize,
+    /// In place of the generated ones.
+    tokens_file: Option<String>,
     args: Vec<String>,
     addresses: usize,
 }
@@ -35,12 +37,18 @@ pub struct Start {
 impl Start {
     /// With a few tokens and without a web configuration.
     pub fn new() -> Self {
-        Self { directory: tempfile::tempdir().unwrap(), tokens: 3, args: Vec::new(), addresses: 1 }
+        Self { directory: tempfile::tempdir().unwrap(), tokens: 3, tokens_file: None, args: Vec::new(), addresses: 1 }
     }
 
     /// The number of tokens. Each takes about 2 KB of the metrics.
     pub fn tokens(mut self, tokens: usize) -> Self {
         self.tokens = tokens;
+        self
+    }
+
+    /// The tokens as the provider `manual` reads them, in place of generated ones.
+    pub fn tokens_file(mut self, content: &str) -> Self {
+        self.tokens_file = Some(content.to_owned());
         self
     }
 
@@ -80,6 +88,7 @@ impl Start {
             let name = format!("{number:-<200}");
             writeln!(tokens, "  - {{id: t{number}, name: '{name}', kind: license, expires: 2999-01-01}}").unwrap();
         }
+        let tokens = self.tokens_file.as_ref().unwrap_or(&tokens);
         std::fs::write(self.directory().join("tokens.yaml"), tokens).unwrap();
         let source = format!("{{name: manual, provider: manual, file: '{}/tokens.yaml'}}", self.directory().display());
         std::fs::write(self.directory().join("config.yaml"), format!("sources:\n  - {source}\n")).unwrap();

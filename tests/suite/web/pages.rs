@@ -125,6 +125,11 @@ async fn url_selects_orders_and_divides_the_tokens() {
         ("owner=jane+doe&source=vault", &["v1"]),
         ("source=small&sort=-expiry&limit=1&offset=1", &["m1"]),
         ("source=nowhere", &[]),
+        // Locations, as the page writes them.
+        ("q=prod%2Fci%2FRENOVATE", &["p03"]),
+        ("q=Secret+prod%2Fci%2Frenovate+critical", &["p03"]),
+        ("q=203.0.113", &["p03"]),
+        ("q=prod%2Fci%2Funknown", &[]),
     ] {
         let page = page(&server, &format!("/?{query}")).await;
         assert_eq!(ids(&page), expected, "{query}");
