@@ -19,6 +19,9 @@ rules:
     drop: true
   - match: {kind: deploy-key}
     renew: Ask the platform team in the channel of deployments.
+  - match: {owner: Jane}
+    used_in: [report server, job nightly]
+    must_be_located: true
 sources:
   - name: by-hand
     provider: manual

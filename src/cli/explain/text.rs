@@ -174,17 +174,21 @@ impl Subject<'_> {
 
 /// The effects of a rule.
 fn changes(rule: &Rule) -> String {
-    let mut changes: Vec<String> = rule.labels.iter().map(|(name, value)| format!("label {name}={value}")).collect();
-    if let Some(owner) = &rule.owner {
+    // Names every field, so that none is forgotten.
+    let Rule { matches: _, labels, owner, alert_lead, rotate_after, renew, used_in, must_be_located, drop: _ } = rule;
+    let mut changes: Vec<String> = labels.iter().map(|(name, value)| format!("label {name}={value}")).collect();
+    if let Some(owner) = owner {
         let parts = [("id", owner.id.is_some()), ("name", owner.name.is_some()), ("address", owner.email.is_some())];
         let set: Vec<_> = parts.into_iter().filter(|(_, is_set)| *is_set).map(|(part, _)| part).collect();
         changes.push(format!("owner ({})", set.join(", ")));
     }
-    let leads = [("warning", rule.alert_lead.warning), ("critical", rule.alert_lead.critical)];
+    let leads = [("warning", alert_lead.warning), ("critical", alert_lead.critical)];
     changes.extend(leads.into_iter().filter_map(|(band, lead)| Some(format!("{band} lead {}", duration(lead?)))));
-    changes.extend(rule.rotate_after.map(|age| format!("rotation after {}", duration(age))));
-    changes.extend(rule.renew.as_ref().map(|_| "renewal steps".to_owned()));
-    changes.join("; ")
+    changes.extend(rotate_after.map(|age| format!("rotation after {}", duration(age))));
+    changes.extend(renew.as_ref().map(|_| "renewal steps".to_owned()));
+    changes.extend(used_in.iter().map(|place| format!("used in {place}")));
+    changes.extend(must_be_located.then(|| "a location is required".to_owned()));
+    if changes.is_empty() { "changes nothing".to_owned() } else { changes.join("; ") }
 }
 
 /// Which lead applies, and why.
