@@ -6,6 +6,7 @@ mod escaping;
 mod inhibitions;
 mod links;
 mod mail_facts;
+mod mail_order;
 mod routes;
 mod runbooks;
 pub(crate) mod sink;

@@ -1,6 +1,7 @@
 //! `digest`: what it reads from an exporter, what it mails to whom, and what it does when something fails. The mail server is a real
 //! one; the exporter is a stub with fixed times, and once the demo.
 
+mod browser;
 mod delivery;
 mod examples;
 mod exporter;

@@ -2,7 +2,7 @@
 
 mod access;
 mod api;
-mod browser;
+pub mod browser;
 mod calendar;
 pub mod certificates;
 pub mod exporter;

@@ -28,7 +28,7 @@ pub(super) fn render(mail: &Mail, plan: &Plan, external: Option<&Url>) -> String
                     p .soft { (words::INTRODUCTION) }
                     @if !problems.is_empty() {
                         div .notice {
-                            h3 { (words::PROBLEMS_TITLE) }
+                            h2 { (words::PROBLEMS_TITLE) }
                             p { (words::PROBLEMS_HINT) }
                             ul { @for problem in &problems { li { (problem) } } }
                         }

@@ -15,12 +15,16 @@ use crate::sample_inventory::{expires_in, listing, no_rules, now, policy, token}
 
 /// Runs the browser on these pages, and returns what it found.
 async fn check(server: &Server, pages: Value) -> Value {
+    check_site(format!("http://{}", server.address), pages).await
+}
+
+/// Likewise, for the pages of any site.
+pub async fn check_site(base: String, pages: Value) -> Value {
     let top = Path::new(env!("CARGO_MANIFEST_DIR"));
     assert!(
         top.join(".tools/browser/node_modules/axe-core").exists(),
         "the browser is not installed; run `make tools`"
     );
-    let base = format!("http://{}", server.address);
     let checked = tokio::task::spawn_blocking(move || {
         let directory = tempfile::tempdir().unwrap();
         let mut node = Command::new("node")
@@ -43,7 +47,7 @@ async fn check(server: &Server, pages: Value) -> Value {
     checked
 }
 
-fn page(path: &str, status: u16) -> Value {
+pub fn page(path: &str, status: u16) -> Value {
     json!({"name": path, "path": path, "status": status})
 }
 
