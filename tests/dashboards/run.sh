@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Renders the dashboards as Grafana does, with data of a real Prometheus that scrapes two replicas of the demo, and writes the
-# pictures to docs/images/. Look at them: no test detects truncated text or an unreadable colour.
+# Renders the dashboards as Grafana does, with data of a real Prometheus that scrapes two replicas with one store and the tokens of the
+# demo, and writes the pictures to docs/images/. Look at them: no test detects truncated text or an unreadable colour.
 #
 #   tests/dashboards/run.sh [SECONDS]      scrape for this time first (default 240)
 set -euo pipefail
@@ -9,12 +9,15 @@ seconds=${1:-240}
 here=tests/dashboards
 work=$(mktemp -d)
 started=()
-finish() { [ ${#started[@]} = 0 ] || kill "${started[@]}" 2>/dev/null || true; rm -rf "$work"; }
+finish() {
+  [ ${#started[@]} = 0 ] || { kill "${started[@]}" 2>/dev/null; wait "${started[@]}" 2>/dev/null; } || true
+  rm -rf "$work"
+}
 trap finish EXIT
 
-cargo build --locked
+[ -n "${EXPORTER:-}" ] || cargo build --locked
 (cd $here && npm ci --silent --no-audit --no-fund && node build.mjs)
-exporter=target/debug/token-expiry-exporter
+exporter=${EXPORTER:-target/debug/token-expiry-exporter}
 
 free_port() { node -e 'const s = require("net").createServer().listen(0, "127.0.0.1", () => { console.log(s.address().port); s.close(); })'; }
 wait_for() { for _ in $(seq 600); do curl -sf --noproxy '*' -o /dev/null "$1" && return; sleep 0.1; done; echo "no response: $1" >&2; exit 1; }
@@ -25,22 +28,25 @@ change() {
     node -e 'const [scenario, count] = process.argv.slice(1); for (const { id } of JSON.parse(require("fs").readFileSync(0)).filter((token) => token.scenario === scenario && token.kind === "api-token").slice(0, count)) console.log(id)' "$2" "$3" |
     while read -r id; do control "/tokens/$id/$1"; done
 }
-demo=$(free_port) control=$(free_port) replica=$(free_port) prometheus=$(free_port)
+demo=$(free_port) control=$(free_port) first=$(free_port) second=$(free_port) prometheus=$(free_port)
 
 $exporter demo --log.level=error --web.listen-address="127.0.0.1:$demo" --control.listen-address="127.0.0.1:$control" >"$work/demo.log" 2>&1 &
 started+=($!)
 wait_for "http://127.0.0.1:$demo/-/ready"
 configuration=$(grep -o '/[^ ]*\.yaml' "$work/demo.log" | head -n 1)
-$exporter serve --log.level=error --config.file="$configuration" --web.listen-address="127.0.0.1:$replica" >"$work/replica.log" 2>&1 &
-started+=($!)
+for replica in "$first" "$second"; do
+  $exporter serve --log.level=error --config.file="$configuration" --web.listen-address="127.0.0.1:$replica" \
+    --storage.url="file://$work/store" >"$work/replica-$replica.log" 2>&1 &
+  started+=($!)
+done
 
 cat >"$work/prometheus.yaml" <<YAML
 global: {scrape_interval: 5s}
 scrape_configs:
   - job_name: token-expiry-exporter
     static_configs:
-      - {targets: ['127.0.0.1:$demo'], labels: {instance: 'exporter-0:10984'}}
-      - {targets: ['127.0.0.1:$replica'], labels: {instance: 'exporter-1:10984'}}
+      - {targets: ['127.0.0.1:$first'], labels: {instance: 'exporter-0:10984'}}
+      - {targets: ['127.0.0.1:$second'], labels: {instance: 'exporter-1:10984'}}
 YAML
 .tools/bin/prometheus --config.file="$work/prometheus.yaml" --storage.tsdb.path="$work/data" --web.listen-address="127.0.0.1:$prometheus" >"$work/prometheus.log" 2>&1 &
 started+=($!)

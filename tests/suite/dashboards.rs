@@ -2,6 +2,7 @@
 
 mod dashboard;
 mod numbers;
+mod replicas;
 mod schema;
 mod scrape;
 mod selection;
