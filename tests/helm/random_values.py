@@ -54,6 +54,12 @@ FAMILIES = [{}, {"ipFamilyPolicy": "PreferDualStack"}, {"ipFamilyPolicy": "Requi
 RELEASES = ["tokens", "123", "1e5", "a.b", "1abc", "0012", "on", "null", "a" * 53, "token-expiry-exporter", "1." + "a" * 40]
 NAMESPACES = ["monitoring", "2024", "1e3", "on", "0x1f", "a" * 63]
 # Objects that the schema leaves to Kubernetes, by path without numbers.
+DIGESTS = [
+    {"smtp": {"server": "1.example.com:25", "tls": "none"}, "schedule": "0 8 * * 1"},
+    {"smtp": {"server": "10.1.2.3", "username": "1e3", "existingSecret": {"name": "123"}}, "timeZone": "Etc/UTC", "fallback": "0012@example.com"},
+    {"smtp": {"server": "m.example.com"}, "exporter": {"url": "https://1.example.com/on/", "username": "on", "existingSecret": {"name": "a", "key": "1e3"}}},
+    {"smtp": {"server": "m.example.com"}, "exporter": {"caSecret": {"name": "123", "key": "ca"}}, "state": {"existingClaim": "1e3"}, "resources": {}},
+]
 CHOSEN = {
     "config": lambda: {"sources": random.sample(SOURCES, random.randint(1, 3))} | random.choice([{}, {"token_limit": 1_000_000}]),
     "credentials": lambda: {random.choice(["a", "b1", "1e3", "c-d"]): random.choice(CREDENTIALS) for _ in range(random.randint(0, 3))},
@@ -86,6 +92,7 @@ CHOSEN = {
     "ingress.hosts": lambda: random.sample(["1.example.com", "Tokens.Example.com", "*.example.com"], random.randint(1, 3)),
     "httpRoute.parentRefs": lambda: random.choice([[{"name": "123"}], [{"name": "a", "namespace": "on", "sectionName": "1e3"}, {"name": "b", "port": 443}]]),
     "web.tls.certManager.issuerRef": lambda: random.choice([{"name": "1e3"}, {"name": "a", "kind": "ClusterIssuer", "group": "cert-manager.io"}]),
+    "digest": lambda: random.choice(DIGESTS) | {"enabled": True, "by": "team", "teams": {random.choice(["on", "1e3", "a=b"]): "x@example.com"}, "from": "1@example.com", "allowedDomains": ["example.com"]},
     "existingConfigMap": lambda: "",
     "existingConfigSecret": lambda: "",
     "enabled": lambda: True,
@@ -210,7 +217,8 @@ def values():
 
 
 LABEL = re.compile(r"^(([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?)$")
-NAME = {"Service": r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?"}
+# https://kubernetes.io/docs/concepts/workloads/controllers/cron-jobs/: 11 characters are appended to the name.
+NAME = {"Service": r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?", "CronJob": r"[a-z0-9]([-a-z0-9.]{0,50}[a-z0-9])?"}
 SUBDOMAIN = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*"
 
 

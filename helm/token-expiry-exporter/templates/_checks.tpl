@@ -71,7 +71,7 @@
 {{- end -}}
 {{- end -}}
 
-{{- $errors = concat $errors (include "tee.rbacErrors" . | fromJsonArray) -}}
+{{- $errors = concat $errors (include "tee.rbacErrors" . | fromJsonArray) (include "tee.digestErrors" . | fromJsonArray) -}}
 
 {{- $pods := mul (int .Values.replicas) (int .Values.shards) -}}
 {{- if and .Values.persistence.existingClaim (gt $pods 1) -}}
@@ -106,6 +106,20 @@
 {{- if and $route.enabled $prefix (not (has $prefix $pages)) (eq (printf "%s%s" $prefix .) $.Values.web.telemetryPath) -}}
 {{- $errors = append $errors (printf "%s.path: with %s the page %s has the path of the metrics; change it or web.telemetryPath" $name $route.path .) -}}
 {{- end -}}
+{{- end -}}
+{{- end -}}
+{{- with .Values.web.externalUrl -}}
+{{- $prefix := regexReplaceAll "^https?://[^/]*|/+$" . "" -}}
+{{- if has $prefix (append $pages $.Values.web.telemetryPath) -}}
+{{- $errors = append $errors (printf "web.externalUrl: its path %s is a page of the exporter; choose another path, such as /tokens/" $prefix) -}}
+{{- end -}}
+{{- range $pages -}}
+{{- if and $prefix (eq (printf "%s%s" $prefix .) $.Values.web.telemetryPath) -}}
+{{- $errors = append $errors (printf "web.externalUrl: with its path %s the page %s has the path of the metrics; change it or web.telemetryPath" $prefix .) -}}
+{{- end -}}
+{{- end -}}
+{{- if include "tee.externalUrlArgument" $ -}}
+{{- $errors = append $errors "web.externalUrl: extraArgs has --web.external-url too; remove it there" -}}
 {{- end -}}
 {{- end -}}
 {{- if and .Values.web.existingSecret.name .Values.web.config -}}
@@ -369,10 +383,13 @@
 {{- if eq .name "POD_NAME" }}{{ $errors = append $errors "env: POD_NAME is set by the chart for shards; remove it" }}{{ end -}}
 {{- end -}}
 {{- end -}}
-{{- $pod := (include "tee.pod" . | fromYaml).spec -}}
+{{- $pods := list (include "tee.pod" . | fromYaml).spec -}}
+{{- if .Values.digest.enabled }}{{ $pods = append $pods (include "tee.digestPod" . | fromYaml) }}{{ end -}}
+{{- range $pod := $pods -}}
 {{- $volumes := list -}}
 {{- range $pod.volumes }}{{ $volumes = append $volumes .name }}{{ end -}}
-{{- if and .Values.persistence.enabled (not .Values.storage.url) (not .Values.persistence.existingClaim) }}{{ $volumes = append $volumes "storage" }}{{ end -}}
+{{- $isExporter := ne $pod.restartPolicy "Never" -}}
+{{- if and $isExporter $.Values.persistence.enabled (not $.Values.storage.url) (not $.Values.persistence.existingClaim) }}{{ $volumes = append $volumes "storage" }}{{ end -}}
 {{- $containers := concat $pod.containers ($pod.initContainers | default list) -}}
 {{- $lists := list (list "volumes" $volumes) -}}
 {{- $containerNames := list -}}
@@ -395,6 +412,7 @@
 {{- range last . -}}
 {{- if has . $seen }}{{ $errors = append $errors (printf "%s: %s is set twice, by the chart or the values; remove one" $where .) }}{{ end -}}
 {{- $seen = append $seen . -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 {{- toJson (uniq $errors) -}}

@@ -147,6 +147,9 @@ resources:
 - {{ printf "--web.route-prefix=%s" .path | quote }}
 {{- end }}
 {{- end }}
+{{- with include "tee.externalUrl" . }}
+- {{ printf "--web.external-url=%s" . | quote }}
+{{- end }}
 {{- if or (include "tee.web" .) .Values.web.existingSecret.name }}
 - {{ printf "--web.config.file=/etc/token-expiry-exporter/web/%s" (ternary .Values.web.existingSecret.key "web.yaml" (ne .Values.web.existingSecret.name "")) | quote }}
 {{- end }}
@@ -167,6 +170,28 @@ resources:
 a prefix. */}}
 {{- define "tee.pages" -}}
 {{- list "/" "/token" "/owner" "/finding" "/source" "/api/v1/tokens" "/api/v1/sources" "/api/v1/findings" "/api/v1/openapi.json" "/calendar.ics" "/-/healthy" "/-/ready" "/-/reload" | toJson -}}
+{{- end -}}
+
+{{/* The URL at which people reach the exporter; empty if it is not known. The default is that of an Ingress with TLS: neither an HTTPRoute
+nor an Ingress without TLS has the scheme, and a wrong link in a mail is worse than none. */}}
+{{- define "tee.externalUrl" -}}
+{{- $url := .Values.web.externalUrl -}}
+{{- if and (not $url) .Values.ingress.enabled (not (include "tee.externalUrlArgument" .)) -}}
+{{- $host := first .Values.ingress.hosts | toString | lower -}}
+{{- $path := regexReplaceAll "/+$" .Values.ingress.path "" -}}
+{{- range .Values.ingress.tls -}}
+{{- $covers := or (not .hosts) (has $host .hosts) (has (regexReplaceAll "^[^.]+" $host "*") (.hosts | default list)) -}}
+{{- if and $covers (not (hasPrefix "*" $host)) (regexMatch "^[A-Za-z0-9/_.~-]*$" $path) (not (has $path (append (include "tee.pages" $ | fromJsonArray) $.Values.web.telemetryPath))) -}}
+{{- $url = printf "https://%s%s/" $host $path -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- $url -}}
+{{- end -}}
+
+{{/* Whether `extraArgs` has the URL. */}}
+{{- define "tee.externalUrlArgument" -}}
+{{- range .Values.extraArgs }}{{ if hasPrefix "--web.external-url" . }}true{{ end }}{{ end -}}
 {{- end -}}
 
 {{- define "tee.restart" -}}

@@ -1,4 +1,4 @@
-//! The examples for systemd and Kubernetes: valid, and their command lines work.
+//! The examples for systemd and Kubernetes, and the CronJob of the chart: valid, and their command lines work.
 
 use std::path::Path;
 use std::process::Command;
@@ -19,7 +19,7 @@ fn unit(name: &str) -> String {
 }
 
 /// Runs the flags of an example against a stub and a mail server: everything but addresses and paths stays.
-async fn assert_sends_a_mail(flags: &[String], dir: &Path) {
+async fn assert_sends_a_mail(flags: &[String], dir: &Path, recipient: &str) {
     let authority = Authority::new();
     authority.issue_to(dir);
     let file = |name: &str| dir.join(name).display().to_string();
@@ -27,7 +27,8 @@ async fn assert_sends_a_mail(flags: &[String], dir: &Path) {
     let mailbox = Mailbox::with(dir, &["--tls", &certificate, &key, "--login", "tokens", "a-password"]);
     let url = Api::new(vec![owned_by("ci", "jane@example.com")], vec![source("gitlab", true)]).start().await;
     let password = write(dir, "smtp", "a-password\n");
-    let ca = format!("--smtp.ca-file={}", write(dir, "ca.pem", &authority.pem));
+    let ca_file = write(dir, "ca.pem", &authority.pem);
+    let ca = format!("--smtp.ca-file={ca_file}");
     let mut found = 0;
     let mut replaced: Vec<String> = flags
         .iter()
@@ -36,7 +37,8 @@ async fn assert_sends_a_mail(flags: &[String], dir: &Path) {
             let value = match name {
                 "--exporter.url" => url.clone(),
                 "--smtp.server" => format!("localhost:{}", mailbox.port),
-                "--smtp.password-file" => password.clone(),
+                "--smtp.password-file" | "--exporter.password-file" => password.clone(),
+                "--exporter.ca-file" => ca_file.clone(),
                 "--state.file" => file("state.json"),
                 _ => return flag.clone(),
             };
@@ -51,7 +53,7 @@ async fn assert_sends_a_mail(flags: &[String], dir: &Path) {
     let args: Vec<&str> = replaced.iter().map(String::as_str).chain([ca.as_str()]).collect();
     let (code, _, problems) = digest(&args).await;
     assert_eq!(code, 0, "{args:?}: {problems}");
-    assert_eq!(mailbox.mails().iter().map(|mail| mail.to.clone()).collect::<Vec<_>>(), [["jane@example.com"]]);
+    assert_eq!(mailbox.mails().iter().map(|mail| mail.to.clone()).collect::<Vec<_>>(), [[recipient]]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -64,7 +66,7 @@ async fn systemd_unit_sends_mails_with_its_flags() {
     assert_eq!(words.next().as_deref(), Some("/usr/bin/token-expiry-exporter"));
     assert_eq!(words.next().as_deref(), Some("digest"));
     let dir = tempfile::tempdir().unwrap();
-    assert_sends_a_mail(&words.collect::<Vec<_>>(), dir.path()).await;
+    assert_sends_a_mail(&words.collect::<Vec<_>>(), dir.path(), "jane@example.com").await;
 }
 
 /// The hardening of the exporter's unit is that of the example.
@@ -109,9 +111,8 @@ fn cronjob() -> (String, Value) {
     (text.clone(), serde_saphyr::from_str(job).unwrap())
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn cronjob_sends_mails_with_its_flags() {
-    let (_, job) = cronjob();
+/// The flags of a CronJob, whose files are all in mounts.
+fn flags_of(job: &Value) -> Vec<String> {
     let pod = &job["spec"]["jobTemplate"]["spec"]["template"]["spec"];
     let container = &pod["containers"][0];
     let mut args = container["args"].as_array().unwrap().iter().map(|arg| arg.as_str().unwrap().to_owned());
@@ -124,9 +125,36 @@ async fn cronjob_sends_mails_with_its_flags() {
         let name = &mount["name"];
         assert!(pod["volumes"].as_array().unwrap().iter().any(|volume| volume["name"] == *name), "{name}");
     }
-    assert_eq!(container["image"], format!("token-expiry-exporter:{}", env!("CARGO_PKG_VERSION")));
+    args
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn cronjob_sends_mails_with_its_flags() {
+    let (_, job) = cronjob();
+    let image = &job["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"][0]["image"];
+    assert_eq!(*image, format!("token-expiry-exporter:{}", env!("CARGO_PKG_VERSION")));
     let dir = tempfile::tempdir().unwrap();
-    assert_sends_a_mail(&args, dir.path()).await;
+    assert_sends_a_mail(&flags_of(&job), dir.path(), "jane@example.com").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn cronjob_of_the_chart_sends_mails_with_its_flags() {
+    for (values, recipient) in [("digest", "jane@example.com"), ("digest-teams", "platform@example.com")] {
+        let path = root().join(format!("tests/helm/good/{values}.yaml"));
+        let rendered = crate::helm::render_values(&path, false).unwrap();
+        let job = rendered.split("\n---\n").find(|object| object.contains("\nkind: CronJob\n")).expect("a CronJob");
+        let flags = flags_of(&serde_saphyr::from_str(job).unwrap());
+        assert!(
+            flags.iter().any(|flag| flag.starts_with("--web.external-url=https://tokens.example.com/")),
+            "{flags:?}"
+        );
+        assert_eq!(
+            flags.iter().filter(|flag| flag.starts_with("--exporter.url=")).count(),
+            if values == "digest" { 1 } else { 2 }
+        );
+        let dir = tempfile::tempdir().unwrap();
+        assert_sends_a_mail(&flags, dir.path(), recipient).await;
+    }
 }
 
 #[test]

@@ -6,8 +6,11 @@ use super::{RENDERED, manifest_of, manifests, manifests_of, workload};
 
 /// The specs of all pods of a set.
 fn pods(manifests: &[Value]) -> Vec<Value> {
-    let check = manifests.iter().filter(|manifest| manifest["kind"] == "Pod").map(|pod| pod["spec"].clone());
-    std::iter::once(workload(manifests)["spec"]["template"]["spec"].clone()).chain(check).collect()
+    let of_kind = |kind: &'static str| manifests.iter().filter(move |manifest| manifest["kind"] == kind);
+    let check = of_kind("Pod").map(|pod| pod["spec"].clone());
+    let digest = of_kind("CronJob").map(|job| job["spec"]["jobTemplate"]["spec"]["template"]["spec"].clone());
+    let exporter = workload(manifests)["spec"]["template"]["spec"].clone();
+    std::iter::once(exporter).chain(check).chain(digest).collect()
 }
 
 /// https://kubernetes.io/docs/concepts/security/pod-security-standards/#restricted, and no token unless requested.
