@@ -144,6 +144,11 @@ bench-scale: ## memory and CPU time at 100,000 and 1,000,000 tokens compared wit
 	cargo build --locked --features object-store --profile dist
 	benches/scale.py target/dist/token-expiry-exporter --json target/bench-scale.json --docs
 
+.PHONY: bench-pages
+bench-pages: ## time of each page at 10,000 tokens; the table of docs/performance.md; fails if one takes more than 100 ms
+	cargo build --locked --features object-store --profile dist
+	benches/pages.py target/dist/token-expiry-exporter --docs
+
 .PHONY: bench-dashboards
 bench-dashboards: ## query time of the dashboards at 10,000 tokens; the table of docs/dashboards.md
 	tests/tools/install.sh prometheus
@@ -155,7 +160,7 @@ dashboards: ## render the dashboards in Grafana's style into docs/images/; revie
 	tests/dashboards/run.sh
 
 .PHONY: pages
-pages: ## photograph the status page, its sub-pages and a mail, with the demo's tokens, into docs/images/; review the images before you commit them
+pages: ## photograph the status page, its sub-pages, mails and a terminal, with the demo's tokens, into docs/images/; review the images before you commit them
 	tests/tools/install.sh browser prometheus smtp
 	tests/pages/run.sh
 

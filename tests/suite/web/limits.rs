@@ -208,3 +208,28 @@ async fn scrape_succeeds_with_1000_idle_or_slow_clients() {
     assert!(exporter.probe("/-/healthy").await.starts_with("HTTP/1.1 200"));
     drop((slow, more));
 }
+
+/// Each page shows a part of the tokens, so it must take less than the list of all of them. CPU times of the same process are compared,
+/// since the load of a machine changes the time that passes.
+#[tokio::test]
+async fn page_of_10_000_tokens_takes_less_than_their_list() {
+    let exporter = Start::new().tokens(10_000).run().await;
+    let cpu_time = async |path: &str, expected: &str| {
+        let before = exporter.cpu_time();
+        for _ in 0..5 {
+            let response =
+                exchange(exporter.address(), &format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"))
+                    .await;
+            assert!(response.starts_with("HTTP/1.1 200") && response.contains(expected), "{path}: {response:.300}");
+        }
+        exporter.cpu_time() - before
+    };
+    let list = cpu_time("/api/v1/tokens?limit=10000", "\"total\":10000").await;
+    assert!(list > 10, "too short to compare: {list}");
+    for path in
+        ["/", "/?offset=9950", "/?sort=-name", "/?q=9---", "/token/manual/t7", "/owner", "/finding", "/source/manual"]
+    {
+        let page = cpu_time(path, "</html>").await;
+        assert!(page < list, "{path}: {page} hundredths of a second, the list: {list}");
+    }
+}
