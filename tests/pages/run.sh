@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Photographs the pages and a mail with the tokens of the demo, in both themes, on a phone and on a desktop, and writes the pictures to
-# docs/images/. Look at them: no test detects a page that is ugly.
+# Photographs the pages, mails and a terminal with the tokens of the demo, in both themes, on a phone and on a desktop, and writes the pictures
+# to docs/images/. Look at them: no test detects a page that is ugly.
 set -euo pipefail
 cd "$(dirname "$(realpath "$0")")/../.."
 work=$(mktemp -d)
@@ -22,7 +22,7 @@ sleep 20
 node tests/pages/browser.mjs shoot "http://127.0.0.1:$port" "$work/pictures" <<'JSON'
 [
   {"name": "home", "path": "/"},
-  {"name": "token", "path": "/token/by-hand/fleet-firmware"},
+  {"name": "token", "path": "/token/by-hand/fleet-firmware", "full": true},
   {"name": "owner", "path": "/owner/Ulla%20Berg"},
   {"name": "source", "path": "/source/atlassian-sandbox"}
 ]
@@ -40,6 +40,19 @@ for _ in $(seq 100); do
 done
 node tests/pages/browser.mjs shoot "http://127.0.0.1:$mail_port" "$work/pictures" <<'JSON'
 [{"name": "mail", "path": "/mail.html"}]
+JSON
+# What two commands write to a terminal of 120 columns.
+configuration=$(grep -o '/[^ ]*\.yaml' "$work/demo.log" | head -n 1)
+in_terminal() {
+  script --quiet --return --command "stty columns 120; '${EXPORTER:-target/debug/token-expiry-exporter}' $1 --config.file='$configuration' 2>/dev/null" "$work/typescript" >"$2" || [ $? = 3 ]
+}
+in_terminal 'list --band=expired --band=critical' "$work/list"
+in_terminal 'explain fleet-firmware' "$work/explain"
+node tests/pages/terminal.mjs "$work/pictures" <<JSON
+[
+  {"name": "terminal-list", "command": "token-expiry-exporter list --band=expired --band=critical", "output": "$work/list"},
+  {"name": "terminal-explain", "command": "token-expiry-exporter explain fleet-firmware", "output": "$work/explain"}
+]
 JSON
 # The mail that the test of the alerts delivers.
 MAIL_TO_PHOTOGRAPH=$work/mail.html cargo test --locked --test suite -- alerts::delivery
