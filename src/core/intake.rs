@@ -25,7 +25,7 @@ const EXPIRY_TOLERANCE: TimeDelta = TimeDelta::minutes(1);
 #[derive(Clone, Debug, Default)]
 pub struct Intake {
     /// Ordered by id.
-    known: Vec<Arc<Token>>,
+    known: Vec<triomphe::Arc<Token>>,
     pool: Arc<Mutex<Pool>>,
     /// The time of the newest entry that was read of each log.
     newest: BTreeMap<String, DateTime<Utc>>,
@@ -35,7 +35,7 @@ pub struct Intake {
 
 impl Intake {
     /// `known` is ordered by id. The pool belongs to the source.
-    pub(super) fn new(known: Vec<Arc<Token>>, pool: Arc<Mutex<Pool>>) -> Self {
+    pub(super) fn new(known: Vec<triomphe::Arc<Token>>, pool: Arc<Mutex<Pool>>) -> Self {
         Self { known, pool, ..Self::default() }
     }
 
@@ -69,10 +69,10 @@ impl Intake {
             keep_approximate_expiry(&mut token, known);
         }
         to.tokens.push(match known.filter(|known| ***known == token) {
-            Some(known) => Arc::clone(known),
+            Some(known) => triomphe::Arc::clone(known),
             None => {
                 self.pool.lock().share(&mut token);
-                Arc::new(token)
+                triomphe::Arc::new(token)
             }
         });
     }
@@ -96,7 +96,7 @@ fn keep_approximate_expiry(token: &mut Token, known: &Token) {
 /// The tokens of a scope, as an [`Intake`] added them, and what it adjusted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tokens {
-    tokens: Vec<Arc<Token>>,
+    tokens: Vec<triomphe::Arc<Token>>,
     adjustments: Adjustments,
 }
 
@@ -107,7 +107,7 @@ impl Tokens {
 }
 
 impl Deref for Tokens {
-    type Target = [Arc<Token>];
+    type Target = [triomphe::Arc<Token>];
 
     fn deref(&self) -> &Self::Target {
         &self.tokens
@@ -115,8 +115,8 @@ impl Deref for Tokens {
 }
 
 impl<'a> IntoIterator for &'a Tokens {
-    type Item = &'a Arc<Token>;
-    type IntoIter = std::slice::Iter<'a, Arc<Token>>;
+    type Item = &'a triomphe::Arc<Token>;
+    type IntoIter = std::slice::Iter<'a, triomphe::Arc<Token>>;
 
     fn into_iter(self) -> Self::IntoIter {
         self.tokens.iter()
@@ -124,8 +124,8 @@ impl<'a> IntoIterator for &'a Tokens {
 }
 
 impl IntoIterator for Tokens {
-    type Item = Arc<Token>;
-    type IntoIter = std::vec::IntoIter<Arc<Token>>;
+    type Item = triomphe::Arc<Token>;
+    type IntoIter = std::vec::IntoIter<triomphe::Arc<Token>>;
 
     fn into_iter(self) -> Self::IntoIter {
         self.tokens.into_iter()

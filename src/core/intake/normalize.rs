@@ -79,9 +79,9 @@ impl Normalizer<'_> {
         Some(format!("{}{suffix}", &text[..end]))
     }
 
-    fn owner(&mut self, reported: &mut Option<Arc<Owner>>) {
+    fn owner(&mut self, reported: &mut Option<triomphe::Arc<Owner>>) {
         if let Some(owner) = reported {
-            let owner = Arc::make_mut(owner);
+            let owner = triomphe::Arc::make_mut(owner);
             for text in [&mut owner.id, &mut owner.name] {
                 if let Some(text) = text {
                     let changed = self.changed(text);

@@ -11,7 +11,7 @@ use crate::core::token::{Owner, Token};
 pub struct Pool {
     /// Kinds and links.
     texts: HashSet<Arc<str>>,
-    owners: HashSet<Arc<Owner>>,
+    owners: HashSet<triomphe::Arc<Owner>>,
     scopes: HashSet<Arc<Vec<String>>>,
     labels: HashSet<Arc<BTreeMap<String, String>>>,
 }
@@ -32,10 +32,10 @@ impl Pool {
 
     /// Removes values that fewer than two tokens have: an unchanged token keeps its own without the pool.
     pub(in crate::core) fn prune(&mut self) {
-        prune(&mut self.texts);
-        prune(&mut self.owners);
-        prune(&mut self.scopes);
-        prune(&mut self.labels);
+        prune(&mut self.texts, Arc::strong_count);
+        prune(&mut self.owners, triomphe::Arc::strong_count);
+        prune(&mut self.scopes, Arc::strong_count);
+        prune(&mut self.labels, Arc::strong_count);
     }
 
     #[cfg(test)]
@@ -44,14 +44,14 @@ impl Pool {
     }
 }
 
-fn share<T: Eq + Hash + ?Sized>(known: &mut HashSet<Arc<T>>, value: &mut Arc<T>) {
+fn share<P: Clone + Eq + Hash>(known: &mut HashSet<P>, value: &mut P) {
     match known.get(value) {
-        Some(first) => *value = Arc::clone(first),
-        None => drop(known.insert(Arc::clone(value))),
+        Some(first) => value.clone_from(first),
+        None => drop(known.insert(value.clone())),
     }
 }
 
-fn prune<T: Eq + Hash + ?Sized>(known: &mut HashSet<Arc<T>>) {
-    known.retain(|value| Arc::strong_count(value) > 2);
+fn prune<P: Eq + Hash>(known: &mut HashSet<P>, count: fn(&P) -> usize) {
+    known.retain(|value| count(value) > 2);
     known.shrink_to_fit();
 }

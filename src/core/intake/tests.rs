@@ -26,7 +26,7 @@ fn token(id: &str) -> Token {
 /// An intake that knows these tokens.
 fn intake(mut known: Vec<Token>) -> Intake {
     known.sort_by(|a, b| a.id.cmp(&b.id));
-    Intake::new(known.into_iter().map(Arc::new).collect(), Arc::default())
+    Intake::new(known.into_iter().map(triomphe::Arc::new).collect(), Arc::default())
 }
 
 #[test]
@@ -34,7 +34,7 @@ fn unchanged_token_becomes_the_known_one() {
     let intake = intake(vec![token("b"), token("a"), token("c")]);
     let renamed = Token { name: "deploy 2".into(), ..token("c") };
     let added = intake.tokens([token("a"), token(" b\n"), renamed.clone(), token("d")]);
-    let is_known = |at: usize| Arc::ptr_eq(&added[at], &intake.known[at]);
+    let is_known = |at: usize| triomphe::Arc::ptr_eq(&added[at], &intake.known[at]);
     assert!(is_known(0));
     assert!(is_known(1), "compared after it is normalized");
     assert_eq!(added.adjustments(), &[(Adjustment::CleanedValue, 1)].into());
@@ -53,9 +53,9 @@ fn approximate_expiry_within_a_minute_is_unchanged() {
         (Expiry::Never, true, false),
     ] {
         // Whether the expiry is approximate is itself part of a token.
-        let known = Intake::new(vec![Arc::new(Token { approximate, ..token("a") })], Arc::default());
+        let known = Intake::new(vec![triomphe::Arc::new(Token { approximate, ..token("a") })], Arc::default());
         let added = known.tokens([Token { expires, approximate, ..token("a") }]);
-        assert_eq!(Arc::ptr_eq(&added[0], &known.known[0]), is_known, "{expires:?} {approximate}");
+        assert_eq!(triomphe::Arc::ptr_eq(&added[0], &known.known[0]), is_known, "{expires:?} {approximate}");
         let exact = intake.tokens([Token { expires, approximate, ..token("a") }]);
         assert_eq!(exact[0].expires, if is_known { at(0) } else { expires }, "{expires:?} {approximate}");
     }
@@ -67,7 +67,7 @@ fn new_tokens_share_equal_values() {
     let added = intake.tokens([token("a"), token("b")]);
     let [a, b] = &*added else { panic!("two tokens") };
     assert!(Arc::ptr_eq(&a.kind, &b.kind));
-    assert!(Arc::ptr_eq(a.owner.as_ref().unwrap(), b.owner.as_ref().unwrap()));
+    assert!(triomphe::Arc::ptr_eq(a.owner.as_ref().unwrap(), b.owner.as_ref().unwrap()));
     assert!(Arc::ptr_eq(&a.scopes, &b.scopes));
     assert!(Arc::ptr_eq(a.manage_url.as_ref().unwrap(), b.manage_url.as_ref().unwrap()));
     assert!(Arc::ptr_eq(&a.labels, &b.labels));

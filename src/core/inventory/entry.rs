@@ -18,7 +18,7 @@ use crate::core::token::{Expiry, State, Token};
 #[serde(from = "StoredEntry")]
 pub(super) struct Entry {
     /// As its provider last reported it.
-    pub(super) token: Arc<Token>,
+    pub(super) token: triomphe::Arc<Token>,
     pub(super) place: Arc<Place>,
     /// What the rules change.
     pub(super) overrides: Option<Arc<Overrides>>,
@@ -65,14 +65,14 @@ pub(super) enum RulesApplied {
 }
 
 impl Entry {
-    pub(super) fn new(token: Arc<Token>, place: Arc<Place>) -> Self {
+    pub(super) fn new(token: triomphe::Arc<Token>, place: Arc<Place>) -> Self {
         let (presence, rules_applied) = (Presence::Listed, RulesApplied::Not);
         Self { token, place, overrides: None, replaced_until: None, presence, rules_applied }
     }
 
     /// Replaces the values of a restored entry by equal ones of others.
     pub(super) fn share(&mut self, pool: &mut Pool, places: &mut Places) {
-        pool.share(Arc::make_mut(&mut self.token));
+        pool.share(triomphe::Arc::make_mut(&mut self.token));
         let Place { listing, path } = &*self.place;
         let listing = intern(&mut places.listings, Arc::clone(listing));
         self.place = intern(&mut places.places, Arc::new(Place { listing, path: path.clone() }));
@@ -88,7 +88,7 @@ impl Entry {
     }
 
     /// Whether a complete scope that lists this token at this place leaves the entry unchanged.
-    pub(super) fn is_listed_as(&self, token: &Arc<Token>, place: &Arc<Place>) -> bool {
+    pub(super) fn is_listed_as(&self, token: &triomphe::Arc<Token>, place: &Arc<Place>) -> bool {
         self.presence == Presence::Listed && self.token == *token && self.place == *place
     }
 
@@ -165,7 +165,7 @@ fn evict_at(presence: Presence, expires: Expiry, retention: TimeDelta) -> Option
 /// An entry in the persisted inventory. The rest follows from the configuration.
 #[derive(Deserialize)]
 struct StoredEntry {
-    token: Arc<Token>,
+    token: triomphe::Arc<Token>,
     listing: Arc<str>,
     path: Path,
     presence: Presence,

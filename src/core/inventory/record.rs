@@ -70,7 +70,7 @@ impl SourceState {
 
     /// For the next collection.
     pub(super) fn intake(&self) -> Intake {
-        let known = self.entries.iter().map(|entry| Arc::clone(&entry.token)).collect();
+        let known = self.entries.iter().map(|entry| triomphe::Arc::clone(&entry.token)).collect();
         let newest = self.located.as_ref().map(|report| report.newest.clone()).unwrap_or_default();
         Intake::new(known, Arc::clone(&self.pool)).after(newest)
     }

@@ -51,7 +51,7 @@ pub(super) fn parse(
         id: id.into(),
         name: row.field("name", map.name.as_ref(), value::text).unwrap_or_default().into(),
         kind: row.field("kind", map.kind.as_ref(), value::text).map_or_else(|| listing.kind.as_str().into(), Arc::from),
-        owner: row.owner(map.owner.as_ref()).map(Arc::new),
+        owner: row.owner(map.owner.as_ref()).map(triomphe::Arc::new),
         created_at: row.instant("created_at", map.created_at.as_ref()),
         expires,
         last_used: match &map.last_used_at {

@@ -1,5 +1,3 @@
-use std::sync::Arc;
-
 use super::{collect, day, inventory, outcome, policy, record, scope, states, token, view};
 use crate::core::inventory::Policy;
 use crate::core::token::{Expiry, Owner, State, Token};
@@ -9,7 +7,7 @@ fn created(id: &str, created: i64, expiry: i64) -> Token {
     Token { name: "ci".into(), created_at: Some(day(created)), ..token(id, expiry) }
 }
 
-fn owner(id: &str, name: &str) -> Option<Arc<Owner>> {
+fn owner(id: &str, name: &str) -> Option<triomphe::Arc<Owner>> {
     Some(Owner { id: Some(id.into()), name: Some(name.into()), email: None, inactive: false }.into())
 }
 

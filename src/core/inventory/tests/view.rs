@@ -75,7 +75,7 @@ fn active_token_that_violates_a_policy_has_findings() {
             &[Finding::Unused],
         ),
         ("no owner", Token { owner: None, ..fine() }, &[Finding::NoOwner]),
-        ("an empty owner", Token { owner: Some(Arc::default()), ..fine() }, &[Finding::NoOwner]),
+        ("an empty owner", Token { owner: Some(triomphe::Arc::new(Owner::default())), ..fine() }, &[Finding::NoOwner]),
         (
             "several at once",
             Token { expires: Expiry::Never, owner: None, last_used: LastUse::Never, ..fine() },

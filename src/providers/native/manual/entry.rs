@@ -85,7 +85,7 @@ pub(super) fn token(reader: &mut Reader, node: &Node, path: &str) -> Result<Toke
     let expires = entry.text("expires").as_deref().and_then(expiry).ok_or("expires")?;
     Ok(Token {
         name: name.unwrap_or_default().into(),
-        owner: entry.node("owner").and_then(|node| owner(&reader.text, node)).map(Arc::new),
+        owner: entry.node("owner").and_then(|node| owner(&reader.text, node)).map(triomphe::Arc::new),
         created_at: entry.text("created").as_deref().and_then(parse_timestamp),
         manage_url: entry.text("manage_url").map(Arc::from),
         renew: entry.text("renew").and_then(|steps| Renewal::parse(&steps).ok()).map(Arc::new),
