@@ -323,7 +323,7 @@ mod tests {
     fn joined_part_copies_small_pieces_and_shares_large_ones() {
         let small: Vec<GzipPart> =
             (0..1_000).map(|n| GzipPart::new(format!("a {n}\n").as_bytes()).expect("compresses")).collect();
-        let large = GzipPart::new(&noise(100_000)).expect("compresses");
+        let large = GzipPart::new(&noise(PIECE / 2)).expect("compresses");
         let joined = GzipPart::join(small.iter().chain([&large]).chain(&small));
         assert_eq!(joined.deflated.len(), 3);
         assert_eq!(joined.deflated[1].as_ptr(), large.deflated[0].as_ptr());
@@ -331,8 +331,8 @@ mod tests {
 
     #[test]
     fn inflate_reports_a_part_that_ends_early() {
-        let mut part = GzipPart::new(&noise(100_000)).expect("compresses");
-        part.deflated[0].truncate(50_000);
+        let mut part = GzipPart::new(&noise(PIECE / 2)).expect("compresses");
+        part.deflated[0].truncate(PIECE / 4);
         let chunks: Vec<_> = Inflate::new(&[&part]).take(10).collect();
         assert_eq!(
             chunks.iter().find_map(|chunk| chunk.as_ref().err()).map(ToString::to_string).as_deref(),
