@@ -16,11 +16,12 @@ use super::error::TransportError;
 use super::limit::Limits;
 use super::retry::{attempts, delay, is_retryable};
 use super::transport::Transport;
-use super::{quota, redact, redirect};
+use super::{message, quota, redact, redirect};
 use crate::core::certificates::TlsMaterial;
 use crate::core::clock::{Clock, Jitter};
 use crate::core::failure::{Failure, Reason};
 use crate::core::outcome::RateLimit;
+use crate::core::secret::Secret;
 
 /// A client. It has no `Debug`, as its options may contain a proxy's password.
 pub struct Client {
@@ -32,6 +33,9 @@ pub struct Client {
     connections: Mutex<Connections>,
     usage: Mutex<Usage>,
 }
+
+/// The headers that sign a request to this URL.
+pub type Sign<'a> = &'a (dyn Fn(&Url) -> Vec<(String, Secret)> + Send + Sync);
 
 /// The connections, and the certificates that they use.
 struct Connections {
@@ -92,11 +96,20 @@ impl Client {
     /// # Errors
     /// If there is no complete response. A response with any status is not an error.
     pub async fn send(&self, request: &Request, deadline: Instant) -> Result<Response, Failure> {
+        self.send_signed(request, &|_| Vec::new(), deadline).await
+    }
+
+    /// The same, with a signature that is made for each attempt right before it is sent: the vendors refuse one that is a minute
+    /// old, or that they saw before.
+    ///
+    /// # Errors
+    /// As above.
+    pub async fn send_signed(&self, request: &Request, sign: Sign<'_>, deadline: Instant) -> Result<Response, Failure> {
         let headers = request.header_map()?;
         let mut sent = 0;
         let mut previous = None;
         loop {
-            let mut result = self.attempt(request, &headers, deadline).await;
+            let mut result = self.attempt(request, &headers, sign, deadline).await;
             let is_unsent = matches!(&result, Err(error) if !error.sent);
             sent += u32::from(!is_unsent);
             if let Ok(response) = &mut result {
@@ -151,11 +164,12 @@ impl Client {
         &self,
         request: &Request,
         headers: &HeaderMap,
+        sign: Sign<'_>,
         deadline: Instant,
     ) -> Result<Response, TransportError> {
         let mut url = request.url.clone();
         for _ in 0..=redirect::MAX_REDIRECTS {
-            let response = self.exchange(request, &url, headers, deadline).await?;
+            let response = self.exchange(request, &url, headers, sign, deadline).await?;
             match redirect::target(&request.method, &url, response.status, &response.headers)? {
                 Some(target) => url = target,
                 None => return Ok(response),
@@ -164,15 +178,17 @@ impl Client {
         Err(TransportError::new(Reason::Redirect, format!("more than {} redirects", redirect::MAX_REDIRECTS)))
     }
 
-    /// Waits for the limits, sends a request, reads the response, and counts it.
+    /// Waits for the limits, signs and sends a request, reads the response, and counts it.
     async fn exchange(
         &self,
         request: &Request,
         url: &Url,
         headers: &HeaderMap,
+        sign: Sign<'_>,
         deadline: Instant,
     ) -> Result<Response, TransportError> {
         let _permit = self.limits.acquire(deadline).await?;
+        let headers = &message::with_secrets(headers, &sign(url))?;
         let timeout = Instant::now() + self.options.request_timeout;
         let transport = Arc::clone(&self.connections.lock().transport);
         let exchange = transport.exchange(request, url, headers, self.options.body_limit);

@@ -5,6 +5,7 @@ use std::fmt;
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use url::Url;
 
+use super::error::TransportError;
 use super::{quota, redact, retry};
 use crate::core::failure::{Failure, Reason};
 use crate::core::secret::Secret;
@@ -88,30 +89,45 @@ impl Request {
             map.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
         }
         for (name, value) in &self.headers {
-            let value = HeaderValue::from_str(value).map_err(|_| self.invalid_value(Reason::Internal, name))?;
+            let value =
+                HeaderValue::from_str(value).map_err(|_| self.failure(Reason::Internal, &invalid_value(name)))?;
             map.insert(self.header_name(name)?, value);
         }
-        for (name, secret) in &self.credential {
-            let mut value =
-                HeaderValue::from_str(secret.expose()).map_err(|_| self.invalid_value(Reason::Credential, name))?;
-            value.set_sensitive(true);
-            map.insert(self.header_name(name)?, value);
-        }
-        Ok(map)
+        with_secrets(&map, &self.credential).map_err(|error| self.failure(error.reason, &error.what))
     }
 
     fn header_name(&self, name: &str) -> Result<HeaderName, Failure> {
-        HeaderName::from_bytes(name.as_bytes()).map_err(|_| self.failure(Reason::Internal, "invalid header name"))
-    }
-
-    fn invalid_value(&self, reason: Reason, header: &str) -> Failure {
-        self.failure(reason, &format!("header {header}: value contains invalid characters"))
+        header_name(name).map_err(|error| self.failure(error.reason, &error.what))
     }
 
     /// A failure of this request: `GET https://h/p: what`.
     pub(super) fn failure(&self, reason: Reason, what: &str) -> Failure {
         Failure::new(reason, format!("{} {}: {what}", self.method, redact::url(&self.url)))
     }
+}
+
+/// These headers and those, which are marked as sensitive.
+///
+/// # Errors
+/// Reason `credential` if a value is not a header's; it is not quoted.
+pub(super) fn with_secrets(headers: &HeaderMap, secrets: &[(String, Secret)]) -> Result<HeaderMap, TransportError> {
+    let mut map = headers.clone();
+    for (name, secret) in secrets {
+        let invalid = |_| TransportError::before_send(Reason::Credential, invalid_value(name));
+        let mut value = HeaderValue::from_str(secret.expose()).map_err(invalid)?;
+        value.set_sensitive(true);
+        map.insert(header_name(name)?, value);
+    }
+    Ok(map)
+}
+
+fn header_name(name: &str) -> Result<HeaderName, TransportError> {
+    let invalid = |_| TransportError::before_send(Reason::Internal, "invalid header name");
+    HeaderName::from_bytes(name.as_bytes()).map_err(invalid)
+}
+
+fn invalid_value(header: &str) -> String {
+    format!("header {header}: value contains invalid characters")
 }
 
 impl Body {

@@ -4,31 +4,17 @@
 
 use std::io::ErrorKind;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::core::failure::{Failure, Reason};
+use super::aws_issued::Issued;
+use super::aws_keys::{AwsKeys, TIMEOUT, Variable, failure};
+use crate::core::failure::Failure;
 use crate::core::secret::Secret;
-
-/// An access key, permanent or temporary.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct AwsKeys {
-    pub(super) access_key_id: String,
-    pub(super) secret_access_key: Secret,
-    pub(super) session_token: Option<Secret>,
-}
-
-/// The time for the service that issues temporary keys.
-const TIMEOUT: Duration = Duration::from_secs(10);
-
-fn failure(what: impl Into<String>) -> Failure {
-    Failure::new(Reason::Credential, what)
-}
 
 /// The keys of one source. Temporary ones are kept until shortly before they expire.
 #[derive(Default)]
-pub(super) struct AwsChain(temporary::Issued);
+pub(super) struct AwsChain(Issued);
 
 impl AwsChain {
     /// The first keys that are found.
@@ -44,13 +30,10 @@ impl AwsChain {
             return Ok(keys);
         }
         let late = |_| failure("no AWS credentials were issued in time");
-        let issued = self.0.keys();
+        let issued = self.0.keys(&variable);
         tokio::time::timeout_at(deadline.min(Instant::now() + TIMEOUT), issued).await.map_err(late)?
     }
 }
-
-/// A set variable; an empty one is not set.
-type Variable<'a> = &'a (dyn Fn(&str) -> Option<String> + Sync);
 
 fn from_environment(variable: Variable<'_>) -> Result<Option<AwsKeys>, Failure> {
     match (variable("AWS_ACCESS_KEY_ID"), variable("AWS_SECRET_ACCESS_KEY")) {
@@ -106,72 +89,11 @@ fn value<'t>(text: &'t str, profile: &str, name: &str) -> Option<&'t str> {
     None
 }
 
-/// What AWS issues to a pod, a container or a machine, by the crate that the shared store uses.
-#[cfg(feature = "object-store")]
-mod temporary {
-    use object_store::aws::{AmazonS3Builder, AwsCredentialProvider};
-    use object_store::{ClientOptions, RetryConfig};
-    use tokio::sync::OnceCell;
-
-    use super::{AwsKeys, Failure, Secret, TIMEOUT, failure};
-
-    #[derive(Default)]
-    pub(super) struct Issued(OnceCell<AwsCredentialProvider>);
-
-    impl Issued {
-        /// # Errors
-        /// Reason `credential`. The crate's message could quote a response, so that it is not shown.
-        pub(super) async fn keys(&self) -> Result<AwsKeys, Failure> {
-            let none = || {
-                failure(
-                    "no AWS credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, write a shared credentials file, or \
-                     give the pod, container or machine a role",
-                )
-            };
-            let provider = self.0.get_or_try_init(|| async { provider() }).await.map_err(|_| none())?;
-            let issued = provider.get_credential().await.map_err(|_| none())?;
-            Ok(AwsKeys {
-                access_key_id: issued.key_id.clone(),
-                secret_access_key: Secret::new(issued.secret_key.as_str()),
-                session_token: issued.token.as_deref().map(Secret::new),
-            })
-        }
-    }
-
-    fn provider() -> object_store::Result<AwsCredentialProvider> {
-        // An error means that it was installed before.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = ClientOptions::new().with_connect_timeout(TIMEOUT / 5).with_timeout(TIMEOUT / 2);
-        let retry = RetryConfig { max_retries: 1, retry_timeout: TIMEOUT, ..RetryConfig::default() };
-        let builder = AmazonS3Builder::from_env().with_client_options(client).with_retry(retry);
-        Ok(builder.with_bucket_name("none").build()?.credentials().clone())
-    }
-}
-
-#[cfg(not(feature = "object-store"))]
-mod temporary {
-    use super::{AwsKeys, Failure, failure};
-
-    #[derive(Default)]
-    pub(super) struct Issued;
-
-    impl Issued {
-        /// # Errors
-        /// Always.
-        #[allow(clippy::unused_async)]
-        pub(super) async fn keys(&self) -> Result<AwsKeys, Failure> {
-            Err(failure(
-                "no AWS credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; roles need a release, or a build with \
-                 `--features object-store`",
-            ))
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::core::failure::Reason;
 
     fn keys(id: &str, secret: &str, token: Option<&str>) -> AwsKeys {
         AwsKeys {

@@ -11,7 +11,7 @@ use ring::digest::{SHA256, digest};
 use ring::hmac;
 use url::Position;
 
-use super::aws_credentials::AwsKeys;
+use super::aws_keys::AwsKeys;
 use crate::core::secret::Secret;
 use crate::http::client::Request;
 

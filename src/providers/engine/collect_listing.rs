@@ -165,9 +165,9 @@ fn request_key(context: &CollectContext<'_>, request: &Request, elements: &[FanO
     Ok(key)
 }
 
-/// The label of a gap at a step.
+/// The label of a gap at a step. An element may be empty, such as Vault's root namespace.
 fn all_under(label: &str) -> String {
-    format!("all scopes under {label}")
+    format!("all scopes under {}", if label.trim().is_empty() { "\"\"" } else { label })
 }
 
 /// A list element as part of a [`Path`].

@@ -6,7 +6,7 @@
 //!    pages, and `next_page` derives the next page's request from a response.
 //! 2. `messages` names requests in errors and picks the provider's message out of a response.
 //! 3. `signed_jwt` signs tokens, for `github_app` too; `signature` signs requests, by `aws_sigv4`, `ovh_signature` and
-//!    `akamai_edgegrid`; `aws_credentials` finds AWS keys; `secrets` keeps secrets out of messages; `refusal` stops after a wrong password; `page_limit`
+//!    `akamai_edgegrid`; `aws_credentials` and `aws_issued` find AWS keys; `secrets` keeps secrets out of messages; `refusal` stops after a wrong password; `page_limit`
 //!    bounds the pages in memory; `session` logs in and sends.
 //! 4. `pages` reads one request to its last page, and yields rows; `identify` says which token a found credential is.
 //! 5. `circuit_breaker`, `scope_cache`, `token` (a row becomes a token) and `location` (or locations) stand alone.
@@ -17,6 +17,8 @@
 
 mod akamai_edgegrid;
 mod aws_credentials;
+mod aws_issued;
+mod aws_keys;
 mod aws_sigv4;
 mod build_request;
 mod circuit_breaker;

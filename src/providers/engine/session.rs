@@ -13,8 +13,10 @@ use parking_lot::Mutex;
 use serde_json::{Map, Value};
 use tokio::sync::OwnedMutexGuard;
 use tokio::time::Instant;
+use url::Url;
 
-use super::aws_credentials::{AwsChain, AwsKeys};
+use super::aws_credentials::AwsChain;
+use super::aws_keys::AwsKeys;
 use super::build_request::{build_request, fill_headers, fill_json, join_url};
 use super::github_app;
 use super::messages::{describe, headers_object, provider_message};
@@ -155,9 +157,7 @@ impl<'e> Session<'e> {
 
     async fn send_with(&self, request: &Request, login: Option<&(Secret, u64)>) -> Result<Response, Failure> {
         let login = login.map(|(token, _)| token);
-        let mut credential = self.credential_headers(login);
-        let at = (self.account.clock)();
-        credential.extend(signature::headers(&self.scheme.method, request, &self.vars(None), self.issued.as_ref(), at));
+        let credential = self.credential_headers(login);
         self.secrets.remember(login.into_iter().chain(credential.iter().map(|(_, value)| value)));
         if !is_password(&credential) {
             return self.send_request(&Request { credential, ..request.clone() }).await;
@@ -199,7 +199,15 @@ impl<'e> Session<'e> {
     }
 
     async fn send_request(&self, request: &Request) -> Result<Response, Failure> {
-        self.account.client.send(request, self.deadline).await.map_err(|failure| self.with_hint(failure))
+        let sign = |url: &Url| {
+            let request = Request { url: url.clone(), ..request.clone() };
+            let (vars, at) = (self.vars(None), (self.account.clock)());
+            let headers = signature::headers(&self.scheme.method, &request, &vars, self.issued.as_ref(), at);
+            self.secrets.remember(headers.iter().map(|(_, value)| value));
+            headers
+        };
+        let sent = self.account.client.send_signed(request, &sign, self.deadline).await;
+        sent.map_err(|failure| self.with_hint(failure))
     }
 
     /// The failure, with a sign of a wrong secret if it was not accepted.

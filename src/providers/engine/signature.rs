@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::akamai_edgegrid::{self, EdgegridKeys};
-use super::aws_credentials::AwsKeys;
+use super::aws_keys::AwsKeys;
 use super::aws_sigv4::{self, Scope};
 use super::ovh_signature::{self, OvhKeys};
 use crate::core::secret::Secret;

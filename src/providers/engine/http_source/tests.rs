@@ -64,8 +64,8 @@ async fn serve_responses(
         let (recorded, respond) = (recorded.clone(), respond.clone());
         async move {
             let (head, body) = request.into_parts();
-            let authorization =
-                head.headers.get("authorization").and_then(|value| value.to_str().ok()).unwrap_or_default();
+            let authorization = ["authorization", "x-ovh-signature"].iter().find_map(|name| head.headers.get(*name));
+            let authorization = authorization.and_then(|value| value.to_str().ok()).unwrap_or_default();
             let body = String::from_utf8(to_bytes(body, 1 << 20).await.unwrap().to_vec()).unwrap();
             let line = format!("{} {} {authorization} {body}", head.method, head.uri);
             let line = line.trim_end().to_owned();
@@ -118,6 +118,16 @@ fn source_with(
     passwords: Arc<SharedPasswords>,
     pages: Arc<PageLimit>,
 ) -> Box<dyn Source> {
+    connect_source(definition, origin, credential, (passwords, pages), (0, Arc::new(noon)))
+}
+
+fn connect_source(
+    definition: &str,
+    origin: &str,
+    credential: Changing,
+    (passwords, pages): (Arc<SharedPasswords>, Arc<PageLimit>),
+    (retries, clock): (u32, Clock),
+) -> Box<dyn Source> {
     let head = "format: 1\nprovider: test\ntitle: Test\ndocs: https://example.com\nexpiry: a timestamp\n\
                 permission: everything\nsettings: {url: {type: url, help: where it is}}\n";
     let definition = SourceText::new("test.yaml", format!("{head}{definition}"));
@@ -141,14 +151,14 @@ fn source_with(
         connect_timeout: Duration::from_secs(5),
         request_timeout: Duration::from_secs(5),
         body_limit: 1 << 20,
-        retries: 0,
+        retries,
         max_retry_delay: Duration::ZERO,
         concurrency: 2,
         rate: None,
         certificates: Arc::new(TlsMaterial::default()),
         proxy: None,
     };
-    catalogue::connect(Arc::new(provider), spec, options, Arc::new(noon), passwords, pages)
+    catalogue::connect(Arc::new(provider), spec, options, clock, passwords, pages)
         .unwrap_or_else(|errors| panic!("{errors}"))
 }
 

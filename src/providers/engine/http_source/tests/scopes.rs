@@ -212,3 +212,20 @@ async fn refused_scope_is_gone_while_others_succeed() {
     let later = collect(&*source, noon() + TimeDelta::hours(30)).await;
     assert_eq!((ids(&later), gaps(&later).len()), (vec![], 4));
 }
+
+#[tokio::test]
+async fn empty_element_is_quoted_in_the_label_of_a_gap() {
+    let definition = "auth: bearer
+listings:
+  - name: key
+    kind: key
+    for_each: [{in: '[\"\", \"a\"]', as: namespace}, {in: .none, as: key}]
+    get: /keys/{key}
+    row: .
+    token: {id: .id, expires_at: .ends}
+";
+    let (origin, requests) = serve(|_| (200, "{}".into())).await;
+    let outcome = collect(&*source(definition, &origin, Changing::new("c")), noon()).await;
+    assert_eq!(gaps(&outcome), ["all scopes under \"\": internal", "all scopes under a: internal"]);
+    assert_eq!(requests.take(), Vec::<String>::new());
+}

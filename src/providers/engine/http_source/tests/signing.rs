@@ -1,5 +1,8 @@
 //! Tokens that the exporter signs.
 
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde_json::json;
@@ -101,5 +104,67 @@ async fn refused_assertion_is_signed_again_in_the_next_collection() {
         let outcome = collect(&*source, noon()).await;
         assert_eq!((gaps(&outcome), outcome.refusal), (vec!["all: unauthorized".to_owned()], None));
         assert_eq!(requests.take().len(), 1);
+    }
+}
+
+/// The schemes that sign each request.
+const SIGNATURES: [&str; 3] = [
+    "aws_sigv4: {service: iam, region: r, access_key_id: '{credential}', secret_access_key: '{credential}'}",
+    "ovh_signature: {application_key: '{credential}', application_secret: '{credential}', consumer_key: '{credential}'}",
+    "akamai_edgegrid: {client_token: '{credential}', client_secret: '{credential}', access_token: '{credential}'}",
+];
+
+#[tokio::test]
+async fn retry_has_a_new_signature() {
+    for scheme in SIGNATURES {
+        let answered = Arc::new(AtomicUsize::new(0));
+        let (origin, requests) = serve(move |_| match answered.fetch_add(1, Ordering::Relaxed) {
+            0 | 1 => (503, String::new()),
+            _ => (200, r#"[{"id": 1, "ends": null}]"#.into()),
+        })
+        .await;
+        let listing = "{name: a, kind: key, get: /a, rows: ., token: {id: .id, expires_at: .ends}}";
+        let definition = format!("auth: {{{scheme}}}\nlistings:\n  - {listing}\n");
+        // The clock moves on by a minute with each look.
+        let minutes = AtomicI64::new(0);
+        let clock: Clock = Arc::new(move || noon() + TimeDelta::minutes(minutes.fetch_add(1, Ordering::Relaxed)));
+        let around = (Arc::default(), Arc::default());
+        let source = connect_source(&definition, &origin, Changing::new("c"), around, (2, clock));
+        assert_eq!(ids(&collect(&*source, noon()).await), ["1"], "{scheme}");
+        let mut sent = requests.take();
+        assert_eq!(sent.len(), 3, "{scheme}: {sent:?}");
+        sent.dedup();
+        assert_eq!(sent.len(), 3, "{scheme}: {sent:?}");
+        let nonces: BTreeSet<&str> =
+            sent.iter().filter_map(|line| line.split("nonce=").nth(1)?.split(';').next()).collect();
+        assert_eq!(nonces.len(), if scheme.starts_with("akamai") { 3 } else { 0 }, "{sent:?}");
+    }
+}
+
+#[tokio::test]
+async fn redirect_is_signed_for_its_target() {
+    let (origin, requests) = serve_responses(|request| {
+        let response = Response::builder().header("content-type", "application/json");
+        match request.starts_with("GET /a ") {
+            true => (response.status(302).header("location", "/b"), String::new()),
+            false => (response, "[]".into()),
+        }
+    })
+    .await;
+    let definition = |path: &str| {
+        let listing = format!("{{name: a, kind: key, get: {path}, rows: ., token: {{id: .id, expires_at: .ends}}}}");
+        format!("auth: {{{}}}\nlistings:\n  - {listing}\n", SIGNATURES[1])
+    };
+    for (path, requested) in [("/b", vec!["/b"]), ("/a", vec!["/a", "/b"])] {
+        assert!(collect(&*source(&definition(path), &origin, Changing::new("c")), noon()).await.is_complete());
+        let sent = requests.take();
+        let paths: Vec<&str> = sent.iter().map(|line| line.split(' ').nth(1).unwrap()).collect();
+        assert_eq!(paths, requested);
+        let to_b = sent.last().unwrap().split(' ').nth(2).unwrap();
+        // OVH's signature has no nonce, and the clock stands still: the signature of the same request is the same.
+        let text = format!("c+c+GET+{origin}/b++{}", noon().timestamp());
+        let digest = ring::digest::digest(&ring::digest::SHA1_FOR_LEGACY_USE_ONLY, text.as_bytes());
+        let hex: String = digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(to_b, format!("$1${hex}"), "{path}");
     }
 }
