@@ -214,6 +214,7 @@ fn policies() -> BTreeMap<String, Policy> {
         never_expires: true,
         max_lifetime: None,
         unused_after: None,
+        rotate_after: None,
         without_replacement: Vec::new(),
         owner_logins: Vec::new(),
         renewals: std::sync::Arc::default(),

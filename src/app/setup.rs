@@ -242,6 +242,7 @@ fn policy(
         never_expires: settings.never_expires,
         max_lifetime: settings.max_lifetime,
         unused_after: settings.unused_after,
+        rotate_after: source.rotate_after,
         without_replacement: connected.without_replacement(),
         owner_logins: connected.owner_logins(),
         renewals,

@@ -131,8 +131,8 @@ fn contradictions(catalogue: &Catalogue, config: &Config) -> Vec<Diagnostic> {
     unmatched.map(|rule| config.text.error(config.rule_at(rule), message(rule))).collect()
 }
 
-/// Rules whose `match.labels` names a label that no token can have, or whose `match.expiry` waits for a rotation that no earlier
-/// rule requires.
+/// Rules whose `match.labels` names a label that no token can have, or whose `match.expiry` waits for a rotation that no source
+/// or earlier rule requires.
 fn unmatched(catalogue: &Catalogue, config: &Config, policies: &BTreeMap<String, Policy>) -> Vec<Diagnostic> {
     let mut warnings = Vec::new();
     for (number, rule) in config.rules.iter().enumerate() {
@@ -141,8 +141,10 @@ fn unmatched(catalogue: &Catalogue, config: &Config, policies: &BTreeMap<String,
             warnings.push(config.text.error(config.rule_at(number), format!("rules[{number}].match.{key}: {why}")));
         };
         let expiry = &rule.matches.expiry;
-        if matches!(&expiry[..], [only] if only == "policy") && earlier.iter().all(|rule| rule.rotate_after.is_none()) {
-            warn("expiry", "never matches: no earlier rule sets `rotate_after`".to_owned());
+        let is_rotated = config.sources.iter().any(|source| source.rotate_after.is_some());
+        let is_rotated = is_rotated || earlier.iter().any(|rule| rule.rotate_after.is_some());
+        if matches!(&expiry[..], [only] if only == "policy") && !is_rotated {
+            warn("expiry", "never matches: no source or earlier rule sets `rotate_after`".to_owned());
         }
         let sources = matched(catalogue, config, number);
         let labels: Option<Vec<_>> =

@@ -142,6 +142,8 @@ pub struct SourceConfig {
     pub interval: Option<Duration>,
     /// Its own settings, and the file's where it has none.
     pub shared: SharedSettings,
+    /// The age at which a token that never expires is due for rotation, unless a rule sets another one.
+    pub rotate_after: Option<TimeDelta>,
     /// The position of its own or the file's `timeout`; `None` for the default.
     pub timeout_at: Option<Span>,
     /// The position of its own or the file's `metrics.tokens`; `None` for the default.

@@ -62,6 +62,7 @@ fn source(
         identify: values.flag("identify").unwrap_or_default().then(|| values.value_at("identify")),
         interval: values.period("interval"),
         shared: settings,
+        rotate_after: values.duration("rotate_after"),
         timeout_at: None,
         tokens_at: None,
         certificates,

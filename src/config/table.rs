@@ -162,6 +162,11 @@ pub(super) static SOURCE: Table = Table::new(&[
         "which metrics of its tokens are exposed",
     ),
     policy(const { &Table::new(const { &limits(FILE_DEFAULT, FILE_DEFAULT, FILE_DEFAULT) }) }),
+    Key::optional(
+        "rotate_after",
+        Duration(HOUR, CENTURY),
+        "age at which a token that never expires is due for rotation, unless a rule sets another one",
+    ),
     Key::optional("tls", Record(&TLS), "certificates, read at each collection"),
     key(
         "proxy",

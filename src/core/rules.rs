@@ -118,6 +118,15 @@ impl Overrides {
     }
 }
 
+/// A source, as far as it counts for the rules.
+#[derive(Clone, Copy, Debug)]
+pub struct RuledSource<'a> {
+    pub name: &'a str,
+    pub provider: &'a str,
+    /// The age at which its tokens that never expire are due for rotation, unless a rule sets another one.
+    pub rotate_after: Option<TimeDelta>,
+}
+
 /// What a rule did with a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RuleEffect {
@@ -133,40 +142,38 @@ pub enum RuleEffect {
 pub fn apply(
     rules: &[Rule],
     join: Join<'_>,
-    source: &str,
-    provider: &str,
+    source: RuledSource<'_>,
     token: &Token,
     state: Option<State>,
 ) -> RuleResult {
-    apply_with(rules, join, source, provider, token, state, |_| {})
+    apply_with(rules, join, source, token, state, |_| {})
 }
 
 /// [`apply`], and what each rule did, in order.
 pub fn trace(
     rules: &[Rule],
     join: Join<'_>,
-    source: &str,
-    provider: &str,
+    source: RuledSource<'_>,
     token: &Token,
     state: State,
 ) -> (RuleResult, Vec<RuleEffect>) {
     let mut effects = Vec::new();
-    let result = apply_with(rules, join, source, provider, token, Some(state), |effect| effects.push(effect));
+    let result = apply_with(rules, join, source, token, Some(state), |effect| effects.push(effect));
     (result, effects)
 }
 
 fn apply_with(
     rules: &[Rule],
     join: Join<'_>,
-    source: &str,
-    provider: &str,
+    source: RuledSource<'_>,
     token: &Token,
     state: Option<State>,
     mut report: impl FnMut(RuleEffect),
 ) -> RuleResult {
     let mut owner = token.owner.as_deref().map(Cow::Borrowed);
     let mut labels = Cow::Borrowed(&*token.labels);
-    let mut overrides = Overrides { ambiguous_owner: join == Join::Ambiguous, ..Overrides::default() };
+    let rotate_at = rotate_at(token, source.rotate_after);
+    let mut overrides = Overrides { rotate_at, ambiguous_owner: join == Join::Ambiguous, ..Overrides::default() };
     let mut used_in = Vec::new();
     if let (Join::Person(person), Some(owner)) = (join, &mut owner) {
         take_over(owner, person);
@@ -179,8 +186,9 @@ fn apply_with(
             rule.matches.state.is_empty() || state.is_some_and(|state| rule.matches.state.contains(&state));
         let expiry = overrides.expires(token).label();
         let unmet = (!is_in_state).then_some("state");
-        let unmet =
-            unmet.or_else(|| rule.matches.first_unmet(source, provider, token, expiry, owner.as_deref(), &labels));
+        let unmet = unmet.or_else(|| {
+            rule.matches.first_unmet(source.name, source.provider, token, expiry, owner.as_deref(), &labels)
+        });
         if let Some(condition) = unmet {
             report(RuleEffect::NotMatched(condition));
             continue;
@@ -204,16 +212,20 @@ fn apply_with(
             }
         }
         overrides.must_be_located |= rule.must_be_located;
-        if let Some(age) = rule.rotate_after
-            && matches!(token.expires, Expiry::Never | Expiry::Unknown)
-        {
-            overrides.rotate_at = token.created_at.and_then(|created| created.checked_add_signed(age));
+        if rule.rotate_after.is_some() {
+            overrides.rotate_at = self::rotate_at(token, rule.rotate_after);
         }
     }
     overrides.used_in = used_in.into();
     overrides.owner = owner.and_then(owned);
     overrides.labels = owned(labels);
     RuleResult::Kept(overrides)
+}
+
+/// When a token that never expires reaches an age.
+fn rotate_at(token: &Token, age: Option<TimeDelta>) -> Option<DateTime<Utc>> {
+    age.filter(|_| matches!(token.expires, Expiry::Never | Expiry::Unknown))
+        .and_then(|age| token.created_at?.checked_add_signed(age))
 }
 
 /// Sets the name and address of an entry of the directory, if it has them.

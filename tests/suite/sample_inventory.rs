@@ -38,6 +38,7 @@ pub fn policy(provider: &str, listings: &[&str]) -> Policy {
         never_expires: true,
         max_lifetime: Some(TimeDelta::days(366)),
         unused_after: Some(TimeDelta::days(90)),
+        rotate_after: None,
         without_replacement: Vec::new(),
         owner_logins: Vec::new(),
         renewals: std::sync::Arc::default(),

@@ -41,6 +41,7 @@ fn policy() -> Policy {
         never_expires: true,
         max_lifetime: None,
         unused_after: None,
+        rotate_after: None,
         without_replacement: Vec::new(),
         owner_logins: Vec::new(),
         renewals: std::sync::Arc::default(),

@@ -32,7 +32,7 @@ use super::intake::Intake;
 use super::location_report::LocationReport;
 use super::outcome::Outcome;
 use super::owners::Join;
-use super::rules::{self, Rule, RuleEffect, RuleResult, Rules};
+use super::rules::{self, Rule, RuleEffect, RuleResult, RuledSource, Rules};
 use super::token::State;
 
 /// The inventory as the collector writes it and everything else reads it.
@@ -141,11 +141,12 @@ impl Inventory {
     /// that they drop. `None` for a source that the configuration does not contain.
     pub fn explain(&self, view: &TokenView<'_>, state: State) -> Option<(Join<'_>, RuleResult, Vec<RuleEffect>)> {
         let policy = &self.sources.get(view.source)?.source.policy;
+        let source = RuledSource { name: view.source, provider: view.provider, rotate_after: policy.rotate_after };
         let is_login = policy.owner_logins.iter().any(|listing| listing == view.listing);
         let owner = view.token.owner.as_deref();
         let find = |owner| self.rules.owners.find(view.source, view.provider, owner, is_login);
         let join = owner.map_or(Join::Nobody, find);
-        let (result, effects) = rules::trace(&self.rules.list, join, view.source, view.provider, view.token, state);
+        let (result, effects) = rules::trace(&self.rules.list, join, source, view.token, state);
         Some((join, result, effects))
     }
 

@@ -19,7 +19,7 @@ use crate::core::intake::{Intake, Pool};
 use crate::core::location_report::LocationReport;
 use crate::core::outcome::{Outcome, Path};
 use crate::core::owners::Join;
-use crate::core::rules::{self, Overrides, RuleResult, Rules};
+use crate::core::rules::{self, Overrides, RuleResult, RuledSource, Rules};
 use crate::core::token::{Expiry, Owner};
 
 /// A source and its tokens.
@@ -256,7 +256,8 @@ impl SourceState {
         mut wanted: impl FnMut(usize, &Entry) -> RulesApplied,
         all: bool,
     ) -> u64 {
-        let Policy { provider, owner_logins, .. } = &self.source.policy;
+        let Policy { provider, owner_logins, rotate_after, .. } = &self.source.policy;
+        let ruled = RuledSource { name, provider, rotate_after: *rotate_after };
         let mut dropped = Vec::new();
         for at in 0..self.entries.len() {
             let entry = &self.entries[at];
@@ -271,7 +272,7 @@ impl SourceState {
             let is_login = owner_logins.iter().any(|listing| **listing == *entry.place.listing);
             let owner = entry.token.owner.as_deref();
             let join = owner.map_or(Join::Nobody, |owner| rules.owners.find(name, provider, owner, is_login));
-            let result = rules::apply(&rules.list, join, name, provider, &entry.token, state);
+            let result = rules::apply(&rules.list, join, ruled, &entry.token, state);
             let RuleResult::Kept(overrides) = result else {
                 dropped.push(at);
                 continue;

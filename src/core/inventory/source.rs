@@ -37,6 +37,8 @@ pub struct Policy {
     pub max_lifetime: Option<TimeDelta>,
     /// A token that was not used for this long is a finding.
     pub unused_after: Option<TimeDelta>,
+    /// The age at which a token that never expires is due for rotation, unless a rule sets another one.
+    pub rotate_after: Option<TimeDelta>,
     /// Listings whose tokens neither replace nor are replaced.
     pub without_replacement: Vec<String>,
     /// Listings whose owners' names are logins, which the provider keeps unique.

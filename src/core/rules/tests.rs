@@ -6,7 +6,7 @@ use std::sync::Arc;
 use chrono::TimeDelta;
 use regex::Regex;
 
-use super::{Match, Overrides, Rule, RuleResult, apply};
+use super::{Match, Overrides, Rule, RuleResult, RuledSource, apply};
 use crate::core::lead::LeadChange;
 use crate::core::owners::{Directory, Join, Person};
 use crate::core::token::{Expiry, LastUse, Owner, State, Token};
@@ -39,12 +39,16 @@ fn renovate() -> Token {
     }
 }
 
+fn of<'a>(name: &'a str, provider: &'a str) -> RuledSource<'a> {
+    RuledSource { name, provider, rotate_after: None }
+}
+
 fn regex(text: &str) -> Option<Regex> {
     Some(Regex::new(text).unwrap())
 }
 
 fn overrides(rules: &[Rule], token: &Token) -> Overrides {
-    match apply(rules, Join::Nobody, "gitlab-eu", "gitlab", token, Some(State::Active)) {
+    match apply(rules, Join::Nobody, of("gitlab-eu", "gitlab"), token, Some(State::Active)) {
         RuleResult::Kept(overrides) => overrides,
         RuleResult::Dropped => panic!("dropped"),
     }
@@ -83,7 +87,7 @@ fn rule_matches_if_all_conditions_hold() {
     for (case, matches, holds) in cases {
         let rule = Rule { matches, drop: true, ..Rule::default() };
         assert_eq!(
-            apply(&[rule], Join::Nobody, "gitlab-eu", "gitlab", &renovate(), Some(State::Active))
+            apply(&[rule], Join::Nobody, of("gitlab-eu", "gitlab"), &renovate(), Some(State::Active))
                 == RuleResult::Dropped,
             holds,
             "{case}"
@@ -99,10 +103,10 @@ fn condition_on_an_unknown_state_does_not_hold() {
     let rule =
         Rule { matches: Match { state: State::ALL.to_vec(), ..Match::default() }, drop: true, ..Rule::default() };
     assert_eq!(
-        apply(std::slice::from_ref(&rule), Join::Nobody, "s", "p", &renovate(), Some(State::Replaced)),
+        apply(std::slice::from_ref(&rule), Join::Nobody, of("s", "p"), &renovate(), Some(State::Replaced)),
         RuleResult::Dropped
     );
-    assert_eq!(apply(&[rule], Join::Nobody, "s", "p", &renovate(), None), RuleResult::Kept(Overrides::default()));
+    assert_eq!(apply(&[rule], Join::Nobody, of("s", "p"), &renovate(), None), RuleResult::Kept(Overrides::default()));
 }
 
 /// An earlier rule that sets a date makes the expiry `policy`; a rule that adds no date does not.
@@ -206,7 +210,7 @@ fn entry_of_the_directory_applies_before_the_rules() {
         owner: Some(owner("", "", "platform@example.com")),
         ..Rule::default()
     };
-    let result = |rules: &[Rule], join| match apply(rules, join, "s", "gitlab", &renovate(), None) {
+    let result = |rules: &[Rule], join| match apply(rules, join, of("s", "gitlab"), &renovate(), None) {
         RuleResult::Kept(overrides) => overrides,
         RuleResult::Dropped => panic!("dropped"),
     };
@@ -226,7 +230,7 @@ fn entry_of_the_directory_applies_before_the_rules() {
 fn label_of_the_token_comes_before_the_team_of_the_entry() {
     let person = Person { team: Some("web".into()), ..Person::default() };
     let token = Token { labels: labels(&[("team", "own")]).into(), ..renovate() };
-    match apply(&[], Join::Person(&person), "s", "p", &token, None) {
+    match apply(&[], Join::Person(&person), of("s", "p"), &token, None) {
         RuleResult::Kept(overrides) => assert_eq!(overrides, Overrides::default()),
         RuleResult::Dropped => panic!("dropped"),
     }
@@ -251,4 +255,25 @@ fn complete_owner_adds_what_the_rule_does_not_set() {
     assert_eq!(complete(other.clone(), None), (other, some("infra")));
     let unknown = owner("", "Nobody", "");
     assert_eq!(complete(unknown.clone(), None), (unknown, None));
+}
+
+#[test]
+fn rotation_of_the_source_applies_unless_a_rule_sets_another() {
+    let days = |days| Some(TimeDelta::days(days));
+    let rotated = |rules: &[Rule], token: &Token| {
+        let source = RuledSource { rotate_after: days(90), ..of("s", "gitlab") };
+        match apply(rules, Join::Nobody, source, token, None) {
+            RuleResult::Kept(overrides) => overrides.expires(token),
+            RuleResult::Dropped => panic!("dropped"),
+        }
+    };
+    let at = |date: &str| Expiry::Policy(format!("{date}T00:00:00Z").parse().unwrap());
+    assert_eq!(rotated(&[], &renovate()), at("2026-04-01"));
+    // A rule can match the date, and set another one.
+    let by_policy = Match { expiry: vec!["policy".to_owned()], ..Match::default() };
+    let rule = Rule { matches: by_policy, rotate_after: days(30), ..Rule::default() };
+    assert_eq!(rotated(&[rule], &renovate()), at("2026-01-31"));
+    let expires = Expiry::At("2027-01-01T00:00:00Z".parse().unwrap());
+    assert_eq!(rotated(&[], &Token { expires, ..renovate() }), expires);
+    assert_eq!(rotated(&[], &Token { created_at: None, ..renovate() }), Expiry::Never);
 }
