@@ -143,6 +143,32 @@ fn credential_in_a_path_is_refused() {
 }
 
 #[test]
+fn setting_with_the_name_of_a_secret_is_refused() {
+    let define = |setting: &str| {
+        let text = format!(
+            "format: 1\nprovider: w\ntitle: W\ndocs: https://w.example/\nexpiry: a timestamp\nsettings:\n  \
+             url: {{type: url, help: u}}\n  {setting}\nauth: bearer\nlistings:\n  \
+             - {{name: t, kind: t, get: /t, rows: ., token: {{id: .id, expires_at: .e}}}}\n"
+        );
+        errors(&SourceText::new("w.yaml", text))
+    };
+    for name in ["password", "token", "api_key", "client_secret", "clientSecret", "access-token", "tokens"] {
+        let refused = define(&format!("{name}: {{help: h}}"));
+        let expected = format!(
+            "w.yaml:8:3: settings.{name}: the name of a secret, which settings do not keep; use `{{credential.{name}}}` in `auth`, or \
+             name it `{name}_id` if it is not secret\n"
+        );
+        assert!(refused.starts_with(&expected) && refused.matches("w.yaml:").count() == 1, "{refused}");
+    }
+    // Neither can hold one.
+    for valid in
+        ["token_name: {help: h}", "token: {type: flag, default: false, help: h}", "secret: {type: number, help: h}"]
+    {
+        assert_eq!(define(valid), "no errors\n", "{valid}");
+    }
+}
+
+#[test]
 fn errors_are_reported_all_at_once() {
     for name in ["shapes", "meaning"] {
         let content = fs::read_to_string(golden(&format!("{name}.yaml"))).expect("the definition");

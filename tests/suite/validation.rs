@@ -178,6 +178,29 @@ fn warnings(config: &str) -> String {
     err
 }
 
+#[test]
+fn check_names_the_setting_without_which_a_listing_cannot_begin() {
+    let head = "name: v, provider: azure-key-vault, tenant: t-1, client_id: a-1, credential: {env: TOKEN}";
+    for (settings, expected) in [
+        ("interval: 1h", "c.yaml:2:6: sources.v: `subscriptions` is missing, which the listing `secret` needs: ids of"),
+        ("subscriptions: []", "`subscriptions` is missing, which the listing `secret` needs: ids of the subscriptions"),
+        ("auth: vault-secret", "`vault_url` is missing, which the listing `vault-secret` needs: the URL of one vault"),
+    ] {
+        let dir = directory(&[("c.yaml", &format!("sources:\n  - {{{head}, {settings}}}\n"))]);
+        let (code, _, err) = check(dir.path(), &["--config.file", "c.yaml"]);
+        assert_eq!(
+            (code, err.contains(expected), err.matches(" is missing").count()),
+            (2, true, 1),
+            "{settings}: {err}"
+        );
+    }
+    for settings in ["subscriptions: [s-1]", "auth: vault-secret, vault_url: 'https://v.vault.azure.net'"] {
+        let dir = directory(&[("c.yaml", &format!("sources:\n  - {{{head}, {settings}}}\n"))]);
+        let (code, out, err) = check(dir.path(), &["--config.file", "c.yaml"]);
+        assert!(code == 0 && out.starts_with("c.yaml: valid, 1 source"), "{settings}: {out}{err}");
+    }
+}
+
 fn source(settings: &str) -> String {
     format!("sources:\n  - {{name: w, provider: widgets, credential: {{env: TOKEN}}, {settings}}}\n")
 }
@@ -211,7 +234,7 @@ fn check_warns_of_what_is_probably_wrong() {
         ),
         (
             format!("{}rules:\n  - match: {{expiry: [policy]}}\n    labels: {{team: x}}\n", source(URL)),
-            "c.yaml:4:5: rules[0].match.expiry: never matches: no earlier rule sets `rotate_after`",
+            "c.yaml:4:5: rules[0].match.expiry: never matches: no source or earlier rule sets `rotate_after`",
         ),
         (
             format!("metrics: {{deny: [token_due_timestamp_seconds]}}\n{}", source(URL)),
@@ -292,6 +315,10 @@ fn check_does_not_warn_of_what_may_be_right() {
             source(URL)
         ),
         format!("{BY_HAND}rules:\n  - match: {{labels: {{squad: y}}}}\n    labels: {{team: x}}\n"),
+        format!(
+            "{}rules:\n  - match: {{expiry: [policy]}}\n    labels: {{team: x}}\n",
+            source(&format!("{URL}, rotate_after: 90d"))
+        ),
         format!("{}rules:\n  - match: {{source: [w], provider: [widgets]}}\n    labels: {{team: x}}\n", source(URL)),
     ] {
         assert_eq!(warnings(&config), "", "{config}");

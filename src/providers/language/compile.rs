@@ -16,6 +16,7 @@ use super::expression::{Expression, ExpressionScope};
 use super::provider::{FailedResponse, Limits, Provider};
 use super::scalar_span::{self, SpanError};
 use super::settings;
+use super::settings::secret_names::is_secret_name;
 use super::template::{Name, Template, is_name};
 use crate::core::time::{TimeFormat, Unit};
 use crate::providers::provider_info::{Guide, Setting, SettingType};
@@ -161,6 +162,14 @@ impl Compiler {
             Some("list") => SettingType::List,
             _ => SettingType::Text,
         };
+        if matches!(setting_type, SettingType::Text | SettingType::List) && is_secret_name(&name) {
+            let message = format!(
+                "{}: the name of a secret, which settings do not keep; use `{{credential.{name}}}` in `auth`, or name it \
+                 `{name}_id` if it is not secret",
+                record.path
+            );
+            self.error(record.name_at(), message);
+        }
         let default = record.node("default").map(|default| {
             settings::value(&mut self.reader, default, setting_type, &record.path_of("default")).unwrap_or_default()
         });

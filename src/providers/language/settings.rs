@@ -1,6 +1,7 @@
 //! The settings of a source, checked against its provider's definition.
 
 pub(in crate::providers::language) mod needs;
+pub(in crate::providers::language) mod secret_names;
 #[cfg(test)]
 mod tests;
 
@@ -15,7 +16,7 @@ use crate::providers::provider_info::{Setting, SettingType};
 use crate::schema::diagnostic::{Diagnostics, Span, did_you_mean, nearest, suggest};
 use crate::schema::reader::{Reader, written};
 use crate::schema::table::{DomainType, ValueType};
-use crate::schema::yaml::{Key, Node};
+use crate::schema::yaml::{Key, Kind, Node};
 
 /// Parts of keys under which people put the secret itself.
 const SECRETS: [&str; 6] = ["token", "password", "secret", "api_key", "key", "bearer"];
@@ -158,9 +159,10 @@ impl SettingsResolver<'_> {
 
     /// Reports a setting that is not set, unless its value is invalid, which is reported already.
     fn missing(&mut self, setting: &Setting, why: &str) {
+        let is_empty = |node: &Node| node.is_null() || matches!(&node.kind, Kind::List(list) if list.is_empty());
         let at = match self.given(setting) {
-            Some((_, node)) if !node.is_null() => return,
-            Some((key, _)) => key.at,
+            Some((key, node)) if is_empty(node) => key.at,
+            Some(_) => return,
             None => self.spec.at,
         };
         self.reader
@@ -258,7 +260,7 @@ impl SettingsResolver<'_> {
         }
     }
 
-    /// Checks the settings without which the scheme, or a listing that certainly runs, cannot send a request.
+    /// Checks the settings without which the scheme, or a listing that runs, cannot send a request.
     fn check_needed(&mut self, scheme: &AuthScheme, listings: &[usize], settings: &Map<String, Value>) {
         let why = match scheme.name.as_str() {
             "" => String::new(),
@@ -266,12 +268,13 @@ impl SettingsResolver<'_> {
         };
         let mut needed: Vec<(String, String)> =
             needs::scheme(scheme, self.provider.schemes.len() == 1).map(|name| (name, why.clone())).collect();
+        let values = super::value::from_json(&Value::Object(settings.clone()));
         for listing in listings.iter().filter_map(|number| self.provider.listings.get(*number)) {
             let why = format!(", which the listing `{}` needs", listing.name);
-            needed.extend(needs::listing(listing).map(|name| (name, why.clone())));
+            needed.extend(needs::listing(listing, &values).into_iter().map(|name| (name, why.clone())));
         }
         let mut reported = HashSet::new();
-        let is_unset = |name: &str| settings.get(name).is_some_and(|value| value.is_null() || *value == "");
+        let is_unset = |name: &str| settings.get(name).is_some_and(|v| v.is_null() || *v == "" || *v == json!([]));
         for (name, why) in needed.iter().filter(|(name, _)| is_unset(name)) {
             let setting =
                 self.provider.settings.iter().find(|setting| setting.name == *name && setting.default.is_some());

@@ -116,7 +116,8 @@ static SETTING: Table = Table::new(&[
     must("help", Text, "what it is for"),
 ])
 .named("setting", "A setting")
-.help("A source must set it unless it has a `default`.");
+.help("A source must set it unless it has a `default`. A text or a list cannot have the name of a secret, such as `password` or `api_key`: \
+secrets are parts of the credential.");
 
 pub(in crate::providers::language) static SCHEME: Table = Table::new(&[
         key(

@@ -1,5 +1,6 @@
 //! The settings and parts of a credential without which a scheme or a listing certainly cannot work.
 
+use crate::providers::language::expression::{Val, Variables};
 use crate::providers::language::provider::{AuthMethod, AuthScheme, Body, Listing, Login, Request, SignedJwt, Step};
 use crate::providers::language::template::Template;
 
@@ -27,14 +28,22 @@ pub(super) fn scheme(scheme: &AuthScheme, is_only: bool) -> impl Iterator<Item =
     names(templates(scheme, is_only))
 }
 
-/// The names without which a listing that certainly runs cannot send its first request.
-pub(super) fn listing(listing: &Listing) -> impl Iterator<Item = String> {
-    let first = match (&listing.when, listing.for_each.first()) {
-        (Some(_), _) | (None, Some(Step::Values { .. })) => None,
-        (None, Some(Step::Request { request, .. })) => Some(&**request),
-        (None, None) => Some(&listing.request),
+/// The names without which a listing cannot begin, if it runs with these settings: those of its first request, or those from which
+/// its first step does not get a list.
+pub(super) fn listing(listing: &Listing, settings: &Val) -> Vec<String> {
+    let variables = Variables { settings: settings.clone(), ..Variables::default() };
+    if listing.when.as_ref().is_some_and(|when| !when.truth(&variables, Val::Null)) {
+        return Vec::new();
+    }
+    let request = match listing.for_each.first() {
+        Some(Step::Values { list, .. }) => {
+            let is_list = matches!(list.first(&variables, Val::Null), Ok(Some(Val::Arr(_))));
+            return if is_list { Vec::new() } else { list.settings().to_vec() };
+        }
+        Some(Step::Request { request, .. }) => request,
+        None => &listing.request,
     };
-    names(first.map(|request| &request.path).into_iter().collect())
+    names(vec![&request.path]).chain([request.base.clone()]).collect()
 }
 
 fn names(templates: Vec<&Template>) -> impl Iterator<Item = String> {

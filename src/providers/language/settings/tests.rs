@@ -24,6 +24,8 @@ settings:
   days: {type: number, default: 90, help: so many days}
   org: {default: null, help: the organization}
   client_id: {default: null, help: 'the client, if auth is oauth'}
+  sites: {type: list, default: [], help: the sites}
+  other_url: {type: url, default: null, help: another address}
 auth:
   - {name: token, bearer: '{credential}'}
   - name: oauth
@@ -33,6 +35,14 @@ listings:
   - {name: team, kind: token, for_each: {in: $settings.teams, as: team}, get: '/t/{team}', rows: ., token: {id: .id, expires_at: .at}}
   - {name: org, kind: token, opt_in: true, get: '/o/{org}', rows: ., token: {id: .id, expires_at: .at}}
   - {name: all, kind: token, when: $settings.admin, get: '/a/{org}', rows: ., token: {id: .id, expires_at: .at}}
+  - name: site
+    kind: token
+    opt_in: true
+    for_each: {in: 'if $settings.sites == [] then null else $settings.sites end', as: site}
+    get: /s/{site}
+    rows: .
+    token: {id: .id, expires_at: .at}
+  - {name: other, kind: token, opt_in: true, get: '{other_url}/o', rows: ., token: {id: .id, expires_at: .at}}
 ";
 
 /// Credentials with these parts.
@@ -79,7 +89,7 @@ fn resolve_applies_defaults() {
     let resolved =
         resolve("name: mine\nteams: web\nurl: https://widgets.example/api/\ndays: 30\n", &[""]).expect("resolved");
     let expected = json!({"url": "https://widgets.example/api", "teams": ["web"], "admin": false, "days": 30, "org": null,
-        "client_id": null, "auth": "token"});
+        "client_id": null, "sites": [], "other_url": null, "auth": "token"});
     assert_eq!(serde_json::Value::from(resolved.settings), expected);
     assert_eq!((resolved.scheme, resolved.listings), (0, vec![0, 2]));
 
@@ -122,7 +132,7 @@ fn resolve_reports_every_error_at_once() {
     7 | listings: [teams, x]
       |            ^^^^^
 
-    config.yaml:7:19: sources.mine.listings: unknown name `x`; expected `team`, `org` or `all`
+    config.yaml:7:19: sources.mine.listings: unknown name `x`; expected `team`, `org`, `all`, `site` or `other`
     7 | listings: [teams, x]
       |                   ^
     ");
@@ -157,6 +167,29 @@ fn resolve_requires_what_is_certainly_needed() {
             &["sources.mine: `org` is missing, which the listing `org` needs: the organization"],
         ),
         ("teams: []\nlistings: [all]\n", &[""], &[]),
+        (
+            "teams: []\nadmin: true\n",
+            &[""],
+            &["sources.mine: `org` is missing, which the listing `all` needs: the organization"],
+        ),
+        ("teams: []\nadmin: true\norg: web\n", &[""], &[]),
+        (
+            "teams: []\nlistings: [site]\n",
+            &[""],
+            &["sources.mine: `sites` is missing, which the listing `site` needs: the sites"],
+        ),
+        (
+            "teams: []\nlistings: [site]\nsites: []\n",
+            &[""],
+            &["sources.mine: `sites` is missing, which the listing `site` needs: the sites"],
+        ),
+        ("teams: []\nlistings: [site]\nsites: [a]\n", &[""], &[]),
+        (
+            "teams: []\nlistings: [other]\n",
+            &[""],
+            &["sources.mine: `other_url` is missing, which the listing `other` needs: another address"],
+        ),
+        ("teams: []\nlistings: [other]\nother_url: https://o.example\n", &[""], &[]),
         ("teams:\n", &[""], &["sources.mine: `teams` is missing: the teams"]),
     ];
     for (source, parts, expected) in cases {
