@@ -236,3 +236,65 @@ fn generated_page_has_every_part_of_the_guide() {
         assert!(page.contains(part), "{part}\n\nis missing in\n\n{page}");
     }
 }
+
+/// The rows of a table under a heading, as their cells.
+fn rows<'p>(page: &'p str, heading: &str) -> Vec<Vec<&'p str>> {
+    let (_, section) = page.split_once(heading).unwrap_or_else(|| panic!("no {heading}"));
+    let lines = section.lines().skip_while(|line| !line.starts_with('|')).take_while(|line| line.starts_with('|'));
+    lines.skip(2).map(|line| line.trim_matches('|').split('|').map(str::trim).collect()).collect()
+}
+
+#[test]
+fn services_without_a_list_have_an_entry_that_replaces_it() {
+    let (readme, manual) = ["README.md", "docs/providers/manual.md"]
+        .map(|page| fs::read_to_string(repository().join(page)).unwrap())
+        .into();
+    let catalogue = catalogue();
+    let services = rows(&readme, "### Services without a list");
+    for row in &services {
+        let [service, credentials, why, instead] = row[..] else { panic!("{row:?}") };
+        assert!([service, credentials, why].iter().all(|cell| !cell.is_empty()), "{row:?}");
+        let targets: Vec<&str> = instead.split("](").skip(1).filter_map(|link| link.split(')').next()).collect();
+        assert!(!targets.is_empty(), "{service}: nothing replaces the list");
+        for target in targets {
+            let (page, anchor) = target.split_once('#').unwrap_or((target, ""));
+            let provider = page.trim_start_matches("docs/providers/").trim_end_matches(".md");
+            assert!(catalogue.get(provider).is_some_and(|info| info.native), "{service}: {target}");
+            // A general entry names the service.
+            if anchor == "what-to-declare-here" {
+                let (_, section) = manual.split_once("## What to declare here").unwrap();
+                let section = section.split("\n## ").next().unwrap();
+                let missing: Vec<&str> = service.split(", ").filter(|name| !section.contains(*name)).collect();
+                assert!(missing.is_empty(), "docs/providers/manual.md does not name {missing:?}");
+            }
+        }
+    }
+    for name in ["Apple", "npm", "Statuspage", "Opsgenie", "SAML single sign-on", "Bitbucket Cloud", "PyPI", "Jenkins"]
+    {
+        assert!(services.iter().any(|row| row[0] == name), "{name}");
+    }
+    // The templates: each is an entry that is valid, with a kind, an owner and a date.
+    let templates: Vec<&str> = manual.split("```yaml").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    let kinds: Vec<&str> = templates
+        .iter()
+        .flat_map(|template| {
+            template.split("- ").filter(|entry| entry.contains("expires: ") && entry.contains("owner: "))
+        })
+        .filter_map(|entry| entry.split("kind: ").nth(1)?.split([',', '\n']).next())
+        .collect();
+    for kind in [
+        "scim-api-key",
+        "statuspage-api-key",
+        "opsgenie-api-key",
+        "bitbucket-access-token",
+        "api-token",
+        "oauth-refresh-token",
+        "certificate",
+        "apple-push-certificate",
+        "apple-distribution-certificate",
+        "apple-client-secret",
+        "apple-signing-key",
+    ] {
+        assert!(kinds.contains(&kind), "docs/providers/manual.md has no template of {kind}: {kinds:?}");
+    }
+}
