@@ -28,6 +28,8 @@ mod health;
 mod helm;
 mod hostile_names;
 mod http;
+mod jupyterhub;
+mod keystone;
 mod layout;
 mod licences;
 mod locations;

@@ -228,6 +228,18 @@ pub fn samples(exposition: &str, metric: &str) -> Vec<Sample> {
     lines.filter_map(|line| sample(line, metric)).collect()
 }
 
+/// The tokens of a kind in an exposition with their expiry, in whole seconds; those that never expire come from `token_info`.
+pub fn expiries(exposition: &str, kind: &str) -> BTreeMap<String, Option<i64>> {
+    let of_kind = |sample: &Sample| sample.label("token_kind") == kind;
+    let id = |sample: &Sample| sample.label("token_id").to_owned();
+    let never = samples(exposition, "token_info").into_iter().filter(|info| info.label("expiry") == "never");
+    let never = never.filter(of_kind).map(|info| (id(&info), None));
+    let expiries = samples(exposition, "token_expiry_timestamp_seconds").into_iter().filter(of_kind);
+    #[allow(clippy::cast_possible_truncation)] // whole seconds are compared
+    let expiries = expiries.map(|sample| (id(&sample), Some(sample.value.floor() as i64)));
+    never.chain(expiries).collect()
+}
+
 /// Reads a line of the text format: `name{label="value",…} value`.
 fn sample(line: &str, metric: &str) -> Option<Sample> {
     let rest = line.strip_prefix(metric)?;

@@ -2,7 +2,7 @@
 # Installs the tools of the tests, pinned, into .tools/ of the checkout. Each tool is installed once. Outside of .tools/ it
 # changes only APT's package lists, the templates of Alertmanager, and with `shells` and `chromium` the installed packages.
 #
-#   tests/tools/install.sh TOOL…      prometheus | newest | openbao | prism | moto | azurite | ceph | faketime | smtp | readers | deny | sbom | fuzz | helm | helm3 | kubernetes-validate | chromium | docker | machine | lint | rivals | shells | browser
+#   tests/tools/install.sh TOOL…      prometheus | newest | openbao | prism | moto | azurite | ceph | faketime | smtp | readers | deny | sbom | fuzz | helm | helm3 | kubernetes-validate | chromium | docker | machine | lint | rivals | shells | browser | jupyterhub | keystone
 set -euo pipefail
 script=$(realpath "$0")
 cd "$(dirname "$script")/../.."
@@ -14,6 +14,8 @@ ALERTMANAGER=0.25.0-1+b4
 OPENBAO=2.7.2
 PRISM=5.14.2
 AIOSMTPD=1.4.6
+JUPYTERHUB=5.4.3
+KEYSTONE=29.0.0
 # Stand-ins for S3 and Azure Blob Storage. Both keep conditional puts.
 MOTO=5.2.5
 AZURITE=3.37.0
@@ -151,6 +153,20 @@ moto() {
   # shellcheck disable=SC2016 # for the script
   printf '#!/bin/sh\nexec "$(dirname "$(realpath "$0")")/../moto/bin/python3" -m moto.server "$@"\n' >.tools/bin/moto_server
   chmod +x .tools/bin/moto_server
+}
+
+# In an environment of its own, as it pins versions of what others use.
+jupyterhub() {
+  [ -x .tools/jupyterhub/bin/python3 ] || python3 -m venv .tools/jupyterhub
+  .tools/jupyterhub/bin/python3 -m pip install --quiet --disable-pip-version-check "jupyterhub==$JUPYTERHUB"
+  .tools/jupyterhub/bin/python3 -m jupyterhub --version >&2
+}
+
+keystone() {
+  [ -x .tools/keystone/bin/python3 ] || python3 -m venv .tools/keystone
+  .tools/keystone/bin/python3 -m pip install --quiet --disable-pip-version-check "keystone==$KEYSTONE"
+  rm -rf .tools/keystone/filled
+  .tools/keystone/bin/python3 tests/tools/keystone_server.py fill .tools/keystone/filled >&2
 }
 
 azurite() {
@@ -313,7 +329,7 @@ installed() {
 }
 
 for tool in "$@"; do
-  case $tool in prometheus | newest | openbao | prism | moto | azurite | ceph | faketime | smtp | readers | deny | sbom | fuzz | helm | helm3 | kubernetes-validate | chromium | docker | machine | lint | rivals | shells | browser) ;; *) say "unknown tool: $tool" && exit 2 ;; esac
+  case $tool in prometheus | newest | openbao | prism | moto | azurite | ceph | faketime | smtp | readers | deny | sbom | fuzz | helm | helm3 | kubernetes-validate | chromium | docker | machine | lint | rivals | shells | browser | jupyterhub | keystone) ;; *) say "unknown tool: $tool" && exit 2 ;; esac
   if installed "$tool"; then continue; fi
   say "installing $tool into .tools/"
   "$tool"

@@ -122,7 +122,9 @@ fn login_response(method: &str, target: &str, body: &str, headers: &HeaderMap) -
         }),
         _ => return None,
     };
-    Some(Response::builder().header("Content-Type", "application/json").body(Body::from(body.to_string())).unwrap())
+    // OpenStack returns the token in a header.
+    let response = Response::builder().header("Content-Type", "application/json").header("X-Subject-Token", LOGIN);
+    Some(response.body(Body::from(body.to_string())).unwrap())
 }
 
 /// Whether a request has the credential or a session token.
