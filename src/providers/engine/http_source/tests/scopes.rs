@@ -219,8 +219,8 @@ async fn empty_element_is_quoted_in_the_label_of_a_gap() {
 listings:
   - name: key
     kind: key
-    for_each: [{in: '[\"\", \"a\"]', as: namespace}, {in: .none, as: key}]
-    get: /keys/{key}
+    for_each: [{in: '[\"\", \"a\"]', as: namespace}, {in: .none, as: one}]
+    get: /keys/{one}
     row: .
     token: {id: .id, expires_at: .ends}
 ";
