@@ -41,10 +41,10 @@ done
 node tests/pages/browser.mjs shoot "http://127.0.0.1:$mail_port" "$work/pictures" <<'JSON'
 [{"name": "mail", "path": "/mail.html"}]
 JSON
-# What two commands write to a terminal of 120 columns.
+# What two commands write to a terminal of 140 columns.
 configuration=$(grep -o '/[^ ]*\.yaml' "$work/demo.log" | head -n 1)
 in_terminal() {
-  script --quiet --return --command "stty columns 120; '${EXPORTER:-target/debug/token-expiry-exporter}' $1 --config.file='$configuration' 2>/dev/null" "$work/typescript" >"$2" || [ $? = 3 ]
+  script --quiet --return --command "stty columns 140; '${EXPORTER:-target/debug/token-expiry-exporter}' $1 --config.file='$configuration' 2>/dev/null" "$work/typescript" >"$2" || [ $? = 3 ]
 }
 in_terminal 'list --band=expired --band=critical' "$work/list"
 in_terminal 'explain fleet-firmware' "$work/explain"

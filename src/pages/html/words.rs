@@ -1,6 +1,7 @@
 //! What states, findings and failures mean, in plain words.
 
 use chrono::{DateTime, Utc};
+use maud::{Markup, Render, html};
 
 use crate::core::adjustment::Adjustment;
 use crate::core::failure::Reason;
@@ -32,15 +33,29 @@ pub(super) fn status(state: State, band: Option<Band>) -> (&'static str, &'stati
     }
 }
 
+/// A sentence for people. What is between backticks is code.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sentence(&'static str);
+
+impl Render for Sentence {
+    fn render(&self) -> Markup {
+        html! {
+            @for (number, part) in self.0.split('`').enumerate() {
+                @if number % 2 == 1 { code { (part) } } @else { (part) }
+            }
+        }
+    }
+}
+
 /// Why a token never alerts.
-pub(super) fn why_no_alert(view: &TokenView<'_>) -> &'static str {
-    match (view.state, view.expires) {
+pub(super) fn why_no_alert(view: &TokenView<'_>) -> Sentence {
+    Sentence(match (view.state, view.expires) {
         (State::Disabled, _) => "It is disabled at its provider.",
         (State::Replaced, _) => "A newer token of the same kind, owner and name replaces it.",
         (_, Expiry::Never) => "It never expires.",
         (_, Expiry::Unknown) => "Its expiry is unreadable, which is a finding.",
         _ => "Its lifetime is shorter than `min_lifetime`, so it is renewed automatically.",
-    }
+    })
 }
 
 /// A finding in words.
@@ -57,8 +72,8 @@ pub(super) fn finding_title(finding: Finding) -> &'static str {
 }
 
 /// What a finding means, and what to do.
-pub(super) fn finding_meaning(finding: Finding) -> (&'static str, &'static str) {
-    match finding {
+pub(super) fn finding_meaning(finding: Finding) -> (Sentence, Sentence) {
+    let (meaning, remedy) = match finding {
         Finding::NeverExpires => (
             "The token has no expiry. If it leaks, it works until somebody revokes it.",
             "Replace it with a token that expires, or set `rotate_after` in a rule.",
@@ -87,12 +102,13 @@ pub(super) fn finding_meaning(finding: Finding) -> (&'static str, &'static str) 
             "A rule requires a location (`must_be_located`), every place was searched, and the token is in none.",
             "Revoke it if nobody uses it, or write the place where it is used into `used_in` of a rule.",
         ),
-    }
+    };
+    (Sentence(meaning), Sentence(remedy))
 }
 
 /// What a failure means, and what to do.
-pub(super) fn reason_meaning(reason: Reason) -> (&'static str, &'static str) {
-    match reason {
+pub(super) fn reason_meaning(reason: Reason) -> (Sentence, Sentence) {
+    let (meaning, remedy) = match reason {
         Reason::Unauthorized => (
             "The provider rejects the exporter's credential.",
             "Check whether the credential has expired, and replace it.",
@@ -128,7 +144,8 @@ pub(super) fn reason_meaning(reason: Reason) -> (&'static str, &'static str) {
             "Check the file or the variable of `credential`, and its permissions.",
         ),
         Reason::Internal => ("The exporter has an error.", "See the log, and report it to the maintainers."),
-    }
+    };
+    (Sentence(meaning), Sentence(remedy))
 }
 
 /// What an adjustment means.

@@ -209,7 +209,7 @@ async fn scrape_succeeds_with_1000_idle_or_slow_clients() {
     drop((slow, more));
 }
 
-/// Each page shows a part of the tokens, so it must take less than the list of all of them. CPU times of the same process are compared,
+/// Each page shows a part of the tokens, so it must take far less than the list of all of them. CPU times of the same process are compared,
 /// since the load of a machine changes the time that passes.
 #[tokio::test]
 async fn page_of_10_000_tokens_takes_less_than_their_list() {
@@ -230,6 +230,7 @@ async fn page_of_10_000_tokens_takes_less_than_their_list() {
         ["/", "/?offset=9950", "/?sort=-name", "/?q=9---", "/token/manual/t7", "/owner", "/finding", "/source/manual"]
     {
         let page = cpu_time(path, "</html>").await;
-        assert!(page < list, "{path}: {page} hundredths of a second, the list: {list}");
+        // The slowest takes a twelfth.
+        assert!(4 * page < list, "{path}: {page} hundredths of a second, the list: {list}");
     }
 }
