@@ -36,6 +36,7 @@ impl Identifiers {
         let mut report = LocationReport {
             newest: found.newest,
             cut: found.cut,
+            hidden: found.hidden,
             is_complete: outcome.is_complete(),
             ..LocationReport::default()
         };

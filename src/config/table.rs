@@ -148,7 +148,7 @@ pub(super) static SOURCE: Table = Table::new(&[
         "identify",
         Flag,
         "false",
-        "whether credentials that other sources find, and that look like this provider's, are sent to it to learn which tokens they are; see [locations](locations.md)",
+        "whether it is learnt which tokens the credentials are that other sources find and that look like this provider's; most providers need a request with the credential, see [locations](locations.md)",
     ),
     interval(Described("the longer of the provider's and the file's")),
     timeout(FILE_DEFAULT),

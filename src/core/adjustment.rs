@@ -27,6 +27,8 @@ label_values! {
         AmbiguousOwner = "ambiguous_owner",
         /// Locations over a limit were dropped, or a log was not read back to its last known entry.
         CutLocations = "cut_locations",
+        /// The provider does not return the value of a place, so it was not searched.
+        HiddenValues = "hidden_values",
     }
 }
 

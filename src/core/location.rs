@@ -118,7 +118,12 @@ mod tests {
         let cases = [
             (LocationKind::Secret, "prod/ci/renovate", None, "Secret prod/ci/renovate"),
             (LocationKind::File, "/etc/x.env", None, "file /etc/x.env"),
-            (LocationKind::Variable, "ops/infra TOKEN", None, "CI variable ops/infra TOKEN"),
+            (
+                LocationKind::Variable,
+                "gitlab.com/ops/TOKEN (environment a)",
+                None,
+                "CI variable gitlab.com/ops/TOKEN (environment a)",
+            ),
             (LocationKind::Address, "203.0.113.7", at, "seen from 203.0.113.7 on 2026-11-30"),
             (LocationKind::Address, "2001:db8::1", None, "seen from 2001:db8::1"),
             (LocationKind::Noted, " the laptop of\u{202e} Jane ", None, "the laptop of Jane"),

@@ -74,7 +74,7 @@ impl LocatedToken {
 pub struct CredentialCounts {
     /// The provider does not accept them.
     pub rejected: u64,
-    /// No request was sent for them, or the request failed.
+    /// No request was sent for them, or the request failed, or several tokens match.
     pub skipped: u64,
 }
 
@@ -93,12 +93,20 @@ pub struct LocationReport {
     /// Locations over a limit, and logs that were not read back to their last known entry.
     #[serde(default)]
     pub cut: u64,
+    /// Places whose value the provider does not return.
+    #[serde(default)]
+    pub hidden: u64,
     /// Whether the last collection was complete.
     #[serde(default)]
     pub is_complete: bool,
 }
 
 impl LocationReport {
+    /// Whether every place was read, so that a token which is not in the report is in none of them.
+    pub fn is_exhaustive(&self) -> bool {
+        self.is_complete && self.hidden == 0
+    }
+
     /// The report of a collection, with what stays of the previous one.
     pub(super) fn over(mut self, previous: Option<Self>, now: DateTime<Utc>) -> Self {
         let previous = previous.unwrap_or_default();

@@ -88,6 +88,8 @@ pub struct FoundInUse {
     pub newest: BTreeMap<String, DateTime<Utc>>,
     /// Logs that were not read back to their last known entry, and credentials over a limit.
     pub cut: u64,
+    /// Places whose value the provider does not return.
+    pub hidden: u64,
     /// The number of credentials of each group.
     groups: BTreeMap<Box<str>, usize>,
 }
@@ -116,6 +118,7 @@ impl FoundInUse {
             *newest = at.max(*newest);
         }
         self.cut += other.cut;
+        self.hidden += other.hidden;
     }
 }
 

@@ -9,7 +9,10 @@ const MAX_TEXT_LEN: usize = 1 << 20;
 
 /// How the credentials of one source begin and go on.
 #[derive(Clone, Debug)]
-pub struct ValuePattern(Regex);
+pub struct ValuePattern {
+    regex: Regex,
+    prefixes: Arc<[String]>,
+}
 
 impl ValuePattern {
     /// What follows a prefix, unless a definition says otherwise: the characters of RFC 6750. The last one
@@ -21,10 +24,10 @@ impl ValuePattern {
     /// # Errors
     /// Why it is invalid.
     pub fn new(prefixes: &[String], rest: &str) -> Result<Self, String> {
-        let prefixes: Vec<_> = prefixes.iter().map(|prefix| regex::escape(prefix)).collect();
-        let pattern = format!(r"(?:^|[^A-Za-z0-9_.-])((?:{})(?:{rest}))(?:$|[^A-Za-z0-9_-])", prefixes.join("|"));
+        let escaped: Vec<_> = prefixes.iter().map(|prefix| regex::escape(prefix)).collect();
+        let pattern = format!(r"(?:^|[^A-Za-z0-9_.-])((?:{})(?:{rest}))(?:$|[^A-Za-z0-9_-])", escaped.join("|"));
         match Regex::new(&pattern) {
-            Ok(regex) if !regex.is_match("") && !prefixes.is_empty() => Ok(Self(regex)),
+            Ok(regex) if !regex.is_match("") && !prefixes.is_empty() => Ok(Self { regex, prefixes: prefixes.into() }),
             Ok(_) => Err("matches the empty text".to_owned()),
             Err(error) => {
                 Err(error.to_string().lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned())
@@ -39,7 +42,7 @@ impl ValuePattern {
         // The end of one may be the beginning of the next.
         let mut at = 0;
         std::iter::from_fn(move || {
-            let found = self.0.captures_at(text, at)?.get(1)?;
+            let found = self.regex.captures_at(text, at)?.get(1)?;
             at = found.end();
             Some(found.as_str())
         })
@@ -47,6 +50,12 @@ impl ValuePattern {
 
     pub fn is_match(&self, value: &str) -> bool {
         self.find(value).any(|found| found == value)
+    }
+
+    /// The number of characters with which a text begins like a prefix. They are published, so they distinguish no credential.
+    pub fn prefix_len(&self, text: &str) -> usize {
+        let common = |prefix: &String| prefix.chars().zip(text.chars()).take_while(|(one, other)| one == other).count();
+        self.prefixes.iter().map(common).max().unwrap_or_default()
     }
 }
 
@@ -110,6 +119,14 @@ mod tests {
             ["glpat-short", "xglpat-AbCdEf0123456789xyzw", "glpat-", "tests.AbCdEf0123456789AbCdEf01", "s.short", ""];
         for word in words {
             assert_eq!(patterns().find(word), [""; 0], "{word}");
+        }
+    }
+
+    #[test]
+    fn prefix_len_counts_what_is_published() {
+        let pattern = ValuePattern::new(&["sk-".into(), "sk-ant-".into()], ValuePattern::DEFAULT_REST).unwrap();
+        for (text, len) in [("sk-ant-aB", 7), ("sk-xy", 3), ("s", 1), ("", 0), ("other", 0)] {
+            assert_eq!(pattern.prefix_len(text), len, "{text}");
         }
     }
 

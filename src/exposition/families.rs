@@ -139,7 +139,8 @@ pub const LABELS: &[(&str, &str)] = &[
         "`duplicate_id`, `cleaned_value` (control characters), `cut_value` (too long), `unread_field`, \
          `refused_address`, `hidden_address` (in an owner's name, without `labels: {owner_email: true}`), \
          `ambiguous_owner` (several entries of `owners` match), `cut_locations` (places over a limit, or a log with more new \
-         entries than one collection reads)",
+         entries than one collection reads), `hidden_values` (places whose value the provider does not return, such as masked and \
+         hidden CI variables)",
     ),
     ("code", "response status code; `none` without a response"),
     ("version", "the version of the exporter"),
@@ -153,7 +154,7 @@ pub const LABELS: &[(&str, &str)] = &[
     ("path", "the path of the request, if it is known; else `other`"),
     (
         "location",
-        "a place where the token is used, in words: `Secret CLUSTER/NAMESPACE/NAME`, `file PATH`, `CI variable NAME`, or as a \
+        "a place where the token is used, in words: `Secret CLUSTER/NAMESPACE/NAME`, `file PATH`, `CI variable HOST/PATH/NAME`, or as a \
          rule notes it",
     ),
     (
@@ -168,9 +169,9 @@ pub const LABELS: &[(&str, &str)] = &[
     ("operation", "`list`, `get`, `put` or `delete`; present at 0 from the start"),
     (
         "result",
-        "of a request to the store: `success` or `error`; of a found credential: `listed`, `unlisted` (the provider knows it, no \
-         listing does), `rejected` (the provider does not accept it), `skipped` (no request was sent, or it failed); present at 0 from \
-         the start",
+        "of a request to the store: `success` or `error`; of a found credential: `listed`, `unlisted` (the provider knows it or \
+         it looks like one of its credentials, but no listing lists it), `rejected` (the provider does not accept it), `skipped` (no \
+         request was sent, it failed, or two tokens match); present at 0 from the start",
     ),
 ];
 

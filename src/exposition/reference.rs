@@ -45,7 +45,7 @@ sources:
 | `due` | 5 for each due token; no findings | 5,000 |
 | `none` | none | 0 |
 
-In addition each source has 40 series, each of its listings 17, each response code 1, a rate limit 2, `identify: true` 4 and a reported credential
+In addition each source has 41 series, each of its listings 17, each response code 1, a rate limit 2, `identify: true` 4 and a reported credential
 expiry 1 or 2. They do not depend on the number of tokens. Most are zeros, which Prometheus compresses to almost nothing.
 
 `due` keeps everything that alerts need: each token has its series while it is in a band. `token_finding` is omitted, as most tokens

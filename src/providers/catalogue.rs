@@ -12,7 +12,7 @@ use super::engine::http_source;
 use super::engine::page_limit::PageLimit;
 use super::engine::refusal::SharedPasswords;
 use super::language::compile::compile;
-use super::language::provider::{AuthScheme, Identify, Listing, Provider};
+use super::language::provider::{AuthScheme, Identify, IdentifyBy, Listing, Provider};
 use super::provider_info::{IdentifyInfo, ListingInfo, ProviderInfo, SchemeInfo};
 use super::{Source, SourceSpec, native};
 use crate::core::clock::Clock;
@@ -171,9 +171,13 @@ fn info(provider: &Provider) -> ProviderInfo {
         opt_in: listing.opt_in,
         is_unknowable: listing.is_unknowable,
     };
-    let identify = |way: &Identify| IdentifyInfo {
-        permission: way.request.as_ref().and_then(|request| request.permission.clone()),
-        touches: way.touches.clone(),
+    let identify = |way: &Identify| match &way.by {
+        IdentifyBy::Request { request, touches, .. } => {
+            IdentifyInfo { permission: request.permission.clone(), touches: touches.clone() }
+        }
+        IdentifyBy::Value { .. } | IdentifyBy::Hint { .. } => {
+            IdentifyInfo { permission: None, touches: "nothing; nothing of the found credential is sent".to_owned() }
+        }
     };
     ProviderInfo {
         name: provider.name.clone(),

@@ -66,6 +66,17 @@ pub struct Identified {
     pub failure: Option<Failure>,
 }
 
+impl Identified {
+    /// The result if nothing could be identified.
+    pub fn skipped(candidates: u64, failure: Failure) -> Self {
+        Self {
+            counts: CredentialCounts { skipped: candidates, ..CredentialCounts::default() },
+            failure: Some(failure),
+            ..Self::default()
+        }
+    }
+}
+
 /// A token that a provider knows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KnownToken {

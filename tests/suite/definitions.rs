@@ -169,6 +169,34 @@ fn setting_with_the_name_of_a_secret_is_refused() {
 }
 
 #[test]
+fn identification_by_a_hint_names_a_listing_and_sends_nothing() {
+    let identify = |way: &str| {
+        let rest = "format: 1\nprovider: w\ntitle: W\ndocs: https://w.example/\nexpiry: an instant\n\
+                    settings: {url: {type: url, help: u}}\nlistings:\n  \
+                    - {name: keys, kind: t, get: /t, rows: ., token: {id: .id, expires_at: .e}}\n";
+        errors(&SourceText::new("w.yaml", format!("{rest}identify: {{prefix: wdg_, {way}}}\n")))
+    };
+    for valid in
+        ["listing: keys, hint: '\"wdg_\", .last_eight'", "listing: keys, hint: .begins_with", "id: jwt_claims.jti"]
+    {
+        assert_eq!(identify(valid), "no errors\n");
+    }
+    let request = "get: /me, headers: {X: '{value}'}, touches: nothing";
+    for (way, problem) in [
+        ("listing: kesy, hint: .h", "w.yaml:9:35: identify.listing: unknown listing `kesy`; did you mean `keys`?"),
+        ("listing: keys", "identify: `hint` is missing"),
+        ("hint: .h, id: .id", "identify: `hint` is not allowed without `listing`"),
+        ("listing: keys, hint: .h, id: .id", "identify: `id` is not allowed with `listing`"),
+        (&format!("listing: keys, hint: .h, {request}"), "identify: `get` is not allowed with `listing`"),
+        (request, "identify: `id` is missing"),
+        ("touches: nothing, id: .", "identify: `touches` needs a request: `get` or `post`"),
+    ] {
+        let errors = identify(way);
+        assert!(errors.contains(problem), "{way}: {errors}");
+    }
+}
+
+#[test]
 fn errors_are_reported_all_at_once() {
     for name in ["shapes", "meaning"] {
         let content = fs::read_to_string(golden(&format!("{name}.yaml"))).expect("the definition");

@@ -1,7 +1,9 @@
 //! Where tokens are used: credentials that are found in Secrets and files, and addresses in an audit log. With a real Vault-API
 //! server, an API server that responds as recorded, and hostile Secrets.
 
+mod ci;
 mod stub;
+mod variables;
 
 use std::io::Read as _;
 use std::path::Path;

@@ -1,5 +1,7 @@
 //! Reloads of the real program: which sources are collected again, what an error does, and what needs no reload.
 
+mod owners;
+
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;

@@ -93,6 +93,29 @@ fn stored_locations_are_restored() {
     assert_eq!(locations(&restored).len(), 3);
 }
 
+/// Written before a place could be hidden, and never changed since.
+#[test]
+fn locations_that_an_earlier_version_stored_are_read() {
+    let directory = golden("format-3-locations");
+    let stored = contents(&directory);
+    for file in ["inventory-small.state", "shared-small"] {
+        assert!(stored[file].contains("prod/ci/renovate") && !stored[file].contains("hidden\":"), "{file}");
+    }
+    let (restored, sample) = (restore(&directory), sample_inventory::inventory());
+    let facts = |inventory: &Inventory| -> Vec<String> {
+        let tokens = inventory.tokens(sample_inventory::now());
+        let tokens =
+            tokens.map(|view| format!("{} {} {:?} {:?}", view.source, view.token.id, view.locations, view.findings));
+        tokens.chain(inventory.unlisted_credentials().map(|found| format!("{found:?}"))).collect()
+    };
+    assert_eq!(facts(&restored), facts(&sample));
+    let text = facts(&restored).concat();
+    assert!(
+        text.contains("prod/ci/renovate") && text.contains("203.0.113.7") && text.contains("prod/ci/unknown"),
+        "{text}"
+    );
+}
+
 /// Files in `tests/golden/inventory/` never change: they are what some version of the exporter has written.
 #[test]
 fn format_changes_only_with_its_version_and_older_files_are_read() {

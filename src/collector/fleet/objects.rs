@@ -197,3 +197,27 @@ fn format(bytes: &[u8]) -> Option<u32> {
     let line = bytes.split(|byte| *byte == b'\n').next()?;
     serde_json::from_slice::<Header>(line).ok().map(|header| header.format)
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    /// Written before a place could be hidden, and never changed since.
+    #[test]
+    fn state_of_an_earlier_version_is_read_with_its_locations() {
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/inventory/format-3-locations/shared-small");
+        let object: StateObject = decode_state(&std::fs::read(file).unwrap()).unwrap();
+        let report = object.state.unwrap().locations.unwrap();
+        let places: Vec<_> = report.located.iter().map(|located| located.location.to_string()).collect();
+        let expected = [
+            "Secret prod/ci/renovate",
+            "file /etc/app/\"x\".env",
+            "seen from 203.0.113.7 on 2026-02-28",
+            "Secret prod/ci/unknown",
+        ];
+        assert_eq!(places, expected);
+        assert!(report.is_exhaustive(), "no place is hidden");
+    }
+}

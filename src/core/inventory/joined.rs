@@ -10,11 +10,11 @@ label_values! {
     pub enum FoundResult {
         /// A listing of the source lists it.
         Listed = "listed",
-        /// The provider knows it, but no listing does.
+        /// The provider knows it, but no listing does; or no listed token has its published part.
         Unlisted = "unlisted",
         /// The provider does not accept it.
         Rejected = "rejected",
-        /// No request was sent for it, or the request failed.
+        /// No request was sent for it, or the request failed, or several tokens match.
         Skipped = "skipped",
     }
 }

@@ -30,7 +30,8 @@ impl Inventory {
     fn join_locations(&self) -> BTreeMap<String, Joined> {
         let mut joined: BTreeMap<String, Joined> = BTreeMap::new();
         let finders: Vec<_> = self.sources.values().filter(|state| state.source.policy.finds_credentials).collect();
-        let are_complete = finders.iter().all(|state| state.located.as_ref().is_some_and(|report| report.is_complete));
+        let are_complete =
+            finders.iter().all(|state| state.located.as_ref().is_some_and(|report| report.is_exhaustive()));
         for (name, state) in &self.sources {
             let counts = finders.iter().filter_map(|finder| finder.located.as_ref()?.counts.get(name.as_str()));
             let (rejected, skipped) =

@@ -291,7 +291,13 @@ impl SourceState {
     /// Every adjustment of the last collection, without those that depend on rules.
     pub(super) fn collected_adjustments(&self) -> Adjustments {
         let collected = Adjustment::ALL.into_iter().filter(|adjustment| {
-            !matches!(adjustment, Adjustment::HiddenAddress | Adjustment::AmbiguousOwner | Adjustment::CutLocations)
+            !matches!(
+                adjustment,
+                Adjustment::HiddenAddress
+                    | Adjustment::AmbiguousOwner
+                    | Adjustment::CutLocations
+                    | Adjustment::HiddenValues
+            )
         });
         let count = |adjustment| self.collected_adjustments.get(&adjustment).copied().unwrap_or_default();
         collected.map(|adjustment| (adjustment, count(adjustment))).collect()
@@ -326,7 +332,8 @@ impl SourceState {
         *adjustments.entry(Adjustment::RefusedAddress).or_default() += self.refused_by_rules;
         adjustments.insert(Adjustment::HiddenAddress, self.hidden_addresses);
         adjustments.insert(Adjustment::AmbiguousOwner, self.ambiguous_owners);
-        adjustments.insert(Adjustment::CutLocations, self.located.as_ref().map_or(0, |report| report.cut));
+        let (cut, hidden) = self.located.as_ref().map_or((0, 0), |report| (report.cut, report.hidden));
+        adjustments.extend([(Adjustment::CutLocations, cut), (Adjustment::HiddenValues, hidden)]);
     }
 }
 

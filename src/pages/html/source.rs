@@ -80,7 +80,7 @@ fn unlisted(inventory: &Inventory, name: &str) -> Markup {
         @if found.peek().is_some() {
             section aria-labelledby="unlisted" {
                 h2 #unlisted { "Unlisted credentials" }
-                p.soft { "The provider knows these credentials, but no listing lists them, so their expiry is not monitored." }
+                p.soft { "These credentials are in use, but no listing lists them, so their expiry is not monitored." }
                 ul { @for credential in found {
                     li {
                         (credential.token_id.unwrap_or("without an id")) ": "

@@ -161,5 +161,6 @@ pub(super) fn adjustment_meaning(adjustment: Adjustment) -> &'static str {
         Adjustment::CutLocations => {
             "locations over a limit that were dropped, and logs that were not read to their last known entry"
         }
+        Adjustment::HiddenValues => "places that were not searched, because the provider does not return their values",
     }
 }

@@ -158,7 +158,10 @@ async fn collect_scope(
     FanOutPath { path, elements }: &FanOutPath<'_>,
 ) -> Result<CollectedScope, ScopeFailure> {
     if let Some(scope) = active.cache.get(path, context.now) {
-        context.side_results.lock().own_expiries.extend(&scope.own_expiries);
+        let mut results = context.side_results.lock();
+        results.own_expiries.extend(&scope.own_expiries);
+        results.hints.extend_from_slice(&scope.hints);
+        drop(results);
         return Ok(CollectedScope { scope, is_live: false });
     }
     let (mut scope, mut is_live, mut read) = (CachedScope::default(), false, 0);
@@ -230,12 +233,16 @@ async fn map_page(
             Ok(ParsedToken { token, unread_fields }) => {
                 check_shown(context, &token, position)?;
                 let own = is_own_credential(context, active.listing, &variables, &row).then_some(token.expires);
+                context.intake.add(token, &mut scope.tokens);
+                let id = scope.tokens.last().map(|token| &*token.id).unwrap_or_default();
+                let hint = context.hints.and_then(|hints| hints.of_token(active.listing, &variables, &row, id));
                 let mut results = context.side_results.lock();
                 results.unread_fields += unread_fields;
                 results.own_expiries.extend(own);
-                scope.own_expiries.extend(own);
+                results.hints.extend(hint.clone());
                 drop(results);
-                context.intake.add(token, &mut scope.tokens);
+                scope.own_expiries.extend(own);
+                scope.hints.extend(hint);
             }
             Err(malformed) => scope.malformed.push(malformed),
         }

@@ -10,6 +10,7 @@ use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
 use super::build_request::scope_label;
+use super::hint::{Hint, HintMap};
 use super::lookup::LookupTables;
 use super::pages::{Page, Pages};
 use super::session::Session;
@@ -32,6 +33,8 @@ pub(super) struct CollectContext<'e> {
     pub(super) tables: LookupTables<'e>,
     /// How the expiry of the exporter's own credential is found, if the definition says so and its `when` holds.
     pub(super) own: Option<&'e OwnCredential>,
+    /// Which listing shows a part of each token, if that identifies found credentials.
+    pub(super) hints: Option<HintMap<'e>>,
     /// Requests in flight for each fan-out step.
     pub(super) concurrency: usize,
     pub(super) intake: &'e Intake,
@@ -53,6 +56,8 @@ pub(super) struct SideResults {
     pub(super) unread_fields: u64,
     /// The expiries of the tokens that could be the exporter's own credential.
     pub(super) own_expiries: Vec<Expiry>,
+    /// The parts of tokens that their listing shows.
+    pub(super) hints: Vec<Hint>,
     /// What the complete scopes of listings of locations found.
     pub(super) found: FoundInUse,
 }

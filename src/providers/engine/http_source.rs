@@ -15,6 +15,7 @@ use super::aws_credentials::AwsChain;
 use super::collect_listing::collect;
 use super::context::{CollectContext, KnownSteps, StepCache};
 use super::fan_out::ActiveListing;
+use super::hint::{HintCache, HintMap, Hints};
 use super::identify::Identifier;
 use super::lookup::{LookupCache, LookupTables};
 use super::own_credential;
@@ -23,7 +24,7 @@ use super::refusal::{RefusedSecret, SharedPasswords};
 use super::scope_cache::ScopeCache;
 use super::session::{Account, Session, unusable_method};
 use crate::core::clock::Clock;
-use crate::core::failure::Failure;
+use crate::core::failure::{Failure, Reason};
 use crate::core::intake::Intake;
 use crate::core::outcome::{CredentialExpiry, Outcome};
 use crate::core::refusal::Refusal;
@@ -50,6 +51,7 @@ struct HttpSource {
     /// Which locations its listings find.
     finds: Finds,
     identifier: Option<Identifier>,
+    hints: HintCache,
 }
 
 /// What the listings of locations look for.
@@ -75,7 +77,7 @@ impl Finds {
 /// A source of a provider with these settings.
 ///
 /// # Errors
-/// A message, if the certificates or the proxy in `http` are invalid.
+/// A message, if the certificates or the proxy in `http` are invalid, or credentials cannot be identified with these settings.
 pub(crate) fn connect(
     provider: Arc<Provider>,
     resolved: &ResolvedSettings,
@@ -95,11 +97,16 @@ pub(crate) fn connect(
     let holds = |when: &Option<Expression>| when.as_ref().is_none_or(|when| when.truth(&variables, Val::Null));
     let mut ways = provider.identify.iter().enumerate().filter(|(_, way)| resolved.identify && holds(&way.when));
     let identifier = ways.next().map(|(number, way)| Identifier::new(number, way, &settings)).transpose()?;
+    if resolved.identify && identifier.is_none() {
+        return Err("`identify`: with these settings the provider does not say which token a credential is; remove it"
+            .to_owned());
+    }
     let listings = resolved.listings.iter().filter_map(|index| Some((*index, provider.listings.get(*index)?)));
     let listings: Vec<(usize, &Listing)> = listings.filter(|(_, listing)| holds(&listing.when)).collect();
     Ok(Box::new(HttpSource {
         finds: Finds::of(&listings),
         identifier,
+        hints: HintCache::default(),
         names: listings.iter().map(|(_, listing)| listing.name.clone()).collect(),
         listings: listings.into_iter().map(|(index, _)| (index, ScopeCache::default())).collect(),
         collects_own: match &provider.own {
@@ -173,9 +180,15 @@ impl Source for HttpSource {
         deadline: Instant,
     ) -> BoxFuture<'c, Identified> {
         async move {
-            match &self.identifier {
-                Some(identifier) => identifier.identify(&self.account, candidates, now, deadline).await,
-                None => Identified::default(),
+            let Some(identifier) = self.identifier.as_ref().filter(|_| !candidates.is_empty()) else {
+                return Identified::default();
+            };
+            let Some(map) = identifier.hints(&self.account) else {
+                return identifier.identify(&self.account, candidates, now, deadline).await;
+            };
+            match self.known_hints(map, now, deadline).await {
+                Ok(hints) => hints.identify(candidates),
+                Err(failure) => Identified::skipped(candidates.len() as u64, failure),
             }
         }
         .boxed()
@@ -222,6 +235,7 @@ impl HttpSource {
     ) -> Result<CollectContext<'c>, Failure> {
         let provider = &self.account.provider;
         Ok(CollectContext {
+            hints: self.identifier.as_ref().and_then(|identifier| identifier.hints(&self.account)),
             session: Session::open(&self.account, now, deadline).await?,
             tables: LookupTables::new(&provider.maps, &self.lookups, now, self.concurrency),
             own: provider.own.as_ref().filter(|_| self.collects_own),
@@ -234,6 +248,32 @@ impl HttpSource {
             side_results: Mutex::default(),
             is_sample,
         })
+    }
+
+    /// The hints of the last complete collection. Another replica may have made it, or none yet: then the listing is requested.
+    ///
+    /// # Errors
+    /// If the listing is incomplete: the missing rows may have the same hints.
+    async fn known_hints(
+        &self,
+        map: HintMap<'_>,
+        now: DateTime<Utc>,
+        deadline: Instant,
+    ) -> Result<Arc<Hints>, Failure> {
+        if let Some(hints) = self.hints.get(now) {
+            return Ok(hints);
+        }
+        let intake = Intake::default();
+        let context = self.context(now, deadline, &intake, false).await?;
+        let listings = &self.account.provider.listings;
+        let found = listings.iter().find(|listing| listing.name == map.listing);
+        let listing = found.ok_or_else(|| Failure::new(Reason::Internal, "the listing with the hints is missing"))?;
+        let cache = ScopeCache::default();
+        let mut listed = collect(&context, &ActiveListing { listing, cache: &cache }).await;
+        match listed.gaps.pop() {
+            Some(gap) => Err(gap.failure),
+            None => Ok(self.hints.set(context.side_results.into_inner().hints, now)),
+        }
     }
 
     /// Collects all listings concurrently: a slow or denied one delays no other.
@@ -252,6 +292,13 @@ impl HttpSource {
             CredentialExpiry::NotReported => own_credential::soonest(&results.own_expiries),
             reported => reported,
         };
+        let is_complete = |map: &HintMap<'_>| {
+            let mut listings = listings.iter().filter(|listed| listed.name == map.listing);
+            listings.any(|listed| listed.gaps.is_empty())
+        };
+        if !context.is_sample && context.hints.as_ref().is_some_and(is_complete) {
+            self.hints.set(results.hints, context.now);
+        }
         let unread_fields = results.unread_fields + unread_rows;
         let found = results.found;
         Outcome { listings, credential_expiry, failures, unread_fields, found, ..Outcome::default() }

@@ -1,4 +1,4 @@
-//! Says which token a credential is that was found somewhere.
+//! Says which token a credential is that was found somewhere: by a request, or by the value itself.
 //!
 //! A user who can create a Secret decides what is found. So requests are rare: a result is remembered, one collection
 //! sends few requests, and after a few refused credentials within an hour it sends none. A place in which several were refused
@@ -16,6 +16,7 @@ use ring::rand::SystemRandom;
 use tokio::time::Instant;
 
 use super::build_request::build_request;
+use super::hint::HintMap;
 use super::messages::{describe, headers_object};
 use super::pages::{Checked, check_response};
 use super::session::{Account, Session};
@@ -23,8 +24,8 @@ use crate::core::failure::{Failure, Reason};
 use crate::core::secret::Secret;
 use crate::core::value_pattern::ValuePattern;
 use crate::providers::language::compile::VALUE;
-use crate::providers::language::expression::{Val, Variables};
-use crate::providers::language::provider::{Identify, Request};
+use crate::providers::language::expression::{Expression, Val, Variables};
+use crate::providers::language::provider::{Identify, IdentifyBy, Request};
 use crate::providers::language::template::Template;
 use crate::providers::language::template_vars::{FanOutVar, TemplateVars};
 use crate::providers::language::value;
@@ -95,6 +96,14 @@ impl Identifier {
         Ok(Self { way, pattern, key, memory: Mutex::default() })
     }
 
+    /// The listing and its hints, if they identify the credentials.
+    pub(super) fn hints<'a>(&'a self, account: &'a Account) -> Option<HintMap<'a>> {
+        match &account.provider.identify.get(self.way)?.by {
+            IdentifyBy::Hint { listing, hint } => Some(HintMap { listing, hint, pattern: &self.pattern }),
+            IdentifyBy::Request { .. } | IdentifyBy::Value { .. } => None,
+        }
+    }
+
     fn tag(&self, value: &Secret) -> Tag {
         let mut tag = Tag::default();
         tag.copy_from_slice(hmac::sign(&self.key, value.expose().as_bytes()).as_ref());
@@ -112,7 +121,7 @@ impl Identifier {
         let mut identified = Identified::default();
         let Some(identify) = account.provider.identify.get(self.way) else { return identified };
         let mut open = Vec::new();
-        let is_used = identify.request.as_ref().is_some_and(is_sent_with_value);
+        let is_used = identify.request().is_some_and(is_sent_with_value);
         let ttl = if is_used { USED_TOKEN_TTL } else { TOKEN_TTL };
         for candidate in candidates {
             match self.memory.lock().recall(&self.tag(&candidate.value), ttl, now) {
@@ -120,11 +129,16 @@ impl Identifier {
                 None => open.push(candidate),
             }
         }
-        let Some(request) = &identify.request else {
-            for candidate in open {
-                identified.add(candidate.number, id_inside(identify, account, &candidate.value));
+        let (request, id) = match &identify.by {
+            IdentifyBy::Request { request, id, .. } => (&**request, id),
+            IdentifyBy::Value { id } => {
+                for candidate in open {
+                    identified.add(candidate.number, id_inside(id, account, &candidate.value));
+                }
+                return identified;
             }
-            return identified;
+            // Without a response there is nothing to remember: see `hint`.
+            IdentifyBy::Hint { .. } => return identified,
         };
         if open.is_empty() {
             return identified;
@@ -148,7 +162,7 @@ impl Identifier {
                 continue;
             };
             asked += 1;
-            match ask(session, identify, request, &candidate.value).await {
+            match ask(session, (request, id), &candidate.value).await {
                 Ok(known) => {
                     let mut memory = self.memory.lock();
                     if matches!(known, Known::Rejected) {
@@ -216,9 +230,9 @@ fn in_fair_order(candidates: Vec<Candidate>) -> Vec<Candidate> {
     ordered
 }
 
-fn id_inside(identify: &Identify, account: &Account, secret: &Secret) -> Known {
+fn id_inside(id: &Expression, account: &Account, secret: &Secret) -> Known {
     let variables = Variables { settings: account.settings.clone(), ..Variables::default() };
-    let id = identify.id.first(&variables, value::val(secret.expose())).ok().flatten();
+    let id = id.first(&variables, value::val(secret.expose())).ok().flatten();
     match id.as_ref().and_then(value::text).filter(|id| !id.is_empty()) {
         // An expression that forgets to take the value apart must not publish it.
         Some(id) if !secret.is_shown_by(&id) => Known::Token(KnownToken { id: Some(id.into()), is_id_inside: true }),
@@ -235,7 +249,7 @@ fn is_sent_with_value(request: &Request) -> bool {
 ///
 /// # Errors
 /// If the response neither confirms nor refuses the credential.
-async fn ask(session: &Session<'_>, identify: &Identify, request: &Request, secret: &Secret) -> Result<Known, Failure> {
+async fn ask(session: &Session<'_>, (request, id): (&Request, &Expression), secret: &Secret) -> Result<Known, Failure> {
     let account = session.account;
     let elements = [FanOutVar { name: VALUE, value: value::val(secret.expose()) }];
     let vars = TemplateVars { elements: &elements, ..TemplateVars::new(&account.settings) };
@@ -265,7 +279,7 @@ async fn ask(session: &Session<'_>, identify: &Identify, request: &Request, secr
         Checked::Body(body) => body,
     };
     let unreadable = || described(Failure::new(Reason::Mapping, "`id` yields neither a text nor null"));
-    let id = identify.id.first(&variables, body).map_err(|_| unreadable())?.unwrap_or_default();
+    let id = id.first(&variables, body).map_err(|_| unreadable())?.unwrap_or_default();
     if value::is_blank(&id) {
         return Ok(Known::Token(KnownToken::default()));
     }

@@ -61,7 +61,10 @@ impl LocationRows<'_> {
                     to.push(FoundCredential { token, location: location()?, group: Box::default(), own_id: None });
                 }
             }
-            LocationOf::Values { values, group, own } => {
+            LocationOf::Values { hidden: Some(hidden), .. } if hidden.truth(self.variables, row.clone()) => {
+                to.hidden += 1;
+            }
+            LocationOf::Values { values, group, own, .. } => {
                 let texts = self.texts(values, row).map_err(|()| malformed("values"))?;
                 let text = |expression: &Option<Expression>| {
                     let value = expression.as_ref().and_then(|expression| self.value(expression, row).ok());

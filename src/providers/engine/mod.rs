@@ -27,6 +27,7 @@ mod collect_scopes;
 mod context;
 mod fan_out;
 mod github_app;
+mod hint;
 pub mod http_source;
 mod identify;
 mod location;

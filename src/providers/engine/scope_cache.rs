@@ -7,6 +7,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use parking_lot::Mutex;
 
+use super::hint::Hint;
 use crate::core::cache_ttl::refresh_at;
 use crate::core::intake::Tokens;
 use crate::core::outcome::{FoundInUse, ListingResult, MalformedRow, Path, RowCounts};
@@ -19,6 +20,8 @@ pub(super) struct CachedScope {
     pub(super) malformed: Vec<MalformedRow>,
     /// The expiries of those tokens that could be the exporter's own credential.
     pub(super) own_expiries: Vec<Expiry>,
+    /// The parts of its tokens that the listing shows.
+    pub(super) hints: Vec<Hint>,
     /// Shared by scopes with equal counts: most scopes of a listing with one request per token have one row.
     pub(super) rows: Arc<RowCounts>,
     /// Of a listing of locations, which is not cached.

@@ -141,7 +141,11 @@ impl Compiler {
             maps: root.records("maps").iter().map(|map| self.map(map)).collect(),
             listings: self.listings(root),
             renewals: self.renewals(root),
-            identify: root.records("identify").iter().map(|record| self.identify(record)).collect(),
+            identify: root
+                .records("identify")
+                .iter()
+                .map(|record| self.identify(record, root.records("listings")))
+                .collect(),
             own: root.record("self").map(|record| self.own(record, root.records("listings"))),
             settings: std::mem::take(&mut self.settings),
             #[cfg(test)]

@@ -357,6 +357,8 @@ pub enum LocationOf {
     Values {
         /// Text, or a list of texts, in which credentials are looked for.
         values: Expression,
+        /// Whether the provider does not return the value.
+        hidden: Option<Expression>,
         /// Who can write there.
         group: Option<Expression>,
         /// The id of the token of the same source that is the credential.
@@ -373,12 +375,33 @@ pub struct Identify {
     pub prefixes: Vec<Template>,
     /// A regular expression for what follows.
     pub rest: String,
-    /// The request that reports it; without it, the value itself does.
-    pub request: Option<Request>,
-    /// The id of the token: in the response, or in the value.
-    pub id: Expression,
-    /// What the request changes at the provider, in prose.
-    pub touches: String,
+    pub by: IdentifyBy,
+}
+
+/// What says which token a credential is.
+#[derive(Debug)]
+pub enum IdentifyBy {
+    /// The response to a request.
+    Request {
+        request: Box<Request>,
+        /// The id of the token in the response.
+        id: Expression,
+        /// What the request changes at the provider, in prose.
+        touches: String,
+    },
+    /// The credential itself, by this expression.
+    Value { id: Expression },
+    /// The rows of a listing, which show how a credential begins and ends.
+    Hint { listing: String, hint: Expression },
+}
+
+impl Identify {
+    pub fn request(&self) -> Option<&Request> {
+        match &self.by {
+            IdentifyBy::Request { request, .. } => Some(request),
+            IdentifyBy::Value { .. } | IdentifyBy::Hint { .. } => None,
+        }
+    }
 }
 
 /// The condition for treating a missing token as revoked; otherwise the listing is `forbidden`.

@@ -16,8 +16,18 @@ use super::server::VENDOR;
 /// Every difference.
 pub(super) fn compare(expected: &Object, outcome: &Outcome, origin: &str) -> Vec<String> {
     let mut errors = Vec::new();
-    let known =
-        ["self", "tokens", "gaps", "malformed", "duplicates", "maps_failed", "locations", "newest", "identified"];
+    let known = [
+        "self",
+        "tokens",
+        "gaps",
+        "malformed",
+        "duplicates",
+        "maps_failed",
+        "locations",
+        "hidden",
+        "newest",
+        "identified",
+    ];
     errors
         .extend(expected.keys().filter(|key| !known.contains(&key.as_str())).map(|key| format!("unknown key `{key}`")));
 
@@ -57,6 +67,10 @@ pub(super) fn compare(expected: &Object, outcome: &Outcome, origin: &str) -> Vec
             ("last_seen", json!(last_seen)),
         ])
     });
+    // A place may have the host of its service.
+    let host = |url: &str| url.split_once("://").map(|(_, host)| host.to_owned()).unwrap_or_default();
+    let found =
+        found.map(|found| serde_json::from_str(&found.to_string().replace(&host(origin), &host(VENDOR))).unwrap());
     compare_lists("location", expected.get("locations"), found.collect(), &mut errors);
     let newest: Vec<_> = outcome.found.newest.iter().map(|(log, at)| json!({log: instant(*at)})).collect();
     compare_lists("newest", expected.get("newest"), newest, &mut errors);
@@ -65,6 +79,7 @@ pub(super) fn compare(expected: &Object, outcome: &Outcome, origin: &str) -> Vec
         ("malformed", json!(malformed), json!(0)),
         ("duplicates", json!(duplicates), json!(0)),
         ("maps_failed", json!(maps_failed), json!(0)),
+        ("hidden", json!(outcome.found.hidden), json!(0)),
     ] {
         let expected = expected.get(key).unwrap_or(&without);
         if *expected != value {

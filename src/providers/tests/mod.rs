@@ -247,7 +247,7 @@ fn requests(provider: &Provider) -> Vec<(String, &Request)> {
         all.push((name, &listing.request));
     }
     let ways = provider.identify.iter().enumerate();
-    all.extend(ways.filter_map(|(number, way)| Some((format!("identify[{number}]"), way.request.as_ref()?))));
+    all.extend(ways.filter_map(|(number, way)| Some((format!("identify[{number}]"), way.request()?))));
     all
 }
 

@@ -95,7 +95,7 @@ pub(super) fn connect(provider: &Arc<Provider>, scenario: &Scenario, origin: &st
         settings,
         credentials: Arc::new(Fixed(credential)),
         credential_at: None,
-        identify: (!provider.identify.is_empty()).then_some(scenario.source.at),
+        identify: (!scenario.found.is_empty()).then_some(scenario.source.at),
     };
     let options = Options {
         connect_timeout: Duration::from_secs(5),

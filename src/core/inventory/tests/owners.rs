@@ -109,6 +109,9 @@ fn owners_of_other_sources_join_nothing() {
     record_people(&mut inventory, &[("jdoe", "jane@example.com")]);
     collect(&mut inventory, vec![owned("a", self_named), owned("b", named("ada")), owned("c", named("jdoe"))], day(0));
     assert_eq!((email(&inventory, "b"), email(&inventory, "c")), (None, Some("jane@example.com".into())));
+    // Nor when the owners of the authoritative source change later.
+    record_people(&mut inventory, &[("jdoe", "joe@example.com")]);
+    assert_eq!((email(&inventory, "b"), email(&inventory, "c")), (None, Some("joe@example.com".into())));
 }
 
 #[test]

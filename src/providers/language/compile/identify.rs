@@ -3,9 +3,13 @@
 use super::{Compiler, Scope};
 use crate::core::location::LocationKind;
 use crate::core::value_pattern::ValuePattern;
-use crate::providers::language::provider::{Body, Identify, LocationMap, LocationOf, Request};
+use crate::providers::language::expression::Expression;
+use crate::providers::language::provider::{Body, Identify, IdentifyBy, LocationMap, LocationOf, Request};
 use crate::providers::language::template::Template;
 use crate::schema::record::Record;
+
+/// The keys that only a way with a request can have.
+const REQUEST_KEYS: [&str; 8] = ["query", "headers", "body", "failed", "retry", "none", "times", "touches"];
 
 /// The name of the found credential in templates.
 pub(crate) const VALUE: &str = "value";
@@ -17,11 +21,12 @@ impl Compiler {
         let of = match self.exactly_one(record, &["token", "values"]) {
             Some("values") => LocationOf::Values {
                 values: self.required_jq(record, "values", scope),
+                hidden: self.jq(record, "hidden", scope),
                 group: self.jq(record, "group", scope),
                 own: self.jq(record, "own", scope),
             },
             _ => {
-                self.refuse(record, &["group", "own"], "is not allowed without `values`");
+                self.refuse(record, &["hidden", "group", "own"], "is not allowed without `values`");
                 LocationOf::Token(self.required_jq(record, "token", scope))
             }
         };
@@ -42,7 +47,7 @@ impl Compiler {
         }
     }
 
-    pub(super) fn identify(&mut self, record: &Record<'_>) -> Identify {
+    pub(super) fn identify(&mut self, record: &Record<'_>, listings: &[Record<'_>]) -> Identify {
         let none = Scope::default();
         let prefixes = self.prefixes(record);
         let rest = record.text("rest").unwrap_or_else(|| ValuePattern::DEFAULT_REST.to_owned());
@@ -50,24 +55,54 @@ impl Compiler {
             let message = format!("{}: invalid regular expression: {problem}", record.path_of("rest"));
             self.error(record.value_at("rest"), message);
         }
-        let request = record.first_given(&["get", "post"]).map(|_| {
-            let scope = Scope { steps: vec![VALUE.to_owned()], ..Scope::default() };
-            self.request(record, &scope, &self.defaults(record))
-        });
-        match &request {
-            Some(request) => self.check_value(record, request),
-            None => {
-                let why = "needs a request: `get` or `post`";
-                self.refuse(record, &["query", "headers", "body", "failed", "retry", "none", "times", "touches"], why);
-            }
+        let by = if record.is_given("listing") {
+            self.identify_by_hint(record, listings)
+        } else if record.first_given(&["get", "post"]).is_some() {
+            self.identify_by_request(record)
+        } else {
+            self.refuse(record, &REQUEST_KEYS, "needs a request: `get` or `post`");
+            IdentifyBy::Value { id: self.required_id(record) }
+        };
+        if !matches!(by, IdentifyBy::Hint { .. }) {
+            self.refuse(record, &["hint"], "is not allowed without `listing`");
         }
-        if request.is_some() && !record.is_given("touches") {
+        Identify { when: self.jq(record, "when", &none), prefixes, rest, by }
+    }
+
+    fn identify_by_request(&mut self, record: &Record<'_>) -> IdentifyBy {
+        let scope = Scope { steps: vec![VALUE.to_owned()], ..Scope::default() };
+        let request = Box::new(self.request(record, &scope, &self.defaults(record)));
+        self.check_value(record, &request);
+        if !record.is_given("touches") {
             let message = format!("{}: `touches` is missing: say what the request changes, or `nothing`", record.path);
             self.error(record.at, message);
         }
-        let id = self.required_jq(record, "id", &none);
-        let (when, touches) = (self.jq(record, "when", &none), record.text("touches").unwrap_or_default());
-        Identify { when, prefixes, rest, request, id, touches }
+        IdentifyBy::Request {
+            request,
+            id: self.required_id(record),
+            touches: record.text("touches").unwrap_or_default(),
+        }
+    }
+
+    fn identify_by_hint(&mut self, record: &Record<'_>, listings: &[Record<'_>]) -> IdentifyBy {
+        let why = "is not allowed with `listing`, which needs no request with the credential";
+        self.refuse(record, &["get", "post", "id"], why);
+        self.refuse(record, &REQUEST_KEYS, why);
+        let listing = self.text(record, "listing");
+        let scope = self.row_scope(record, listings).unwrap_or_default();
+        IdentifyBy::Hint { hint: self.needed_jq(record, "hint", &scope), listing }
+    }
+
+    fn required_id(&mut self, record: &Record<'_>) -> Expression {
+        self.needed_jq(record, "id", &Scope::default())
+    }
+
+    /// An expression that only some forms of the record need.
+    fn needed_jq(&mut self, record: &Record<'_>, key: &str, scope: &Scope) -> Expression {
+        if !record.is_given(key) && record.is_map && !record.has_unknown {
+            self.error(record.at, format!("{}: `{key}` is missing", record.path));
+        }
+        self.required_jq(record, key, scope)
     }
 
     fn prefixes(&mut self, record: &Record<'_>) -> Vec<Template> {

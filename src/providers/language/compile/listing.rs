@@ -6,7 +6,7 @@ use crate::providers::language::expression::Expression;
 use crate::providers::language::provider::{
     Listing, LookupFill, LookupTable, OwnCredential, Request, Require, RowMap, Step, TokenMap,
 };
-use crate::schema::diagnostic::{Span, suggest};
+use crate::schema::diagnostic::suggest;
 use crate::schema::record::Record;
 
 /// Names that an `as` cannot have: they mean something in expressions and templates.
@@ -178,7 +178,7 @@ impl Compiler {
             );
         }
         let listing = self.text(record, "listing");
-        let scope = self.row_scope(&listing, record.value_at("listing"), listings);
+        let scope = self.row_scope(record, listings);
         OwnCredential::Listing {
             when,
             is: scope.as_ref().and_then(|scope| self.jq(record, "is", scope)),
@@ -187,13 +187,15 @@ impl Compiler {
         }
     }
 
-    /// The names that the rows of a listing can use.
-    fn row_scope(&mut self, name: &str, at: Span, listings: &[Record<'_>]) -> Option<Scope> {
+    /// The names that the rows of the record's `listing` can use.
+    pub(super) fn row_scope(&mut self, record: &Record<'_>, listings: &[Record<'_>]) -> Option<Scope> {
+        let name = record.text("listing")?;
         let names: Vec<_> = listings.iter().filter_map(|listing| listing.text("name")).collect();
-        let found = listings.iter().find(|listing| listing.text("name").as_deref() == Some(name));
+        let found = listings.iter().find(|listing| listing.text("name").as_ref() == Some(&name));
         let Some(listing) = found else {
-            let hint = suggest(name, names.iter().map(String::as_str));
-            self.error(at, format!("self.listing: unknown listing `{name}`{hint}"));
+            let hint = suggest(&name, names.iter().map(String::as_str));
+            let message = format!("{}: unknown listing `{name}`{hint}", record.path_of("listing"));
+            self.error(record.value_at("listing"), message);
             return None;
         };
         let steps = listing.records("for_each").iter().filter_map(|step| step.text("as")).collect();

@@ -387,6 +387,11 @@ static LOCATION: Table = Table::new(&[
     must("place", JQ, "the place, a string; null: the row is skipped"),
     key("token", JQ, "the id of a token of this source; null: the row is skipped"),
     key("values", JQ, "a string, or a list of strings, in which the credentials of all sources are looked for"),
+    key(
+        "hidden",
+        JQ,
+        "with `values`: a condition on the row; if it is true, the provider does not return the value, and the place counts as not searched",
+    ),
     key("group", JQ, "with `values`: who can write there, such as a namespace; credentials of one group share a limit"),
     key("own", JQ, "with `values`: the id of the token of this source that is the credential"),
     key("last_seen", JQ, "a time; required with `back`"),
@@ -403,12 +408,18 @@ static IDENTIFY: Table = Table::new(&[
         "[A-Za-z0-9._~+/=-]{11,4000}[A-Za-z0-9_=-]",
         "a regular expression for what follows the prefix",
     ),
-    must("id", JQ, "the id of the token, in the response; without a request, in the value; null: the provider reports none"),
+    key("id", JQ, "the id of the token, in the response; without a request, in the value; null: the provider reports none; required without `listing`"),
+    key("listing", Domain(&NAME), "instead of a request: the listing whose rows show a part of each credential"),
+    key(
+        "hint",
+        JQ,
+        "with `listing`: the beginning of the credential as a row shows it, or its beginning and end, with at least 6 characters besides `prefix`",
+    ),
     key("touches", Text, "what the request changes at the provider, such as the time of last use; required with a request"),
 ])
 .named("identify", "A found credential")
 .help("With a request, `{value}` in its headers or its body is the credential. If a header has it, the exporter's own credential is not \
-sent. A response that `none` matches means that the provider does not accept the credential.")
+sent. A response that `none` matches means that the provider does not accept the credential. With a `listing`, nothing of the credential is sent.")
 .including(&[&REQUEST, &RESPONSE]);
 
 static REQUIRE: Table =
