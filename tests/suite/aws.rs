@@ -1,11 +1,13 @@
-//! AWS IAM against moto, which checks each request: its signature with AWS's own signer, and the user's policy.
+//! AWS IAM and AWS's secret stores against moto, which checks each request: its signature with AWS's own signer, and the user's policy.
 
 mod issued;
 
 use std::path::Path;
 use std::process::{Command, Output};
 
-use serde_json::Value;
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use serde_json::{Value, json};
 
 use crate::provider_pages::catalogue;
 use crate::test_servers::{Server, client, free_port, tool};
@@ -34,14 +36,29 @@ impl Moto {
     ) -> String {
         let form: Vec<(&str, &str)> =
             [("Action", action), ("Version", version)].into_iter().chain(parameters.iter().copied()).collect();
-        let scope = format!(
-            "AWS4-HMAC-SHA256 Credential=x/20260101/us-east-1/{service}/aws4_request, SignedHeaders=host, Signature=x"
-        );
-        let request = client().post(&self.0.url).header("Authorization", scope).form(&form);
+        self.send(action, client().post(&self.0.url).header("Authorization", scope(service)).form(&form)).await
+    }
+
+    /// Sends an action of AWS's JSON protocol, such as `AmazonSSM.PutParameter`.
+    async fn call_json(&self, service: &str, target: &str, body: &Value) {
+        let request = client().post(&self.0.url).header("Authorization", scope(service)).header("X-Amz-Target", target);
+        let request = request.header("Content-Type", "application/x-amz-json-1.1").body(body.to_string());
+        self.send(target, request).await;
+    }
+
+    async fn send(&self, action: &str, request: reqwest::RequestBuilder) -> String {
         let response = request.send().await.unwrap();
         let (status, text) = (response.status(), response.text().await.unwrap());
         assert!(status.is_success(), "{action}: {status}: {text}");
         text
+    }
+
+    /// Creates the user `exporter` with the policy that a provider documents. Returns the id and the secret of its access key.
+    async fn create_exporter(&self, provider: &str) -> (String, String) {
+        self.call("CreateUser", &[("UserName", "exporter")]).await;
+        let policy = catalogue().get(provider).unwrap().permission.clone().unwrap();
+        self.call("PutUserPolicy", &[("UserName", "exporter"), ("PolicyName", "p"), ("PolicyDocument", &policy)]).await;
+        self.create_key("exporter").await
     }
 
     /// Creates an access key. Returns its id and its secret.
@@ -59,7 +76,11 @@ impl Moto {
 
     /// Lists the tokens of a source with these settings, as JSON.
     fn list(&self, dir: &Path, settings: &str, environment: &[(&str, &str)]) -> Output {
-        let config = format!("sources: [{{name: aws, provider: aws, url: '{}', {settings}}}]\n", self.0.url);
+        self.list_provider(dir, "aws", settings, environment)
+    }
+
+    fn list_provider(&self, dir: &Path, provider: &str, settings: &str, environment: &[(&str, &str)]) -> Output {
+        let config = format!("sources: [{{name: aws, provider: {provider}, url: '{}', {settings}}}]\n", self.0.url);
         let file = dir.join("config.yaml");
         std::fs::write(&file, config).unwrap();
         Command::new(env!("CARGO_BIN_EXE_token-expiry-exporter"))
@@ -73,17 +94,26 @@ impl Moto {
     }
 }
 
+/// An `Authorization` by whose scope moto recognises a service.
+fn scope(service: &str) -> String {
+    format!("AWS4-HMAC-SHA256 Credential=x/20260101/us-east-1/{service}/aws4_request, SignedHeaders=host, Signature=x")
+}
+
 fn element(xml: &str, name: &str) -> String {
     let (_, rest) = xml.split_once(&format!("<{name}>")).unwrap_or_else(|| panic!("no {name} in {xml}"));
     rest.split_once('<').unwrap().0.to_owned()
 }
 
-/// Ids and owners, in order.
-fn keys(output: &Output) -> Vec<(String, String, bool)> {
+fn tokens(output: &Output) -> Vec<Value> {
     let text = String::from_utf8_lossy(&output.stdout);
     let tokens: Value = serde_json::from_str(&text)
         .unwrap_or_else(|error| panic!("{error}: {text}\n{}", String::from_utf8_lossy(&output.stderr)));
-    let tokens = tokens.as_array().or_else(|| tokens["tokens"].as_array()).unwrap().clone();
+    tokens.as_array().or_else(|| tokens["tokens"].as_array()).unwrap().clone()
+}
+
+/// Ids and owners, in order.
+fn keys(output: &Output) -> Vec<(String, String, bool)> {
+    let tokens = tokens(output);
     let field = |token: &Value, name: &str| token[name].as_str().unwrap_or_default().to_owned();
     let mut keys: Vec<_> =
         tokens.iter().map(|token| (field(token, "id"), field(token, "name"), token["state"] == "disabled")).collect();
@@ -95,12 +125,10 @@ fn keys(output: &Output) -> Vec<(String, String, bool)> {
 async fn aws_lists_access_keys_with_signed_requests_and_its_documented_policy() {
     let dir = tempfile::tempdir().unwrap();
     let moto = Moto::start(dir.path()).await;
-    for user in ["exporter", "ada", "none"] {
+    let (id, secret) = moto.create_exporter("aws").await;
+    for user in ["ada", "none"] {
         moto.call("CreateUser", &[("UserName", user)]).await;
     }
-    let policy = catalogue().get("aws").unwrap().permission.clone().unwrap();
-    moto.call("PutUserPolicy", &[("UserName", "exporter"), ("PolicyName", "p"), ("PolicyDocument", &policy)]).await;
-    let (id, secret) = moto.create_key("exporter").await;
     let (other, _) = moto.create_key("ada").await;
     let (inactive, _) = moto.create_key("ada").await;
     moto.call("UpdateAccessKey", &[("UserName", "ada"), ("AccessKeyId", &inactive), ("Status", "Inactive")]).await;
@@ -129,4 +157,62 @@ async fn aws_lists_access_keys_with_signed_requests_and_its_documented_policy() 
     let problem = String::from_utf8_lossy(&refused.stderr);
     assert!(problem.contains("access-key: forbidden: POST") && keys(&refused).is_empty(), "{problem}");
     assert!(!problem.contains("another-secret"), "{problem}");
+}
+
+#[tokio::test]
+async fn aws_secrets_lists_three_services_with_signed_requests_and_its_documented_policy() {
+    let dir = tempfile::tempdir().unwrap();
+    let moto = Moto::start(dir.path()).await;
+    let (id, secret) = moto.create_exporter("aws-secrets").await;
+    let tags = json!([{"Key": "expires_at", "Value": "2035-02-03"}, {"Key": "owner", "Value": "web@example.com"}]);
+    // moto has 100 secrets and ten parameters on a page.
+    for number in 0..103 {
+        let body = json!({"Name": format!("s{number}"), "SecretString": "DO-NOT-LEAK", "Tags": tags});
+        moto.call_json("secretsmanager", "secretsmanager.CreateSecret", &body).await;
+    }
+    for number in 0..12 {
+        let body =
+            json!({"Name": format!("/p/{number}"), "Value": "DO-NOT-LEAK", "Type": "SecureString", "Tags": tags});
+        moto.call_json("ssm", "AmazonSSM.PutParameter", &body).await;
+    }
+    let body = json!({"Name": "untagged", "Value": "DO-NOT-LEAK", "Type": "String"});
+    moto.call_json("ssm", "AmazonSSM.PutParameter", &body).await;
+    let key = rcgen::KeyPair::generate().unwrap();
+    let mut certificate = rcgen::CertificateParams::new(["www.example.com".to_owned()]).unwrap();
+    certificate.not_after = rcgen::date_time_ymd(2035, 2, 3);
+    let certificate = certificate.self_signed(&key).unwrap().pem();
+    let [certificate, key] = [certificate, key.serialize_pem()].map(|pem| BASE64_STANDARD.encode(pem));
+    let body =
+        json!({"Certificate": certificate, "PrivateKey": key, "Tags": [{"Key": "owner", "Value": "web@example.com"}]});
+    moto.call_json("acm", "CertificateManager.ImportCertificate", &body).await;
+    moto.check_requests().await;
+
+    let settings = format!(
+        "ssm_url: '{url}', acm_url: '{url}', region: us-east-1, auth: key, listings: [secret, parameter, certificate], \
+         credential: {{access_key_id: {{env: ID}}, secret_access_key: {{env: KEY}}}}",
+        url = moto.0.url,
+    );
+    let listed = moto.list_provider(dir.path(), "aws-secrets", &settings, &[("ID", &id), ("KEY", &secret)]);
+    let found = tokens(&listed);
+    let count = |kind: &str, name: &str| {
+        let is_same = |token: &&Value| token["kind"] == kind && token["name"].as_str().unwrap().starts_with(name);
+        found.iter().filter(is_same).count()
+    };
+    let counts = [count("stored-secret", "s"), count("stored-secret", "/p/"), count("certificate", "")];
+    let problem = String::from_utf8_lossy(&listed.stderr);
+    assert_eq!((counts, found.len()), ([103, 12, 1], 116), "{problem}");
+    for token in &found {
+        let expiry = token["expires_at"].as_str().unwrap();
+        assert!(expiry.starts_with("2035-02-03T00:00:00"), "{token}");
+        assert_eq!(token["owner"]["name"], "web@example.com", "{token}");
+    }
+    let printed = String::from_utf8_lossy(&listed.stdout);
+    assert!(!printed.contains("DO-NOT-LEAK") && !problem.contains("DO-NOT-LEAK"), "{printed}{problem}");
+
+    moto.call("DeleteUserPolicy", &[("UserName", "exporter"), ("PolicyName", "p")]).await;
+    let refused = moto.list_provider(dir.path(), "aws-secrets", &settings, &[("ID", &id), ("KEY", &secret)]);
+    let problem = String::from_utf8_lossy(&refused.stderr);
+    for missing in ["secretsmanager:ListSecrets", "ssm:DescribeParameters", "acm:ListCertificates"] {
+        assert!(problem.contains(&format!("required permission: {missing}")), "{missing}: {problem}");
+    }
 }

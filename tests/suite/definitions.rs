@@ -55,6 +55,20 @@ const CASES: &[Case] = &[
             "    query: {per_page: 100}\n    next: link\n    failed: [{if: .error, reason: forbiden}, {reason: forbidden}]\n    rows: .\n    key",
         )],
     ),
+    (
+        "default-url",
+        "aws-secrets",
+        &[
+            ("'https://ssm.{region}.amazonaws.com'", "'https://ssm.{regoin}.amazonaws.com'"),
+            ("'https://acm.{region}.amazonaws.com'", "'https://acm.{expiry_keys}.amazonaws.com'"),
+            ("'https://secretsmanager.{region}.amazonaws.com'", "'https://{acm_url}/{region}?'"),
+        ],
+    ),
+    (
+        "service",
+        "google-secret-manager",
+        &[("    get: /v1/projects/{project}/secrets\n", "    get: /v1/projects/{project}/secrets\n    service: ssm\n")],
+    ),
     ("never-after", "gitlab", &[("format: 1\n", "format: 1\nnever: [0, {after: soon}, {before: 1y}]\n")]),
     ("method", "gitlab", &[("    get: /api/v4/users\n", "    put: /api/v4/users\n")]),
     ("unclosed", "gitlab", &[("test(\"^project_[0-9]+_bot\")", "test(\"^project_[0-9]+_bot\"")]),

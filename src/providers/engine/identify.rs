@@ -262,7 +262,7 @@ async fn ask(session: &Session<'_>, (request, id): (&Request, &Expression), secr
     let (own, others): (Vec<_>, Vec<_>) = built.headers.into_iter().partition(sends_value);
     built.headers = others;
     let reply = if own.is_empty() {
-        session.send(&built).await?
+        session.send(&built, request.service.as_deref()).await?
     } else {
         built.credential = own.into_iter().map(|(name, value)| (name, Secret::new(value))).collect();
         session.send_as(&built).await?

@@ -114,7 +114,7 @@ impl<'r> Pages<'r> {
             |failure: Failure| Failure { what: format!("{}: {}", describe(&request), failure.what), ..failure };
         let pagination = self.request.next.as_ref();
         self.seen.visit(&page_key(&request, pagination)).map_err(described)?;
-        let reply = self.session.send(&request).await?;
+        let reply = self.session.send(&request, self.request.service.as_deref()).await?;
         let permit = self.session.account.pages.acquire().await;
         // Beyond the last page some servers return an error, others the last page once more.
         if is_probe && matches!(reply.status, 400 | 404 | 416 | 422) {
@@ -223,7 +223,10 @@ pub(super) fn check_response(
     };
     let is_accepted = request.accepts_2xx && (200..300).contains(&reply.status);
     if let Some(reason) = reply.failure_reason().filter(|_| !is_accepted) {
-        return failure(reason, reply.summary());
+        return failure(
+            stated_reason(request, variables).filter(|_| reason == Reason::Internal).unwrap_or(reason),
+            reply.summary(),
+        );
     }
     if !provider.is_aws_query && value::has_too_many(&reply.body) {
         return failure(Reason::TooLarge, format!("response exceeds {} JSON values", value::MAX_VALUES));
@@ -236,6 +239,15 @@ pub(super) fn check_response(
         return failure(failed.reason, what);
     }
     Ok(Checked::Body(body))
+}
+
+/// The reason that the definition's `failed` states for a response. For a status such as 400 or 422, which states none itself.
+fn stated_reason(request: &Request, variables: &Variables) -> Option<Reason> {
+    let stated = request.failed.iter().filter(|failed| failed.reason != Reason::Decode);
+    stated
+        .into_iter()
+        .find(|failed| failed.condition.truth(variables, variables.body.clone()))
+        .map(|failed| failed.reason)
 }
 
 /// Whether a response that failed means that there is nothing, if the same request succeeds for others.

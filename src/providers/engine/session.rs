@@ -23,7 +23,7 @@ use super::messages::{describe, headers_object, provider_message};
 use super::page_limit::PageLimit;
 use super::refusal::{PasswordGate, RefusedSecret, SharedPassword, SharedPasswords, denied_reason, is_password};
 use super::secrets::Secrets;
-use super::signature;
+use super::signature::{self, Signing};
 use super::signed_jwt::{SigningKey, thumbprint};
 use crate::core::clock::Clock;
 use crate::core::failure::{Failure, Reason};
@@ -130,17 +130,18 @@ impl<'e> Session<'e> {
         Instant::now() >= self.deadline
     }
 
-    /// Sends a request with the credential; again with a new login if the login is rejected.
+    /// Sends a request with the credential; again with a new login if the login is rejected. `service` is the AWS service for
+    /// which it is signed, if it is not that of the scheme.
     ///
     /// # Errors
     /// If there is no response, or the login fails.
-    pub(super) async fn send(&self, request: &Request) -> Result<Response, Failure> {
+    pub(super) async fn send(&self, request: &Request, service: Option<&str>) -> Result<Response, Failure> {
         let login = self.login().await?;
-        let reply = self.send_with(request, login.as_ref()).await?;
+        let reply = self.send_with(request, service, login.as_ref()).await?;
         match login {
             Some((_, number)) if reply.status == 401 && self.discard_login(number).await => {
                 let login = self.login().await?;
-                self.send_with(request, login.as_ref()).await
+                self.send_with(request, service, login.as_ref()).await
             }
             _ => Ok(reply),
         }
@@ -155,15 +156,20 @@ impl<'e> Session<'e> {
         self.account.client.send(request, self.deadline).await
     }
 
-    async fn send_with(&self, request: &Request, login: Option<&(Secret, u64)>) -> Result<Response, Failure> {
+    async fn send_with(
+        &self,
+        request: &Request,
+        service: Option<&str>,
+        login: Option<&(Secret, u64)>,
+    ) -> Result<Response, Failure> {
         let login = login.map(|(token, _)| token);
         let credential = self.credential_headers(login);
         self.secrets.remember(login.into_iter().chain(credential.iter().map(|(_, value)| value)));
         if !is_password(&credential) {
-            return self.send_request(&Request { credential, ..request.clone() }).await;
+            return self.send_request(&Request { credential, ..request.clone() }, service).await;
         }
         let _turn = self.enter_gate(request, &credential).await?;
-        let response = self.send_request(&Request { credential: credential.clone(), ..request.clone() }).await?;
+        let response = self.send_request(&Request { credential: credential.clone(), ..request.clone() }, service).await?;
         if self.gate.is_refused(&response) {
             let (refusal, message) = self.record_refusal(&response);
             self.shared_password(request, &credential).refuse(refusal, message);
@@ -198,12 +204,12 @@ impl<'e> Session<'e> {
         self.account.passwords.get(&request.url.origin(), credential, self.now)
     }
 
-    async fn send_request(&self, request: &Request) -> Result<Response, Failure> {
+    async fn send_request(&self, request: &Request, service: Option<&str>) -> Result<Response, Failure> {
         let sign = |url: &Url| {
             let request = Request { url: url.clone(), ..request.clone() };
-            let (vars, at) = (self.vars(None), (self.account.clock)());
-            let headers = signature::headers(&self.scheme.method, &request, &vars, self.issued.as_ref(), at);
-            self.secrets.remember(headers.iter().map(|(_, value)| value));
+            let (vars, issued, at) = (self.vars(None), self.issued.as_ref(), (self.account.clock)());
+            let headers = signature::headers(&self.scheme.method, &request, &Signing { vars, issued, service, at });
+            self.secrets.remember(&headers.iter().filter_map(signature::secret_part).collect::<Vec<_>>());
             headers
         };
         let sent = self.account.client.send_signed(request, &sign, self.deadline).await;

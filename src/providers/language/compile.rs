@@ -49,6 +49,7 @@ pub fn compile(text: &SourceText, source_keys: &[&'static str]) -> Result<Provid
         failed: Vec::new(),
         retry: Vec::new(),
         times: TimeFormat::default(),
+        signs_for_aws: false,
     };
     let provider = compiler.provider(&record);
     compiler.reader.finish(|_| false)?;
@@ -75,6 +76,8 @@ struct Compiler {
     failed: Vec<FailedResponse>,
     retry: Vec<u16>,
     times: TimeFormat,
+    /// Whether a scheme signs requests with AWS Signature Version 4.
+    signs_for_aws: bool,
 }
 
 /// A list of status codes.
@@ -114,6 +117,7 @@ impl Compiler {
     fn provider(&mut self, root: &Record<'_>) -> Provider {
         self.settings = root.records("settings").iter().map(|setting| self.setting(setting)).collect();
         self.setting_names = self.settings.iter().map(|setting| setting.name.clone()).chain(["auth".into()]).collect();
+        root.records("settings").iter().for_each(|setting| self.check_default_url(setting));
         self.map_names = root.records("maps").iter().map(Record::key_name).collect();
         self.permission = root.text("permission");
         self.times = times(root, &TimeFormat::default());
@@ -174,10 +178,35 @@ impl Compiler {
             );
             self.error(record.name_at(), message);
         }
-        let default = record.node("default").map(|default| {
-            settings::value(&mut self.reader, default, setting_type, &record.path_of("default")).unwrap_or_default()
+        let default = record.node("default").map(|default| match setting_type {
+            SettingType::Url if settings::default_url::is_template(default) => default.to_json(),
+            _ => {
+                settings::value(&mut self.reader, default, setting_type, &record.path_of("default")).unwrap_or_default()
+            }
         });
         Setting { name, setting_type, default, help: record.text("help").unwrap_or_default() }
+    }
+
+    /// Checks the default of a URL that names other settings.
+    fn check_default_url(&mut self, record: &Record<'_>) {
+        let is_url = record.text("type").as_deref() == Some("url");
+        let Some(node) = record.node("default").filter(|node| is_url && settings::default_url::is_template(node))
+        else {
+            return;
+        };
+        let path = record.path_of("default");
+        let Some(template) = self.template_of(node, &path, &Scope::default()) else { return };
+        let is_text = |name: &Name| {
+            self.settings.iter().any(|setting| setting.name == name.head && setting.setting_type == SettingType::Text)
+        };
+        let other = template.names().find(|name| name.raw || !is_text(name)).map(ToString::to_string);
+        let problem = match other {
+            Some(name) => Some(format!("`{name}` is not a setting of type `text`")),
+            None => settings::default_url::filled(&template, &|_| Some("a".to_owned())).err().map(str::to_owned),
+        };
+        if let Some(problem) = problem {
+            self.error(node.at, format!("{path}: {problem}"));
+        }
     }
 
     /// The name of a setting or a look-up table.

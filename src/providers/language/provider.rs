@@ -187,12 +187,14 @@ pub struct Request {
     /// Why the first response has all rows.
     #[cfg(test)]
     pub(crate) one_page: Option<String>,
-    /// The 2xx responses that are failures; the first that matches counts.
+    /// The responses that are failures by their content; the first that matches counts.
     pub failed: Vec<FailedResponse>,
     /// Whether every 2xx status is successful, not only 200 and 206.
     pub accepts_2xx: bool,
     /// Further statuses that are retried.
     pub retry: Vec<u16>,
+    /// The AWS service for which it is signed, in place of the scheme's.
+    pub service: Option<String>,
     /// The permission that is missing if access is denied.
     pub permission: Option<String>,
     /// The format of times in the response.
@@ -274,7 +276,7 @@ pub enum ParamLocation {
     Header,
 }
 
-/// A response with a status of success that is a failure.
+/// A response that is a failure by its content.
 #[derive(Clone, Debug)]
 pub struct FailedResponse {
     pub condition: Expression,

@@ -1,5 +1,6 @@
 //! The settings of a source, checked against its provider's definition.
 
+pub(in crate::providers::language) mod default_url;
 pub(in crate::providers::language) mod needs;
 pub(in crate::providers::language) mod secret_names;
 #[cfg(test)]
@@ -10,6 +11,7 @@ use std::collections::HashSet;
 use serde_json::{Map, Value, json};
 
 use super::provider::{AuthMethod, AuthScheme, Provider};
+use super::template::{Name, Template};
 use crate::core::web_url::web_url;
 use crate::providers::SourceSpec;
 use crate::providers::provider_info::{Setting, SettingType};
@@ -154,7 +156,30 @@ impl SettingsResolver<'_> {
             settings.insert(setting.name.clone(), value.unwrap_or_default());
         }
         self.check_unknown();
+        self.fill_default_urls(&mut settings);
         settings
+    }
+
+    /// Fills the names in the URLs that are not set. A URL whose names have no values is unset.
+    fn fill_default_urls(&mut self, settings: &mut Map<String, Value>) {
+        for setting in self.provider.settings.iter().filter(|setting| setting.setting_type == SettingType::Url) {
+            let is_given = self.given(setting).is_some_and(|(_, node)| !node.is_null());
+            let default =
+                setting.default.as_ref().and_then(Value::as_str).filter(|text| !is_given && text.contains('{'));
+            let Some(template) = default.and_then(|text| Template::parse(text).ok()) else { continue };
+            let text = |name: &Name| settings.get(&name.head).and_then(Value::as_str).map(str::to_owned);
+            let url = default_url::filled(&template, &text);
+            if url.is_err() {
+                let names: Vec<&str> = template.names().map(|name| name.head.as_str()).collect();
+                let given = self.spec.settings.iter().find(|(key, _)| names.contains(&key.name.as_str()));
+                let (at, name) = given.map_or((self.spec.at, names[0]), |(key, node)| (node.at, key.name.as_str()));
+                let (name, url) = (name.to_owned(), setting.name.as_str());
+                let message =
+                    format!("expected letters, digits and hyphens, which are part of `{url}`; or set `{url}`");
+                self.error(at, &name, &message);
+            }
+            settings.insert(setting.name.clone(), url.ok().flatten().map_or(Value::Null, Value::from));
+        }
     }
 
     /// Reports a setting that is not set, unless its value is invalid, which is reported already.

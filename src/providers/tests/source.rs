@@ -61,7 +61,7 @@ pub(super) fn connect(provider: &Arc<Provider>, scenario: &Scenario, origin: &st
         None => provider.schemes.first(),
     };
     let part = |name: &str| match name {
-        "private_key" => APP_KEY.to_owned(),
+        "private_key" | "" => APP_KEY.to_owned(),
         "certificate" => CERTIFICATE.to_owned(),
         name => format!("{name}-of-the-document"),
     };

@@ -85,6 +85,7 @@ impl Compiler {
             return AuthMethod::Headers(Vec::new());
         }
         let key = self.exactly_one(record, &METHODS);
+        self.signs_for_aws |= key == Some("aws_sigv4");
         match (key, key.and_then(|key| record.record(key))) {
             (Some("bearer"), _) => AuthMethod::Bearer(self.template(record, "bearer", scope)),
             (Some("basic"), Some(basic)) => {

@@ -46,6 +46,7 @@ impl Compiler {
             one_page: record.text("one_page"),
             failed: self.failed(record, scope).unwrap_or_else(|| self.failed.clone()),
             retry: statuses(record, "retry").unwrap_or_else(|| self.retry.clone()),
+            service: self.service(record),
             permission: record.text("permission").or_else(|| defaults.permission.clone()),
             accepts_2xx: false,
             times: times(record, &defaults.times),
@@ -61,7 +62,15 @@ impl Compiler {
         self.jq(record, key, scope)
     }
 
-    /// The responses with a status of success that are failures; `None` if the key is absent.
+    /// The AWS service for which the request is signed.
+    fn service(&mut self, record: &Record<'_>) -> Option<String> {
+        if !self.signs_for_aws {
+            self.refuse(record, &["service"], "needs `auth` with `aws_sigv4`");
+        }
+        record.text("service")
+    }
+
+    /// The responses that are failures by what they contain; `None` if the key is absent.
     pub(super) fn failed(&mut self, record: &Record<'_>, scope: &Scope) -> Option<Vec<FailedResponse>> {
         let node = record.node("failed")?;
         if !matches!(node.kind, Kind::List(_) | Kind::Map(_)) {

@@ -18,6 +18,8 @@ const NUMBER: ValueType = Count(0, u64::MAX);
 const STATUSES: ValueType = OneOrList(0, &Count(201, 599));
 const TIMES: ValueType = Domain(&super::TIMES);
 const FAILED: ValueType = ScalarOr(&super::JQ, &OneOrList(1, &Record(&FAILED_RESPONSE)));
+const FAILED_HELP: &str =
+    "a 2xx response that matches this is a failure; with a `reason`, also what a status such as 400 or 422 means";
 const REQUIREMENTS: ValueType = WordOr("unknowable", &OneOrList(1, &Record(&REQUIRE)));
 
 const fn key(name: &'static str, value: ValueType, help: &'static str) -> Key {
@@ -67,7 +69,7 @@ pub(in crate::providers::language) static DEFINITION: Table = Table::new(&[
         "`aws_query`: responses are XML of AWS's query protocol; an element is a key, elements named `member` are a list",
     ),
     key("error", JQ, "selects the vendor's message from an error response: the only part of a body that is shown"),
-    key("failed", FAILED, "a 2xx response that matches this is a failure"),
+    key("failed", FAILED, FAILED_HELP),
     key("retry", STATUSES, "further statuses after which a request is repeated, in addition to 408, 429 and 5xx"),
     Key::or("times", TIMES, "iso", "how the times in its responses are written"),
     key(
@@ -216,8 +218,9 @@ static REQUEST: Table = Table::new(&[
     key("headers", TEMPLATES, "headers, which override the definition's; an empty one is omitted"),
     key("body", Any, "the body of a `post`, sent as JSON; its strings are templates"),
     key("form", TEMPLATES, "the body of a `post`, sent as a form"),
-    key("failed", FAILED, "a 2xx response that matches this is a failure"),
+    key("failed", FAILED, FAILED_HELP),
     key("retry", STATUSES, "further statuses after which it is repeated; replaces those of the definition"),
+    key("service", Text, "with `aws_sigv4`: the service for which it is signed, if it is not that of the scheme"),
     key("permission", Text, "the permission that is missing if the request is refused"),
 ])
 .named("request", "A request")
@@ -279,7 +282,7 @@ static FAILED_RESPONSE: Table = Table::new(&[
         "the reason of the failure; with `forbidden` it names the missing permission",
     ),
 ])
-.named("failed", "A failure with a status of success");
+.named("failed", "A failure by the content of the response");
 
 static NEXT: Table = Table::new(&[
     key("url", JQ, "a URL in the response; its path and query are requested with GET from the configured origin"),

@@ -26,6 +26,8 @@ settings:
   client_id: {default: null, help: 'the client, if auth is oauth'}
   sites: {type: list, default: [], help: the sites}
   other_url: {type: url, default: null, help: another address}
+  region: {default: null, help: the region}
+  keys_url: {type: url, default: 'https://keys.{region}.widgets.example/api/', help: the address of the region}
 auth:
   - {name: token, bearer: '{credential}'}
   - name: oauth
@@ -89,7 +91,7 @@ fn resolve_applies_defaults() {
     let resolved =
         resolve("name: mine\nteams: web\nurl: https://widgets.example/api/\ndays: 30\n", &[""]).expect("resolved");
     let expected = json!({"url": "https://widgets.example/api", "teams": ["web"], "admin": false, "days": 30, "org": null,
-        "client_id": null, "sites": [], "other_url": null, "auth": "token"});
+        "client_id": null, "sites": [], "other_url": null, "region": null, "keys_url": null, "auth": "token"});
     assert_eq!(serde_json::Value::from(resolved.settings), expected);
     assert_eq!((resolved.scheme, resolved.listings), (0, vec![0, 2]));
 
@@ -202,6 +204,31 @@ fn resolve_requires_what_is_certainly_needed() {
         messages.sort_unstable();
         expected.sort_unstable();
         assert_eq!(messages, expected, "{source} {parts:?}");
+    }
+}
+
+#[test]
+fn resolve_fills_the_default_of_a_url() {
+    let cases = [
+        ("region: eu-1\n", json!("https://keys.eu-1.widgets.example/api")),
+        ("region: eu-1\nkeys_url:\n", json!("https://keys.eu-1.widgets.example/api")),
+        ("region: eu-1\nkeys_url: http://127.0.0.1:5000/\n", json!("http://127.0.0.1:5000")),
+        ("region: eu/1\nkeys_url: http://127.0.0.1:5000/\n", json!("http://127.0.0.1:5000")),
+        ("region: ''\n", json!(null)),
+        ("", json!(null)),
+    ];
+    for (source, expected) in cases {
+        let resolved = resolve(&format!("name: mine\nteams: []\n{source}"), &[""]).expect("resolved");
+        assert_eq!(resolved.settings["keys_url"], expected, "{source}");
+    }
+}
+
+#[test]
+fn resolve_rejects_a_value_that_would_change_the_host_of_a_url() {
+    for region in ["evil.example/", "a.b", "a@b", "a:1", "'a b'", "é", "'{{region}}'"] {
+        let errors = resolve(&format!("name: mine\nteams: []\nregion: {region}\n"), &[""]).expect_err(region);
+        let expected = "config.yaml:3:9: sources.mine.region: expected letters, digits and hyphens, which are part of `keys_url`; or set `keys_url`";
+        assert!(errors.starts_with(expected), "{region}: {errors}");
     }
 }
 
