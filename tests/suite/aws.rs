@@ -164,6 +164,8 @@ async fn aws_secrets_lists_three_services_with_signed_requests_and_its_documente
     let dir = tempfile::tempdir().unwrap();
     let moto = Moto::start(dir.path()).await;
     let (id, secret) = moto.create_exporter("aws-secrets").await;
+    moto.call("CreateUser", &[("UserName", "denied")]).await;
+    let (denied_id, denied_secret) = moto.create_key("denied").await;
     let tags = json!([{"Key": "expires_at", "Value": "2035-02-03"}, {"Key": "owner", "Value": "web@example.com"}]);
     // moto has 100 secrets and ten parameters on a page.
     for number in 0..103 {
@@ -204,13 +206,13 @@ async fn aws_secrets_lists_three_services_with_signed_requests_and_its_documente
     for token in &found {
         let expiry = token["expires_at"].as_str().unwrap();
         assert!(expiry.starts_with("2035-02-03T00:00:00"), "{token}");
-        assert_eq!(token["owner"]["name"], "web@example.com", "{token}");
+        assert_eq!(token["owner"]["name"], "web", "{token}");
     }
     let printed = String::from_utf8_lossy(&listed.stdout);
     assert!(!printed.contains("DO-NOT-LEAK") && !problem.contains("DO-NOT-LEAK"), "{printed}{problem}");
 
-    moto.call("DeleteUserPolicy", &[("UserName", "exporter"), ("PolicyName", "p")]).await;
-    let refused = moto.list_provider(dir.path(), "aws-secrets", &settings, &[("ID", &id), ("KEY", &secret)]);
+    let denied = [("ID", denied_id.as_str()), ("KEY", &denied_secret)];
+    let refused = moto.list_provider(dir.path(), "aws-secrets", &settings, &denied);
     let problem = String::from_utf8_lossy(&refused.stderr);
     for missing in ["secretsmanager:ListSecrets", "ssm:DescribeParameters", "acm:ListCertificates"] {
         assert!(problem.contains(&format!("required permission: {missing}")), "{missing}: {problem}");

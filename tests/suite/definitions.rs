@@ -57,17 +57,21 @@ const CASES: &[Case] = &[
     ),
     (
         "default-url",
-        "aws-secrets",
-        &[
-            ("'https://ssm.{region}.amazonaws.com'", "'https://ssm.{regoin}.amazonaws.com'"),
-            ("'https://acm.{region}.amazonaws.com'", "'https://acm.{expiry_keys}.amazonaws.com'"),
-            ("'https://secretsmanager.{region}.amazonaws.com'", "'https://{acm_url}/{region}?'"),
-        ],
+        "gitlab",
+        &[(
+            "default: https://gitlab.com, help: \"the base URL\"}\n",
+            "default: 'https://{regoin}.gitlab.com', help: \"the base URL\"}\n  a: {type: url, default: 'https://{groups}.gitlab.com', help: a}\n  b: \
+             {type: url, default: 'https://{admin}.gitlab.com', help: b}\n  c: {type: url, default: 'gitlab.com/{region}', help: c}\n  region: \
+             {help: the region}\n",
+        )],
     ),
     (
         "service",
-        "google-secret-manager",
-        &[("    get: /v1/projects/{project}/secrets\n", "    get: /v1/projects/{project}/secrets\n    service: ssm\n")],
+        "gitlab",
+        &[(
+            "    query: {per_page: 100}\n    next: link\n    rows: .\n    key",
+            "    query: {per_page: 100}\n    service: ssm\n    next: link\n    rows: .\n    key",
+        )],
     ),
     ("never-after", "gitlab", &[("format: 1\n", "format: 1\nnever: [0, {after: soon}, {before: 1y}]\n")]),
     ("method", "gitlab", &[("    get: /api/v4/users\n", "    put: /api/v4/users\n")]),
