@@ -12,9 +12,12 @@ use super::{config, repository, run};
 const COMMANDS: &[(&str, &[&str])] = &[
     ("apt install", &[]),
     ("cosign verify", &["--certificate-oidc-issuer", "--certificate-identity-regexp"]),
+    ("aws secretsmanager tag-resource", &["--secret-id", "--tags"]),
+    ("aws ssm add-tags-to-resource", &["--resource-type", "--resource-id", "--tags"]),
     ("az keyvault secret set-attributes", &["--vault-name", "--name", "--expires", "--tags"]),
     ("cosign verify-blob", &["--bundle", "--certificate-oidc-issuer", "--certificate-identity-regexp"]),
     ("docker run", &["--read-only", "--cap-drop", "--security-opt", "--publish", "--volume"]),
+    ("gcloud secrets update", &["--update-annotations"]),
     ("gh attestation verify", &["--repo"]),
     ("helm get values", &["--namespace", "--output"]),
     ("helm install", &["--namespace", "--values", "--version"]),

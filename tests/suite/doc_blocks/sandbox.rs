@@ -17,7 +17,7 @@ use crate::test_servers::{Server, client, exporter, free_port, wait_for};
 
 /// Programs that are not run.
 const STUBS: &[&str] =
-    &["apt", "az", "cargo", "cosign", "docker", "gh", "helm", "kubectl", "make", "systemctl", "vault"];
+    &["apt", "aws", "az", "cargo", "cosign", "docker", "gcloud", "gh", "helm", "kubectl", "make", "systemctl", "vault"];
 
 /// What a page leaves to its reader, and the value in the test.
 const PLACEHOLDERS: &[(&str, &str)] = &[

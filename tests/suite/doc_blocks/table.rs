@@ -139,6 +139,7 @@ pub(super) const TABLE: &[Row] = &[
     row("docs/moving.md", "# old-names.rules.yaml", Check::Rules("BLOCK")),
     row("docs/providers/argocd.md", "p, role:token-expiry, accounts, get, *, allow", Check::NotRun("a policy of Argo CD, for which there is no checker here")),
     row("docs/providers/aws.md", "{\"Version\": \"2012-10-17\", \"Statement\": [{\"Effect\": \"Allow\", \"Resource\": \"*\", \"Action\": [", Check::Json),
+    row("docs/providers/aws-secrets.md", "{\"Version\": \"2012-10-17\", \"Statement\": [{\"Effect\": \"Allow\", \"Resource\": \"*\", \"Action\": [", Check::Json),
     row("docs/providers/manual.md", "name,expires,owner,owner_email,team", Check::ManualFile),
     row("docs/scaling.md", "token-expiry-exporter --config.file=config.yaml --storage.url=s3://acme-token-expiry/production", Check::NotRun("needs a bucket; tests/suite/buckets.rs starts replicas on real stores")),
     row("docs/scaling.md", "replicas: 3", Check::Values),
