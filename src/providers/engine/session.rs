@@ -169,7 +169,8 @@ impl<'e> Session<'e> {
             return self.send_request(&Request { credential, ..request.clone() }, service).await;
         }
         let _turn = self.enter_gate(request, &credential).await?;
-        let response = self.send_request(&Request { credential: credential.clone(), ..request.clone() }, service).await?;
+        let response =
+            self.send_request(&Request { credential: credential.clone(), ..request.clone() }, service).await?;
         if self.gate.is_refused(&response) {
             let (refusal, message) = self.record_refusal(&response);
             self.shared_password(request, &credential).refuse(refusal, message);
