@@ -61,6 +61,23 @@ async fn signed_token_is_sent_with_its_claims_and_reused() {
 }
 
 #[tokio::test]
+async fn signed_token_is_replaced_before_it_expires() {
+    let (origin, requests) = serve(|_| (200, "[]".into())).await;
+    let source = source(SIGNED, &origin, Changing::new(KEY));
+    let mut ids = Vec::new();
+    // It is valid for an hour, and used for 54 minutes.
+    for minutes in [0, 53, 2] {
+        tokio::time::pause();
+        tokio::time::advance(Duration::from_secs(minutes * 60)).await;
+        tokio::time::resume();
+        assert!(collect(&*source, noon()).await.is_complete());
+        let sent = requests.take();
+        ids.push(part(sent[0].split("Bearer ").nth(1).unwrap(), 1)["jti"].clone());
+    }
+    assert_eq!((ids[0] == ids[1], ids[1] == ids[2]), (true, false));
+}
+
+#[tokio::test]
 async fn key_file_signs_the_assertion_of_a_login_which_is_requested_once() {
     let (origin, requests) = serve(|request| match request.starts_with("POST /login") {
         true => (200, r#"{"token": "t1", "seconds": 3600}"#.into()),
