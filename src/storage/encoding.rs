@@ -412,4 +412,12 @@ mod tests {
         let why = read_lines(&mut endless, u64::MAX).unwrap_err().to_string();
         assert_eq!(why, "line longer than 134217728 bytes");
     }
+
+    #[test]
+    fn endless_header_is_rejected_after_its_maximum_length() {
+        let mut endless = io::repeat(b'x').take(1 << 24);
+        let why = read_state::<serde_json::Value>(&mut endless, 1 << 24, FORMATS).unwrap_err().to_string();
+        assert_eq!(why, "incomplete header line");
+        assert!(endless.limit() > 1 << 23, "{} bytes are left", endless.limit());
+    }
 }

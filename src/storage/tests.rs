@@ -175,7 +175,9 @@ fn files_of_other_sources_are_removed_and_foreign_files_stay() {
     for name in ["s", "S", "gone", "go.ne"] {
         store.save(name, &source(&["1"]), true, now()).unwrap();
     }
-    for foreign in ["inventory.json", "inventory-notes.txt", "tokens.yaml", "inventory-gone.tokens.set-aside-1"] {
+    for foreign in
+        ["inventory.json", "inventory-notes.txt", "notes.state", "tokens.yaml", "inventory-gone.tokens.set-aside-1"]
+    {
         fs::write(directory.path().join(foreign), "x").unwrap();
     }
     store.retain(&["s".to_owned(), "S".to_owned()].into()).unwrap();
@@ -188,6 +190,7 @@ fn files_of_other_sources_are_removed_and_foreign_files_stay() {
         "inventory-s.tokens",
         "inventory.json",
         "inventory.lock",
+        "notes.state",
         "tokens.yaml",
     ];
     assert_eq!(names(directory.path()), expected);
@@ -212,6 +215,15 @@ fn directory_is_locked_by_one_store() {
     );
     drop(first);
     assert_eq!(second.lock().unwrap(), Lock::Acquired);
+}
+
+#[test]
+fn lock_is_taken_again_if_its_file_was_replaced() {
+    let (directory, store) = store();
+    assert_eq!(store.lock().unwrap(), Lock::Acquired);
+    fs::remove_file(directory.path().join("inventory.lock")).unwrap();
+    save(&store, &["1"]).unwrap();
+    assert_eq!(names(directory.path()), FILES, "with the lock file of the second time");
 }
 
 #[test]

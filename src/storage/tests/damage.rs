@@ -73,12 +73,16 @@ fn unusable_tokens_are_renamed() {
         assert_eq!(renamed(&store, &file, &bytes), expected);
         assert!(store.load("s").tokens.is_none());
     }
+    // More than is read ahead.
+    let start = valid.iter().position(|byte| *byte == b'\n').unwrap() + 1;
+    let (found, expected) = (valid.len() - start + (1 << 20), valid.len() - start);
+    let longer = renamed(&store, &file, &[&valid[..], &vec![b'x'; 1 << 20]].concat());
+    assert_eq!(longer, format!("expected {expected} bytes, found {found}"));
     let state = encode_state(&[1], now()).unwrap();
     assert_eq!(renamed(&store, &file, &state), "no provider");
     for length in valid.len() - 60..valid.len() {
         assert!(!renamed(&store, &file, &valid[..length]).is_empty(), "cut at {length}");
     }
-    let start = valid.iter().position(|byte| *byte == b'\n').unwrap() + 1;
     for at in start..valid.len() {
         let mut flipped = valid.clone();
         flipped[at] ^= 0x10;
