@@ -12,7 +12,7 @@ use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt as _};
 use token_expiry_exporter::core::schedule::version::Version;
 use token_expiry_exporter::storage::shared::{
-    Conditional, Precondition, PutOutcome, SharedStore, StoreError, put_if_read_back,
+    Conditional, Precondition, PutOutcome, SharedStore, StoreError, prepare, put_if_read_back,
 };
 
 use crate::tcp_proxy::{Network, TcpProxy};
@@ -202,6 +202,20 @@ async fn store_without_conditional_puts_is_refused() {
         assert!(text.ends_with("use a store with conditional puts"), "{text}");
     }
     FakeS3::start(Behaviour::Correct).await.address().open().probe("replica").await.unwrap();
+}
+
+#[tokio::test]
+async fn damaged_name_of_the_installation_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Address::directory(dir.path()).open();
+    store.put("installation", Bytes::from_static(b"<html>")).await.unwrap();
+    let error = prepare(&*store, "replica", "default").await.unwrap_err();
+    let expected = "the object `installation` is damaged; delete it";
+    assert!(matches!(&error, StoreError::Refused(text) if text == expected), "{error:?}");
+    store.delete("installation").await.unwrap();
+    prepare(&*store, "replica", "default").await.unwrap();
+    let named = store.get("installation", 100).await.unwrap().unwrap();
+    assert_eq!(&*named.bytes, br#"{"installation":"default"}"#);
 }
 
 #[tokio::test]
