@@ -36,7 +36,7 @@ fn package_needs_no_libraries_and_declares_its_conffiles() {
         MACHINE,
         "sh",
         "-ec",
-        "dpkg-deb --contents /deb/*.deb | awk '{print $1, $2, $6}' | grep -E 'secrets|bin/token|default/token'",
+        "dpkg-deb --contents /deb/*.deb | awk '{print $1, $2, $6}' | grep -E '/secrets|bin/token|default/token'",
     ]);
     assert_eq!(
         listed,
