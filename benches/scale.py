@@ -5,7 +5,8 @@
 
 A provider on this machine responds as Atlassian does, in pages of 1,000. Each case runs three collections: the peak memory is
 cleared before each of them, and the third one follows data that did not change. `plain` data repeat owners and dates; `varied`
-data have random ids, an owner for each token and dates that all differ, so that nothing can be shared and little compressed.
+data have random ids, an owner for each token and dates that all differ, so that nothing can be shared and little compressed;
+`irregular` data are the same with an owner for three tokens.
 A scraper runs during the second collection only: CPU times are those of the others. Then the exporter restarts with its persisted
 inventory, one source of all is collected without a change, and with one changed token.
 
@@ -21,7 +22,7 @@ import tempfile
 import time
 
 from harness.process import Exporter, Provider, Scraper, count_tokens, inflate, usage
-from harness.provider import plain, varied
+from harness.provider import irregular, plain, varied
 from harness.report import machine, replace_part, table
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -39,6 +40,7 @@ CASES = [
     ("100,000 tokens, 100 sources, plain", 100_000, 100, "plain", {"peak": 140, "cpu": 6.0, "changed": 0.1, "unchanged": 16_384}),
     ("100,000 tokens, 100 sources, varied", 100_000, 100, "varied", {}),
     ("1,000,000 tokens, 1 source, plain", 1_000_000, 1, "plain", {"peak": 550}),
+    ("1,000,000 tokens, 1 source, irregular", 1_000_000, 1, "irregular", {"peak": 650}),
     ("1,000,000 tokens, 1 source, varied", 1_000_000, 1, "varied", {"peak": 650}),
 ]
 # A peak that grows by more than this from the second collection to the third is not flat.
@@ -80,7 +82,7 @@ def check_complete(packed, tokens):
 
 def first_token(data, generation):
     """The token that changes."""
-    return json.loads({"plain": plain, "varied": varied}[data](0, generation))
+    return json.loads({"plain": plain, "varied": varied, "irregular": irregular}[data](0, generation))
 
 
 def expiry_shown(packed, token):

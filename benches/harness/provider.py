@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A provider in the shape of Atlassian's, as a process of its own: its pages of 1,000 tokens are rendered in advance.
 
-    provider.py TOKENS SOURCES plain|varied
+    provider.py TOKENS SOURCES plain|varied|irregular
 
 Prints its port. The tokens are divided evenly among the sources, whose `org_id` is 0, 1, 2, …. The first request of each collection
 waits at a gate, so that the benchmark decides when a collection starts:
@@ -40,14 +40,27 @@ def plain(number, generation):
 
 def varied(number, generation):
     """Random UUIDs as ids, an owner of its own for each token, and dates that all differ."""
-    digits = hashlib.md5(str(number).encode()).hexdigest()
-    other = hashlib.md5(digits.encode()).hexdigest()
+    return differing(number, generation, number)
+
+
+def irregular(number, generation):
+    """The same with an owner for three tokens."""
+    return differing(number, generation, number // 3)
+
+
+def digest(text):
+    return hashlib.md5(text.encode()).hexdigest()
+
+
+def differing(number, generation, owner):
+    digits, person = digest(str(number)), digest(digest(str(owner)))
+    name = digest(digits)[:10]
     uuid = f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
     offset = int(digits[:8], 16)
     return (
-        f'{{"id":"{uuid}","label":"deploy {other[:10]}","status":"ALLOWED","createdAt":"{instant(0, offset)}",'
+        f'{{"id":"{uuid}","label":"deploy {name}","status":"ALLOWED","createdAt":"{instant(0, offset)}",'
         f'"expiresAt":"{instant(20_000 + generation, number * 977 + offset % 977)}","lastActiveAt":"{instant(200, offset * 2)}",'
-        f'"user":{{"id":"712020:{other}","name":"Person {other[10:18]}","email":"person-{other[18:26]}@example.com"}},{SCOPES}}}'
+        f'"user":{{"id":"712020:{person}","name":"Person {person[10:18]}","email":"person-{person[18:26]}@example.com"}},{SCOPES}}}'
     )
 
 
@@ -121,7 +134,7 @@ class Connection(asyncio.Protocol):
 
 async def main():
     tokens, sources, data = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
-    provider = Provider(tokens, sources, {"plain": plain, "varied": varied}[data])
+    provider = Provider(tokens, sources, {"plain": plain, "varied": varied, "irregular": irregular}[data])
     server = await asyncio.get_running_loop().create_server(lambda: Connection(provider), "127.0.0.1", 0, backlog=1024)
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
