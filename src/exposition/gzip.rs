@@ -28,7 +28,7 @@ const FLUSH_END: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
 const MIN_SPACE: usize = 16 * 1024;
 
 /// The size of a full piece of a part, in bytes: a buffer of megabytes that grows would be in memory twice.
-const PIECE: usize = 64 * 1024;
+const PIECE: usize = 128 * 1024;
 
 /// Smaller pieces are copied together when parts are joined, in bytes.
 const SMALL_PIECE: usize = 4 * 1024;

@@ -132,7 +132,7 @@ async fn web_identity_is_exchanged_for_keys() {
             ("AWS_ROLE_ARN", role.clone()),
             ("AWS_ENDPOINT_URL_STS", sts.to_owned()),
             ("SSL_CERT_FILE", ca.display().to_string()),
-            // Of no bucket: an empty key is no key.
+            // A variable without a value is not set.
             ("AWS_ACCESS_KEY_ID", String::new()),
         ]
     };
