@@ -7,6 +7,7 @@ use std::io::Write as _;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use reqwest::{Client, StatusCode};
@@ -20,9 +21,19 @@ pub fn tool(name: &str) -> PathBuf {
     path
 }
 
-/// A port of this machine that is free now.
+/// A free port of this machine, which no other call in this process returns. The kernel takes the ports of connections, and
+/// those of listeners at port 0, from a range above 32,767: so the port stays free until the server starts.
 pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    const RANGE: std::ops::Range<u32> = 15_000..32_768;
+    static CALLS: AtomicU32 = AtomicU32::new(0);
+    loop {
+        // Processes that run side by side begin at different places.
+        let number = std::process::id() * 100 + CALLS.fetch_add(1, Ordering::Relaxed);
+        let port = u16::try_from(RANGE.start + number % (RANGE.end - RANGE.start)).unwrap();
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 /// A client without proxy, for servers on this machine.
@@ -122,10 +133,15 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
+        let exited = self.child.try_wait();
         let _ = self.child.kill();
         let _ = self.child.wait();
         if std::thread::panicking() {
-            eprintln!("--- output of {}:\n{}", self.name, self.log());
+            let state = match exited {
+                Ok(Some(status)) => format!("which had ended before: {status}"),
+                _ => "which was running".to_owned(),
+            };
+            eprintln!("--- output of {} at {}, {state}:\n{}", self.name, self.url, self.log());
         }
     }
 }

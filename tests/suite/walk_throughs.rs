@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use regex::Regex;
@@ -20,7 +20,7 @@ use tempfile::TempDir;
 use crate::alerts::delivery;
 use crate::doc_blocks::block::{Block, blocks};
 use crate::doc_blocks::repository;
-use crate::test_servers::{client, free_port, tool};
+use crate::test_servers::{Server, client, free_port, tool};
 
 /// The time until an alert fires or resolves.
 const TIMEOUT: Duration = Duration::from_secs(90);
@@ -35,20 +35,11 @@ pub(crate) struct Walk {
     /// Texts of the page that the test replaces, such as the address of a provider.
     pub(crate) replace: Vec<(String, String)>,
     /// By port.
-    servers: BTreeMap<u16, Child>,
+    servers: BTreeMap<u16, Server>,
     /// Of the last block.
     output: String,
     /// The commands of the last block that failed. A block `text` after it may be the message of an error.
     failed: Vec<String>,
-}
-
-impl Drop for Walk {
-    fn drop(&mut self) {
-        for server in self.servers.values_mut() {
-            drop(server.kill());
-            drop(server.wait());
-        }
-    }
 }
 
 /// A step, and its line.
@@ -105,7 +96,7 @@ impl Walk {
         let path = |name: &str| dir.path().join(name);
         fs::create_dir_all(path("bin")).unwrap();
         fs::create_dir_all(path("work/alerts")).unwrap();
-        symlink(env!("CARGO_BIN_EXE_token-expiry-exporter"), path("bin/token-expiry-exporter")).unwrap();
+        symlink(exporter(), path("bin/token-expiry-exporter")).unwrap();
         // With short durations.
         fs::rename(delivery::write_rules(dir.path()), path("work/alerts/token-expiry.rules.yaml")).unwrap();
         fs::copy(repository().join("alerts/alertmanager.yaml"), path("work/alerts/alertmanager.yaml")).unwrap();
@@ -216,7 +207,7 @@ impl Walk {
         for command in block.commands() {
             let command = self.adapted(&command);
             match self.server(&command) {
-                Some((server, port)) => self.start(server, port).await?,
+                Some(server) => self.start(server).await,
                 None => {
                     let (success, output) = self.bash(&command);
                     self.output.push_str(&output);
@@ -260,57 +251,36 @@ impl Walk {
         crate::doc_blocks::run(&mut bash)
     }
 
-    /// The command of a server and its port, if this command runs until it is stopped.
-    fn server(&self, command: &str) -> Option<(Command, u16)> {
+    /// The name, the command and the port of a server, if this command runs until it is stopped.
+    fn server(&self, command: &str) -> Option<(&'static str, Command, u16)> {
         let words: Vec<&str> = command.split_whitespace().collect();
-        let port = |port: u16| self.ports[&port];
-        let (mut server, port) = match words[..] {
-            ["token-expiry-exporter", "demo", ..] => {
-                let mut demo = Command::new(env!("CARGO_BIN_EXE_token-expiry-exporter"));
-                demo.args(["demo", "--interval=1"]).args(&words[2..]);
-                demo.arg(format!("--web.listen-address=127.0.0.1:{}", port(10984)));
-                (demo, port(10984))
-            }
-            ["token-expiry-exporter"] => {
-                let mut exporter = Command::new(env!("CARGO_BIN_EXE_token-expiry-exporter"));
-                exporter.arg(format!("--web.listen-address=127.0.0.1:{}", port(10984)));
-                (exporter, port(10984))
-            }
-            ["prometheus", ..] => {
-                let mut prometheus = Command::new(tool("prometheus"));
-                prometheus.args(&words[1..]).arg(format!("--web.listen-address=127.0.0.1:{}", port(9090)));
-                (prometheus, port(9090))
-            }
-            ["alertmanager", ..] => {
-                let mut alertmanager = Command::new(tool("alertmanager"));
-                alertmanager.args(&words[1..]).args(["--cluster.listen-address=", "--storage.path=alertmanager-data"]);
-                alertmanager.arg(format!("--web.listen-address=127.0.0.1:{}", port(9093)));
-                (alertmanager, port(9093))
-            }
+        let (name, program, arguments, page_port) = match words[..] {
+            ["token-expiry-exporter", "demo", ..] => ("demo", exporter(), &words[1..], 10984),
+            ["token-expiry-exporter"] => ("token-expiry-exporter", exporter(), &words[1..], 10984),
+            ["prometheus", ..] => ("prometheus", tool("prometheus"), &words[1..], 9090),
+            ["alertmanager", ..] => ("alertmanager", tool("alertmanager"), &words[1..], 9093),
             _ => return None,
         };
-        server.current_dir(self.work()).stdin(Stdio::null());
-        Some((server, port))
+        let port = self.ports[&page_port];
+        let mut server = Command::new(program);
+        server.args(arguments).arg(format!("--web.listen-address=127.0.0.1:{port}")).current_dir(self.work());
+        match name {
+            "demo" => server.arg("--interval=1"),
+            "alertmanager" => server.args(["--cluster.listen-address=", "--storage.path=alertmanager-data"]),
+            _ => &mut server,
+        };
+        Some((name, server, port))
     }
 
     /// Starts a server, and stops the one that has its port, as the reader does.
-    async fn start(&mut self, mut server: Command, port: u16) -> Result<(), String> {
-        if let Some(mut former) = self.servers.remove(&port) {
-            former.kill().and_then(|()| former.wait()).map_err(|error| error.to_string())?;
-        }
-        let log = self.dir.path().join(format!("server-{port}.log"));
-        let file = fs::File::create(&log).unwrap();
-        let child = server.stdout(file.try_clone().unwrap()).stderr(file).spawn().map_err(|error| error.to_string())?;
-        self.servers.insert(port, child);
-        let (ready, started) = (format!("http://127.0.0.1:{port}/-/ready"), Instant::now());
-        while !client().get(&ready).send().await.is_ok_and(|response| response.status().is_success()) {
-            if started.elapsed() > Duration::from_secs(60) {
-                return Err(format!("{server:?}: {}", fs::read_to_string(&log).unwrap()));
-            }
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-        Ok(())
+    async fn start(&mut self, (name, command, port): (&'static str, Command, u16)) {
+        drop(self.servers.remove(&port));
+        self.servers.insert(port, Server::start(name, command, self.dir.path(), port, "/-/ready").await);
     }
+}
+
+fn exporter() -> PathBuf {
+    env!("CARGO_BIN_EXE_token-expiry-exporter").into()
 }
 
 /// The text of a page as a person reads it; lines of a calendar are unfolded.
@@ -336,8 +306,8 @@ async fn walk_through_of_the_on_call_engineer_runs() {
 async fn walk_through_of_the_token_owner_runs() {
     let mut walk = Walk::new("docs/walk-throughs/token-owner.md");
     // The owner's platform engineer has started it.
-    let (demo, port) = walk.server("token-expiry-exporter demo").unwrap();
-    walk.start(demo, port).await.unwrap();
+    let demo = walk.server("token-expiry-exporter demo").unwrap();
+    walk.start(demo).await;
     walk.run().await;
 }
 
