@@ -6,6 +6,8 @@ use crate::core::sanitize::replace_unsafe;
 
 /// A column becomes no narrower than this.
 const MIN_WIDTH: usize = 8;
+/// The first column, which identifies the row, is not cut while another is wider than this.
+const READABLE: usize = 16;
 /// Between two columns.
 const GAP: usize = 2;
 
@@ -54,13 +56,16 @@ fn widths(columns: &[Column], rows: &[Row]) -> Vec<usize> {
     columns.iter().enumerate().map(of_column).collect()
 }
 
-/// The table. With a width, the widest of the columns that may be cut become narrower until it fits.
+/// The table. With a width, the widest of the columns that may be cut become narrower until it fits; the first one comes last.
 pub(super) fn table(columns: &[Column], rows: &[Row], width: Option<usize>, colored: bool) -> String {
     let mut widths = widths(columns, rows);
     let mut excess = width.map_or(0, |width| natural_width(columns, rows).saturating_sub(width));
     while excess > 0 {
-        let widest = (0..widths.len()).filter(|at| columns[*at].may_be_cut).max_by_key(|at| widths[*at]);
-        let Some(widest) = widest.filter(|at| widths[*at] > MIN_WIDTH) else { break };
+        let widest_from = |first: usize, more_than: usize| {
+            let wide = (first..widths.len()).filter(|at| columns[*at].may_be_cut && widths[*at] > more_than);
+            wide.max_by_key(|at| widths[*at])
+        };
+        let Some(widest) = widest_from(1, READABLE).or_else(|| widest_from(0, MIN_WIDTH)) else { break };
         widths[widest] -= 1;
         excess -= 1;
     }
@@ -127,6 +132,13 @@ mod tests {
         );
         assert!(text.lines().all(|line| line.width() <= 40), "{text}");
         assert_eq!(table(&COLUMNS, &rows, None, false).lines().next().map(str::trim_end).map(str::len), Some(51));
+    }
+
+    #[test]
+    fn first_column_is_cut_last() {
+        let rows = [row("access token of meridian/fleet-firmware", "Platform Engineering, Oslo")];
+        let text = table(&COLUMNS, &rows, Some(68), false);
+        assert!(text.contains("access token of meridian/fleet-firmware  Platform Enginee…  critical"), "{text}");
     }
 
     #[test]

@@ -30,6 +30,8 @@ pub(super) struct Listing {
     pub(super) filter: Filter,
     /// Whether the filter is a part of the URL; otherwise the page has a fixed one.
     pub(super) has_filter_in_url: bool,
+    /// Whether the table has a column for the owner; the page of an owner needs none.
+    pub(super) shows_owner: bool,
     pub(super) sort: Sort,
     pub(super) window: Window,
 }
@@ -62,7 +64,7 @@ impl Listing {
     /// A list with the default order, on its first page.
     pub(super) fn new(here: String) -> Self {
         let (sort, window) = (Sort::default(), Window::new(ROWS, MAX_ROWS));
-        Self { here, filter: Filter::default(), has_filter_in_url: false, sort, window }
+        Self { here, filter: Filter::default(), has_filter_in_url: false, shows_owner: true, sort, window }
     }
 
     /// The link to the list in this order, on this page.
@@ -96,22 +98,19 @@ impl Listing {
 
     pub(super) fn table(&self, context: &Context<'_>, selected: &Selected, caption: &str) -> Markup {
         let has_locations = selected.rows.iter().any(|row| row.location.is_some());
+        let has_owner = self.shows_owner && context.labels.owner;
         let has_links = selected.rows.iter().any(|row| row.manage_url.is_some());
         let mut columns = vec![
             Column::text("Token").sorted_by(self.sort_link(SortKey::Name)),
             Column::text("Expires").sorted_by(self.sort_link(SortKey::Expiry)),
             Column::text("Status"),
         ];
-        if context.labels.owner {
-            columns.push(Column::text("Owner").sorted_by(self.sort_link(SortKey::Owner)));
-        }
+        columns.extend(has_owner.then(|| Column::text("Owner").sorted_by(self.sort_link(SortKey::Owner))));
         columns.extend(has_locations.then(|| Column::text("Used in")));
         columns.extend(has_links.then(|| Column::text("Renewal")));
         let rows = selected.rows.iter().map(|row| {
             let mut cells = vec![row.name_cell(context), row.expiry_cell(context.now), row.status_cell(context)];
-            if context.labels.owner {
-                cells.push(row.owner_cell(context));
-            }
+            cells.extend(has_owner.then(|| row.owner_cell(context)));
             cells.extend(has_locations.then(|| row.location_cell()));
             cells.extend(has_links.then(|| row.link_cell()));
             cells

@@ -1,7 +1,7 @@
 //! `/owner`: everybody who owns a token. `/owner/NAME`: the tokens of one of them.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use axum::extract::{Path, RawQuery, State};
@@ -67,28 +67,28 @@ fn page(context: &Context<'_>, name: &str, parameters: &str) -> Page {
     }
     let mut list = Listing::new(context.links.owner(name));
     list.filter.owners = vec![name.to_lowercase()];
+    list.shows_owner = false;
     if let Err(problem) = parse(parameters, &mut [&mut list.sort, &mut list.window]) {
         return not_found::bad_request(context, &problem);
     }
     let inventory = context.state.inventory.read();
     let mut counts = Counts::default();
-    let mut addresses: Vec<String> = Vec::new();
+    let (mut teams, mut addresses) = (BTreeSet::new(), BTreeSet::new());
     let is_owned = |view: &TokenView<'_>| list.filter.matches(view, context.labels, context.now);
     for view in inventory.tokens(context.now).filter(is_owned) {
         counts.add(&view);
-        if let Some(address) = context.labels.owner_email(&view).filter(|it| !addresses.iter().any(|other| other == it))
-        {
-            addresses.push(address.to_owned());
-        }
+        teams.extend(view.labels.get(TEAM_LABEL).map(|team| format!("team {team}")));
+        addresses.extend(context.labels.owner_email(&view).map(str::to_owned));
     }
     let selected = list.select(context, &inventory);
     drop(inventory);
     if counts.tokens == 0 {
         return not_found::owner(context, name);
     }
+    let about: Vec<String> = teams.into_iter().chain(addresses).collect();
     (
         StatusCode::OK,
-        document(context, name, Section::Owners, &content(context, name, &list, &selected, &counts, &addresses)),
+        document(context, name, Section::Owners, &content(context, name, &list, &selected, &counts, &about)),
     )
 }
 
@@ -98,7 +98,7 @@ fn content(
     list: &Listing,
     selected: &Selected,
     counts: &Counts,
-    addresses: &[String],
+    about: &[String],
 ) -> Markup {
     let of_owner = query(&[("owner", name)]);
     // A reader of this page may read the calendar anyway, and a calendar program cannot log in.
@@ -106,7 +106,7 @@ fn content(
     html! {
         p.soft {
             (count(usize::try_from(counts.tokens).unwrap_or(usize::MAX), "token"))
-            @for address in addresses { " · " (address) }
+            @for fact in about { " · " bdi { (fact) } }
         }
         p { (due(counts)) }
         p.actions {

@@ -355,6 +355,7 @@ async fn owner_page_shows_tokens_calendar_and_who_may_read_it() {
     let server = Server::start().await;
     let jane = page(&server, "/owner/Jane%20Doe").await;
     assert_shows(&jane, &["<h1><bdi>Jane Doe</bdi></h1>", "The users of the web configuration are not owners."]);
+    assert_eq!(jane.matches("Jane Doe</bdi>").count(), 1, "only the title names the owner: {jane}");
     let calendar = links(&jane, "/owner/Jane%20Doe", "/calendar.ics");
     assert!(calendar.contains(&"/calendar.ics?owner=Jane+Doe".to_owned()), "{calendar:?}");
     assert!(browse(&server, "/calendar.ics?owner=Jane+Doe").await.text.matches("BEGIN:VEVENT").count() > 3);
