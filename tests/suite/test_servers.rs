@@ -138,7 +138,7 @@ impl Drop for Server {
         let _ = self.child.wait();
         if std::thread::panicking() {
             let state = match exited {
-                Ok(Some(status)) => format!("which had ended before: {status}"),
+                Ok(Some(status)) => format!("which exited before: {status}"),
                 _ => "which was running".to_owned(),
             };
             eprintln!("--- output of {} at {}, {state}:\n{}", self.name, self.url, self.log());
