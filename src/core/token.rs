@@ -121,7 +121,7 @@ impl Owner {
 pub enum Expiry {
     /// As reported by the provider.
     At(DateTime<Utc>),
-    /// The token never expires, but a rule of the configuration requires its rotation (`rotate_after`).
+    /// The token never expires, but the configuration requires its rotation (`rotate_after`).
     Policy(DateTime<Utc>),
     Never,
     /// The provider's value is unreadable, or missing although the token must expire.

@@ -151,7 +151,7 @@ impl Subject<'_> {
             (None, _) => "the receiver no-owner: the owner's address is unknown".to_owned(),
         };
         let on_call = match view.expires {
-            Expiry::Policy(_) => "nobody else: a rotation that only a rule requires never pages",
+            Expiry::Policy(_) => "nobody else: a rotation that only `rotate_after` requires never pages",
             _ => "on-call at any hour",
         };
         let from = |at: DateTime<Utc>| {
@@ -224,7 +224,7 @@ fn why_never(view: &TokenView<'_>) -> &'static str {
     match (view.state, view.expires) {
         (State::Replaced, _) => "a newer token with the same name replaces it",
         (State::Disabled, _) => "it is disabled at the provider",
-        (_, Expiry::Never) => "it never expires; `rotate_after` in a rule would make it due for rotation",
+        (_, Expiry::Never) => "it never expires; `rotate_after` on its source or in a rule would make it due for rotation",
         (_, Expiry::Unknown) => "its expiry is unreadable: see the finding unreadable_expiry",
         _ => "its lifetime is shorter than min_lifetime: it is renewed automatically",
     }

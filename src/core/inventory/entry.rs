@@ -95,7 +95,7 @@ impl Entry {
     /// The presence of a token that a complete scope did not list; `None`: remove it.
     ///
     /// Before its expiry it is removed only when it is missing twice: a page-numbered list skips a row if another one is
-    /// deleted while it is read. An expiry that a rule sets does not count: a missing token was rotated, as required.
+    /// deleted while it is read. An expiry that `rotate_after` sets does not count: a missing token was rotated, as required.
     pub(super) fn presence_if_missing(&self, now: DateTime<Utc>, retention: TimeDelta) -> Option<Presence> {
         if matches!(self.token.expires, Expiry::At(at) if at <= now) {
             let is_over =

@@ -7,7 +7,7 @@ pub const EXPIRY: Family = Family {
     unit: "seconds since 1970",
     labels: &["source", "provider", "token_id", "token_kind", "token_name", "token_owner"],
     help: "Unix timestamp at which the token expires, as last reported by the provider.",
-    about: "Every token with an expiry, in any state; the expiry that a rule's `rotate_after` sets counts too. A token that \
+    about: "Every token with an expiry, in any state; an expiry that `rotate_after` sets counts too. A token that \
             never expires, or has an unreadable expiry, has no sample: see `token_info`. For alerts use \
             `token_due_timestamp_seconds`: it applies the lead and excludes replaced and disabled tokens.",
     queries: &[

@@ -48,7 +48,7 @@ fn timeline(context: &Context<'_>, view: &TokenView<'_>, bands: &Bands) -> Marku
         p.soft {
             "Its lead is " (duration(bands.expired - bands.warning)) ", and critical for " (duration(bands.expired - bands.critical)) ". "
             "A lead is at most a third of the lifetime, and a tenth for critical. "
-            @if is_policy { "A rotation that a rule requires never pages: it is at most a warning." }
+            @if is_policy { "A rotation that `rotate_after` requires never pages: it is at most a warning." }
         }
     }
 }

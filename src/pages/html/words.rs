@@ -76,7 +76,7 @@ pub(super) fn finding_meaning(finding: Finding) -> (Sentence, Sentence) {
     let (meaning, remedy) = match finding {
         Finding::NeverExpires => (
             "The token has no expiry. If it leaks, it works until somebody revokes it.",
-            "Replace it with a token that expires, or set `rotate_after` in a rule.",
+            "Replace it with a token that expires, or set `rotate_after` on its source or in a rule.",
         ),
         Finding::LivesTooLong => (
             "The lifetime of the token exceeds `max_lifetime`.",

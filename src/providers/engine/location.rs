@@ -91,12 +91,12 @@ impl LocationRows<'_> {
         Ok(expression.first(self.variables, row.clone()).map_err(|_| ())?.unwrap_or_default())
     }
 
-    /// A text, or the texts of a list. Binary data contains no credential that a definition describes.
+    /// A text, which may be empty, or the texts of a list. Binary data contains no credential that a definition describes.
     fn texts(&self, expression: &Expression, row: &Val) -> Result<Vec<String>, ()> {
         match self.value(expression, row)? {
             Val::Arr(list) => Ok(list.iter().filter_map(value::text).collect()),
             Val::Null => Ok(Vec::new()),
-            one => value::text(&one).map(|text| vec![text]).ok_or(()),
+            one => value::scalar(&one).map(|text| vec![text]).ok_or(()),
         }
     }
 }
