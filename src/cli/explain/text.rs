@@ -224,7 +224,9 @@ fn why_never(view: &TokenView<'_>) -> &'static str {
     match (view.state, view.expires) {
         (State::Replaced, _) => "a newer token with the same name replaces it",
         (State::Disabled, _) => "it is disabled at the provider",
-        (_, Expiry::Never) => "it never expires; `rotate_after` on its source or in a rule would make it due for rotation",
+        (_, Expiry::Never) => {
+            "it never expires; `rotate_after` on its source or in a rule would make it due for rotation"
+        }
         (_, Expiry::Unknown) => "its expiry is unreadable: see the finding unreadable_expiry",
         _ => "its lifetime is shorter than min_lifetime: it is renewed automatically",
     }
