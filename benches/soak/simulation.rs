@@ -133,6 +133,7 @@ fn token(number: u64, expiry: i64) -> Token {
         scopes: Arc::default(),
         disabled: false,
         lifetime: None,
+        renews_before: None,
         manage_url: None,
         renew: None,
         labels: Arc::default(),

@@ -82,6 +82,7 @@ fn token(pieces: &[String]) -> Token {
         scopes: vec![piece(6)].into(),
         disabled: false,
         lifetime: None,
+        renews_before: None,
         manage_url: optional(7).map(Arc::from),
         renew: None,
         labels: BTreeMap::from([(piece(8), piece(9)), ("team".to_owned(), piece(9))]).into(),

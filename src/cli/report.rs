@@ -126,6 +126,7 @@ fn details(gap: &Gap) -> Vec<String> {
             lines.extend(permission.lines().map(|line| format!("  {line}")));
         }
         Some(permission) => lines.push(format!("required permission: {permission}")),
+        None if gap.failure.remedy.is_some() => {}
         None => lines.extend(remedy(gap.failure.reason).map(str::to_owned)),
     }
     lines

@@ -59,11 +59,13 @@ pub struct Failure {
     pub what: String,
     /// The provider's error message, as selected by the definition's `error`: the only part of a body that is shown.
     pub provider_message: Option<String>,
+    /// The remedy that the definition states, with which `what` ends.
+    pub remedy: Option<String>,
 }
 
 impl Failure {
-    /// A failure without a provider message.
+    /// A failure without a provider message and without a remedy.
     pub fn new(reason: Reason, what: impl Into<String>) -> Self {
-        Self { reason, what: what.into(), provider_message: None }
+        Self { reason, what: what.into(), provider_message: None, remedy: None }
     }
 }

@@ -60,6 +60,18 @@ impl Intake {
         self.newest.get(listing).copied()
     }
 
+    /// An intake that knows these tokens, which are ordered by id here.
+    #[cfg(test)]
+    pub(crate) fn knowing(mut known: Vec<triomphe::Arc<Token>>) -> Self {
+        known.sort_by(|one, other| one.id.cmp(&other.id));
+        Self { known, ..Self::default() }
+    }
+
+    /// Whether the source had this token when the collection began.
+    pub(crate) fn knows(&self, id: &str) -> bool {
+        self.known.binary_search_by(|known| (*known.id).cmp(id)).is_ok()
+    }
+
     /// Adds a token to those of its scope: the known one, if it is equal.
     pub fn add(&self, mut token: Token, to: &mut Tokens) {
         Normalizer(&mut to.adjustments).normalize(&mut token);
@@ -103,6 +115,13 @@ pub struct Tokens {
 impl Tokens {
     pub fn adjustments(&self) -> &Adjustments {
         &self.adjustments
+    }
+
+    /// Removes tokens, and returns their number.
+    pub(crate) fn remove(&mut self, is_removed: impl Fn(&Token) -> bool) -> u64 {
+        let before = self.tokens.len();
+        self.tokens.retain(|token| !is_removed(token));
+        (before - self.tokens.len()) as u64
     }
 }
 

@@ -21,11 +21,17 @@ impl Lead {
 
     /// Caps `warning` at a third and `critical` at a tenth of the lifetime, so that a token that lives for a week is not due
     /// from its first day. Critical never starts before warning.
+    ///
+    /// A token that its provider renews by itself is due only while that is overdue: for a third of the time between the renewal
+    /// and the expiry nothing alerts, since a renewal and the next collection need some of it.
     #[must_use]
-    fn capped(self, lifetime: Option<TimeDelta>) -> Self {
-        let cap = |lead: TimeDelta, share| lifetime.map_or(lead, |lifetime| lead.min(lifetime / share));
-        let warning = cap(self.warning, 3).max(TimeDelta::zero());
-        Self { warning, critical: cap(self.critical, 10).clamp(TimeDelta::zero(), warning) }
+    fn capped(self, lifetime: Option<TimeDelta>, renews_before: Option<TimeDelta>) -> Self {
+        let cap = |lead: TimeDelta, share, overdue: i32| {
+            let lead = lifetime.map_or(lead, |lifetime| lead.min(lifetime / share));
+            renews_before.map_or(lead, |before| lead.min(before / 3 * overdue))
+        };
+        let warning = cap(self.warning, 3, 2).max(TimeDelta::zero());
+        Self { warning, critical: cap(self.critical, 10, 1).clamp(TimeDelta::zero(), warning) }
     }
 }
 
@@ -85,12 +91,12 @@ impl Bands {
         }
         // A token that is overdue for rotation still works, so it stays in its band until it is rotated.
         let retention = if matches!(expires, Expiry::Policy(_)) { TimeDelta::MAX } else { retention };
-        Some(Self::for_expiry(expired, lead.capped(lifetime), retention))
+        Some(Self::for_expiry(expired, lead.capped(lifetime, renews_before(token, expires)), retention))
     }
 
     /// The bands before an expiry, with the uncapped lead.
     pub(crate) fn for_expiry(expired: DateTime<Utc>, lead: Lead, retention: TimeDelta) -> Self {
-        let Lead { warning, critical } = lead.capped(None);
+        let Lead { warning, critical } = lead.capped(None, None);
         let early = |lead| expired.checked_sub_signed(lead).unwrap_or(DateTime::<Utc>::MIN_UTC);
         let over = expired.checked_add_signed(retention.max(TimeDelta::zero())).unwrap_or(DateTime::<Utc>::MAX_UTC);
         Self { warning: early(warning), critical: early(critical), expired, over }
@@ -119,6 +125,11 @@ pub(crate) fn lifetime(token: &Token, expires: Expiry) -> Option<TimeDelta> {
     let granted = token.lifetime.map(Lifetime::duration).filter(|_| matches!(expires, Expiry::At(_)));
     let expiry = expires.timestamp()?;
     granted.or_else(|| token.created_at.map(|created| expiry - created).filter(positive))
+}
+
+/// How long before this expiry the provider renews the token by itself; `None` if a rule sets the expiry.
+pub(crate) fn renews_before(token: &Token, expires: Expiry) -> Option<TimeDelta> {
+    token.renews_before.map(Lifetime::duration).filter(|_| matches!(expires, Expiry::At(_)))
 }
 
 #[cfg(test)]

@@ -176,8 +176,10 @@ impl ListingReport {
             format!("rows read: {}{sample}, taken: {}, ", rows.read, rows.taken)
         });
         let tokens = tokens - dropped;
+        let others = self.rows.as_ref().map_or(0, |rows| rows.listed_as_another);
+        let others = if others > 0 { format!("listed as another token: {others}, ") } else { String::new() };
         format!(
-            "{rows}malformed: {malformed}, duplicates: {duplicates}, dropped by rules: {dropped}, tokens: {tokens}, never \
+            "{rows}malformed: {malformed}, duplicates: {duplicates}, {others}dropped by rules: {dropped}, tokens: {tokens}, never \
              expire: {never_expire}"
         )
     }

@@ -178,6 +178,8 @@ pub struct RowCounts {
     pub single_full_page: Option<u64>,
     /// The length of the longest other list in a response without rows.
     pub unused_list: Option<u64>,
+    /// Tokens that another token of the source stands for, because it is the same credential.
+    pub listed_as_another: u64,
 }
 
 /// One field of the tokens of a listing.
@@ -207,6 +209,7 @@ impl RowCounts {
             field.unreadable += counts.unreadable;
         }
         self.is_sample |= other.is_sample;
+        self.listed_as_another += other.listed_as_another;
         self.single_full_page = self.single_full_page.max(other.single_full_page);
         self.unused_list = self.unused_list.max(other.unused_list);
     }

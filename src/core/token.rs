@@ -34,6 +34,9 @@ pub struct Token {
     /// The lifetime that each renewal grants, if it differs from the time between creation and expiry (renewable tokens).
     #[serde(with = "seconds")]
     pub lifetime: Option<Lifetime>,
+    /// How long before its expiry its provider renews it by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "seconds")]
+    pub renews_before: Option<Lifetime>,
     /// The page on which it is renewed. It shows every reader this token, not his own ones.
     pub manage_url: Option<Arc<str>>,
     /// How it is renewed, if its entry says so; else its definition does, by kind.
@@ -63,6 +66,7 @@ impl Token {
             scopes: Arc::default(),
             disabled: false,
             lifetime: None,
+            renews_before: None,
             manage_url: None,
             renew: None,
             labels: Arc::default(),

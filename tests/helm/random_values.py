@@ -86,7 +86,7 @@ CHOSEN = {
     "prometheusRule.alerts": lambda: {name: make("prometheusRule.alerts.x", {"$ref": "#/definitions/alert"}) for name in random.sample(["TokenExpired", "TokenSourceStale"], 1)},
     "prometheusRule.alerts.x.expr": lambda: "up == 0",
     "prometheusRule.extraGroups.rules.expr": lambda: "up == 0",
-    "rbac": lambda: random.choice([{}, {"create": False}, {"create": True, "namespaces": ["123", "on"]}, {"readSecrets": "cluster"}, {"readSecrets": "namespaces", "namespaces": ["1e3"]}]),
+    "rbac": lambda: random.choice([{}, {"create": False}, {"create": True, "namespaces": ["123", "on"]}, {"readSecrets": "cluster"}, {"readSecrets": "namespaces", "namespaces": ["1e3"]}, {"customResources": ["certificates"]}, {"customResources": ["externalsecrets"], "namespaces": ["on"]}]),
     "resources": lambda: random.choice([{}, {"requests": {"cpu": 0.5}}, {"requests": {"memory": "1e8"}}, {"limits": {"memory": "1.5G", "cpu": None}}, {"limits": {"cpu": 1, "ephemeral-storage": "1Gi"}}]),
     "storage": lambda: random.choice([{}, {"whenLost": "hold"}, {"url": "s3://b/1e3", "env": {"AWS_REGION": "on"}}, {"url": "gs://b", "installation": "0012", "existingSecret": "123"}]),
     "ingress.hosts": lambda: random.sample(["1.example.com", "Tokens.Example.com", "*.example.com"], random.randint(1, 3)),

@@ -110,6 +110,7 @@ fn outcome(id: &str, now: DateTime<Utc>) -> Outcome {
         scopes: Arc::default(),
         disabled: false,
         lifetime: None,
+        renews_before: None,
         manage_url: None,
         renew: None,
         labels: Arc::default(),

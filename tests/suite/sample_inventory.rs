@@ -68,6 +68,7 @@ pub fn token(id: &str, name: &str, expires: Expiry) -> Token {
         scopes: vec!["api".to_owned()].into(),
         disabled: false,
         lifetime: None,
+        renews_before: None,
         manage_url: Some(format!("https://gitlab.example.com/tokens/{id}?tab=a&b=\"c\"").into()),
         renew: None,
         labels: Arc::default(),

@@ -1,41 +1,64 @@
-{{/* The sources that read Secrets of this cluster, as JSON: {"used": BOOL, "namespaces": LIST, "everywhere": SOURCE, "values": BOOL}.
+{{/* The objects that sources of the provider `kubernetes` list, as a JSON list, with the listings of each. Other listings read Secrets. */}}
+{{- define "tee.objects" -}}
+{{- toJson (list (dict "resource" "secrets" "group" "" "listing" "") (dict "resource" "certificates" "group" "cert-manager.io" "listing" "certificate") (dict "resource" "externalsecrets" "group" "external-secrets.io" "listing" "external-secret")) -}}
+{{- end -}}
+
+{{/* The sources that list an object of this cluster, as JSON: {"used": BOOL, "namespaces": LIST, "everywhere": SOURCE, "values": BOOL}.
 "everywhere" is a source that reads all namespaces, and "values" is true if it does so for locations. A source that names another cluster,
-with the URL of its API server, needs no permission here. */}}
-{{- define "tee.secretReaders" -}}
+with the URL of its API server, needs no permission here. Takes {root, listing}. */}}
+{{- define "tee.readers" -}}
 {{- $found := dict "used" false "namespaces" list "everywhere" "" "values" false -}}
-{{- range $source := .Values.config.sources -}}
+{{- $custom := list "certificate" "external-secret" -}}
+{{- range $source := .root.Values.config.sources -}}
 {{- $host := regexReplaceAll "^[^:]+://([^:/]*).*$" (toString ($source.url | default "https://kubernetes.default.svc")) "${1}" -}}
-{{- if and (eq (toString $source.provider) "kubernetes") (or (not $source.cluster) (include "tee.isOwnApiServer" $host)) -}}
+{{- $listings := list "secret" -}}
+{{- if and $source.listings (kindIs "slice" $source.listings) }}{{ $listings = $source.listings }}{{ end -}}
+{{- $reads := has $.listing $listings -}}
+{{- if not $.listing -}}
+{{- range $listings }}{{ if not (has . $custom) }}{{ $reads = true }}{{ end }}{{ end -}}
+{{- end -}}
+{{- if and $reads (eq (toString $source.provider) "kubernetes") (or (not $source.cluster) (include "tee.isOwnApiServer" $host)) -}}
 {{- $_ := set $found "used" true -}}
 {{- if $source.namespaces -}}
 {{- $_ := set $found "namespaces" (concat $found.namespaces $source.namespaces | uniq) -}}
 {{- else -}}
 {{- $_ := set $found "everywhere" (toString $source.name) -}}
-{{- if and (kindIs "slice" $source.listings) (has "use" ($source.listings | default list)) }}{{ $_ := set $found "values" true }}{{ end -}}
+{{- if has "use" $listings }}{{ $_ := set $found "values" true }}{{ end -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
 {{- toJson $found -}}
 {{- end -}}
 
-{{/* The permission to list Secrets, as JSON: {"granted": BOOL, "namespaces": LIST}; no namespace means the whole cluster. */}}
-{{- define "tee.secretAccess" -}}
-{{- $readers := include "tee.secretReaders" . | fromJson -}}
-{{- $create := toString .Values.rbac.create -}}
-{{- $granted := or .Values.rbac.readSecrets (eq $create "true") (and (eq $create "auto") $readers.used) -}}
-{{- $namespaces := .Values.rbac.namespaces -}}
+{{/* The permissions to list objects, as a JSON list: {"resource": NAME, "group": NAME, "scopes": LIST of namespaces}, where "" is the whole cluster. */}}
+{{- define "tee.access" -}}
+{{- $access := list -}}
+{{- $rbac := .Values.rbac -}}
+{{- $create := toString $rbac.create -}}
+{{- range include "tee.objects" . | fromJsonArray -}}
+{{- $readers := include "tee.readers" (dict "root" $ "listing" .listing) | fromJson -}}
+{{- $isSecret := not .listing -}}
+{{- $requested := ternary (or $rbac.readSecrets (eq $create "true")) (has .resource $rbac.customResources) $isSecret -}}
+{{- if and (ne $create "false") (or $requested $readers.used) -}}
+{{- $namespaces := $rbac.namespaces -}}
 {{- if and (not $namespaces) (not $readers.everywhere) }}{{ $namespaces = $readers.namespaces }}{{ end -}}
-{{- if eq .Values.rbac.readSecrets "cluster" }}{{ $namespaces = list }}{{ end -}}
-{{- toJson (dict "granted" (ternary true false (not (empty $granted))) "namespaces" ($namespaces | default list | uniq)) -}}
+{{- if and $isSecret (eq $rbac.readSecrets "cluster") }}{{ $namespaces = list }}{{ end -}}
+{{- $access = append $access (dict "resource" .resource "group" .group "scopes" ($namespaces | default (list "") | uniq)) -}}
+{{- end -}}
+{{- end -}}
+{{- toJson $access -}}
 {{- end -}}
 
 {{/* Errors in the values of `rbac`, as a JSON list. */}}
 {{- define "tee.rbacErrors" -}}
 {{- $errors := list -}}
-{{- $readers := include "tee.secretReaders" . | fromJson -}}
+{{- $readers := include "tee.readers" (dict "root" . "listing" "") | fromJson -}}
 {{- with .Values.rbac -}}
 {{- if and .readSecrets (eq (toString .create) "false") -}}
 {{- $errors = append $errors "rbac: create is false, so readSecrets has no effect; remove one" -}}
+{{- end -}}
+{{- if and .customResources (eq (toString .create) "false") -}}
+{{- $errors = append $errors "rbac: create is false, so customResources has no effect; remove one" -}}
 {{- end -}}
 {{- if and (eq .readSecrets "cluster") .namespaces -}}
 {{- $errors = append $errors "rbac: readSecrets is cluster, so namespaces has no effect; remove it, or set readSecrets to namespaces" -}}

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::*;
 use crate::app::setup::ConfigPaths;
+use crate::core::token::{Lifetime, Token};
 
 const CONFIG: &str = "\
 alert_lead: {warning: 30d, critical: 7d}
@@ -41,6 +42,11 @@ struct Fixture {
 }
 
 async fn fixture() -> Fixture {
+    fixture_of(|token| token).await
+}
+
+/// The fixture with changed tokens.
+async fn fixture_of(change: impl Fn(Token) -> Token) -> Fixture {
     let dir = tempfile::tempdir().unwrap();
     let config = dir.path().join("config.yaml");
     fs::write(&config, CONFIG).unwrap();
@@ -48,7 +54,11 @@ async fn fixture() -> Fixture {
     let clock: Clock = Arc::new(move || now);
     let paths = ConfigPaths { config, providers: None };
     let Setup { jobs, policies, rules, rule_places, .. } = app::load(&paths, Shard::WHOLE, &clock).await.unwrap();
-    let attempts = attempts(&jobs, &clock).await;
+    let mut attempts = attempts(&jobs, &clock).await;
+    let outcomes = attempts.iter_mut().map(|(_, attempt)| &mut attempt.outcome);
+    for scope in outcomes.flat_map(|outcome| &mut outcome.listings).flat_map(|listed| &mut listed.scopes) {
+        scope.tokens = scope.tokens.iter().map(|token| change((**token).clone())).collect();
+    }
     let file = |place: String| place.rsplit('/').next().unwrap().to_owned();
     Fixture {
         all: inventory(policies.clone(), Rules::default(), &attempts),
@@ -85,6 +95,18 @@ async fn explanation_fits_the_terminal_and_matches_the_golden_files() {
             assert!(text.lines().all(|line| line.chars().count() <= width), "{text}");
             compare(&format!("{name}-{width}.txt"), &text);
         }
+    }
+}
+
+#[tokio::test]
+async fn lead_of_a_token_that_its_provider_renews_names_the_renewal() {
+    let renewed = |token| Token { renews_before: Lifetime::new(chrono::TimeDelta::days(15)), ..token };
+    let text = fixture_of(renewed).await.text("2", None);
+    for line in [
+        "10 days: 30 days (alert_lead of the source, or of the file), capped to 2/3 of the 15 days in which its provider renews it by itself",
+        "5 days: 7 days (alert_lead of the source, or of the file), capped to 1/3 of the 15 days in which its provider renews it by itself",
+    ] {
+        assert!(text.contains(line), "{text}");
     }
 }
 

@@ -9,7 +9,7 @@ use crate::cli::columns::Color;
 use crate::cli::list::{expiry_text, table};
 use crate::cli::terminal::Terminal;
 use crate::core::inventory::{Inventory, TokenView};
-use crate::core::lead::{Bands, Lead, lifetime};
+use crate::core::lead::{Bands, Lead, lifetime, renews_before};
 use crate::core::owners::Join;
 use crate::core::rules::{Rule, RuleEffect, RuleResult};
 use crate::core::sanitize::replace_unsafe;
@@ -200,11 +200,17 @@ fn lead(view: &TokenView<'_>, is_known: bool, effects: &[RuleEffect], rules: &[R
             rules.iter().zip(effects).zip(places).filter(|((_, effect), _)| **effect == RuleEffect::Applied);
         applied.rfind(|((rule, _), _)| sets(rule)).map(|(_, place)| format!("the rule at {place}"))
     };
-    let line = |configured: TimeDelta, from: Option<String>, start: DateTime<Utc>, share: i32| {
+    let line = |configured: TimeDelta, from: Option<String>, start: DateTime<Utc>, (share, overdue): (i32, i32)| {
         let from = from.unwrap_or_else(|| "alert_lead of the source, or of the file".to_owned());
         let actual = bands.expired - start;
-        match life {
-            Some(life) if actual < configured => format!(
+        match (life, renews_before(view.token, view.expires)) {
+            (_, Some(before)) if actual < configured && actual == before / 3 * overdue => format!(
+                "{}: {} ({from}), capped to {overdue}/3 of the {} in which its provider renews it by itself",
+                duration(actual),
+                duration(configured),
+                duration(before)
+            ),
+            (Some(life), _) if actual < configured => format!(
                 "{}: {} ({from}), capped to 1/{share} of its lifetime of {}",
                 duration(actual),
                 duration(configured),
@@ -215,8 +221,11 @@ fn lead(view: &TokenView<'_>, is_known: bool, effects: &[RuleEffect], rules: &[R
     };
     let Lead { warning, critical } = view.lead;
     vec![
-        field("warning", line(warning, last_rule(|rule| rule.alert_lead.warning.is_some()), bands.warning, 3)),
-        field("critical", line(critical, last_rule(|rule| rule.alert_lead.critical.is_some()), bands.critical, 10)),
+        field("warning", line(warning, last_rule(|rule| rule.alert_lead.warning.is_some()), bands.warning, (3, 2))),
+        field(
+            "critical",
+            line(critical, last_rule(|rule| rule.alert_lead.critical.is_some()), bands.critical, (10, 1)),
+        ),
     ]
 }
 

@@ -25,6 +25,7 @@ fn token(created_before_expiry: Option<TimeDelta>, lifetime: Option<TimeDelta>) 
         scopes: std::sync::Arc::default(),
         disabled: false,
         lifetime: lifetime.and_then(Lifetime::new),
+        renews_before: None,
         manage_url: None,
         renew: None,
         labels: std::sync::Arc::default(),
@@ -60,6 +61,35 @@ fn lead_is_capped_at_a_share_of_the_lifetime() {
     ];
     for (case, made, lifetime, expected) in cases {
         assert_eq!(leads(&token(made, lifetime), LEAD), expected, "{case}");
+    }
+}
+
+#[test]
+fn lead_of_a_token_that_is_renewed_by_itself_starts_when_that_is_overdue() {
+    let cases = [
+        (
+            "renewed 30 days before: warning after 10 days, critical as configured",
+            90 * 24,
+            30 * 24,
+            Some((20 * 24, 7 * 24)),
+        ),
+        ("renewed 15 days before", 90 * 24, 15 * 24, Some((10 * 24, 5 * 24))),
+        ("a day, renewed 8 hours before: critical after a tenth of the lifetime", 24, 8, Some((5, 2))),
+        ("renewed long before: the lead as configured", 365 * 24, 180 * 24, Some((30 * 24, 7 * 24))),
+    ];
+    for (case, life, before, expected) in cases {
+        let renewed = Token {
+            renews_before: Lifetime::new(TimeDelta::hours(before)),
+            ..token(Some(TimeDelta::hours(life)), None)
+        };
+        assert_eq!(leads(&renewed, LEAD), expected, "{case}");
+        let policy = Bands::for_token(&renewed, Expiry::Policy(expiry()), State::Active, LEAD, DAY, WEEK).unwrap();
+        let unrenewed = leads(&token(Some(TimeDelta::hours(life)), None), LEAD).unwrap();
+        assert_eq!(
+            (expiry() - policy.warning).num_hours(),
+            unrenewed.0,
+            "{case}: a rule's expiry is not the provider's"
+        );
     }
 }
 

@@ -32,6 +32,7 @@ fn renovate() -> Token {
         scopes: Arc::default(),
         disabled: false,
         lifetime: None,
+        renews_before: None,
         manage_url: None,
         renew: None,
         labels: labels(&[("project", "acme/web")]).into(),

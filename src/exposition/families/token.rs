@@ -40,7 +40,7 @@ pub const DUE: Family = Family {
     help: "Unix timestamp at which the token expires, as last reported by the provider; only for tokens within their alert lead, each in exactly one band.",
     about: "The basis of alerts. A token is present from its warning lead until its `expired_retention` is over or it is \
             renewed or revoked. Leads are capped at a share of the token's lifetime (a third for `warning`, a tenth for \
-            `critical`). Replaced and disabled tokens, and those with a lifetime under `min_lifetime`, are never present.",
+            `critical`). If its provider renews it by itself, they start only when that is overdue. Replaced and disabled tokens, and those with a lifetime under `min_lifetime`, are never present.",
     queries: &[
         (
             "Seconds left of each token in its critical lead; two replicas count as one",

@@ -6,7 +6,7 @@ use super::context::Context;
 use super::layout::date;
 use super::words::why_no_alert;
 use crate::core::inventory::TokenView;
-use crate::core::lead::{Band, Bands};
+use crate::core::lead::{Band, Bands, renews_before};
 use crate::core::owners::TEAM_LABEL;
 use crate::core::token::Expiry;
 use crate::pages::humanize::duration;
@@ -48,6 +48,9 @@ fn timeline(context: &Context<'_>, view: &TokenView<'_>, bands: &Bands) -> Marku
         p.soft {
             "Its lead is " (duration(bands.expired - bands.warning)) ", and critical for " (duration(bands.expired - bands.critical)) ". "
             "A lead is at most a third of the lifetime, and a tenth for critical. "
+            @if let Some(before) = renews_before(view.token, view.expires) {
+                "Its provider renews it by itself " (duration(before)) " before it expires, so it is due only if that is overdue. "
+            }
             @if is_policy { "A rotation that `rotate_after` requires never pages: it is at most a warning." }
         }
     }

@@ -11,6 +11,7 @@ use super::fan_out::{ActiveListing, FanOutPath, run_limited};
 use super::location::{LocationRows, map_locations};
 use super::own_credential::is_own_credential;
 use super::pages::{Page, YIELD_EVERY};
+use super::same_token::SameToken;
 use super::scope_cache::CachedScope;
 use super::token;
 use super::token::ParsedToken;
@@ -161,6 +162,7 @@ async fn collect_scope(
         let mut results = context.side_results.lock();
         results.own_expiries.extend(&scope.own_expiries);
         results.hints.extend_from_slice(&scope.hints);
+        results.same.extend_from_slice(&scope.same);
         drop(results);
         return Ok(CollectedScope { scope, is_live: false });
     }
@@ -236,13 +238,16 @@ async fn map_page(
                 context.intake.add(token, &mut scope.tokens);
                 let id = scope.tokens.last().map(|token| &*token.id).unwrap_or_default();
                 let hint = context.hints.and_then(|hints| hints.of_token(active.listing, &variables, &row, id));
+                let same = SameToken::of(map, &variables, &row, id);
                 let mut results = context.side_results.lock();
                 results.unread_fields += unread_fields;
                 results.own_expiries.extend(own);
                 results.hints.extend(hint.clone());
+                results.same.extend(same.clone());
                 drop(results);
                 scope.own_expiries.extend(own);
                 scope.hints.extend(hint);
+                scope.same.extend(same);
             }
             Err(malformed) => scope.malformed.push(malformed),
         }

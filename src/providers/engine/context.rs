@@ -13,6 +13,7 @@ use super::build_request::scope_label;
 use super::hint::{Hint, HintMap};
 use super::lookup::LookupTables;
 use super::pages::{Page, Pages};
+use super::same_token::SameToken;
 use super::session::Session;
 use crate::core::failure::{Failure, Reason};
 use crate::core::intake::Intake;
@@ -58,6 +59,8 @@ pub(super) struct SideResults {
     pub(super) own_expiries: Vec<Expiry>,
     /// The parts of tokens that their listing shows.
     pub(super) hints: Vec<Hint>,
+    /// Which tokens are the same credential as another one.
+    pub(super) same: Vec<SameToken>,
     /// What the complete scopes of listings of locations found.
     pub(super) found: FoundInUse,
 }

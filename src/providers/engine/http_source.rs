@@ -21,6 +21,7 @@ use super::lookup::{LookupCache, LookupTables};
 use super::own_credential;
 use super::page_limit::PageLimit;
 use super::refusal::{RefusedSecret, SharedPasswords};
+use super::same_token;
 use super::scope_cache::ScopeCache;
 use super::session::{Account, Session, unusable_method};
 use crate::core::clock::Clock;
@@ -280,9 +281,10 @@ impl HttpSource {
     async fn collect_all(&self, context: CollectContext<'_>) -> Outcome {
         let active: Vec<ActiveListing<'_>> = self.active().collect();
         let collecting = join_all(active.iter().map(|active| collect(&context, active)));
-        let (listings, own) = tokio::join!(collecting, own_credential::request_expiry(&context));
+        let (mut listings, own) = tokio::join!(collecting, own_credential::request_expiry(&context));
         let (mut failures, unread_rows) = context.tables.finish();
         let results = context.side_results.into_inner();
+        same_token::remove(&mut listings, &results.same, context.intake);
         let own = own.unwrap_or_else(|failure| {
             let what = format!("expiry of the exporter's credential: {}", failure.what);
             failures.push(Failure { what, ..failure });

@@ -40,6 +40,7 @@ mod own_credential;
 pub(super) mod page_limit;
 mod pages;
 pub(super) mod refusal;
+mod same_token;
 mod scope_cache;
 mod secrets;
 mod session;

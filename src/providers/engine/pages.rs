@@ -219,7 +219,9 @@ pub(super) fn check_response(
     }
     let failure = |reason, what: String| {
         let provider_message = session.provider_message(variables, &reply.headers);
-        Err(session.with_hint(Failure { provider_message, ..Failure::new(reason, what) }))
+        let remedy = stated_remedy(request, variables, reason);
+        let what = remedy.as_ref().map_or(what.clone(), |remedy| format!("{what}; {remedy}"));
+        Err(session.with_hint(Failure { provider_message, remedy, ..Failure::new(reason, what) }))
     };
     let is_accepted = request.accepts_2xx && (200..300).contains(&reply.status);
     if let Some(reason) = reply.failure_reason().filter(|_| !is_accepted) {
@@ -248,6 +250,12 @@ fn stated_reason(request: &Request, variables: &Variables) -> Option<Reason> {
         .into_iter()
         .find(|failed| failed.condition.truth(variables, variables.body.clone()))
         .map(|failed| failed.reason)
+}
+
+/// The remedy that the definition's `failed` states for a failure with this reason.
+fn stated_remedy(request: &Request, variables: &Variables, reason: Reason) -> Option<String> {
+    let mut stated = request.failed.iter().filter(|failed| failed.reason == reason && failed.remedy.is_some());
+    stated.find(|failed| failed.condition.truth(variables, variables.body.clone()))?.remedy.clone()
 }
 
 /// Whether a response that failed means that there is nothing, if the same request succeeds for others.

@@ -8,6 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use parking_lot::Mutex;
 
 use super::hint::Hint;
+use super::same_token::SameToken;
 use crate::core::cache_ttl::refresh_at;
 use crate::core::intake::Tokens;
 use crate::core::outcome::{FoundInUse, ListingResult, MalformedRow, Path, RowCounts};
@@ -22,6 +23,8 @@ pub(super) struct CachedScope {
     pub(super) own_expiries: Vec<Expiry>,
     /// The parts of its tokens that the listing shows.
     pub(super) hints: Vec<Hint>,
+    /// Which of its tokens are the same credential as another one.
+    pub(super) same: Vec<SameToken>,
     /// Shared by scopes with equal counts: most scopes of a listing with one request per token have one row.
     pub(super) rows: Arc<RowCounts>,
     /// Of a listing of locations, which is not cached.

@@ -64,6 +64,9 @@ pub(super) fn parse(
         lifetime: row
             .field("lifetime", map.lifetime.as_ref(), |value| duration(&value::to_json(value)))
             .and_then(Lifetime::new),
+        renews_before: row
+            .instant("renews_at", map.renews_at.as_ref())
+            .and_then(|renews_at| Lifetime::new(expires.timestamp()? - renews_at)),
         manage_url: row.field("manage_url", map.manage_url.as_ref(), url).map(Arc::from),
         renew: None,
         labels: row.field("labels", map.labels.as_ref(), labels).map(Arc::new).unwrap_or_default(),

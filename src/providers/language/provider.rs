@@ -281,6 +281,8 @@ pub enum ParamLocation {
 pub struct FailedResponse {
     pub condition: Expression,
     pub reason: Reason,
+    /// What to do, in prose.
+    pub remedy: Option<String>,
 }
 
 /// A response that means: complete, and empty.
@@ -441,6 +443,10 @@ pub struct TokenMap {
     pub last_used_at: Option<Expression>,
     /// A duration.
     pub lifetime: Option<Expression>,
+    /// A time.
+    pub renews_at: Option<Expression>,
+    /// The id of the token of this source that is the same credential.
+    pub same_as: Option<Expression>,
     /// A list, or a string separated by spaces.
     pub scopes: Option<Expression>,
     /// A boolean.

@@ -134,7 +134,10 @@ fn gap_fields(listing: &str, gap: &Gap) -> Value {
     fields.insert("listing".into(), listing.into());
     fields.insert("scope".into(), gap.scope.as_str().into());
     fields.insert("reason".into(), gap.failure.reason.label().into());
-    for (key, value) in [("message", &gap.failure.provider_message), ("permission", &gap.required_permission)] {
+    let failure = &gap.failure;
+    for (key, value) in
+        [("message", &failure.provider_message), ("permission", &gap.required_permission), ("remedy", &failure.remedy)]
+    {
         if let Some(value) = value {
             fields.insert(key.into(), value.trim_end().into());
         }
@@ -168,6 +171,7 @@ fn token_fields(token: &Token) -> Value {
         ("scopes", json!(token.scopes)),
         ("disabled", if token.disabled { json!(true) } else { Value::Null }),
         ("lifetime", json!(token.lifetime.map(|lifetime| lifetime.duration().num_seconds()))),
+        ("renews_before", json!(token.renews_before.map(|before| before.duration().num_seconds()))),
         ("manage_url", json!(token.manage_url)),
         ("labels", json!(token.labels)),
     ])

@@ -24,6 +24,7 @@ const COMMANDS: &[(&str, &[&str])] = &[
     ("helm pull", &["--version"]),
     ("helm template", &["--namespace", "--no-hooks", "--values", "--version"]),
     ("helm test", &["--namespace", "--logs"]),
+    ("kubectl annotate externalsecret", &[]),
     ("kubectl annotate secret", &[]),
     ("kubectl create namespace", &[]),
     ("kubectl create secret generic", &["--namespace", "--from-file"]),

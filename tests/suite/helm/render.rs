@@ -9,8 +9,7 @@ use serde_json::{Value, json};
 use super::{CHART, RENDERED, file, helm, manifests, manifests_of, template, updates_golden, value_sets, workload};
 
 /// Objects without a schema in this repository: those of other projects, with their own licences and release cycles.
-const WITHOUT_SCHEMA: &str = "cert-manager.io/v1 Certificate, cilium.io/v2 CiliumNetworkPolicy, external-secrets.io/v1 ExternalSecret, \
-    external-secrets.io/v1beta1 ExternalSecret, gateway.networking.k8s.io/v1 HTTPRoute, grafana.integreatly.org/v1beta1 GrafanaDashboard, \
+const WITHOUT_SCHEMA: &str = "cilium.io/v2 CiliumNetworkPolicy, gateway.networking.k8s.io/v1 HTTPRoute, grafana.integreatly.org/v1beta1 GrafanaDashboard, \
     monitoring.googleapis.com/v1 PodMonitoring, operator.victoriametrics.com/v1beta1 VMRule, \
     operator.victoriametrics.com/v1beta1 VMServiceScrape, secrets-store.csi.x-k8s.io/v1 SecretProviderClass";
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{RENDERED, manifest_of, manifests, manifests_of, workload};
+use super::{RENDERED, manifest_of, manifests, manifests_of, read, template, workload, yaml};
 
 /// The specs of all pods of a set.
 fn pods(manifests: &[Value]) -> Vec<Value> {
@@ -47,23 +47,62 @@ fn chart_renders_no_secret() {
     }
 }
 
-#[test]
-fn permission_to_list_secrets_is_rendered_only_if_needed() {
-    let permissions = |set: &str| {
-        let is_role = |manifest: &&Value| ["Role", "ClusterRole"].map(Value::from).contains(&manifest["kind"]);
-        let permission = |role: &Value| {
-            assert_eq!(role["rules"], json!([{"apiGroups": [""], "resources": ["secrets"], "verbs": ["list"]}]));
-            (role["kind"].as_str().unwrap().to_owned(), role["metadata"]["namespace"].as_str().unwrap_or("").to_owned())
-        };
-        manifests_of(set).iter().filter(is_role).map(permission).collect::<Vec<_>>()
+/// The roles: kind, namespace, and the objects that they may list.
+fn permissions(manifests: &[Value]) -> Vec<(String, String, Vec<String>)> {
+    let is_role = |manifest: &&Value| ["Role", "ClusterRole"].map(Value::from).contains(&manifest["kind"]);
+    let object = |rule: &Value| {
+        let (group, resource) = (&rule["apiGroups"][0], &rule["resources"][0]);
+        assert_eq!(*rule, json!({"apiGroups": [group], "resources": [resource], "verbs": ["list"]}));
+        [resource, group].map(|name| name.as_str().unwrap()).join(".").trim_end_matches('.').to_owned()
     };
-    let role = |namespace: &str| ("Role".to_owned(), namespace.to_owned());
-    assert_eq!(permissions("kubernetes-cluster"), [("ClusterRole".to_owned(), String::new())]);
+    let permission = |role: &Value| {
+        let objects = role["rules"].as_array().unwrap().iter().map(object).collect();
+        (role["kind"].as_str().unwrap().into(), role["metadata"]["namespace"].as_str().unwrap_or("").into(), objects)
+    };
+    manifests.iter().filter(is_role).map(permission).collect()
+}
+
+#[test]
+fn permission_to_list_objects_is_rendered_only_if_needed() {
+    let permissions = |set: &str| permissions(&manifests_of(set));
+    let of = |kind: &str, namespace: &str, objects: &[&str]| {
+        (kind.to_owned(), namespace.to_owned(), objects.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>())
+    };
+    let role = |namespace| of("Role", namespace, &["secrets"]);
+    assert_eq!(permissions("kubernetes-cluster"), [of("ClusterRole", "", &["secrets"])]);
     assert_eq!(permissions("kubernetes-namespaces"), [role("shop"), role("billing"), role("mail")]);
     assert_eq!(permissions("rbac-forced"), [role("shop")]);
-    let expected = ["kubernetes-cluster", "kubernetes-namespaces", "names", "rbac-forced"];
+    let in_shop = of("Role", "shop", &["secrets", "externalsecrets.external-secrets.io"]);
+    let expected = [of("ClusterRole", "", &["certificates.cert-manager.io"]), in_shop];
+    assert_eq!(permissions("kubernetes-objects"), expected);
+    let expected = ["kubernetes-cluster", "kubernetes-namespaces", "kubernetes-objects", "names", "rbac-forced"];
     let with_permissions: Vec<&String> = RENDERED.keys().filter(|set| !permissions(set).is_empty()).collect();
     assert_eq!(with_permissions, expected);
+}
+
+/// A listing that is added to the definition fails here until the chart permits what it requests.
+#[test]
+fn role_permits_exactly_what_each_listing_requests() {
+    let definition = yaml(&read("src/providers/definitions/kubernetes.yaml"));
+    let listings = ["listings", "locations"].map(|key| definition[key].as_array().unwrap()).into_iter().flatten();
+    let dir = tempfile::tempdir().unwrap();
+    let mut tried = Vec::new();
+    for listing in listings {
+        let [name, path, each] =
+            [&listing["name"], &listing["get"], &listing["for_each"]["in"]].map(|it| it.as_str().unwrap());
+        let group = path.strip_prefix("/apis/").and_then(|path| path.split('/').next());
+        let object: Vec<&str> = each.split('"').nth(1).into_iter().chain(group).collect();
+        let values = dir.path().join("values.yaml");
+        let source = json!({"name": "k", "provider": "kubernetes", "namespaces": ["ci"], "listings": [name],
+            "credential": {"file": "/run/secrets/token-expiry-exporter/k"}});
+        let text =
+            json!({"credentials": {"k": {"serviceAccountToken": {}}}, "config": {"sources": [source]}}).to_string();
+        std::fs::write(&values, text).unwrap();
+        let rendered = manifests(&template(&values, &[]).unwrap());
+        assert_eq!(permissions(&rendered), [("Role".into(), "ci".into(), vec![object.join(".")])], "{name}");
+        tried.push(name.to_owned());
+    }
+    assert_eq!(tried, ["secret", "certificate", "external-secret", "use"]);
 }
 
 #[test]

@@ -43,6 +43,7 @@ fn token(id: &str, expiry: i64) -> Token {
         scopes: Arc::default(),
         disabled: false,
         lifetime: None,
+        renews_before: None,
         manage_url: None,
         renew: None,
         labels: Arc::default(),

@@ -118,6 +118,8 @@ impl Compiler {
             created_at: field("created_at"),
             last_used_at: field("last_used_at"),
             lifetime: field("lifetime"),
+            renews_at: field("renews_at"),
+            same_as: field("same_as"),
             scopes: field("scopes"),
             disabled: field("disabled"),
             manage_url: field("manage_url"),

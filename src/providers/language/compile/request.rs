@@ -75,13 +75,13 @@ impl Compiler {
         let node = record.node("failed")?;
         if !matches!(node.kind, Kind::List(_) | Kind::Map(_)) {
             let condition = self.required_jq(record, "failed", scope);
-            return Some(vec![FailedResponse { condition, reason: Reason::Decode }]);
+            return Some(vec![FailedResponse { condition, reason: Reason::Decode, remedy: None }]);
         }
         let failed = |failed: &Record<'_>| {
             let reason = failed.text("reason").unwrap_or_default();
             let reason = Reason::ALL.into_iter().find(|known| known.label() == reason);
             let condition = self.required_jq(failed, "if", scope);
-            FailedResponse { condition, reason: reason.unwrap_or(Reason::Decode) }
+            FailedResponse { condition, reason: reason.unwrap_or(Reason::Decode), remedy: failed.text("remedy") }
         };
         Some(record.records("failed").iter().map(failed).collect())
     }

@@ -281,6 +281,11 @@ static FAILED_RESPONSE: Table = Table::new(&[
         "decode",
         "the reason of the failure; with `forbidden` it names the missing permission",
     ),
+    key(
+        "remedy",
+        Text,
+        "what to do, as a phrase that ends the message; also of a status that has this reason by itself, such as 404",
+    ),
 ])
 .named("failed", "A failure by the content of the response");
 
@@ -457,10 +462,20 @@ static TOKEN: Table = Table::new(&[
     key("created_at", JQ, "a time"),
     key("last_used_at", JQ, "a time"),
     key("lifetime", JQ, "a duration, if the expiry moves with each renewal: seconds, `P30D`, `720h`"),
+    key(
+        "renews_at",
+        JQ,
+        "a time before `expires_at` at which the provider renews it by itself: it is due only if that is overdue",
+    ),
     key("scopes", JQ, "a list, or a string with spaces"),
     key("disabled", JQ, "a boolean"),
     key("manage_url", JQ, "the page where it is renewed, if it shows every reader this token and not his own ones"),
     key("labels", JQ, "an object of strings, numbers and booleans; null and \"\" are omitted"),
+    key(
+        "same_as",
+        JQ,
+        "the id of another token of this source that is the same credential: while that one is listed, this one is not",
+    ),
 ])
 .named("token", "A token")
 .help("A row with an unreadable `id` or `expires_at` is malformed; other unreadable fields are omitted and counted.");
