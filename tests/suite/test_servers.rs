@@ -244,6 +244,18 @@ pub fn samples(exposition: &str, metric: &str) -> Vec<Sample> {
     lines.filter_map(|line| sample(line, metric)).collect()
 }
 
+/// The samples of a source.
+pub fn of_source<'s>(samples: &'s [Sample], source: &str) -> Vec<&'s Sample> {
+    samples.iter().filter(|sample| sample.label("source") == source).collect()
+}
+
+/// The reason for which scopes of a source failed; empty if none did.
+pub fn gap_reason(exposition: &str, source: &str) -> String {
+    let gaps = samples(exposition, "token_source_gaps");
+    let gap = of_source(&gaps, source).into_iter().find(|gap| gap.value > 0.0);
+    gap.map(|gap| gap.label("reason").to_owned()).unwrap_or_default()
+}
+
 /// The tokens of a kind in an exposition with their expiry, in whole seconds; those that never expire come from `token_info`.
 pub fn expiries(exposition: &str, kind: &str) -> BTreeMap<String, Option<i64>> {
     let of_kind = |sample: &Sample| sample.label("token_kind") == kind;

@@ -2,7 +2,7 @@
 # Installs the tools of the tests, pinned, into .tools/ of the checkout. Each tool is installed once. Outside of .tools/ it
 # changes only APT's package lists, the templates of Alertmanager, and with `shells` and `chromium` the installed packages.
 #
-#   tests/tools/install.sh TOOL…      prometheus | newest | openbao | prism | moto | azurite | ceph | faketime | smtp | readers | deny | sbom | fuzz | helm | helm3 | kubernetes-validate | chromium | docker | machine | lint | rivals | shells | browser | jupyterhub | keystone
+#   tests/tools/install.sh TOOL…      prometheus | newest | openbao | prism | moto | azurite | ceph | faketime | smtp | readers | deny | sbom | fuzz | helm | helm3 | kubernetes-validate | chromium | docker | machine | lint | rivals | shells | browser | jupyterhub | keystone | debian13
 set -euo pipefail
 script=$(realpath "$0")
 cd "$(dirname "$script")/../.."
@@ -16,6 +16,12 @@ PRISM=5.14.2
 AIOSMTPD=1.4.6
 JUPYTERHUB=5.4.3
 KEYSTONE=29.0.0
+# In Debian 13, because they need a newer Python and PHP. Of its packages a stable Debian has one version, which changes only
+# when it corrects errors: for Zabbix these are versions of 7.0.
+NETBOX=4.7.3
+ZABBIX='7.0.*'
+DEBIAN13_PACKAGES=(base-files bash coreutils dash grep gzip libc-bin mount php8.4-cli php8.4-pgsql postgresql-17 python3-pip-whl python3.13
+  redis-server sed util-linux "zabbix-frontend-php=1:$ZABBIX" "zabbix-server-pgsql=1:$ZABBIX")
 # Stand-ins for S3 and Azure Blob Storage. Both keep conditional puts.
 MOTO=5.2.5
 AZURITE=3.37.0
@@ -167,6 +173,38 @@ keystone() {
   .tools/keystone/bin/python3 -m pip install --quiet --disable-pip-version-check "keystone==$KEYSTONE"
   rm -rf .tools/keystone/filled
   .tools/keystone/bin/python3 tests/tools/keystone_server.py fill .tools/keystone/filled >&2
+}
+
+# Unpacked, so that no service starts and root is not needed; tests/tools/debian13.sh runs it. Package lists and the state of
+# installed packages are separate from this machine's.
+debian13() {
+  local root=.tools/debian13 apt package
+  rm -rf "$root" && mkdir -p "$root"/{tree,apt/{lists,cache/archives}/partial} && : >"$root/apt/status"
+  echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $(mirror) trixie main" >"$root/apt/sources.list"
+  apt=(apt-get -qq -o "Dir::Etc::SourceList=$PWD/$root/apt/sources.list" -o Dir::Etc::SourceParts=- -o APT::Sandbox::User=root
+    -o "Dir::State::Lists=$PWD/$root/apt/lists" -o "Dir::State::status=$PWD/$root/apt/status" -o "Dir::Cache=$PWD/$root/apt/cache")
+  "${apt[@]}" update
+  "${apt[@]}" install --download-only --yes --no-install-recommends "${DEBIAN13_PACKAGES[@]}" >/dev/null
+  for package in "$root"/apt/cache/archives/*.deb; do dpkg-deb -x "$package" "$root/tree"; done
+  mv "$root/tree/usr" "$root/usr"
+  rm -rf "$root"/{apt,tree} "$root"/usr/share/{doc,locale,man}
+  # Its usual place is in /etc, which stays that of this machine.
+  sed -i "s|'/etc/zabbix/zabbix.conf.php'|__DIR__.'/../../../zabbix.conf.php'|" "$root/usr/share/zabbix/include/classes/core/CConfigFile.php"
+  cp tests/tools/zabbix.conf.php "$root/usr/share/zabbix/"
+  netbox
+  tests/tools/debian13.sh fill >&2
+}
+
+# NetBox states exact versions of what it needs. Left out is what makes its documentation, and a driver that needs a compiler.
+netbox() {
+  local folder=.tools/debian13/netbox pip
+  # shellcheck disable=SC2016 # for the inner shell
+  pip=(tests/tools/debian13.sh run sh -c 'exec python3.13 "$(echo /usr/share/python-wheels/pip-*.whl)/pip" "$@"' pip install --quiet
+    --disable-pip-version-check --no-warn-conflicts --upgrade --target "$folder")
+  "${pip[@]}" --no-deps "netbox==$NETBOX"
+  sed -n 's/^Requires-Dist: \([^;]*\)$/\1/p' "$folder/netbox-$NETBOX.dist-info/METADATA" | grep -Ev '^(mkdocs|zensical)' |
+    sed 's/^psycopg\[c,/psycopg[binary,/' >"$folder/requirements.txt"
+  "${pip[@]}" --requirement "$folder/requirements.txt"
 }
 
 azurite() {
@@ -329,7 +367,7 @@ installed() {
 }
 
 for tool in "$@"; do
-  case $tool in prometheus | newest | openbao | prism | moto | azurite | ceph | faketime | smtp | readers | deny | sbom | fuzz | helm | helm3 | kubernetes-validate | chromium | docker | machine | lint | rivals | shells | browser | jupyterhub | keystone) ;; *) say "unknown tool: $tool" && exit 2 ;; esac
+  case $tool in prometheus | newest | openbao | prism | moto | azurite | ceph | faketime | smtp | readers | deny | sbom | fuzz | helm | helm3 | kubernetes-validate | chromium | docker | machine | lint | rivals | shells | browser | jupyterhub | keystone | debian13) ;; *) say "unknown tool: $tool" && exit 2 ;; esac
   if installed "$tool"; then continue; fi
   say "installing $tool into .tools/"
   "$tool"
