@@ -7,7 +7,7 @@ STEP := tests/tools/step.sh
 
 # Tests that need installed servers and tools, or more than a few seconds. `make check` leaves them out.
 SLOW := adding_a_provider:: alerts:: aws:: buckets:: compose:: crashes:: dashboards:: demo:: digest:: doc_blocks:: exposition:: faults:: fleet:: fuzz:: health:: helm:: hostile_names:: licences:: jupyterhub:: keystone:: locations:: netbox:: openbao:: prism:: \
-  reload:: secret_leaks:: shards:: storage:: upgrade:: walk_throughs:: web::browser web::calendar web::limits web::renewal web::shutdown web::tls workflows:: zabbix::
+  reload:: secret_leaks:: shards:: storage:: unleash:: upgrade:: walk_throughs:: web::browser web::calendar web::limits web::renewal web::shutdown web::tls workflows:: zabbix::
 
 # Tests that write golden files and generated pages.
 GOLDEN := alerts::delivery alerts::table check_online:: config:: dashboards::selection definitions:: digest::mail_of docs:: exposition:: helm::generated helm::render provider_pages:: storage::
@@ -47,7 +47,7 @@ golden: ## write the golden files and the generated pages; review the diff befor
 
 .PHONY: tools
 tools: ## install the tools of the tests, pinned, into .tools/
-	tests/tools/install.sh prometheus openbao prism moto jupyterhub keystone debian13 azurite smtp readers deny sbom helm helm3 kubernetes-validate lint shells browser
+	tests/tools/install.sh prometheus openbao prism moto jupyterhub keystone debian13 unleash azurite smtp readers deny sbom helm helm3 kubernetes-validate lint shells browser
 
 .PHONY: lint
 lint: fast doc ## formatting, clippy and documentation, without warnings

