@@ -11,7 +11,7 @@ use crate::schema::yaml;
 ///
 /// It covers the source's part of the file as it was parsed (not positions, comments, anchors or the order of keys), the
 /// default interval and timeout, and the definitions. It does not cover what only the inventory uses, such as rules and leads,
-/// nor credentials and certificates, which are read again at each collection. It is a hash that is equal on all machines, because
+/// nor credentials, secret headers and certificates, which are read again at each collection. It is a hash that is equal on all machines, because
 /// replicas compare theirs.
 pub(super) fn fingerprints(config: &Config, definitions: &FileHashes) -> Vec<String> {
     let mut file = yaml::parse(&config.text).map_or(Value::Null, |node| node.to_json());

@@ -203,6 +203,8 @@ fn connect(
         settings: source.settings.clone(),
         credentials: Arc::clone(&source.credentials),
         credential_at: source.credential_at,
+        headers: source.headers.clone(),
+        header_names: source.header_names.clone(),
         identify: source.identify,
     };
     catalogue.connect((&source.provider.0, source.provider.1), spec, options(source), Arc::clone(clock))

@@ -106,10 +106,13 @@ fn plain_http(source: &SourceConfig, url: &Url) -> Option<String> {
         Host::Ipv4(address) => address.is_loopback(),
         Host::Ipv6(address) => IpAddr::from(address).to_canonical().is_loopback(),
     };
-    let is_sent = url.scheme() == "http" && !is_local && !source.credentials.parts().is_empty();
-    is_sent.then(|| {
-        format!("plain http sends the credential unencrypted to `{}`; use https", url.host_str().unwrap_or_default())
-    })
+    let sent = match (source.credentials.parts().is_empty(), source.headers.secret.parts().is_empty()) {
+        (false, _) => "the credential",
+        (true, false) => "the secret headers",
+        (true, true) => return None,
+    };
+    (url.scheme() == "http" && !is_local)
+        .then(|| format!("plain http sends {sent} unencrypted to `{}`; use https", url.host_str().unwrap_or_default()))
 }
 
 /// The sources that a rule can match, by its `match.source` and `match.provider`.

@@ -1,11 +1,13 @@
-//! The credential of a source: files and variables, which are read at each collection.
+//! The secrets of a source: files and variables, which are read at each collection.
 
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use http::HeaderValue;
+
 use super::environment::FileEnvironment;
-use super::secrets::{REMEDY, looks_like_secret};
+use super::secrets::{HEADERS, REMEDY, looks_like_secret};
 use super::value_types::ORIGIN;
 use crate::core::failure::{Failure, Reason};
 use crate::core::secret::{Credential, Credentials, Secret};
@@ -15,13 +17,15 @@ use crate::schema::yaml::{Key, Kind, Node};
 
 /// Where the secrets of one source come from.
 pub(super) struct CredentialSource {
+    /// The key of the source that has them.
+    key: &'static str,
     parts: Vec<Part>,
     environment: FileEnvironment,
 }
 
 /// One secret; the name of a single one is empty.
 #[derive(Debug)]
-struct Part {
+pub(super) struct Part {
     name: String,
     /// Its path for messages: `sources.vault.credential.file`.
     path: String,
@@ -37,28 +41,55 @@ enum Origin {
     Variable(String),
 }
 
+impl Origin {
+    /// What to do if there is no secret.
+    fn remedy(&self) -> &'static str {
+        match self {
+            Self::File(_) => "write the secret into it, and let the exporter's user read it",
+            Self::Variable(_) => "set it in the environment of the exporter",
+        }
+    }
+}
+
+/// Why a secret cannot be used, with the name of the file or variable.
+struct Unusable {
+    problem: String,
+    remedy: &'static str,
+}
+
 impl CredentialSource {
     /// # Errors
-    /// Why the secret cannot be read, with the name of the file or variable.
-    fn read_part(&self, part: &Part) -> Result<Secret, String> {
+    /// If the secret cannot be read, or is not the value of a header although it should be.
+    fn read_part(&self, part: &Part) -> Result<Secret, Unusable> {
+        let unusable = |problem| Unusable { problem, remedy: part.origin.remedy() };
         let (name, text) = match &part.origin {
-            Origin::File(path) => (path.display().to_string(), self.environment.read_text(path)?),
+            Origin::File(path) => (path.display().to_string(), self.environment.read_text(path).map_err(unusable)?),
             Origin::Variable(name) => {
-                let text = self.environment.env(name).ok_or_else(|| format!("the variable {name} is not set"))?;
+                let text = self.environment.env(name);
+                let text = text.ok_or_else(|| unusable(format!("the variable {name} is not set")))?;
                 (format!("the variable {name}"), text)
             }
         };
         // Some editors begin a file with this mark, which no header can carry.
         let secret = Secret::new(text.trim_start_matches('\u{feff}'));
-        if secret.expose().trim().is_empty() { Err(format!("{name} is empty")) } else { Ok(secret) }
+        if secret.expose().trim().is_empty() {
+            Err(unusable(format!("{name} is empty")))
+        } else if self.key == HEADERS && HeaderValue::from_str(secret.expose()).is_err() {
+            let problem = format!("{name} contains a line break or a character that a header cannot have");
+            Err(Unusable { problem, remedy: "write only the header's value, in ASCII on one line" })
+        } else {
+            Ok(secret)
+        }
     }
 
     /// Signs that a secret is not alone in its file or variable, or is optional and missing: the position and the message.
     pub(super) fn hints(&self) -> impl Iterator<Item = (Span, String)> {
         self.parts.iter().filter_map(|part| {
             let hint = match self.read_part(part) {
+                // The definition does not add the scheme to a header, and its value may contain blanks.
+                Ok(_) if self.key == HEADERS => return None,
                 Ok(secret) => format!("the secret {}", secret.hint()?),
-                Err(problem) if part.is_optional => {
+                Err(Unusable { problem, .. }) if part.is_optional => {
                     format!("{problem}; until then the source fails with the reason credential")
                 }
                 Err(_) => return None,
@@ -70,11 +101,7 @@ impl CredentialSource {
     /// What cannot be read now and is not optional: the position and the message.
     pub(super) fn problems(&self) -> impl Iterator<Item = (Span, String)> {
         self.parts.iter().filter(|part| !part.is_optional).filter_map(|part| {
-            let remedy = match part.origin {
-                Origin::File(_) => "write the secret into it, and let the exporter's user read it",
-                Origin::Variable(_) => "set it in the environment of the exporter",
-            };
-            let problem = self.read_part(part).err()?;
+            let Unusable { problem, remedy } = self.read_part(part).err()?;
             Some((part.at, format!("{}: {problem}; {remedy}", part.path)))
         })
     }
@@ -84,8 +111,8 @@ impl Credentials for CredentialSource {
     fn read(&self) -> Result<Credential, Failure> {
         let read = |part: &Part| match self.read_part(part) {
             Ok(secret) => Ok((part.name.clone(), secret)),
-            Err(problem) => {
-                let name = if part.name.is_empty() { "credential".into() } else { join("credential", &part.name) };
+            Err(Unusable { problem, .. }) => {
+                let name = if part.name.is_empty() { self.key.into() } else { join(self.key, &part.name) };
                 Err(Failure::new(Reason::Credential, format!("{name}: {problem}")))
             }
         };
@@ -122,7 +149,12 @@ pub(super) fn read(
         entries.iter().map(part).collect()
     };
     let parts = parts.into_iter().collect::<Option<_>>()?;
-    Some(Arc::new(CredentialSource { parts, environment: environment.clone() }))
+    Some(Arc::new(CredentialSource { key: "credential", parts, environment: environment.clone() }))
+}
+
+/// The secret values of headers, each of which [`part`] has read.
+pub(super) fn of_headers(environment: &FileEnvironment, parts: Vec<Part>) -> Arc<CredentialSource> {
+    Arc::new(CredentialSource { key: HEADERS, parts, environment: environment.clone() })
 }
 
 /// The name of a part for a message. One that is not a plain word may be the secret itself, followed by a `:`.
@@ -148,7 +180,13 @@ fn has_secret_as_key(reader: &mut Reader, entries: &[(Key, Node)], path: &str) -
 }
 
 /// Reads one secret's `{file: PATH}` or `{env: NAME}`.
-fn part(reader: &mut Reader, environment: &FileEnvironment, node: &Node, path: &str, name: &str) -> Option<Part> {
+pub(super) fn part(
+    reader: &mut Reader,
+    environment: &FileEnvironment,
+    node: &Node,
+    path: &str,
+    name: &str,
+) -> Option<Part> {
     let Kind::Map(entries) = &node.kind else {
         let hint = did_you_mean(name, ORIGIN.names());
         reader.secret(node.at, format!("{path}: {EXPECTED}{hint}"));

@@ -21,6 +21,7 @@ use super::schema::markdown::markdown;
 use super::schema::record::Record;
 use super::schema::yaml::{Key, Node};
 use crate::core::certificates::SharedCertificates;
+use crate::core::extra_headers::ExtraHeaders;
 use crate::core::lead::Lead;
 use crate::core::rules::Rule;
 use crate::core::secret::SharedCredentials;
@@ -29,6 +30,7 @@ use crate::core::token_series::TokenSeries;
 mod credential;
 mod environment;
 mod file;
+mod headers;
 mod labels;
 mod lead;
 mod metrics;
@@ -137,6 +139,9 @@ pub struct SourceConfig {
     /// Read at each collection.
     pub credentials: SharedCredentials,
     pub credential_at: Option<Span>,
+    pub headers: ExtraHeaders,
+    /// The names of all headers, each with its position.
+    pub header_names: Vec<(String, Span)>,
     /// The position of `identify: true`.
     pub identify: Option<Span>,
     pub interval: Option<Duration>,

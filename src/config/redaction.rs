@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::secrets::{has_password, looks_like_secret, names_secret};
+use super::secrets::{HEADERS, has_password, is_secret_header, looks_like_secret, names_secret};
 
 /// A harmless value of `credential`: a file or a variable, as one key or in braces, and the names of parts.
 static ORIGINS: LazyLock<Option<Regex>> = LazyLock::new(|| {
@@ -25,12 +25,22 @@ static ORIGINS: LazyLock<Option<Regex>> = LazyLock::new(|| {
 pub(super) fn redacted_lines(content: &str) -> BTreeSet<usize> {
     let mut hidden = BTreeSet::new();
     let mut under: Option<usize> = None;
+    // The indentation of `headers`, below which names of headers count too.
+    let mut in_headers: Option<usize> = None;
     let mut in_key = false;
     for (index, line) in content.lines().enumerate() {
         let indent = line.len() - line.trim_start_matches([' ', '\t', '-']).len();
         if !line.trim().is_empty() && under.is_some_and(|outer| indent <= outer) {
             under = None;
         }
+        if !line.trim().is_empty() && in_headers.is_some_and(|outer| indent <= outer) {
+            in_headers = None;
+        }
+        if in_headers.is_none() && words(line).any(|word| word == HEADERS) {
+            in_headers = Some(indent);
+        }
+        let names_a_secret =
+            |line: &str| names_a_secret(line) || in_headers.is_some() && words(line).any(is_secret_header);
         in_key |= line.contains("-----BEGIN");
         let rest = without_origins(line);
         let may_hold_one = under.is_some() && !rest.trim().is_empty() || names_a_secret(&rest);
@@ -94,6 +104,13 @@ mod tests {
             ("- {name: a, credential: {file: /run/secrets/token, optional: true}, url: y}", &[]),
             ("- {name: a, credential: {optional: hunter2, file: x}, url: y}", &[1]),
             ("credential:\n  user: {env: X}\n  password:\n    env: X\n", &[]),
+            ("headers: {X-Team: a, X-Api-Key: hunter2}\nurl: [", &[1]),
+            ("headers:\n  X-Team: a\n  Proxy-Authorization: hunter2\nurl: X-Api-Key\na: [", &[3]),
+            ("headers:\n  X-Api-Key:\n    hunter2\nurl: [", &[3]),
+            ("headers:\n  X-Api-Key:\n    file: x\n  Cookie: {env: X}\nurl: [", &[]),
+            ("headers: {X-Api-Key: {file: /run/secrets/key}}\nurl: [", &[]),
+            ("{\"headers\": {\"X-Api-Key\": \"hunter2\"}, \"url\": [", &[1]),
+            ("listings: [project-access-token]\nurl: [", &[]),
             ("a: {b: 1", &[]),
         ];
         for (content, expected) in cases {

@@ -15,6 +15,9 @@ const NAMES: &str = "access_token api_key api_secret api_token apikey app_secret
 const PREFIXES: &str = "ATATT ATBB ATCTT HRKU- dckr_pat_ dop_v1_ gho_ ghp_ ghr_ ghs_ ghu_ github_pat_ gldt- glpat- \
                      glrt- hvb. hvs. npm_ pypi- shpat_ sk-ant- sk_live_ tskey- xoxb- xoxp-";
 
+/// The key of a source with further headers.
+pub(super) const HEADERS: &str = "headers";
+
 /// What to do instead.
 pub(super) const REMEDY: &str =
     "use a file or an environment variable: `credential: {file: PATH}` or `credential: {env: NAME}`";
@@ -45,6 +48,40 @@ pub(super) fn names_secret(name: &str) -> bool {
     NAMES.split(' ').any(|known| known == name || is_misspelt(known))
 }
 
+/// Words in the names of headers with a secret.
+const HEADER_WORDS: [&str; 15] = [
+    "token",
+    "secret",
+    "key",
+    "keys",
+    "apikey",
+    "accesskey",
+    "password",
+    "passwd",
+    "passphrase",
+    "credential",
+    "credentials",
+    "authorization",
+    "auth",
+    "cookie",
+    "bearer",
+];
+
+/// Last words in the names of headers that say something about a secret.
+const HEADER_FACTS: [&str; 7] = ["id", "name", "type", "kind", "version", "provider", "method"];
+
+/// Whether a header of this name has a secret: `X-Api-Key` and `X-Auth-Token`, but not `X-Key-Id`.
+pub(super) fn is_secret_header(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    let words: Vec<&str> = name.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty()).collect();
+    let is_fact = words.last().is_some_and(|last| HEADER_FACTS.contains(last));
+    let is_secret = |word: &&str| {
+        HEADER_WORDS.contains(word)
+            || ["token", "secret", "password", "apikey", "authorization"].iter().any(|end| word.ends_with(end))
+    };
+    !is_fact && words.iter().any(is_secret)
+}
+
 /// Whether a URL, well-formed or not, holds a password: `https://user:password@host`.
 pub(super) fn has_password(text: &str) -> bool {
     text.split("://").skip(1).any(|rest| {
@@ -61,9 +98,14 @@ pub(super) fn report(reader: &mut Reader, root: &Node) {
 fn visit(reader: &mut Reader, node: &Node, path: &str, key: &str) {
     let problem = match &node.kind {
         Kind::Map(entries) => {
-            for (key, value) in
-                entries.iter().filter(|(key, _)| key.name != "credential" || !path.starts_with("sources"))
-            {
+            // A source's headers and, anywhere in it, a credential have readers of their own.
+            let is_source = key == "sources";
+            let is_read_elsewhere = |name: &str| match name {
+                "credential" => path.starts_with("sources"),
+                HEADERS => is_source,
+                _ => false,
+            };
+            for (key, value) in entries.iter().filter(|(key, _)| !is_read_elsewhere(&key.name)) {
                 // The names under `labels` are free: `token: ci` says what a token is for.
                 let name = if path.ends_with("labels") { "" } else { &key.name };
                 visit(reader, value, &join(path, &key.name), name);
@@ -107,6 +149,30 @@ mod tests {
         }
         for text in others {
             assert!(!looks_like_secret(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn secret_header_is_one_with_the_word_unless_the_last_one_is_a_fact() {
+        for name in [
+            "Authorization",
+            "Proxy-Authorization",
+            "X-Api-Key",
+            "apikey",
+            "X-Auth",
+            "x-auth-token",
+            "XAuthToken",
+            "CF-Access-Client-Secret",
+            "Cookie",
+            "X_API_KEY",
+            "Ocp-Apim-Subscription-Key",
+            "X-Password",
+        ] {
+            assert!(is_secret_header(name), "{name}");
+        }
+        for name in ["CF-Access-Client-Id", "X-Key-Id", "X-Token-Type", "X-Team", "X-Monkey", "Authority", "X-Keyboard"]
+        {
+            assert!(!is_secret_header(name), "{name}");
         }
     }
 

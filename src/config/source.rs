@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::credential::{self, CredentialSource};
 use super::environment::FileEnvironment;
-use super::{SharedSettings, SourceConfig, lead, tls};
+use super::headers::Headers;
+use super::{SharedSettings, SourceConfig, headers, lead, tls};
 use crate::core::secret::{NoCredential, SharedCredentials};
 use crate::schema::reader::Reader;
 use crate::schema::record::Record;
@@ -15,7 +16,7 @@ pub(super) fn read(
     environment: &FileEnvironment,
     file: &Record<'_>,
     defaults: SharedSettings,
-) -> Vec<(SourceConfig, Option<Arc<CredentialSource>>)> {
+) -> Vec<(SourceConfig, Vec<Arc<CredentialSource>>)> {
     let mut sources: Vec<(SourceConfig, _)> = Vec::new();
     for values in file.records("sources") {
         let Some(mut source) = source(reader, environment, values, defaults) else { continue };
@@ -40,9 +41,10 @@ fn source(
     environment: &FileEnvironment,
     values: &Record<'_>,
     defaults: SharedSettings,
-) -> Option<(SourceConfig, Option<Arc<CredentialSource>>)> {
+) -> Option<(SourceConfig, Vec<Arc<CredentialSource>>)> {
     let credential = values.node("credential");
     let origin = credential.and_then(|node| credential::read(reader, environment, node, &values.path_of("credential")));
+    let Headers { extra, names, secrets } = headers::read(reader, environment, values);
     let certificates = tls::read(reader, environment, values);
     let settings = SharedSettings::read(values, defaults);
     if values.is_given("alert_lead") {
@@ -59,6 +61,8 @@ fn source(
         settings: values.rest.iter().map(|(key, value)| ((*key).clone(), (*value).clone())).collect(),
         credentials: origin.clone().map_or_else(|| Arc::new(NoCredential) as _, |origin| origin as SharedCredentials),
         credential_at: credential.map(|node| node.at),
+        headers: extra,
+        header_names: names,
         identify: values.flag("identify").unwrap_or_default().then(|| values.value_at("identify")),
         interval: values.period("interval"),
         shared: settings,
@@ -68,5 +72,5 @@ fn source(
         certificates,
         proxy: values.text("proxy").and_then(|proxy| proxy.parse().ok()),
     };
-    Some((source, origin))
+    Some((source, origin.into_iter().chain(secrets).collect()))
 }

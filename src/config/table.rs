@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 
-use super::value_types::{ADDRESS, CREDENTIAL, FILE_PATH, LABELS, PATTERN, PROXY, SOURCE_NAME};
+use super::value_types::{ADDRESS, CREDENTIAL, FILE_PATH, HEADERS, LABELS, PATTERN, PROXY, SOURCE_NAME};
 use crate::core::token::{Expiry, State};
 use crate::core::token_series::TokenSeries;
 use crate::schema::renewal::RENEW;
@@ -166,6 +166,11 @@ pub(super) static SOURCE: Table = Table::new(&[
         "rotate_after",
         Duration(HOUR, CENTURY),
         "age at which a token that never expires is due for rotation, unless a rule sets another one",
+    ),
+    Key::optional(
+        "headers",
+        Domain(&HEADERS),
+        "further headers of its requests, which [a gateway](#a-gateway-in-front-of-a-provider) in front of the provider requires",
     ),
     Key::optional("tls", Record(&TLS), "certificates, read at each collection"),
     key(

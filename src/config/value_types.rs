@@ -1,7 +1,7 @@
 //! The types of values that only this file has.
 
 use regex::Regex;
-use serde_json::{Map, json};
+use serde_json::{Map, Value, json};
 use url::Url;
 
 use super::labels;
@@ -133,6 +133,12 @@ pub(super) static ORIGIN: Table = Table::new(&[
     Key::optional("optional", ValueType::Flag, "start without the secret; until it is there, the source fails"),
 ]);
 
+fn origin_schema() -> Value {
+    let mut origin = json_schema::object(&ORIGIN, &mut Map::new());
+    origin["oneOf"] = json!([{"required": ["file"]}, {"required": ["env"]}]);
+    origin
+}
+
 /// The name of an environment variable. It is read with the credential.
 static VARIABLE: DomainType = DomainType {
     words: "variable name",
@@ -144,9 +150,21 @@ static VARIABLE: DomainType = DomainType {
 pub(super) static CREDENTIAL: DomainType = DomainType {
     words: "`{file: PATH}` or `{env: NAME}`, with `optional: true` if it may be missing at the start; several secrets: `{PART: {file: PATH}, …}`",
     json_schema: || {
-        let mut origin = json_schema::object(&ORIGIN, &mut Map::new());
-        origin["oneOf"] = json!([{"required": ["file"]}, {"required": ["env"]}]);
+        let origin = origin_schema();
         json!({"anyOf": [origin, {"type": "object", "minProperties": 1, "additionalProperties": origin}]})
+    },
+    check: unchecked,
+};
+
+/// Headers by name. The sources read them.
+pub(super) static HEADERS: DomainType = DomainType {
+    words: "map: header → string; a secret value: `{file: PATH}` or `{env: NAME}`, as in `credential`",
+    json_schema: || {
+        json!({
+            "type": "object",
+            "propertyNames": {"pattern": "^[A-Za-z0-9!#$%&'*+.^_`|~-]+$"},
+            "additionalProperties": {"anyOf": [{"type": ["string", "number", "boolean"]}, origin_schema()]},
+        })
     },
     check: unchecked,
 };

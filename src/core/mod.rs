@@ -5,6 +5,7 @@ pub mod adjustment;
 pub mod cache_ttl;
 pub mod certificates;
 pub mod clock;
+pub mod extra_headers;
 pub mod failure;
 pub mod fleet_status;
 pub mod intake;

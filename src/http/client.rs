@@ -34,7 +34,7 @@ pub struct Client {
     usage: Mutex<Usage>,
 }
 
-/// The headers that sign a request to this URL.
+/// The headers that depend on the URL or the time of an attempt: a signature, and those that only one origin may receive.
 pub type Sign<'a> = &'a (dyn Fn(&Url) -> Vec<(String, Secret)> + Send + Sync);
 
 /// The connections, and the certificates that they use.

@@ -155,7 +155,7 @@ pub(super) fn connect(
     pages: Arc<PageLimit>,
 ) -> Result<Box<dyn Source>, Diagnostics> {
     let resolved = provider.resolve(&spec)?;
-    http_source::connect(provider, &resolved, spec.credentials, http, clock, passwords, pages)
+    http_source::connect(provider, &resolved, (spec.credentials, spec.headers), http, clock, passwords, pages)
         .map_err(|message| spec.text.error(spec.at, format!("source {}: {message}", spec.name)).into())
 }
 

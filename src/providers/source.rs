@@ -7,6 +7,7 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 
+use crate::core::extra_headers::ExtraHeaders;
 use crate::core::failure::Failure;
 use crate::core::intake::Intake;
 use crate::core::location_report::CredentialCounts;
@@ -33,6 +34,10 @@ pub struct SourceSpec {
     pub credentials: SharedCredentials,
     /// The position of `credential` in the file, if it is there.
     pub credential_at: Option<Span>,
+    /// Further headers of its requests.
+    pub headers: ExtraHeaders,
+    /// The names of all of them, each with its position.
+    pub header_names: Vec<(String, Span)>,
     /// The position of `identify: true`.
     pub identify: Option<Span>,
 }

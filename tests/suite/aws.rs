@@ -142,8 +142,11 @@ async fn aws_lists_access_keys_with_signed_requests_and_its_documented_policy() 
     expected.sort();
     // moto lacks ListServiceSpecificCredentials.
     let listings = "listings: [access-key]";
-    let configured =
-        format!("{listings}, auth: key, credential: {{access_key_id: {{env: ID}}, secret_access_key: {{env: KEY}}}}");
+    // A signature does not cover the headers of a gateway, and stays valid with them.
+    let headers = "headers: {X-Team: platform, X-Gateway-Key: {env: KEY}}";
+    let configured = format!(
+        "{listings}, auth: key, {headers}, credential: {{access_key_id: {{env: ID}}, secret_access_key: {{env: KEY}}}}"
+    );
     let listed = moto.list(dir.path(), &configured, &[("ID", &id), ("KEY", &secret)]);
     assert_eq!(keys(&listed), expected);
     let chain = [("AWS_ACCESS_KEY_ID", id.as_str()), ("AWS_SECRET_ACCESS_KEY", &secret)];

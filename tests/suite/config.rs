@@ -30,6 +30,8 @@ impl Environment for Machine {
             "/run/secrets/gitlab" => Ok(b"DO-NOT-LEAK\n".to_vec()),
             "etc/secrets/password" => Ok("\u{feff}DO-NOT-LEAK\r\n".into()),
             "/run/secrets/empty" => Ok(b"\n".to_vec()),
+            "/run/secrets/two-lines" => Ok(b"Bearer DO-NOT-LEAK\nDO-NOT-LEAK\n".to_vec()),
+            "/run/secrets/accented" => Ok("DO-NOT-LEAK-ö".into()),
             "/run/secrets/forbidden" => Err(io::Error::from_raw_os_error(13)),
             "certificate.pem" | "etc/certificate.pem" => {
                 Ok(b"-----BEGIN CERTIFICATE-----\nMA==\n-----END CERTIFICATE-----\n".to_vec())
@@ -185,6 +187,13 @@ fn every_key_is_read() {
         tokens: TokenSeries::None,
     };
     assert_eq!(vault.shared, shared);
+    let names: Vec<_> = vault.header_names.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["X-Team", "X-Level", "CF-Access-Client-Secret", "X-Api-Key"]);
+    let plain: Vec<_> = vault.headers.plain.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    assert_eq!(plain, [("X-Team", "platform"), ("X-Level", "3")]);
+    let secret = vault.headers.secret.read().unwrap();
+    assert_eq!(secret.part("CF-Access-Client-Secret").unwrap().expose(), SECRET);
+    assert_eq!(secret.part("X-Api-Key").unwrap().expose(), SECRET);
     let trust = vault.certificates.read().unwrap();
     assert!(trust.ca.unwrap().starts_with(b"-----BEGIN") && trust.identity.is_none());
     assert_eq!(vault.proxy.as_ref().unwrap().as_str(), "http://proxy.example.com:3128/");
@@ -228,6 +237,34 @@ fn credential_is_read_each_time_and_its_failure_names_only_the_file() {
     let failure = credentials.read().unwrap_err();
     assert_eq!(failure.reason, Reason::Credential);
     assert_eq!(failure.what, "credential: cannot read etc/secret: Permission denied (os error 13)");
+}
+
+#[test]
+fn secret_header_is_read_each_time_and_must_be_one_line() {
+    struct Rotated(AtomicUsize);
+    impl Environment for Rotated {
+        fn read_file(&self, _: &Path) -> io::Result<Vec<u8>> {
+            let contents = ["Bearer one\n", "Bearer two", "two\nlines", "schlüssel", "\0", "\n"];
+            Ok(contents[self.0.fetch_add(1, Ordering::Relaxed)].into())
+        }
+
+        fn env(&self, _: &str) -> Option<String> {
+            None
+        }
+    }
+    let file = "sources: [{name: a, provider: b, headers: {Proxy-Authorization: {file: /run/key}}}]";
+    let config = config::parse(SourceText::new("config.yaml", file), Arc::new(Rotated(AtomicUsize::new(0)))).unwrap();
+    let headers = &config.sources[0].headers.secret;
+    for expected in ["Bearer one", "Bearer two"] {
+        assert_eq!(headers.read().unwrap().part("Proxy-Authorization").unwrap().expose(), expected);
+    }
+    let unfit = "contains a line break or a character that a header cannot have";
+    for problem in [unfit, unfit, unfit, "is empty"] {
+        let failure = headers.read().unwrap_err();
+        assert_eq!(failure.reason, Reason::Credential);
+        assert_eq!(failure.what, format!("headers.Proxy-Authorization: /run/key {problem}"));
+    }
+    assert_eq!(config.credential_hints().len(), 0, "the scheme belongs to a header");
 }
 
 #[test]

@@ -65,6 +65,8 @@ fn connect(name: &str, content: &str) -> BTreeSet<String> {
             settings: source.settings,
             credentials: source.credentials,
             credential_at: source.credential_at,
+            headers: token_expiry_exporter::core::extra_headers::ExtraHeaders::default(),
+            header_names: Vec::new(),
             identify: None,
         };
         let provider = (source.provider.0.as_str(), source.provider.1);

@@ -22,6 +22,7 @@ mod doc_blocks;
 mod docs;
 mod examples;
 mod exposition;
+mod extra_headers;
 mod faults;
 mod fleet;
 mod fuzz;

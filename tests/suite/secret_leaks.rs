@@ -72,6 +72,7 @@ impl Fixture {
             "link-password",
             "web-password",
             "wrong-password",
+            "gateway-key",
         ]
         .into_iter()
         .map(|name| (name, secret(name)))
@@ -84,6 +85,7 @@ impl Fixture {
                 secrets.push((name, secret(name)));
             }
         }
+        std::fs::write(path("gateway-key"), secret("gateway-key")).unwrap();
         std::fs::write(path("app-key"), APP_KEY).unwrap();
         secrets.push(("the key of an App", key_line(APP_KEY)));
 
@@ -183,6 +185,9 @@ fn sources(provider: std::net::SocketAddr, faults: &[&str]) -> Vec<Value> {
         "name": "app", "provider": "github", "auth": "app", "org": "acme", "app_id": "1", "credential": {"file": "app-key"},
         "url": format!("http://{provider}/unauthorized"),
     }));
+    for source in &mut sources {
+        source["headers"] = json!({"X-Gateway-Key": {"file": "gateway-key"}});
+    }
     sources
 }
 
@@ -349,6 +354,13 @@ fn invalid_configs() -> Vec<String> {
         source(&format!("credential:\n      {secret}: x")),
         source(&format!("credential {secret}")),
         source(&format!("headers: {{Authorization: {secret}, token: {secret}}}")),
+        source(&format!("headers: {{X-Api-Key: {secret}}}\n    broken: [")),
+        source(&format!("headers:\n      X-Api-Key: {secret}\n    broken: [")),
+        source(&format!("headers: {secret}")),
+        source(&format!("headers: {{{secret}}}")),
+        source(&format!("headers: {{{secret}: x}}")),
+        source(&format!("headers: {{X-Api-Key: [{secret}]}}")),
+        source(&format!("headers: {{X-Api-Key: {{file: {{value: {secret}}}}}}}")),
         source(&format!("password: {secret}\n  broken: [")),
         format!(
             "sources: [{{name: a, provider: leaky, url: 'http://u:{0}@h/', proxy: 'http://u:{0}@p/'}}]\n",

@@ -25,6 +25,7 @@ use super::same_token;
 use super::scope_cache::ScopeCache;
 use super::session::{Account, Session, unusable_method};
 use crate::core::clock::Clock;
+use crate::core::extra_headers::ExtraHeaders;
 use crate::core::failure::{Failure, Reason};
 use crate::core::intake::Intake;
 use crate::core::outcome::{CredentialExpiry, Outcome};
@@ -82,7 +83,7 @@ impl Finds {
 pub(crate) fn connect(
     provider: Arc<Provider>,
     resolved: &ResolvedSettings,
-    credentials: SharedCredentials,
+    (credentials, headers): (SharedCredentials, ExtraHeaders),
     mut http: Options,
     clock: Clock,
     passwords: Arc<SharedPasswords>,
@@ -127,6 +128,8 @@ pub(crate) fn connect(
             client,
             clock,
             credentials,
+            headers,
+            headers_to: resolved.headers_to.clone(),
             login: tokio::sync::Mutex::default(),
             aws: AwsChain::default(),
             refused: RefusedSecret::default(),

@@ -25,6 +25,7 @@ mod circuit_breaker;
 mod collect_listing;
 mod collect_scopes;
 mod context;
+mod extra_headers;
 mod fan_out;
 mod github_app;
 mod hint;

@@ -13,11 +13,12 @@ use parking_lot::Mutex;
 use serde_json::{Map, Value};
 use tokio::sync::OwnedMutexGuard;
 use tokio::time::Instant;
-use url::Url;
+use url::{Origin, Url};
 
 use super::aws_credentials::AwsChain;
 use super::aws_keys::AwsKeys;
 use super::build_request::{build_request, fill_headers, fill_json, join_url};
+use super::extra_headers::SentHeaders;
 use super::github_app;
 use super::messages::{describe, headers_object, provider_message};
 use super::page_limit::PageLimit;
@@ -26,6 +27,7 @@ use super::secrets::Secrets;
 use super::signature::{self, Signing};
 use super::signed_jwt::{SigningKey, thumbprint};
 use crate::core::clock::Clock;
+use crate::core::extra_headers::ExtraHeaders;
 use crate::core::failure::{Failure, Reason};
 use crate::core::refusal::Refusal;
 use crate::core::secret::{Credential, Secret, SharedCredentials};
@@ -54,6 +56,8 @@ pub(super) struct Account {
     pub(super) client: Client,
     pub(super) clock: Clock,
     pub(super) credentials: SharedCredentials,
+    pub(super) headers: ExtraHeaders,
+    pub(super) headers_to: Option<Origin>,
     pub(super) login: tokio::sync::Mutex<CachedLogin>,
     pub(super) aws: AwsChain,
     pub(super) refused: RefusedSecret,
@@ -81,6 +85,7 @@ pub(super) struct Session<'e> {
     pub(super) account: &'e Account,
     pub(super) scheme: &'e AuthScheme,
     pub(super) secrets: Secrets,
+    headers: SentHeaders,
     /// The AWS keys that the scheme does not name.
     issued: Option<AwsKeys>,
     /// When the collection started.
@@ -112,7 +117,9 @@ impl<'e> Session<'e> {
             Some(parts) => fields_of_document(&credential, parts)?,
             None => credential,
         });
-        account.refused.check(&account.settings.to_string(), &secrets.credential, now)?;
+        let headers = SentHeaders::read(&account.headers, account.headers_to.as_ref())?;
+        secrets.remember(headers.secrets());
+        account.refused.check(&account.settings.to_string(), &headers.and(&secrets.credential), now)?;
         let (renewed, failed_login) = (AtomicBool::new(false), Mutex::default());
         let (started, gate) = (Instant::now(), PasswordGate::default());
         let issued = match &scheme.method {
@@ -121,7 +128,8 @@ impl<'e> Session<'e> {
         };
         let keys = issued.iter().flat_map(|keys| keys.session_token.iter().chain([&keys.secret_access_key]));
         secrets.remember(keys);
-        let session = Self { account, scheme, secrets, issued, now, started, deadline, gate, renewed, failed_login };
+        let session =
+            Self { account, scheme, secrets, headers, issued, now, started, deadline, gate, renewed, failed_login };
         session.login().await?;
         Ok(session)
     }
@@ -153,7 +161,7 @@ impl<'e> Session<'e> {
     /// If there is no response.
     pub(super) async fn send_as(&self, request: &Request) -> Result<Response, Failure> {
         self.secrets.remember(request.credential.iter().map(|(_, value)| value));
-        self.account.client.send(request, self.deadline).await
+        self.account.client.send_signed(request, &|url| self.headers.to(url), self.deadline).await
     }
 
     async fn send_with(
@@ -193,16 +201,17 @@ impl<'e> Session<'e> {
         let shared = self.shared_password(request, credential);
         let turn = shared.turn().await;
         if let (None, Some((refusal, message))) = (self.refused(), shared.refused(self.now)) {
-            let (account, credential) = (self.account.settings.to_string(), &self.secrets.credential);
-            let refusal = refusal.of_account(&account, credential);
-            self.account.refused.record(refusal, credential, message.clone());
+            let (account, credential) = (self.account.settings.to_string(), self.headers.and(&self.secrets.credential));
+            let refusal = refusal.of_account(&account, &credential);
+            self.account.refused.record(refusal, &credential, message.clone());
             self.gate.refuse(message);
         }
         self.refused().map_or(Ok(Some((shared, turn))), Err)
     }
 
     fn shared_password(&self, request: &Request, credential: &[(String, Secret)]) -> Arc<SharedPassword> {
-        self.account.passwords.get(&request.url.origin(), credential, self.now)
+        let sent = [credential, &self.headers.to(&request.url)].concat();
+        self.account.passwords.get(&request.url.origin(), &sent, self.now)
     }
 
     async fn send_request(&self, request: &Request, service: Option<&str>) -> Result<Response, Failure> {
@@ -211,7 +220,8 @@ impl<'e> Session<'e> {
             let (vars, issued, at) = (self.vars(None), self.issued.as_ref(), (self.account.clock)());
             let headers = signature::headers(&self.scheme.method, &request, &Signing { vars, issued, service, at });
             self.secrets.remember(&headers.iter().filter_map(signature::secret_part).collect::<Vec<_>>());
-            headers
+            // No signature covers them, so a gateway may remove them.
+            [self.headers.to(url), headers].concat()
         };
         let sent = self.account.client.send_signed(request, &sign, self.deadline).await;
         sent.map_err(|failure| self.with_hint(failure))
@@ -236,9 +246,9 @@ impl<'e> Session<'e> {
         };
         let message = self.provider_message(&variables, &response.headers);
         let elapsed = TimeDelta::from_std(self.started.elapsed()).unwrap_or_default();
-        let (account, credential) = (self.account.settings.to_string(), &self.secrets.credential);
-        let refusal = Refusal::new(self.now + elapsed, &account, credential);
-        self.account.refused.record(refusal, credential, message.clone());
+        let (account, credential) = (self.account.settings.to_string(), self.headers.and(&self.secrets.credential));
+        let refusal = Refusal::new(self.now + elapsed, &account, &credential);
+        self.account.refused.record(refusal, &credential, message.clone());
         self.gate.refuse(message.clone());
         (refusal, message)
     }
@@ -377,7 +387,7 @@ impl<'e> Session<'e> {
     async fn send_login(&self, request: &Request) -> Result<(Val, Variables), Failure> {
         let Account { client, settings, .. } = self.account;
         self.secrets.remember(request.credential.iter().map(|(_, value)| value));
-        let reply = client.send(request, self.deadline).await?;
+        let reply = client.send_signed(request, &|url| self.headers.to(url), self.deadline).await?;
         let body = self.account.provider.decode(&reply.body);
         let variables = Variables {
             settings: settings.clone(),

@@ -1,6 +1,7 @@
 //! The settings of a source, checked against its provider's definition.
 
 pub(in crate::providers::language) mod default_url;
+mod headers;
 pub(in crate::providers::language) mod needs;
 pub(in crate::providers::language) mod secret_names;
 #[cfg(test)]
@@ -9,6 +10,7 @@ mod tests;
 use std::collections::HashSet;
 
 use serde_json::{Map, Value, json};
+use url::{Origin, Url};
 
 use super::provider::{AuthMethod, AuthScheme, Provider};
 use super::template::{Name, Template};
@@ -34,6 +36,8 @@ pub struct ResolvedSettings {
     pub listings: Vec<usize>,
     /// Whether it identifies credentials that other sources find.
     pub identify: bool,
+    /// To which origin its further headers go.
+    pub headers_to: Option<Origin>,
 }
 
 impl SettingType {
@@ -113,10 +117,12 @@ impl Provider {
         let mut settings = resolver.settings();
         let scheme = resolver.scheme();
         let listings = resolver.listings();
+        let own_url = headers::own_url(self, &listings, &settings);
         if let Some(scheme) = scheme.and_then(|number| self.schemes.get(number)) {
             settings.insert("auth".into(), scheme.name.as_str().into());
             resolver.check_credential(scheme);
             resolver.check_needed(scheme, &listings, &settings);
+            resolver.check_headers(scheme, own_url.as_ref());
         }
         if let (true, Some(at)) = (self.identify.is_empty(), spec.identify) {
             let message = "this provider cannot say which token a credential is; remove it";
@@ -124,7 +130,8 @@ impl Provider {
         }
         resolver.reader.finish(|_| false)?;
         let identify = spec.identify.is_some();
-        Ok(ResolvedSettings { settings, scheme: scheme.unwrap_or_default(), listings, identify })
+        let headers_to = own_url.map(|url| url.origin());
+        Ok(ResolvedSettings { settings, scheme: scheme.unwrap_or_default(), listings, identify, headers_to })
     }
 }
 
@@ -281,6 +288,15 @@ impl SettingsResolver<'_> {
                     let hint = did_you_mean(part, needed.iter().map(String::as_str));
                     self.error(at, "credential", &format!("unknown part `{part}`{hint}"));
                 }
+            }
+        }
+    }
+
+    /// Reports headers of the source that its requests have anyway.
+    fn check_headers(&mut self, scheme: &AuthScheme, url: Option<&Url>) {
+        for (name, at) in &self.spec.header_names {
+            if let Some(problem) = headers::problem(self.provider, scheme, name, url) {
+                self.error(*at, &format!("headers.{name}"), &problem);
             }
         }
     }

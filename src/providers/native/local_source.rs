@@ -138,6 +138,10 @@ pub(super) fn reject_extra_keys(reader: &mut Reader, spec: &SourceSpec, listing:
     if let Some(at) = spec.credential_at {
         reader.error(at, format!("{}: has no effect with this provider; remove it", spec.path_of("credential")));
     }
+    for (name, at) in &spec.header_names {
+        let path = spec.path_of(&format!("headers.{name}"));
+        reader.error(*at, format!("{path}: has no effect with this provider, which sends no requests; remove it"));
+    }
     if let Some(at) = spec.identify {
         let message = "this provider cannot say which token a credential is; remove it";
         reader.error(at, format!("{}: {message}", spec.path_of("identify")));

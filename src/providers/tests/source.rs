@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::core::certificates::TlsMaterial;
+use crate::core::extra_headers::ExtraHeaders;
 use crate::core::failure::Failure;
 use crate::core::secret::{Credential, Credentials, Secret};
 use crate::http::client::Options;
@@ -95,6 +96,8 @@ pub(super) fn connect(provider: &Arc<Provider>, scenario: &Scenario, origin: &st
         settings,
         credentials: Arc::new(Fixed(credential)),
         credential_at: None,
+        headers: ExtraHeaders::default(),
+        header_names: Vec::new(),
         identify: (!scenario.found.is_empty()).then_some(scenario.source.at),
     };
     let options = Options {

@@ -21,10 +21,11 @@ use crate::core::token::Expiry;
 use crate::providers::engine::page_limit::PageLimit;
 use crate::providers::language::compile::compile;
 use crate::providers::{SourceSpec, catalogue};
-use crate::schema::diagnostic::SourceText;
+use crate::schema::diagnostic::{Diagnostics, SourceText};
 use crate::schema::yaml::{Key, Kind, Node, parse};
 
 mod credentials;
+mod extra_headers;
 mod paging;
 mod scopes;
 mod signing;
@@ -125,9 +126,21 @@ fn connect_source(
     definition: &str,
     origin: &str,
     credential: Changing,
+    around: (Arc<SharedPasswords>, Arc<PageLimit>),
+    timing: (u32, Clock),
+) -> Box<dyn Source> {
+    connect_spec(definition, origin, credential, around, timing, |_| {}).unwrap_or_else(|errors| panic!("{errors}"))
+}
+
+/// The same, after a change of the configuration.
+fn connect_spec(
+    definition: &str,
+    origin: &str,
+    credential: Changing,
     (passwords, pages): (Arc<SharedPasswords>, Arc<PageLimit>),
     (retries, clock): (u32, Clock),
-) -> Box<dyn Source> {
+    change: impl FnOnce(&mut SourceSpec),
+) -> Result<Box<dyn Source>, Diagnostics> {
     let head = "format: 1\nprovider: test\ntitle: Test\ndocs: https://example.com\nexpiry: a timestamp\n\
                 permission: everything\nsettings: {url: {type: url, help: where it is}}\n";
     let definition = SourceText::new("test.yaml", format!("{head}{definition}"));
@@ -136,7 +149,7 @@ fn connect_source(
     let node: Node = parse(&text).unwrap();
     let Kind::Map(settings) = node.kind else { panic!("a map") };
     let settings: Vec<(Key, Node)> = settings;
-    let spec = SourceSpec {
+    let mut spec = SourceSpec {
         text,
         at: node.at,
         name: "test".into(),
@@ -145,8 +158,11 @@ fn connect_source(
         settings,
         credentials: Arc::new(credential),
         credential_at: None,
+        headers: ExtraHeaders::default(),
+        header_names: Vec::new(),
         identify: None,
     };
+    change(&mut spec);
     let options = Options {
         connect_timeout: Duration::from_secs(5),
         request_timeout: Duration::from_secs(5),
@@ -159,7 +175,6 @@ fn connect_source(
         proxy: None,
     };
     catalogue::connect(Arc::new(provider), spec, options, clock, passwords, pages)
-        .unwrap_or_else(|errors| panic!("{errors}"))
 }
 
 fn noon() -> DateTime<Utc> {

@@ -32,7 +32,7 @@ pub(super) fn scheme(scheme: &AuthScheme, is_only: bool) -> impl Iterator<Item =
 /// its first step does not get a list.
 pub(super) fn listing(listing: &Listing, settings: &Val) -> Vec<String> {
     let variables = Variables { settings: settings.clone(), ..Variables::default() };
-    if listing.when.as_ref().is_some_and(|when| !when.truth(&variables, Val::Null)) {
+    if !runs(listing, settings) {
         return Vec::new();
     }
     let request = match listing.for_each.first() {
@@ -44,6 +44,12 @@ pub(super) fn listing(listing: &Listing, settings: &Val) -> Vec<String> {
         None => &listing.request,
     };
     names(vec![&request.path]).chain([request.base.clone()]).collect()
+}
+
+/// Whether a listing runs with these settings.
+pub(super) fn runs(listing: &Listing, settings: &Val) -> bool {
+    let variables = Variables { settings: settings.clone(), ..Variables::default() };
+    listing.when.as_ref().is_none_or(|when| when.truth(&variables, Val::Null))
 }
 
 fn names(templates: Vec<&Template>) -> impl Iterator<Item = String> {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::*;
+use crate::core::extra_headers::ExtraHeaders;
 use crate::core::failure::Failure;
 use crate::core::secret::{Credential, Credentials};
 use crate::providers::language::compile::compile;
@@ -60,6 +61,12 @@ impl Credentials for Parts {
     }
 }
 
+/// The names of a source's headers.
+fn header_names(source: &Node) -> Vec<(String, Span)> {
+    let headers = source.get("headers").map(Node::entries).unwrap_or_default();
+    headers.iter().map(|(key, _)| (key.name.clone(), key.at)).collect()
+}
+
 /// Resolves the settings of a source of the configuration.
 fn resolve(source: &str, parts: &[&'static str]) -> Result<ResolvedSettings, String> {
     let text = SourceText::new("config.yaml", source);
@@ -74,12 +81,14 @@ fn resolve(source: &str, parts: &[&'static str]) -> Result<ResolvedSettings, Str
         listings: root.get("listings").map(|node| node.elements().iter().map(word).collect()),
         settings: entries
             .iter()
-            .filter(|(key, _)| !["name", "auth", "listings", "credential"].contains(&key.name.as_str()))
+            .filter(|(key, _)| !["name", "auth", "listings", "credential", "headers"].contains(&key.name.as_str()))
             .cloned()
             .collect(),
         credentials: Arc::new(Parts(parts.to_vec())),
         credential_at: root.get("credential").map(|node| node.at),
         identify: None,
+        headers: ExtraHeaders::default(),
+        header_names: header_names(&root),
     };
     let provider =
         compile(&SourceText::new("widgets.yaml", DEFINITION), &["name", "credential"]).expect("a definition");
@@ -255,5 +264,93 @@ fn base_url_has_no_trailing_slash() {
     ];
     for (written, expected) in cases {
         assert_eq!(base_url(written), expected.map(str::to_owned), "{written}");
+    }
+}
+
+#[test]
+fn header_that_the_definition_sets_is_an_error_in_any_case() {
+    let provider = |auth: &str| {
+        let definition = format!(
+            "format: 1\nprovider: set\ntitle: Set\ndocs: https://set.example/\nexpiry: a timestamp\n\
+             settings: {{url: {{type: url, help: its address}}}}\nheaders: {{X-Version: '3'}}\nauth: {auth}\n\
+             self: {{get: /self, headers: {{X-Own: a}}, expires_at: .at}}\n\
+             maps: {{users: {{get: /users, headers: {{X-Map: a}}, rows: ., key: .id, value: .name}}}}\n\
+             identify: {{prefix: s_, rest: a, get: /me, headers: {{X-Found: '{{value}}'}}, id: .id, touches: nothing}}\n\
+             listings:\n  - name: key\n    kind: key\n    require: {{get: /role, headers: {{X-Require: a}}, that: .ok}}\n    \
+             for_each: {{get: /groups, headers: {{X-Step: a}}, rows: ., as: group}}\n    get: /k/{{group}}\n    \
+             headers: {{X-Listing: a}}\n    next: {{cursor: .next, param: X-Cursor, in: header}}\n    rows: .\n    \
+             token: {{id: .id, expires_at: .at}}\n"
+        );
+        compile(&SourceText::new("set.yaml", definition), &["name"]).unwrap_or_else(|errors| panic!("{errors}"))
+    };
+    let of_all = "X-Version X-Own X-Map X-Found X-Require X-Step X-Listing X-Cursor";
+    let cases = [
+        ("bearer", "Authorization", "X-Key X-Amz-Date Cookie Proxy-Authorization"),
+        ("{basic: {user: u, password: '{credential}'}}", "Authorization", "X-Key"),
+        ("{headers: {X-Key: '{credential}'}}", "X-Key", "Authorization X-Keys"),
+        (
+            "{aws_sigv4: {service: iam, region: r}}",
+            "Authorization X-Amz-Date X-Amz-Security-Token X-Amz-Anything",
+            "X-Amazon",
+        ),
+        (
+            "{ovh_signature: {application_key: k, application_secret: '{credential}', consumer_key: k}}",
+            "X-Ovh-Application X-Ovh-Consumer X-Ovh-Timestamp X-Ovh-Signature",
+            "Authorization",
+        ),
+        (
+            "{akamai_edgegrid: {client_token: '{credential}', client_secret: '{credential}', access_token: '{credential}'}}",
+            "Authorization",
+            "X-Key",
+        ),
+        ("{github_app: {app_id: '1', private_key: '{credential}', organization: a}}", "Authorization", "X-Key"),
+        (
+            "{headers: {X-Key: '{login}'}, login: {post: /l, headers: {X-Login: a}, basic: {user: u, password: '{credential}'}, token: .t}}",
+            "X-Key X-Login Authorization",
+            "X-Other",
+        ),
+    ];
+    let url = Url::parse("https://set.example/").expect("a URL");
+    for (auth, refused, accepted) in cases {
+        let provider = provider(auth);
+        let problem = |name: &str| headers::problem(&provider, &provider.schemes[0], name, Some(&url));
+        for name in refused.split(' ').chain(of_all.split(' ')) {
+            for name in [name.to_owned(), name.to_lowercase(), name.to_uppercase()] {
+                assert!(problem(&name).is_some_and(|problem| problem.contains("remove it")), "{auth}: {name}");
+            }
+        }
+        for name in accepted.split(' ') {
+            assert_eq!(problem(name), None, "{auth}: {name}");
+        }
+    }
+}
+
+#[test]
+fn header_error_names_line_and_key() {
+    let source = "name: mine\nteams: web\nurl: http://widgets.example\nheaders:\n  X-Team: a\n  authorization: {file: a}\n  \
+                  Proxy-Authorization: {file: b}\n";
+    insta::assert_snapshot!(resolve(source, &[""]).expect_err("errors"), @"
+    config.yaml:6:3: sources.mine.headers.authorization: the requests of `widgets` have this header already; remove it, and let the gateway accept another one, such as `Proxy-Authorization`
+    6 |   authorization: {file: a}
+      |   ^^^^^^^^^^^^^
+
+    config.yaml:7:3: sources.mine.headers.Proxy-Authorization: with plain http the first proxy on the way takes this header; use https
+    7 |   Proxy-Authorization: {file: b}
+      |   ^^^^^^^^^^^^^^^^^^^
+    ");
+}
+
+#[test]
+fn headers_go_to_the_origin_of_url_or_of_the_first_listing() {
+    for (source, origin) in [
+        ("", "https://api.widgets.example"),
+        ("url: https://w.example:8443/api\n", "https://w.example:8443"),
+        ("listings: [team, other]\nother_url: https://o.example/x\n", "https://api.widgets.example"),
+        ("listings: [other]\nother_url: https://o.example/x\n", "https://o.example"),
+        ("listings: [all, other]\nother_url: https://o.example\n", "https://o.example"),
+        ("listings: [all]\n", "https://api.widgets.example"),
+    ] {
+        let resolved = resolve(&format!("name: mine\nteams: web\n{source}"), &[""]).expect("resolved");
+        assert_eq!(resolved.headers_to.map(|origin| origin.ascii_serialization()).as_deref(), Some(origin), "{source}");
     }
 }

@@ -125,7 +125,7 @@ async fn refused_assertion_is_signed_again_in_the_next_collection() {
 }
 
 /// The schemes that sign each request.
-const SIGNATURES: [&str; 3] = [
+pub(super) const SIGNATURES: [&str; 3] = [
     "aws_sigv4: {service: iam, region: r, access_key_id: '{credential}', secret_access_key: '{credential}'}",
     "ovh_signature: {application_key: '{credential}', application_secret: '{credential}', consumer_key: '{credential}'}",
     "akamai_edgegrid: {client_token: '{credential}', client_secret: '{credential}', access_token: '{credential}'}",
