@@ -75,8 +75,8 @@ impl CredentialSource {
         if secret.expose().trim().is_empty() {
             Err(unusable(format!("{name} is empty")))
         } else if self.key == HEADERS && HeaderValue::from_str(secret.expose()).is_err() {
-            let problem = format!("{name} contains a line break or a character that a header cannot have");
-            Err(Unusable { problem, remedy: "write only the header's value, in ASCII on one line" })
+            let problem = format!("{name} contains a line break or another control character");
+            Err(Unusable { problem, remedy: "write only the header's value, on one line" })
         } else {
             Ok(secret)
         }

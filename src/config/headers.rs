@@ -48,6 +48,8 @@ const OF_RESPONSE: [&str; 9] = [
     "x-method-override",
 ];
 
+const ORIGINS: &str = "`{file: PATH}` or `{env: NAME}`";
+
 /// What was read.
 #[derive(Default)]
 pub(super) struct Headers {
@@ -58,22 +60,27 @@ pub(super) struct Headers {
 
 /// Reads a source's `headers`. Those in which something is invalid, which is reported, are omitted.
 pub(super) fn read(reader: &mut Reader, environment: &FileEnvironment, values: &Record<'_>) -> Headers {
-    let (Some(node), path) = (values.node(HEADERS), values.path_of(HEADERS)) else {
+    let (Some(node), parent) = (values.node(HEADERS), values.path_of(HEADERS)) else {
         return Headers::default();
     };
     if !matches!(node.kind, Kind::Map(_)) {
-        let message = format!("{path}: expected a map, such as `{{X-Team: platform, X-Api-Key: {{file: PATH}}}}`");
+        let message = format!("{parent}: expected a map, such as `{{X-Team: platform, X-Api-Key: {{file: PATH}}}}`");
         reader.secret(node.at, message);
     }
     let (mut headers, mut secrets) = (Headers::default(), Vec::<Part>::new());
     for (number, (key, value)) in node.entries().iter().enumerate() {
-        let path = join(&path, shown(&key.name));
+        let path = join(&parent, shown(&key.name));
         if let Some(problem) = name_problem(reader, &key.name, &node.entries()[..number]) {
             // A name that is not one may be the secret.
             reader.secret(key.at, format!("{path}: {problem}"));
             continue;
         }
         match &value.kind {
+            // The name may be the secret: `{SECRET}` is a key without a value.
+            Kind::Null => {
+                reader.secret(key.at, format!("{parent}: a header has no value; write a text, {ORIGINS}"));
+                continue;
+            }
             Kind::Map(_) => secrets.extend(credential::part(reader, environment, value, &path, &key.name)),
             _ => headers.extra.plain.extend(plain(reader, value, &path, &key.name)),
         }
@@ -101,6 +108,9 @@ fn name_problem(reader: &Reader, name: &str, before: &[(Key, Node)]) -> Option<S
         let line = reader.text.line_number(first.at.start);
         return Some(format!("the same header as in line {line}, since case does not count; remove one of them"));
     }
+    if looks_like_secret(name) {
+        return Some("this looks like a secret, which is the value of a header, not its name".to_owned());
+    }
     let lower = name.to_ascii_lowercase();
     if OF_CLIENT.contains(&&*lower) {
         return Some("the exporter sets this header itself; remove it".to_owned());
@@ -111,7 +121,6 @@ fn name_problem(reader: &Reader, name: &str, before: &[(Key, Node)]) -> Option<S
 
 /// A value that is not secret.
 fn plain(reader: &mut Reader, node: &Node, path: &str, name: &str) -> Option<(String, String)> {
-    const ORIGINS: &str = "`{file: PATH}` or `{env: NAME}`";
     let Some(text) = written(&reader.text, node).map(|text| text.trim().to_owned()) else {
         let found = node.describe();
         reader.secret(node.at, format!("{path}: expected a text, {ORIGINS}, found {found}"));
@@ -125,8 +134,10 @@ fn plain(reader: &mut Reader, node: &Node, path: &str, name: &str) -> Option<(St
         let message = format!("{path}: secrets are not allowed in the configuration; write {ORIGINS}");
         reader.secret(node.at, message);
     } else if HeaderValue::from_str(&text).is_err() {
-        reader
-            .error(node.at, format!("{path}: contains a character that a header cannot have; write ASCII on one line"));
+        reader.error(
+            node.at,
+            format!("{path}: contains a line break or another control character; write it on one line"),
+        );
     } else {
         return Some((name.to_owned(), text));
     }

@@ -89,10 +89,11 @@ async fn headers_go_to_the_origin_of_the_source_and_to_no_other() {
     let own = Recorder::start(move |path| match path {
         "/login" => Json(json!({"token": "t"})).into_response(),
         // The host of a link does not count, that of a redirect does.
-        "/keys" => {
-            ([("link", format!("<{foreign}/keys?page=2>; rel=\"next\""))], Json(json!([{"id": 1, "ends": null}])))
-                .into_response()
-        }
+        "/keys" => (
+            [("link", format!("<{foreign}/keys?page=2>; rel=\"next\""))],
+            Json(json!([{"id": 1, "ends": null}, {"id": 2, "ends": null}])),
+        )
+            .into_response(),
         "/moved" => (StatusCode::FOUND, [("location", "/kept")]).into_response(),
         "/away" => (StatusCode::FOUND, [("location", format!("{foreign}/away"))]).into_response(),
         path => Json(json!([{"id": path, "ends": null}])).into_response(),
@@ -122,7 +123,7 @@ async fn headers_go_to_the_origin_of_the_source_and_to_no_other() {
         if arguments[0] == "list" {
             let tokens: Value = serde_json::from_slice(&output.stdout).unwrap();
             let tokens = tokens.as_array().or_else(|| tokens["tokens"].as_array()).unwrap();
-            assert_eq!(tokens.len(), 3, "{tokens:?}");
+            assert_eq!(tokens.len(), 4, "{tokens:?}");
         }
     }
     let output = run(dir.path(), &["list", "--output=json"], &config("there")).await;
@@ -156,8 +157,8 @@ sources:
     for line in [
         "config.yaml:8:7: sources.gitlab.headers.PRIVATE-TOKEN: the requests of `gitlab` have this header already; remove it, and \
          let the gateway accept another one",
-        "config.yaml:9:27: sources.gitlab.headers.X-Two-Lines.file: two-lines contains a line break or a character that a header \
-         cannot have; write only the header's value, in ASCII on one line",
+        "config.yaml:9:27: sources.gitlab.headers.X-Two-Lines.file: two-lines contains a line break or another control \
+         character; write only the header's value, on one line",
         "config.yaml:10:19: sources.gitlab.headers.X-Team-Key: secrets are not allowed in the configuration; write `{file: PATH}` \
          or `{env: NAME}`",
         "config.yaml:14:15: sources.hand.headers.X-Team: has no effect with this provider, which sends no requests; remove it",
