@@ -257,8 +257,8 @@ fn secret_header_is_read_each_time_and_must_be_one_line() {
     for expected in ["Bearer one", "Bearer two", "schlüssel"] {
         assert_eq!(headers.read().unwrap().part("Proxy-Authorization").unwrap().expose(), expected);
     }
-    let unfit = "contains a line break or another control character";
-    for problem in [unfit, unfit, unfit, "is empty"] {
+    let invalid = "contains a line break or another control character";
+    for problem in [invalid, invalid, invalid, "is empty"] {
         let failure = headers.read().unwrap_err();
         assert_eq!(failure.reason, Reason::Credential);
         assert_eq!(failure.what, format!("headers.Proxy-Authorization: /run/key {problem}"));
