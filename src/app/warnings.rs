@@ -37,6 +37,11 @@ pub(super) fn find(catalogue: &Catalogue, config: &Config, policies: &BTreeMap<S
                 warn(at, key, &problem);
             }
         }
+        // Its `when` is false: without this warning it looks like a listing without tokens.
+        for (name, at) in source.listings.iter().flatten().filter(|(name, _)| !policy.listings.contains(name)) {
+            let problem = format!("`{name}` never runs with these settings; change them or remove it");
+            warn(*at, "listings", &problem);
+        }
     }
     warnings.extend(unknown_kinds(catalogue, config, policies));
     warnings.extend(contradictions(catalogue, config));

@@ -215,6 +215,10 @@ fn check_warns_of_what_is_probably_wrong() {
         (source("url: 'https://widgets.example.com'"), "`widgets.example.com` is reserved for documentation; set the real address"),
         (source("url: 'https://your-company.acme.com'"), "sources.w.url: looks like a placeholder"),
         ("sources:\n  - name: a\n    provider: atlassian-cloud\n    org_id: 1a2b3c4d-5e6f-7a8b\n    credential: {env: TOKEN}\n".into(), "c.yaml:4:13: sources.a.org_id: looks like a placeholder; set the real value"),
+        (
+            "sources:\n  - {name: g, provider: gitlab, listings: [own, project-variables], credential: {env: TOKEN}}\n".into(),
+            "c.yaml:2:49: sources.g.listings: `project-variables` never runs with these settings; change them or remove it",
+        ),
         (source(&format!("{URL}, interval: 5m, timeout: 10m")), "sources.w: `timeout` (600 s) exceeds `interval` (300 s)"),
         (source(&format!("{URL}, interval: 1m, timeout: 61s")), "sources.w: `timeout` (61 s) exceeds `interval` (60 s)"),
         (format!("{}rules:\n  - match: {{kind: [team-tokn]}}\n    labels: {{team: x}}\n", source(URL)), "c.yaml:4:20: rules[0].match.kind: no source has tokens of the kind `team-tokn`; did you mean `team-token`?"),
