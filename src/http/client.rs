@@ -37,6 +37,9 @@ pub struct Client {
 /// The headers that depend on the URL or the time of an attempt: a signature, and those that only one origin may receive.
 pub type Sign<'a> = &'a (dyn Fn(&Url) -> Vec<(String, Secret)> + Send + Sync);
 
+/// Why a response is a failure although its status does not say so, or says something else.
+pub type StateReason<'a> = &'a (dyn Fn(&Response) -> Option<Reason> + Send + Sync);
+
 /// The connections, and the certificates that they use.
 struct Connections {
     certificates: TlsMaterial,
@@ -96,15 +99,21 @@ impl Client {
     /// # Errors
     /// If there is no complete response. A response with any status is not an error.
     pub async fn send(&self, request: &Request, deadline: Instant) -> Result<Response, Failure> {
-        self.send_signed(request, &|_| Vec::new(), deadline).await
+        self.send_signed(request, &|_| Vec::new(), &|_| None, deadline).await
     }
 
     /// The same, with a signature that is made for each attempt right before it is sent: the vendors refuse one that is a minute
-    /// old, or that they saw before.
+    /// old, or that they saw before. It is also retried if a temporary reason is stated for its response.
     ///
     /// # Errors
     /// As above.
-    pub async fn send_signed(&self, request: &Request, sign: Sign<'_>, deadline: Instant) -> Result<Response, Failure> {
+    pub async fn send_signed(
+        &self,
+        request: &Request,
+        sign: Sign<'_>,
+        state_reason: StateReason<'_>,
+        deadline: Instant,
+    ) -> Result<Response, Failure> {
         let headers = request.header_map()?;
         let mut sent = 0;
         let mut previous = None;
@@ -115,6 +124,7 @@ impl Client {
             if let Ok(response) = &mut result {
                 response.attempts = sent;
                 response.is_temporary = request.retry.contains(&response.status);
+                response.stated_reason = state_reason(response);
             }
             let delay = self.delay_after(&result, sent).filter(|_| sent <= self.options.retries);
             let Some(delay) = delay.filter(|delay| Instant::now() + *delay < deadline) else {

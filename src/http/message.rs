@@ -39,6 +39,8 @@ pub struct Response {
     pub body: Vec<u8>,
     /// Whether the request names the status as one that is retried.
     pub is_temporary: bool,
+    /// Why it is a failure, if its content says so.
+    pub stated_reason: Option<Reason>,
     /// The attempts that it took.
     pub attempts: u32,
     /// The URL after redirects.
@@ -46,9 +48,13 @@ pub struct Response {
 }
 
 impl Response {
-    /// Why the request failed, if the status is not 200 or 206.
+    /// Why the request failed, if its content says so or the status is not 200 or 206.
     pub fn failure_reason(&self) -> Option<Reason> {
-        if self.is_temporary { Some(Reason::ServerError) } else { failure_reason(self.status, &self.headers) }
+        match self.stated_reason {
+            None if self.is_temporary => Some(Reason::ServerError),
+            None => failure_reason(self.status, &self.headers),
+            stated => stated,
+        }
     }
 
     /// `403 after 2 attempts`.

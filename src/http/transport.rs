@@ -67,7 +67,7 @@ impl Transport {
             Err(_) if status >= 300 => Vec::new(),
             body => body?,
         };
-        Ok(Response { status, headers, body, is_temporary: false, attempts: 0, url: url.clone() })
+        Ok(Response { status, headers, body, is_temporary: false, stated_reason: None, attempts: 0, url: url.clone() })
     }
 }
 

@@ -20,6 +20,7 @@ use super::hint::HintMap;
 use super::messages::{describe, headers_object};
 use super::pages::{Checked, check_response};
 use super::session::{Account, Session};
+use super::stated_reason::Expected;
 use crate::core::failure::{Failure, Reason};
 use crate::core::secret::Secret;
 use crate::core::value_pattern::ValuePattern;
@@ -261,19 +262,17 @@ async fn ask(session: &Session<'_>, (request, id): (&Request, &Expression), secr
     };
     let (own, others): (Vec<_>, Vec<_>) = built.headers.into_iter().partition(sends_value);
     built.headers = others;
+    let settings = Variables { settings: account.settings.clone(), ..Variables::default() };
+    let expected = Expected { request, variables: &settings };
     let reply = if own.is_empty() {
-        session.send(&built, request.service.as_deref()).await?
+        session.send(&built, expected).await?
     } else {
         built.credential = own.into_iter().map(|(name, value)| (name, Secret::new(value))).collect();
-        session.send_as(&built).await?
+        session.send_as(&built, expected).await?
     };
     let described = |failure: Failure| Failure { what: format!("{}: {}", describe(&built), failure.what), ..failure };
-    let mut variables = Variables {
-        settings: account.settings.clone(),
-        headers: headers_object(&reply.headers),
-        status: Val::from(usize::from(reply.status)),
-        ..Variables::default()
-    };
+    let mut variables =
+        Variables { headers: headers_object(&reply.headers), status: Val::from(usize::from(reply.status)), ..settings };
     let body = match check_response(session, request, &reply, &mut variables).map_err(described)? {
         Checked::Empty(..) => return Ok(Known::Rejected),
         Checked::Body(body) => body,

@@ -47,4 +47,5 @@ mod secrets;
 mod session;
 mod signature;
 mod signed_jwt;
+mod stated_reason;
 mod token;

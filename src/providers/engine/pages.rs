@@ -11,6 +11,7 @@ use super::messages::{describe, headers_object, undecodable};
 use super::next_page::{NextPage, PageResponse, PageState, first_request, page_key};
 use super::page_limit::PagePermit;
 use super::session::Session;
+use super::stated_reason::{Expected, any_reason, stated_reason};
 use crate::core::failure::{Failure, Reason};
 use crate::core::outcome::{MalformedRow, RowCounts};
 use crate::http::client;
@@ -114,7 +115,7 @@ impl<'r> Pages<'r> {
             |failure: Failure| Failure { what: format!("{}: {}", describe(&request), failure.what), ..failure };
         let pagination = self.request.next.as_ref();
         self.seen.visit(&page_key(&request, pagination)).map_err(described)?;
-        let reply = self.session.send(&request, self.request.service.as_deref()).await?;
+        let reply = self.session.send(&request, Expected { request: self.request, variables: &self.variables }).await?;
         let permit = self.session.account.pages.acquire().await;
         // Beyond the last page some servers return an error, others the last page once more.
         if is_probe && matches!(reply.status, 400 | 404 | 416 | 422) {
@@ -236,20 +237,11 @@ pub(super) fn check_response(
     let Some(body) = decoded else {
         return failure(Reason::Decode, undecodable(provider.is_aws_query, &reply.headers));
     };
-    if let Some(failed) = request.failed.iter().find(|failed| failed.condition.truth(variables, body.clone())) {
+    if let Some(reason) = any_reason(request, variables) {
         let what = format!("{}, but the definition's `failed` matches the response", reply.status);
-        return failure(failed.reason, what);
+        return failure(reason, what);
     }
     Ok(Checked::Body(body))
-}
-
-/// The reason that the definition's `failed` states for a response. For a status such as 400 or 422, which states none itself.
-fn stated_reason(request: &Request, variables: &Variables) -> Option<Reason> {
-    let stated = request.failed.iter().filter(|failed| failed.reason != Reason::Decode);
-    stated
-        .into_iter()
-        .find(|failed| failed.condition.truth(variables, variables.body.clone()))
-        .map(|failed| failed.reason)
 }
 
 /// The remedy that the definition's `failed` states for a failure with this reason.

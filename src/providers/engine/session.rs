@@ -26,6 +26,7 @@ use super::refusal::{PasswordGate, RefusedSecret, SharedPassword, SharedPassword
 use super::secrets::Secrets;
 use super::signature::{self, Signing};
 use super::signed_jwt::{SigningKey, thumbprint};
+use super::stated_reason::Expected;
 use crate::core::clock::Clock;
 use crate::core::extra_headers::ExtraHeaders;
 use crate::core::failure::{Failure, Reason};
@@ -138,18 +139,17 @@ impl<'e> Session<'e> {
         Instant::now() >= self.deadline
     }
 
-    /// Sends a request with the credential; again with a new login if the login is rejected. `service` is the AWS service for
-    /// which it is signed, if it is not that of the scheme.
+    /// Sends a request with the credential; again with a new login if the login is rejected.
     ///
     /// # Errors
     /// If there is no response, or the login fails.
-    pub(super) async fn send(&self, request: &Request, service: Option<&str>) -> Result<Response, Failure> {
+    pub(super) async fn send(&self, request: &Request, expected: Expected<'_>) -> Result<Response, Failure> {
         let login = self.login().await?;
-        let reply = self.send_with(request, service, login.as_ref()).await?;
+        let reply = self.send_with(request, expected, login.as_ref()).await?;
         match login {
             Some((_, number)) if reply.status == 401 && self.discard_login(number).await => {
                 let login = self.login().await?;
-                self.send_with(request, service, login.as_ref()).await
+                self.send_with(request, expected, login.as_ref()).await
             }
             _ => Ok(reply),
         }
@@ -159,26 +159,27 @@ impl<'e> Session<'e> {
     ///
     /// # Errors
     /// If there is no response.
-    pub(super) async fn send_as(&self, request: &Request) -> Result<Response, Failure> {
+    pub(super) async fn send_as(&self, request: &Request, expected: Expected<'_>) -> Result<Response, Failure> {
         self.secrets.remember(request.credential.iter().map(|(_, value)| value));
-        self.account.client.send_signed(request, &|url| self.headers.to(url), self.deadline).await
+        let state_reason = |response: &Response| expected.temporary(&self.account.provider, response);
+        self.account.client.send_signed(request, &|url| self.headers.to(url), &state_reason, self.deadline).await
     }
 
     async fn send_with(
         &self,
         request: &Request,
-        service: Option<&str>,
+        expected: Expected<'_>,
         login: Option<&(Secret, u64)>,
     ) -> Result<Response, Failure> {
         let login = login.map(|(token, _)| token);
         let credential = self.credential_headers(login);
         self.secrets.remember(login.into_iter().chain(credential.iter().map(|(_, value)| value)));
         if !is_password(&credential) {
-            return self.send_request(&Request { credential, ..request.clone() }, service).await;
+            return self.send_request(&Request { credential, ..request.clone() }, expected).await;
         }
         let _turn = self.enter_gate(request, &credential).await?;
         let response =
-            self.send_request(&Request { credential: credential.clone(), ..request.clone() }, service).await?;
+            self.send_request(&Request { credential: credential.clone(), ..request.clone() }, expected).await?;
         if self.gate.is_refused(&response) {
             let (refusal, message) = self.record_refusal(&response);
             self.shared_password(request, &credential).refuse(refusal, message);
@@ -214,7 +215,9 @@ impl<'e> Session<'e> {
         self.account.passwords.get(&request.url.origin(), &sent, self.now)
     }
 
-    async fn send_request(&self, request: &Request, service: Option<&str>) -> Result<Response, Failure> {
+    async fn send_request(&self, request: &Request, expected: Expected<'_>) -> Result<Response, Failure> {
+        let service = expected.request.service.as_deref();
+        let state_reason = |response: &Response| expected.temporary(&self.account.provider, response);
         let sign = |url: &Url| {
             let request = Request { url: url.clone(), ..request.clone() };
             let (vars, issued, at) = (self.vars(None), self.issued.as_ref(), (self.account.clock)());
@@ -223,7 +226,7 @@ impl<'e> Session<'e> {
             // No signature covers them, so a gateway may remove them.
             [self.headers.to(url), headers].concat()
         };
-        let sent = self.account.client.send_signed(request, &sign, self.deadline).await;
+        let sent = self.account.client.send_signed(request, &sign, &state_reason, self.deadline).await;
         sent.map_err(|failure| self.with_hint(failure))
     }
 
@@ -387,7 +390,7 @@ impl<'e> Session<'e> {
     async fn send_login(&self, request: &Request) -> Result<(Val, Variables), Failure> {
         let Account { client, settings, .. } = self.account;
         self.secrets.remember(request.credential.iter().map(|(_, value)| value));
-        let reply = client.send_signed(request, &|url| self.headers.to(url), self.deadline).await?;
+        let reply = client.send_signed(request, &|url| self.headers.to(url), &|_| None, self.deadline).await?;
         let body = self.account.provider.decode(&reply.body);
         let variables = Variables {
             settings: settings.clone(),

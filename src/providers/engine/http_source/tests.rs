@@ -29,6 +29,7 @@ mod extra_headers;
 mod paging;
 mod scopes;
 mod signing;
+mod stated_reason;
 
 /// The requests so far, as `GET /path?query`, with the value of `Authorization` and the body if there are any.
 #[derive(Clone, Default)]

@@ -18,8 +18,7 @@ const NUMBER: ValueType = Count(0, u64::MAX);
 const STATUSES: ValueType = OneOrList(0, &Count(201, 599));
 const TIMES: ValueType = Domain(&super::TIMES);
 const FAILED: ValueType = ScalarOr(&super::JQ, &OneOrList(1, &Record(&FAILED_RESPONSE)));
-const FAILED_HELP: &str =
-    "a 2xx response that matches this is a failure; with a `reason`, also what a status such as 400 or 422 means";
+const FAILED_HELP: &str = "a 2xx response that matches this is a failure; with a `reason`, also what a status such as 400 or 422 means; after `rate_limited` and `server_error` the request is repeated";
 const REQUIREMENTS: ValueType = WordOr("unknowable", &OneOrList(1, &Record(&REQUIRE)));
 
 const fn key(name: &'static str, value: ValueType, help: &'static str) -> Key {
