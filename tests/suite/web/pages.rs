@@ -486,7 +486,7 @@ async fn finding_page_explains_and_lists() {
 #[tokio::test]
 async fn names_of_settings_are_code() {
     let server = Server::start().await;
-    assert_shows(&page(&server, "/finding").await, &["or set <code>rotate_after</code> in a rule."]);
+    assert_shows(&page(&server, "/finding").await, &["or set <code>rotate_after</code> on its source or in a rule."]);
     for path in ["/", "/finding", "/finding/never_expires", "/source", "/source/vault", "/token/gitlab/p08"] {
         let page = page(&server, path).await;
         let main = page.split_once("<main").unwrap().1.split_once("</main>").unwrap().0;
