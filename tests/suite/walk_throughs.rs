@@ -29,13 +29,13 @@ const TIMEOUT: Duration = Duration::from_secs(90);
 const PORTS: [u16; 4] = [10984, 10985, 9090, 9093];
 
 pub(crate) struct Walk {
+    /// By port. They stop, and show their logs, before the directory is removed.
+    servers: BTreeMap<u16, Server>,
     pub(crate) dir: TempDir,
     page: String,
     ports: BTreeMap<u16, u16>,
     /// Texts of the page that the test replaces, such as the address of a provider.
     pub(crate) replace: Vec<(String, String)>,
-    /// By port.
-    servers: BTreeMap<u16, Server>,
     /// Of the last block.
     output: String,
     /// The commands of the last block that failed. A block `text` after it may be the message of an error.
@@ -266,6 +266,8 @@ impl Walk {
         server.args(arguments).arg(format!("--web.listen-address=127.0.0.1:{port}")).current_dir(self.work());
         match name {
             "demo" => server.arg("--interval=1"),
+            // Without a path, Debian's Prometheus writes to /var/lib/prometheus: two would share their data.
+            "prometheus" => server.arg("--storage.tsdb.path=prometheus-data"),
             "alertmanager" => server.args(["--cluster.listen-address=", "--storage.path=alertmanager-data"]),
             _ => &mut server,
         };
