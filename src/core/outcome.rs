@@ -178,7 +178,7 @@ pub struct RowCounts {
     pub single_full_page: Option<u64>,
     /// The length of the longest other list in a response without rows.
     pub unused_list: Option<u64>,
-    /// Tokens that another token of the source stands for, because it is the same credential.
+    /// Tokens that are omitted because another token of the source is the same credential.
     pub listed_as_another: u64,
 }
 

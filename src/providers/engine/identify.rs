@@ -205,7 +205,7 @@ impl Memory {
         self.results.insert(tag, (known, now));
     }
 
-    /// Whether so many credentials of this group were refused that no further one is sent.
+    /// Whether the limit of refused credentials in this group is reached, after which no further one is sent.
     fn is_exhausted(&mut self, group: &str, now: DateTime<Utc>) -> bool {
         self.rejected.retain(|(at, _)| (now - at).abs() < PERIOD);
         let of_group = self.rejected.iter().filter(|(_, other)| **other == *group).count();
