@@ -197,7 +197,11 @@ fn play_scenario(provider: &Arc<Provider>, scenario: &Scenario) -> Result<Collec
         };
         let candidates = scenario.found.iter().enumerate().map(candidate).collect();
         let identified = source.identify(candidates, scenario.now, deadline).await;
-        let errors = server.errors();
+        let mut errors = server.errors();
+        // Only what the definition's pattern recognizes is found.
+        let is_recognized = |value: &String| source.pattern().is_some_and(|pattern| pattern.is_match(value));
+        let unrecognized = scenario.found.iter().filter(|value| !is_recognized(value));
+        errors.extend(unrecognized.map(|value| format!("`identify` does not recognize the found {value}")));
         Ok(Collected { outcome, identified, errors, origin: server.origin, log: log.text() })
     })
 }
