@@ -6,7 +6,7 @@ SHELL := /bin/bash
 STEP := tests/tools/step.sh
 
 # Tests that need installed servers and tools, or more than a few seconds. `make check` leaves them out.
-SLOW := adding_a_provider:: alerts:: aws:: buckets:: compose:: crashes:: dashboards:: demo:: digest:: doc_blocks:: exposition:: faults:: fleet:: fuzz:: health:: helm:: hostile_names:: licences:: jupyterhub:: keystone:: locations:: netbox:: openbao:: prism:: \
+SLOW := adding_a_provider:: alerts:: aws:: buckets:: compose:: crashes:: dashboards:: demo:: digest:: doc_blocks:: exposition:: faults:: fleet:: fuzz:: health:: helm:: hostile_names:: licences:: jupyterhub:: keystone:: kubeconfig:: locations:: netbox:: openbao:: prism:: \
   reload:: secret_leaks:: shards:: storage:: unleash:: upgrade:: walk_throughs:: web::browser web::calendar web::limits web::renewal web::shutdown web::tls workflows:: zabbix::
 
 # Tests that write golden files and generated pages.

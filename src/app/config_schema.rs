@@ -29,7 +29,8 @@ fn provider_names(provider: &ProviderInfo) -> impl Iterator<Item = &str> {
 
 /// What applies to a source of this provider.
 fn source_of(provider: &ProviderInfo) -> Value {
-    let common = config::source_keys().into_iter().map(|key| (key.to_owned(), true.into()));
+    let has_effect = |key: &&str| *key != "kubeconfig" || provider.reads_kubeconfig;
+    let common = config::source_keys().into_iter().filter(has_effect).map(|key| (key.to_owned(), true.into()));
     let mut properties: Map<_, _> = common.collect();
     properties.extend(provider.settings.iter().map(|s| (s.name.clone(), setting(s, provider.native))));
     let schemes: Vec<_> = provider.schemes.iter().map(|scheme| &scheme.name).filter(|name| !name.is_empty()).collect();

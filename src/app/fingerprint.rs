@@ -2,6 +2,7 @@
 
 use ring::digest::{SHA256, digest};
 use serde_json::Value;
+use url::Url;
 
 use super::watch::FileHashes;
 use crate::config::Config;
@@ -11,21 +12,25 @@ use crate::schema::yaml;
 ///
 /// It covers the source's part of the file as it was parsed (not positions, comments, anchors or the order of keys), the
 /// default interval and timeout, and the definitions. It does not cover what only the inventory uses, such as rules and leads,
-/// nor credentials, secret headers and certificates, which are read again at each collection. It is a hash that is equal on all machines, because
+/// nor credentials, secret headers and certificates, which are read again at each collection; of a kubeconfig it covers the
+/// server and the proxy. It is a hash that is equal on all machines, because
 /// replicas compare theirs.
 pub(super) fn fingerprints(config: &Config, definitions: &FileHashes) -> Vec<String> {
     let mut file = yaml::parse(&config.text).map_or(Value::Null, |node| node.to_json());
     file.sort_all_objects();
     let definitions = definitions.by_file_name();
-    let fingerprint = |source| {
-        let settings = format!("{source} {:?} {:?} {definitions:?}", config.interval, config.defaults.timeout);
+    let fingerprint = |(source, kubeconfig): (Value, String)| {
+        let shared = (config.interval, config.defaults.timeout);
+        let settings = format!("{source}{kubeconfig} {:?} {:?} {definitions:?}", shared.0, shared.1);
         digest(&SHA256, settings.as_bytes()).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
     };
     let source = |number: usize| {
         let mut source = file["sources"][number].clone();
         // Only the metrics depend on it.
         source.as_object_mut().map(|source| source.shift_remove("metrics"));
-        source
+        let read = config.sources.get(number).and_then(|read| Some((&read.kubeconfig.as_ref()?.1, &read.proxy)));
+        let kubeconfig = read.map(|(server, proxy)| format!(" {server:?} {:?}", proxy.as_ref().map(Url::as_str)));
+        (source, kubeconfig.unwrap_or_default())
     };
     (0..config.sources.len()).map(|number| fingerprint(source(number))).collect()
 }

@@ -14,7 +14,7 @@ use super::Runtime;
 use super::setup::{ConfigPaths, Setup};
 use super::shard::Shard;
 use super::watch::FileHashes;
-use crate::config::owners_file;
+use crate::config::watched_files;
 use crate::core::clock::Clock;
 use crate::exposition::external_url::ExternalUrl;
 use crate::pages::Reload;
@@ -26,19 +26,19 @@ pub(super) struct Reloader {
     shard: Shard,
     external_url: Option<ExternalUrl>,
     clock: Clock,
-    /// The owners file that the configuration names.
-    owners: Option<PathBuf>,
+    /// The files that the configuration names.
+    named: Vec<PathBuf>,
     loaded: FileHashes,
 }
 
 impl Reloader {
     pub(super) fn new(paths: ConfigPaths, shard: Shard, external_url: Option<ExternalUrl>, clock: Clock) -> Self {
-        Self { paths, shard, external_url, clock, owners: None, loaded: FileHashes::default() }
+        Self { paths, shard, external_url, clock, named: Vec::new(), loaded: FileHashes::default() }
     }
 
     pub(super) async fn load(&mut self) -> Result<Setup, Diagnostics> {
         // Before the files are read, so that a change in between is noticed.
-        self.owners = owners_file(&self.paths.config);
+        self.named = watched_files(&self.paths.config);
         self.loaded = self.hashes();
         let mut setup = load(&self.paths, self.shard, &self.clock).await?;
         setup.exposure.external_url.clone_from(&self.external_url);
@@ -46,7 +46,7 @@ impl Reloader {
     }
 
     fn hashes(&self) -> FileHashes {
-        FileHashes::of_config(&self.paths.config, self.owners.as_deref(), self.paths.providers.as_deref())
+        FileHashes::of_config(&self.paths.config, &self.named, self.paths.providers.as_deref())
     }
 
     /// Waits until the files differ from those last loaded.

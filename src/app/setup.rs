@@ -203,6 +203,8 @@ fn connect(
         settings: source.settings.clone(),
         credentials: Arc::clone(&source.credentials),
         credential_at: source.credential_at,
+        kubeconfig: source.kubeconfig.clone(),
+        has_client_certificate: source.has_client_certificate,
         headers: source.headers.clone(),
         header_names: source.header_names.clone(),
         identify: source.identify,

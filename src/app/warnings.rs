@@ -96,7 +96,9 @@ fn urls<'a>(source: &'a SourceConfig, info: &'a ProviderInfo) -> impl Iterator<I
     let settings = info.settings.iter().filter(|setting| setting.setting_type == SettingType::Url);
     settings.filter_map(|setting| {
         let written = source.settings.iter().find(|(key, _)| key.name == setting.name);
-        let (at, text) = match written.and_then(|(_, node)| Some((node.at, node.as_text()?))) {
+        let written = written.and_then(|(_, node)| Some((node.at, node.as_text()?)));
+        let read = source.kubeconfig.as_ref().and_then(|(at, server)| Some((*at, &*server.as_ref()?.url)));
+        let (at, text) = match written.or(read.filter(|_| setting.name == "url")) {
             Some(found) => found,
             None => (source.at, setting.default.as_ref()?.as_str()?),
         };

@@ -24,9 +24,10 @@ impl FileHashes {
         self.0.iter().map(|(path, hash)| (name(path), hash.as_deref())).collect()
     }
 
-    /// Of the configuration, the owners file, and the definitions in a directory.
-    pub(super) fn of_config(file: &Path, owners: Option<&Path>, providers: Option<&Path>) -> Self {
-        let files = [file].into_iter().chain(owners).map(Path::to_owned);
+    /// Of the configuration, the files that it names, and the definitions in a directory.
+    pub(super) fn of_config(file: &Path, named: &[PathBuf], providers: Option<&Path>) -> Self {
+        let named = named.iter().map(PathBuf::as_path);
+        let files = [file].into_iter().chain(named).map(Path::to_owned);
         Self::of_files(definitions(providers).into_iter().chain(files))
     }
 }
@@ -59,8 +60,7 @@ mod tests {
     fn file_hashes_depend_on_content_alone() {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("config.yaml");
-        let hashes =
-            || FileHashes::of_config(&file, Some(&directory.path().join("owners.csv")), Some(directory.path()));
+        let hashes = || FileHashes::of_config(&file, &[directory.path().join("owners.csv")], Some(directory.path()));
         let missing = hashes();
         fs::write(&file, "a").unwrap();
         let a = hashes();

@@ -20,6 +20,7 @@ use super::schema::json_schema::json_schema;
 use super::schema::markdown::markdown;
 use super::schema::record::Record;
 use super::schema::yaml::{Key, Node};
+use crate::core::api_server::ApiServer;
 use crate::core::certificates::SharedCertificates;
 use crate::core::extra_headers::ExtraHeaders;
 use crate::core::lead::Lead;
@@ -31,6 +32,7 @@ mod credential;
 mod environment;
 mod file;
 mod headers;
+mod kubeconfig;
 mod labels;
 mod lead;
 mod metrics;
@@ -42,10 +44,11 @@ mod source;
 mod table;
 mod tls;
 mod value_types;
+mod watched_files;
 
 pub use environment::{Environment, SystemEnvironment};
-pub use owners::owners_file;
 pub use table::source_keys;
+pub use watched_files::watched_files;
 
 /// The whole configuration, with every default applied.
 #[derive(Debug)]
@@ -155,6 +158,10 @@ pub struct SourceConfig {
     pub tokens_at: Option<Span>,
     /// Read at each collection.
     pub certificates: SharedCertificates,
+    /// Whether the configuration has a client certificate.
+    pub has_client_certificate: bool,
+    /// The position of `kubeconfig`, and the API server, unless something is invalid, which is reported.
+    pub kubeconfig: Option<(Span, Option<ApiServer>)>,
     /// `None`: the proxy of the environment.
     pub proxy: Option<Url>,
 }

@@ -1,8 +1,8 @@
 //! The owners directory: the entries of the configuration and of a file of its own.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use super::environment::{Environment, FileEnvironment, SystemEnvironment};
+use super::environment::FileEnvironment;
 use super::table::OWNER_ENTRY;
 use super::{Config, SourceConfig, secrets};
 use crate::core::address;
@@ -33,14 +33,6 @@ pub(super) struct OwnerSettings {
     pub(super) entries: Vec<OwnerEntry>,
     /// The names of the sources that are authoritative.
     pub(super) sources: Vec<String>,
-}
-
-/// The path of the owners file that a configuration names, if it can be read.
-pub fn owners_file(config: &Path) -> Option<PathBuf> {
-    let name = config.display().to_string();
-    let content = String::from_utf8(SystemEnvironment.read_file(config).ok()?).ok()?;
-    let root = parse(&SourceText::new(&name, content)).ok()?;
-    Some(config.parent()?.join(root.get("owners_file")?.as_text()?))
 }
 
 /// Reads the entries. The errors in the owners file are in addition to those of the reader.

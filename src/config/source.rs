@@ -5,7 +5,8 @@ use std::sync::Arc;
 use super::credential::{self, CredentialSource};
 use super::environment::FileEnvironment;
 use super::headers::Headers;
-use super::{SharedSettings, SourceConfig, headers, lead, tls};
+use super::{SharedSettings, SourceConfig, headers, kubeconfig, lead, tls};
+use crate::core::certificates::SharedCertificates;
 use crate::core::secret::{NoCredential, SharedCredentials};
 use crate::schema::reader::Reader;
 use crate::schema::record::Record;
@@ -46,6 +47,13 @@ fn source(
     let origin = credential.and_then(|node| credential::read(reader, environment, node, &values.path_of("credential")));
     let Headers { extra, names, secrets } = headers::read(reader, environment, values);
     let certificates = tls::read(reader, environment, values);
+    let kubeconfig = kubeconfig::read(reader, environment, values);
+    let (credentials, certificates): (SharedCredentials, SharedCertificates) = match (&kubeconfig, &origin) {
+        (Some(kubeconfig), _) => (Arc::clone(kubeconfig) as _, Arc::clone(kubeconfig) as _),
+        (None, Some(origin)) => (Arc::clone(origin) as _, certificates),
+        (None, None) => (Arc::new(NoCredential), certificates),
+    };
+    let proxy = values.text("proxy").and_then(|proxy| proxy.parse().ok());
     let settings = SharedSettings::read(values, defaults);
     if values.is_given("alert_lead") {
         lead::check(reader, values, settings.alert_lead, "from the top of the file");
@@ -59,7 +67,7 @@ fn source(
         auth: values.spanned("auth"),
         listings: values.texts("listings"),
         settings: values.rest.iter().map(|(key, value)| ((*key).clone(), (*value).clone())).collect(),
-        credentials: origin.clone().map_or_else(|| Arc::new(NoCredential) as _, |origin| origin as SharedCredentials),
+        credentials,
         credential_at: credential.map(|node| node.at),
         headers: extra,
         header_names: names,
@@ -70,7 +78,11 @@ fn source(
         timeout_at: None,
         tokens_at: None,
         certificates,
-        proxy: values.text("proxy").and_then(|proxy| proxy.parse().ok()),
+        has_client_certificate: values.is_given("tls.cert_file"),
+        kubeconfig: values
+            .is_given("kubeconfig")
+            .then(|| (values.value_at("kubeconfig"), kubeconfig.as_ref().map(|kubeconfig| kubeconfig.server()))),
+        proxy: proxy.or_else(|| kubeconfig?.proxy()),
     };
     Some((source, origin.into_iter().chain(secrets).collect()))
 }

@@ -142,6 +142,11 @@ pub(super) static SOURCE: Table = Table::new(&[
     Key::required("name", Domain(&SOURCE_NAME), "gitlab", "its name: letters, digits, `-`, `_` and `.`, at most 63"),
     Key::required("provider", Line, "gitlab", "the name of its provider; `token-expiry-exporter providers` lists them"),
     Key::optional("credential", Domain(&CREDENTIAL), "where its secret is read from, at each collection"),
+    Key::optional(
+        "kubeconfig",
+        Record(&KUBECONFIG),
+        "of `kubernetes` and `openshift`: a kubeconfig in place of `url`, `credential` and `tls`; see [clusters](kubernetes.md#from-outside-the-cluster)",
+    ),
     key("auth", Line, Described("the provider's first"), "the authentication scheme"),
     key("listings", List(1, &Line), Described("all that are not opt-in"), "which listings are collected"),
     Key::or(
@@ -188,6 +193,16 @@ pub(super) static SOURCE: Table = Table::new(&[
 pub fn source_keys() -> Vec<&'static str> {
     SOURCE.names().collect()
 }
+
+static KUBECONFIG: Table = Table::new(&[
+    Key::required(
+        "file",
+        Domain(&FILE_PATH),
+        "/etc/token-expiry-exporter/kubeconfig",
+        "the kubeconfig, read at each collection; paths in it are relative to its directory",
+    ),
+    key("context", Line, Described("its current context"), "which of its contexts to use"),
+]);
 
 static TLS: Table = Table::new(&[
     Key::optional(

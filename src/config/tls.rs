@@ -15,6 +15,31 @@ const CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----";
 const KEY: &str = "PRIVATE KEY-----";
 const ENCRYPTED_KEY: [&str; 2] = ["-----BEGIN ENCRYPTED PRIVATE KEY-----", "Proc-Type: 4,ENCRYPTED"];
 
+/// What a text in PEM contains.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pem {
+    Certificate,
+    Key,
+}
+
+/// The text in its usual form.
+///
+/// # Errors
+/// Why it is not what it should be. Nothing of it is quoted.
+pub(super) fn checked(text: &str, pem: Pem) -> Result<String, String> {
+    let text = pem::normalize(text);
+    match pem {
+        Pem::Certificate if !text.contains(CERTIFICATE) => Err("no certificate in PEM form".to_owned()),
+        Pem::Key if !text.contains(KEY) => {
+            Err(format!("no private key in PEM form; found {}", pem::describe_key(&text)))
+        }
+        Pem::Key if ENCRYPTED_KEY.iter().any(|mark| text.contains(mark)) => {
+            Err("the key is encrypted with a passphrase; use one that is not".to_owned())
+        }
+        _ => Ok(text),
+    }
+}
+
 struct TlsFiles {
     ca: Option<PathBuf>,
     certificate: Option<PathBuf>,
@@ -52,24 +77,15 @@ pub(super) fn read(reader: &mut Reader, environment: &FileEnvironment, values: &
         reader.error(values.value_at(key), format!("{}: {problem}", values.path_of(key)));
     };
     let path = |key: &str| values.text(key).map(|written| environment.path(&written));
-    let mut content = |key: &str, mark: &str, expected: &str| {
-        let content = read_pem(environment, &path(key)?);
-        match &content {
-            Err(problem) => report(key, &format!("{problem}; expected a PEM file that the exporter's user can read")),
-            Ok(content) if !content.contains(mark) => {
-                let found = if mark == KEY { format!("; found {}", pem::describe_key(content)) } else { String::new() };
-                report(key, &format!("the file has no {expected} in PEM form{found}"));
-            }
-            Ok(_) => {}
-        }
-        content.ok()
+    let mut content = |key: &str, pem: Pem| {
+        let content = environment.read_text(&path(key)?);
+        let content =
+            content.map_err(|problem| format!("{problem}; expected a PEM file that the exporter's user can read"));
+        content.and_then(|content| checked(&content, pem)).inspect_err(|problem| report(key, problem)).ok()
     };
-    content("tls.ca_file", CERTIFICATE, "certificate");
-    let certificate = content("tls.cert_file", CERTIFICATE, "certificate");
-    let key = content("tls.key_file", KEY, "private key").unwrap_or_default();
-    if ENCRYPTED_KEY.iter().any(|mark| key.contains(mark)) {
-        report("tls.key_file", "the key is encrypted with a passphrase; use one that is not");
-    }
+    content("tls.ca_file", Pem::Certificate);
+    let certificate = content("tls.cert_file", Pem::Certificate);
+    content("tls.key_file", Pem::Key);
     match (values.is_given("tls.cert_file"), values.is_given("tls.key_file")) {
         (false, true) => report("tls.key_file", "a key needs its certificate in `cert_file`"),
         (true, false) if certificate.is_some_and(|certificate| !certificate.contains(KEY)) => {

@@ -110,21 +110,27 @@ pub(super) static PROXY: DomainType = DomainType {
     words: "URL",
     json_schema: || json!({"type": "string", "format": "uri", "pattern": "^(https?|socks5h?)://"}),
     check: |reader, node, path| {
-        const EXPECTED: &str = "write it such as `http://proxy.example.com:3128`";
         let Some(text) = reader.line(node, path) else { return };
-        let problem = match Url::parse(&text) {
-            Err(error) => format!("not a URL: {error}; {EXPECTED}"),
-            Ok(url) if !matches!(url.scheme(), "http" | "https" | "socks5" | "socks5h") || !url.has_host() => {
-                "expected a URL that begins with `http://`, `https://`, `socks5://` or `socks5h://`".into()
-            }
-            Ok(url) if url.path().len() > 1 || url.query().is_some() || url.fragment().is_some() => {
-                format!("the URL of a proxy ends after the port; {EXPECTED}")
-            }
-            Ok(_) => return,
-        };
-        reader.error(node.at, format!("{path}: {problem}"));
+        if let Some(problem) = proxy_problem(&text) {
+            reader.error(node.at, format!("{path}: {problem}"));
+        }
     },
 };
+
+/// Why a text is not the URL of a proxy.
+pub(super) fn proxy_problem(text: &str) -> Option<String> {
+    const EXPECTED: &str = "write it such as `http://proxy.example.com:3128`";
+    match Url::parse(text) {
+        Err(error) => Some(format!("not a URL: {error}; {EXPECTED}")),
+        Ok(url) if !matches!(url.scheme(), "http" | "https" | "socks5" | "socks5h") || !url.has_host() => {
+            Some("expected a URL that begins with `http://`, `https://`, `socks5://` or `socks5h://`".to_owned())
+        }
+        Ok(url) if url.path().len() > 1 || url.query().is_some() || url.fragment().is_some() => {
+            Some(format!("the URL of a proxy ends after the port; {EXPECTED}"))
+        }
+        Ok(_) => None,
+    }
+}
 
 /// Where a secret is read from: exactly one of the first two.
 pub(super) static ORIGIN: Table = Table::new(&[

@@ -2,6 +2,7 @@
 
 pub mod address;
 pub mod adjustment;
+pub mod api_server;
 pub mod cache_ttl;
 pub mod certificates;
 pub mod clock;

@@ -274,6 +274,8 @@ pub enum CredentialExpiry {
     /// Not reported, or the request failed: the previous value stays.
     #[default]
     NotReported,
+    /// Neither the provider nor the credential states it: a previous value, of another credential, does not count.
+    Unstated,
     Reported(Expiry),
 }
 

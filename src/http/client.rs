@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use http::header::HeaderMap;
 use parking_lot::Mutex;
 use tokio::time::{Instant, sleep, timeout_at};
@@ -16,7 +17,7 @@ use super::error::TransportError;
 use super::limit::Limits;
 use super::retry::{attempts, delay, is_retryable};
 use super::transport::Transport;
-use super::{message, quota, redact, redirect};
+use super::{message, quota, redact, redirect, tls};
 use crate::core::certificates::TlsMaterial;
 use crate::core::clock::{Clock, Jitter};
 use crate::core::failure::{Failure, Reason};
@@ -139,6 +140,11 @@ impl Client {
             previous = Some(result);
             sleep(delay).await;
         }
+    }
+
+    /// From when to when the client certificate is valid, if there is one.
+    pub fn certificate_validity(&self) -> Option<(DateTime<Utc>, DateTime<Utc>)> {
+        tls::validity(self.connections.lock().certificates.identity.as_ref()?.expose())
     }
 
     /// The requests since the last call.

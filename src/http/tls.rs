@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use chrono::{DateTime, Utc};
 use parking_lot::Mutex;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::verify_server_name;
@@ -46,6 +47,15 @@ pub(super) fn client_config(material: &TlsMaterial) -> Result<ClientConfig, Stri
     };
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(config)
+}
+
+/// From when to when the first certificate in PEM is valid.
+pub(super) fn validity(pem: &str) -> Option<(DateTime<Utc>, DateTime<Utc>)> {
+    let der = CertificateDer::from_pem_slice(pem.as_bytes()).ok()?;
+    let (_, certificate) = X509Certificate::from_der(&der).ok()?;
+    let [begin, end] = [certificate.validity.not_before, certificate.validity.not_after];
+    let time = |time: ASN1Time| DateTime::from_timestamp(time.timestamp(), 0);
+    Some((time(begin)?, time(end)?))
 }
 
 /// A verifier that trusts the CAs of the system and these. Those of the system are read once for all sources that are connected at

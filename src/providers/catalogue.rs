@@ -189,6 +189,7 @@ fn info(provider: &Provider) -> ProviderInfo {
         guide: provider.guide.clone(),
         interval: provider.interval,
         settings: provider.settings.clone(),
+        reads_kubeconfig: provider.reads_kubeconfig,
         schemes: provider.schemes.iter().map(scheme).collect(),
         listings: provider.listings.iter().map(listing).collect(),
         renewals: Arc::new(provider.renewals.clone()),

@@ -45,6 +45,8 @@ pub struct ProviderInfo {
     /// The minimum of the default collection interval.
     pub interval: Option<Duration>,
     pub settings: Vec<Setting>,
+    /// Whether a source may have a kubeconfig.
+    pub reads_kubeconfig: bool,
     /// The ways to authenticate; the first is the default.
     pub schemes: Vec<SchemeInfo>,
     pub listings: Vec<ListingInfo>,

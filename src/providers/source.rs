@@ -7,6 +7,7 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 
+use crate::core::api_server::ApiServer;
 use crate::core::extra_headers::ExtraHeaders;
 use crate::core::failure::Failure;
 use crate::core::intake::Intake;
@@ -34,6 +35,10 @@ pub struct SourceSpec {
     pub credentials: SharedCredentials,
     /// The position of `credential` in the file, if it is there.
     pub credential_at: Option<Span>,
+    /// The position of `kubeconfig` in the file, if it is there, and what it names, unless it is invalid.
+    pub kubeconfig: Option<(Span, Option<ApiServer>)>,
+    /// Whether the configuration itself names a client certificate.
+    pub has_client_certificate: bool,
     /// Further headers of its requests.
     pub headers: ExtraHeaders,
     /// The names of all of them, each with its position.

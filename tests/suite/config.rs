@@ -36,6 +36,9 @@ impl Environment for Machine {
                 Ok(b"-----BEGIN CERTIFICATE-----\nMA==\n-----END CERTIFICATE-----\n".to_vec())
             }
             "locked-key.pem" => Ok(b"-----BEGIN ENCRYPTED PRIVATE KEY-----\nDO-NOT-LEAK\n".to_vec()),
+            kubeconfig if kubeconfig.trim_start_matches("etc/").starts_with("kubeconfigs/") => {
+                fs::read(golden().join(kubeconfig.trim_start_matches("etc/")))
+            }
             "certificate.der" => Ok(vec![0x30, 0x82, 0xff]),
             _ => Err(io::Error::from_raw_os_error(2)),
         }

@@ -65,6 +65,8 @@ fn connect(name: &str, content: &str) -> BTreeSet<String> {
             settings: source.settings,
             credentials: source.credentials,
             credential_at: source.credential_at,
+            kubeconfig: source.kubeconfig.clone(),
+            has_client_certificate: source.has_client_certificate,
             headers: token_expiry_exporter::core::extra_headers::ExtraHeaders::default(),
             header_names: Vec::new(),
             identify: None,

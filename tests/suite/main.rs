@@ -32,6 +32,7 @@ mod hostile_names;
 mod http;
 mod jupyterhub;
 mod keystone;
+mod kubeconfig;
 mod kubernetes_objects;
 mod layout;
 mod licences;

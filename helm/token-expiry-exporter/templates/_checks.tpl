@@ -40,6 +40,20 @@
 {{- $credential = dict -}}
 {{- end -}}
 {{- $parts := ternary (list $credential) (values $credential) (or (kindIs "string" $credential.file) (kindIs "string" $credential.env)) -}}
+{{- if kindIs "map" $source.kubeconfig -}}
+{{- $file := toString $source.kubeconfig.file -}}
+{{- $parts = append $parts (dict "file" $file "optional" true) -}}
+{{- if include "tee.isOptional" (dict "root" $ "file" $file) -}}
+{{- $errors = append $errors (printf "config.sources: the exporter does not start without the kubeconfig of %s, so %s cannot be optional" $name $file) -}}
+{{- end -}}
+{{- with $.Values.networkPolicy -}}
+{{- if and .enabled (not .egress.extra) (not .cilium.enabled) -}}
+{{- $errors = append $errors (printf "networkPolicy.egress.extra: empty; the chart cannot see the server in the kubeconfig of %s, so allow its address and port" $name) -}}
+{{- else if and .enabled .cilium.enabled (not .cilium.hosts) (not .cilium.extraEgress) -}}
+{{- $errors = append $errors (printf "networkPolicy.cilium.hosts: empty; the chart cannot see the server in the kubeconfig of %s, so add its host and port" $name) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
 {{- range $part := $parts -}}
 {{- if not (kindIs "map" $part) -}}
 {{- $errors = append $errors (printf "config.sources: the credential of %s must be {file: PATH} or {env: NAME}; secrets are not allowed in the values" $name) -}}

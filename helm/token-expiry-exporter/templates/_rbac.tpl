@@ -5,7 +5,7 @@
 
 {{/* The sources that list an object of this cluster, as JSON: {"used": BOOL, "namespaces": LIST, "everywhere": SOURCE, "values": BOOL}.
 "everywhere" is a source that reads all namespaces, and "values" is true if it does so for locations. A source that names another cluster,
-with the URL of its API server, needs no permission here. Takes {root, listing}. */}}
+with the URL of its API server or with a kubeconfig, needs no permission here. Takes {root, listing}. */}}
 {{- define "tee.readers" -}}
 {{- $found := dict "used" false "namespaces" list "everywhere" "" "values" false -}}
 {{- $custom := list "certificate" "external-secret" -}}
@@ -17,7 +17,7 @@ with the URL of its API server, needs no permission here. Takes {root, listing}.
 {{- if not $.listing -}}
 {{- range $listings }}{{ if not (has . $custom) }}{{ $reads = true }}{{ end }}{{ end -}}
 {{- end -}}
-{{- if and $reads (eq (toString $source.provider) "kubernetes") (or (not $source.cluster) (include "tee.isOwnApiServer" $host)) -}}
+{{- if and $reads (eq (toString $source.provider) "kubernetes") (not $source.kubeconfig) (or (not $source.cluster) (include "tee.isOwnApiServer" $host)) -}}
 {{- $_ := set $found "used" true -}}
 {{- if $source.namespaces -}}
 {{- $_ := set $found "namespaces" (concat $found.namespaces $source.namespaces | uniq) -}}

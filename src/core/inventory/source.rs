@@ -156,9 +156,11 @@ impl Source {
         if outcome.refusal.is_some() || !outcome.requests.is_empty() {
             self.refusal = outcome.refusal;
         }
-        if let CredentialExpiry::Reported(expires) = outcome.credential_expiry {
-            self.credential_expiry = Some(expires);
-        }
+        self.credential_expiry = match outcome.credential_expiry {
+            CredentialExpiry::NotReported => self.credential_expiry,
+            CredentialExpiry::Unstated => None,
+            CredentialExpiry::Reported(expires) => Some(expires),
+        };
         for (reason, count) in outcome.reasons() {
             *self.failures.entry(reason).or_default() += count;
         }

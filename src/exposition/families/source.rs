@@ -142,8 +142,8 @@ pub const CREDENTIAL_EXPIRY: Family = Family {
     name: "token_source_credential_expiry_timestamp_seconds",
     unit: "seconds since 1970",
     labels: SOURCE,
-    help: "Unix timestamp at which the exporter's own credential expires, as last reported by the provider.",
-    about: "Absent if the provider does not report it or the credential never expires.",
+    help: "Unix timestamp at which the exporter's own credential expires, as last reported by the provider, or as a JSON Web Token or client certificate states.",
+    about: "Absent if nothing states it, if the credential never expires, and for a JSON Web Token or certificate that lives for less than seven days, which a program renews.",
     queries: &[("Seconds left of each credential", "token_source_credential_expiry_timestamp_seconds - time()")],
 };
 

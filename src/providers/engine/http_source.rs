@@ -297,6 +297,8 @@ impl HttpSource {
             CredentialExpiry::NotReported => own_credential::soonest(&results.own_expiries),
             reported => reported,
         };
+        let certificate = self.account.client.certificate_validity();
+        let credential_expiry = own_credential::with_certificate(credential_expiry, certificate);
         let is_complete = |map: &HintMap<'_>| {
             let mut listings = listings.iter().filter(|listed| listed.name == map.listing);
             listings.any(|listed| listed.gaps.is_empty())

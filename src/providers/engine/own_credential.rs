@@ -1,5 +1,7 @@
 //! The expiry of the exporter's own credential, by a request or among the tokens of a listing.
 
+use chrono::{DateTime, TimeDelta, Utc};
+
 use super::context::CollectContext;
 use crate::core::failure::{Failure, Reason};
 use crate::core::outcome::CredentialExpiry;
@@ -11,6 +13,9 @@ use crate::providers::language::provider::{Listing, OwnCredential};
 use crate::providers::language::template::Template;
 use crate::providers::language::value;
 
+/// A credential with a shorter lifetime is renewed by a program: to alert on it would be to alert always.
+const MIN_LIFETIME: TimeDelta = TimeDelta::days(7);
+
 /// Requests the expiry, if the definition has a request for it.
 ///
 /// # Errors
@@ -19,7 +24,8 @@ pub(super) async fn request_expiry(context: &CollectContext<'_>) -> Result<Crede
     let (request, expires_at) = match context.own {
         Some(OwnCredential::Request { request, expires_at, .. }) => (request, expires_at),
         Some(OwnCredential::Jwt { token, .. }) => return Ok(claimed_expiry(context, token)),
-        _ => return Ok(CredentialExpiry::NotReported),
+        Some(OwnCredential::Listing { .. }) => return Ok(CredentialExpiry::NotReported),
+        None => return Ok(CredentialExpiry::Unstated),
     };
     let Some(page) = context.first_page(request, &[]).await? else { return Ok(CredentialExpiry::NotReported) };
     let unreadable = "cannot read the expiry of the exporter's credential in the response";
@@ -29,13 +35,30 @@ pub(super) async fn request_expiry(context: &CollectContext<'_>) -> Result<Crede
     Ok(CredentialExpiry::Reported(request.times.expiry(&expires, context.response_time())))
 }
 
-/// The claim `exp` of a credential that is a JSON Web Token (RFC 7519, section 4.1.4). A credential that is not one reports none.
+/// The claim `exp` of a credential that is a JSON Web Token (RFC 7519, section 4.1.4). A credential that is not one states none.
 fn claimed_expiry(context: &CollectContext<'_>, token: &Template) -> CredentialExpiry {
     let token = context.session.vars(None).fill(token).unwrap_or_default();
-    let Ok(claims) = jwt_claims(&value::val(&token)) else { return CredentialExpiry::NotReported };
+    let Ok(claims) = jwt_claims(&value::val(&token)) else { return CredentialExpiry::Unstated };
     let times = TimeFormat { unit: Unit::EpochSeconds, ..TimeFormat::default() };
-    let expires = value::field(&claims, "exp").map(value::to_json).unwrap_or_default();
-    CredentialExpiry::Reported(times.expiry(&expires, context.now))
+    let claim = |name| value::field(&claims, name).map(value::to_json).unwrap_or_default();
+    let [expires, issued] = ["exp", "iat"].map(|name| times.expiry(&claim(name), context.now));
+    match (issued.timestamp(), expires.timestamp()) {
+        (Some(issued), Some(end)) if end - issued < MIN_LIFETIME => CredentialExpiry::Unstated,
+        _ => CredentialExpiry::Reported(expires),
+    }
+}
+
+/// The sooner of the expiry that the provider or the credential states, and that of the client certificate.
+pub(super) fn with_certificate(
+    own: CredentialExpiry,
+    certificate: Option<(DateTime<Utc>, DateTime<Utc>)>,
+) -> CredentialExpiry {
+    let certificate = certificate.filter(|(begin, end)| *end - *begin >= MIN_LIFETIME).map(|(_, end)| Expiry::At(end));
+    match (own, certificate) {
+        (CredentialExpiry::Unstated, Some(certificate)) => CredentialExpiry::Reported(certificate),
+        (CredentialExpiry::Reported(own), Some(certificate)) => soonest(&[own, certificate]),
+        (own, _) => own,
+    }
 }
 
 /// Whether a row of a listing could be the exporter's own credential.

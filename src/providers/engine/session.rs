@@ -439,6 +439,7 @@ impl<'e> Session<'e> {
                 fill_headers(headers, &vars).into_iter().map(|(name, value)| (name, Secret::new(value))).collect()
             }
             AuthMethod::Unknown(_)
+            | AuthMethod::ClientCertificate
             | AuthMethod::AwsSigv4 { .. }
             | AuthMethod::OvhSignature { .. }
             | AuthMethod::AkamaiEdgegrid { .. } => Vec::new(),

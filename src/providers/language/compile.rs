@@ -124,6 +124,7 @@ impl Compiler {
         let global = Scope::default();
         self.failed = self.failed(root, &global).unwrap_or_default();
         self.retry = statuses(root, "retry").unwrap_or_default();
+        let schemes = self.schemes(root);
         Provider {
             name: self.text(root, "provider"),
             overrides: root.flag("override").unwrap_or_default(),
@@ -141,7 +142,8 @@ impl Compiler {
             headers: self.templates(root, "headers", &global),
             is_aws_query: root.text("responses").as_deref() == Some("aws_query"),
             error: self.jq(root, "error", &global),
-            schemes: self.schemes(root),
+            reads_kubeconfig: self.reads_kubeconfig(root, &schemes),
+            schemes,
             maps: root.records("maps").iter().map(|map| self.map(map)).collect(),
             listings: self.listings(root),
             renewals: self.renewals(root),

@@ -29,6 +29,8 @@ pub struct Provider {
     pub settings: Vec<Setting>,
     /// The ways to authenticate; the first is the default.
     pub schemes: Vec<AuthScheme>,
+    /// Whether a source may have a kubeconfig.
+    pub reads_kubeconfig: bool,
     /// Headers of every request.
     pub headers: Vec<(String, Template)>,
     /// Whether responses are XML of AWS's query protocol instead of JSON.
@@ -120,6 +122,8 @@ pub enum AuthMethod {
         password: Template,
     },
     Headers(Vec<(String, Template)>),
+    /// No header, but the client certificate of the connection.
+    ClientCertificate,
     /// The installation token of a GitHub App.
     GithubApp {
         /// The App's client id.

@@ -2,6 +2,7 @@
 
 pub(in crate::providers::language) mod default_url;
 mod headers;
+pub(in crate::providers::language) mod kubeconfig;
 pub(in crate::providers::language) mod needs;
 pub(in crate::providers::language) mod secret_names;
 #[cfg(test)]
@@ -156,13 +157,15 @@ impl SettingsResolver<'_> {
             let given = self.given(setting).map(|(_, node)| node.clone());
             let path = self.spec.path_of(&setting.name);
             let given = given.and_then(|node| value(&mut self.reader, &node, setting.setting_type, &path));
-            let value = given.filter(|value| !value.is_null()).or_else(|| setting.default.clone());
+            let read = if setting.name == kubeconfig::URL { self.server_url() } else { None };
+            let value = given.filter(|value| !value.is_null()).or(read).or_else(|| setting.default.clone());
             if value.is_none() {
                 self.missing(setting, "");
             }
             settings.insert(setting.name.clone(), value.unwrap_or_default());
         }
         self.check_unknown();
+        self.check_kubeconfig();
         self.fill_default_urls(&mut settings);
         settings
     }
@@ -222,7 +225,7 @@ impl SettingsResolver<'_> {
     }
 
     fn scheme(&mut self) -> Option<usize> {
-        let Some((wanted, at)) = &self.spec.auth else { return Some(0) };
+        let Some((wanted, at)) = &self.spec.auth else { return self.scheme_of_user().or(Some(0)) };
         let names: Vec<_> = self.provider.schemes.iter().map(|scheme| scheme.name.as_str()).collect();
         let found = names.iter().position(|name| name == wanted);
         if found.is_none() {
@@ -260,8 +263,14 @@ impl SettingsResolver<'_> {
 
     /// Checks that the parts of the credential that the scheme uses are configured, and no others.
     fn check_credential(&mut self, scheme: &AuthScheme) {
-        if matches!(scheme.method, AuthMethod::Unknown(_)) {
+        let is_unread = matches!(self.spec.kubeconfig, Some((_, None)));
+        if is_unread || matches!(scheme.method, AuthMethod::Unknown(_)) {
             return;
+        }
+        let has_certificate = self.spec.has_client_certificate || self.spec.kubeconfig.is_some();
+        if matches!(scheme.method, AuthMethod::ClientCertificate) && !has_certificate {
+            let at = self.spec.auth.as_ref().map_or(self.spec.at, |(_, at)| *at);
+            self.error(at, "auth", "needs a client certificate; set `tls: {cert_file: PATH, key_file: PATH}`");
         }
         let needed = needs::parts(scheme);
         let given = self.spec.credentials.parts();
@@ -282,7 +291,13 @@ impl SettingsResolver<'_> {
         }
         for part in given.iter().filter(|part| !is_single && !needed.contains(part)) {
             match part.as_str() {
-                "" if needed.is_empty() => self.error(at, "credential", "has no effect with this provider; remove it"),
+                "" if needed.is_empty() => {
+                    let with = match scheme.name.as_str() {
+                        "" => "this provider".to_owned(),
+                        name => format!("`auth: {name}`"),
+                    };
+                    self.error(at, "credential", &format!("has no effect with {with}; remove it"));
+                }
                 "" => {}
                 part => {
                     let hint = did_you_mean(part, needed.iter().map(String::as_str));

@@ -122,6 +122,7 @@ pub(super) fn info(
         guide: guide(example, not_listed),
         interval: None,
         settings,
+        reads_kubeconfig: false,
         schemes: Vec::new(),
         listings: vec![listing],
         renewals: Arc::new(renewals),
@@ -134,6 +135,9 @@ pub(super) fn info(
 pub(super) fn reject_extra_keys(reader: &mut Reader, spec: &SourceSpec, listing: &str) {
     if let Some((_, at)) = &spec.auth {
         reader.error(*at, format!("{}: has no effect with this provider; remove it", spec.path_of("auth")));
+    }
+    if let Some((at, _)) = spec.kubeconfig {
+        reader.error(at, format!("{}: has no effect with this provider; remove it", spec.path_of("kubeconfig")));
     }
     if let Some(at) = spec.credential_at {
         reader.error(at, format!("{}: has no effect with this provider; remove it", spec.path_of("credential")));

@@ -45,7 +45,7 @@ pub(super) fn compare(expected: &Object, outcome: &Outcome, origin: &str) -> Vec
         outcome.listings.iter().flat_map(|listed| &listed.scopes).map(|scope| scope.malformed.len()).sum();
     let maps_failed = outcome.failures.iter().filter(|failure| failure.what.starts_with("maps.")).count();
     let own = match outcome.credential_expiry {
-        CredentialExpiry::NotReported => Value::Null,
+        CredentialExpiry::NotReported | CredentialExpiry::Unstated => Value::Null,
         CredentialExpiry::Reported(expires) => expiry(expires),
     };
 

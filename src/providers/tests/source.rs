@@ -96,6 +96,8 @@ pub(super) fn connect(provider: &Arc<Provider>, scenario: &Scenario, origin: &st
         settings,
         credentials: Arc::new(Fixed(credential)),
         credential_at: None,
+        kubeconfig: None,
+        has_client_certificate: false,
         headers: ExtraHeaders::default(),
         header_names: Vec::new(),
         identify: (!scenario.found.is_empty()).then_some(scenario.source.at),

@@ -25,6 +25,12 @@ pub(crate) fn program() -> Command {
     Command::new(env!("CARGO_BIN_EXE_token-expiry-exporter"))
 }
 
+const KUBECONFIG: &str = "current-context: it
+contexts: [{name: it, context: {cluster: it, user: it}}]
+clusters: [{name: it, cluster: {server: 'https://kubernetes.internal'}}]
+users: [{name: it, user: {token: a-secret}}]
+";
+
 /// A machine on which every credential of a configuration exists.
 pub(super) struct Configs {
     dir: TempDir,
@@ -65,6 +71,7 @@ impl Configs {
         let name = match file.extension().and_then(|extension| extension.to_str()) {
             Some("pem" | "crt") => self.dir.path().join("server.pem"),
             Some("key") => repository().join("src/providers/engine/github_app/test-key.pem"),
+            Some("kubeconfig") => return KUBECONFIG.into(),
             _ => return b"a-secret".to_vec(),
         };
         fs::read(name).unwrap()

@@ -177,6 +177,8 @@ fn with_max_wait(job: SourceJob, source: &SourceUnderTest, catalogue: &Catalogue
         settings,
         credentials: Arc::new(Fixed),
         credential_at: Some(root.at),
+        kubeconfig: None,
+        has_client_certificate: false,
         headers: token_expiry_exporter::core::extra_headers::ExtraHeaders::default(),
         header_names: Vec::new(),
         identify: None,

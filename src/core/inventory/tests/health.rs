@@ -101,6 +101,9 @@ fn previous_values_stay_until_new_ones_are_reported() {
     assert_eq!((source.credential_expiry, source.rate_limit), (Some(Expiry::At(day(50))), Some(limit)));
     assert_eq!(source.requests, [(200, 6), (0, 2)].into());
     assert_eq!(source.failures[&Reason::Connect], 2);
+    let unstated = Outcome { credential_expiry: CredentialExpiry::Unstated, ..outcome(vec![], vec![]) };
+    record(&mut inventory, unstated, day(4));
+    assert_eq!(main(&inventory).credential_expiry, None, "the expiry of another credential");
 }
 
 #[test]

@@ -159,6 +159,8 @@ fn connect_spec(
         settings,
         credentials: Arc::new(credential),
         credential_at: None,
+        kubeconfig: None,
+        has_client_certificate: false,
         headers: ExtraHeaders::default(),
         header_names: Vec::new(),
         identify: None,

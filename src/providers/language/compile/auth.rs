@@ -4,8 +4,10 @@ use super::request::Defaults;
 use super::{Compiler, Scope};
 use crate::providers::language::definition::SCHEME;
 use crate::providers::language::provider::{AuthMethod, AuthScheme, AwsKeyTemplates, JwtAlgorithm, Login, SignedJwt};
+use crate::providers::language::settings::kubeconfig::URL;
 use crate::providers::language::settings::needs::named_parts;
 use crate::providers::language::template::Template;
+use crate::providers::provider_info::SettingType;
 use crate::schema::diagnostic::{nearest, suggest};
 use crate::schema::reader::join;
 use crate::schema::record::Record;
@@ -30,6 +32,20 @@ impl Compiler {
         }
         self.check_duplicates(records, "auth");
         records.iter().map(|record| self.scheme(record, records.len() > 1)).collect()
+    }
+
+    /// Whether a source may have a kubeconfig, which needs what the kubeconfig has.
+    pub(super) fn reads_kubeconfig(&mut self, root: &Record<'_>, schemes: &[AuthScheme]) -> bool {
+        let reads = root.flag("kubeconfig").unwrap_or_default();
+        let has_url =
+            self.settings.iter().any(|setting| setting.name == URL && setting.setting_type == SettingType::Url);
+        let has_bearer = schemes.iter().any(|scheme| matches!(scheme.method, AuthMethod::Bearer(_)));
+        let has_certificate = schemes.iter().any(|scheme| matches!(scheme.method, AuthMethod::ClientCertificate));
+        if reads && !(has_url && has_bearer && has_certificate) {
+            let message = "kubeconfig: needs the setting `url` of the type `url`, a scheme with `bearer` and one with `client_certificate`";
+            self.error(root.value_at("kubeconfig"), message.to_owned());
+        }
+        reads
     }
 
     fn scheme(&mut self, record: &Record<'_>, several: bool) -> AuthScheme {
@@ -71,8 +87,16 @@ impl Compiler {
     }
 
     fn method(&mut self, record: &Record<'_>, scope: &Scope) -> AuthMethod {
-        const METHODS: [&str; 7] =
-            ["bearer", "basic", "headers", "github_app", "aws_sigv4", "ovh_signature", "akamai_edgegrid"];
+        const METHODS: [&str; 8] = [
+            "bearer",
+            "basic",
+            "headers",
+            "client_certificate",
+            "github_app",
+            "aws_sigv4",
+            "ovh_signature",
+            "akamai_edgegrid",
+        ];
         if let Some(((unknown, _), _)) = record.rest.split_first() {
             let is_misspelt = record.rest.iter().any(|(key, _)| nearest(&key.name, SCHEME.names()).is_some());
             if !is_misspelt && METHODS.iter().all(|method| !record.is_given(method)) {
@@ -112,6 +136,7 @@ impl Compiler {
                 client_secret: self.template(akamai, "client_secret", scope),
                 access_token: self.template(akamai, "access_token", scope),
             },
+            (Some("client_certificate"), _) => AuthMethod::ClientCertificate,
             _ => AuthMethod::Headers(self.templates(record, "headers", scope)),
         }
     }

@@ -60,6 +60,12 @@ pub(in crate::providers::language) static DEFINITION: Table = Table::new(&[
         WordOr("bearer", &OneOrList(1, &Record(&SCHEME))),
         "how to authenticate: `bearer`, a scheme, or a list of schemes, the first of which is the default",
     ),
+    Key::or(
+        "kubeconfig",
+        Flag,
+        "false",
+        "whether a source may have a `kubeconfig`, from which come the setting `url`, the scheme (one with `bearer` or one with `client_certificate`) and the credential",
+    ),
     key("headers", TEMPLATES, "headers of every request"),
     Key::or(
         "responses",
@@ -136,6 +142,7 @@ pub(in crate::providers::language) static SCHEME: Table = Table::new(&[
         key("bearer", TEMPLATE, "`Authorization: Bearer …`"),
         key("basic", Record(&BASIC), "`Authorization: Basic …`"),
         key("headers", TEMPLATES, "headers by name"),
+        key("client_certificate", OneOf(&["tls"]), "`tls`: no header, but the client certificate of the source's `tls`"),
         key("login", Record(&LOGIN), "a request that returns the session token, which is `{login}`"),
         key("jwt", Record(&JWT), "a JSON Web Token that the exporter signs, which is `{jwt}`: here without a `login`, else in the login"),
         key("github_app", Record(&GITHUB_APP), "the installation token of a GitHub App"),
@@ -144,7 +151,7 @@ pub(in crate::providers::language) static SCHEME: Table = Table::new(&[
         key("akamai_edgegrid", Record(&AKAMAI_EDGEGRID), "signs each request like Akamai's clients"),
     ])
 .named("scheme", "An authentication scheme")
-.help("Exactly one of `bearer`, `basic`, `headers`, `github_app`, `aws_sigv4`, `ovh_signature` and `akamai_edgegrid`. Templates here may \
+.help("Exactly one of `bearer`, `basic`, `headers`, `client_certificate`, `github_app`, `aws_sigv4`, `ovh_signature` and `akamai_edgegrid`. Templates here may \
 use `{credential}`, `{login}` and `{jwt}`. A key that this version does not know is a method of a later version: only sources that use it fail.")
 .open();
 

@@ -56,7 +56,7 @@ fn names<'p>(provider: &'p Provider, scheme: &'p AuthScheme) -> Vec<&'p str> {
         | AuthMethod::GithubApp { .. }
         | AuthMethod::AwsSigv4 { .. }
         | AuthMethod::AkamaiEdgegrid { .. } => vec![AUTHORIZATION],
-        AuthMethod::Unknown(_) => Vec::new(),
+        AuthMethod::ClientCertificate | AuthMethod::Unknown(_) => Vec::new(),
     };
     names.extend(of(&provider.headers));
     let login = scheme.login.as_ref();

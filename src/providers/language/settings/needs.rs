@@ -63,7 +63,7 @@ fn templates(scheme: &AuthScheme, is_only: bool) -> Vec<&Template> {
     let mut templates = match &scheme.method {
         AuthMethod::Bearer(token) => vec![token],
         AuthMethod::Basic { user, password } => vec![user, password],
-        AuthMethod::Unknown(_) => Vec::new(),
+        AuthMethod::ClientCertificate | AuthMethod::Unknown(_) => Vec::new(),
         AuthMethod::Headers(headers) => headers.iter().map(|(_, value)| value).filter(is_needed).collect(),
         AuthMethod::GithubApp { app_id, private_key, organization } => vec![app_id, private_key, organization],
         AuthMethod::AwsSigv4 { service, region, keys } => {

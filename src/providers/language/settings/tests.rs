@@ -86,6 +86,8 @@ fn resolve(source: &str, parts: &[&'static str]) -> Result<ResolvedSettings, Str
             .collect(),
         credentials: Arc::new(Parts(parts.to_vec())),
         credential_at: root.get("credential").map(|node| node.at),
+        kubeconfig: None,
+        has_client_certificate: false,
         identify: None,
         headers: ExtraHeaders::default(),
         header_names: header_names(&root),

@@ -21,6 +21,8 @@ fn source(content: &str) -> Result<Box<dyn Source>, String> {
         settings,
         credentials: std::sync::Arc::new(NoCredential),
         credential_at: None,
+        kubeconfig: None,
+        has_client_certificate: false,
         headers: crate::core::extra_headers::ExtraHeaders::default(),
         header_names: Vec::new(),
         identify: None,
