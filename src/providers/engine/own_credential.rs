@@ -98,6 +98,25 @@ mod tests {
     use super::*;
 
     #[test]
+    fn certificate_counts_if_it_is_the_sooner_one_and_lives_for_a_week() {
+        let day = |days| DateTime::UNIX_EPOCH + TimeDelta::days(days);
+        let reported = |days| CredentialExpiry::Reported(Expiry::At(day(days)));
+        let of_year = Some((day(0), day(365)));
+        for (own, certificate, expected) in [
+            (CredentialExpiry::Unstated, of_year, reported(365)),
+            (CredentialExpiry::Unstated, Some((day(0), day(7))), reported(7)),
+            (CredentialExpiry::Unstated, Some((day(0), day(6))), CredentialExpiry::Unstated),
+            (CredentialExpiry::Unstated, None, CredentialExpiry::Unstated),
+            (CredentialExpiry::NotReported, of_year, CredentialExpiry::NotReported),
+            (CredentialExpiry::Reported(Expiry::Never), of_year, reported(365)),
+            (reported(30), of_year, reported(30)),
+            (reported(400), of_year, reported(365)),
+        ] {
+            assert_eq!(with_certificate(own, certificate), expected, "{own:?} {certificate:?}");
+        }
+    }
+
+    #[test]
     fn soonest_prefers_a_time_to_unknown_and_unknown_to_never() {
         let at = |seconds| Expiry::At(chrono::DateTime::UNIX_EPOCH + chrono::TimeDelta::seconds(seconds));
         let cases: [(&[Expiry], CredentialExpiry); 4] = [

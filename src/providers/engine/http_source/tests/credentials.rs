@@ -1,6 +1,10 @@
 //! Refused passwords, logins, and what happens without a credential.
 
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+
 use super::*;
+use crate::core::outcome::CredentialExpiry;
 
 #[tokio::test]
 async fn login_is_reused_and_renewed_once_when_rejected() {
@@ -212,7 +216,28 @@ listings: [{name: key, kind: key, get: /keys, rows: ., token: {id: .hint, expire
     .await;
     let outcome = collect(&*source(definition, &origin, Changing::new("npm_aBxyz7890")), noon()).await;
     let end = Expiry::At(parse_timestamp("2027-02-01").unwrap());
-    assert_eq!(outcome.credential_expiry, crate::core::outcome::CredentialExpiry::Reported(end));
+    assert_eq!(outcome.credential_expiry, CredentialExpiry::Reported(end));
+}
+
+#[tokio::test]
+async fn own_credential_states_its_expiry_unless_it_lives_for_days_only() {
+    let definition = "auth: bearer
+self: {jwt: '{credential}'}
+listings: [{name: key, kind: key, get: /keys, rows: ., token: {id: .id, expires_at: .ends}}]
+";
+    let (origin, _) = serve(|_| (200, "[]".into())).await;
+    let jwt = |claims: &str| Box::leak(format!("e30.{}.", BASE64_URL_SAFE_NO_PAD.encode(claims)).into_boxed_str());
+    let end = |seconds| CredentialExpiry::Reported(Expiry::At(DateTime::from_timestamp(seconds, 0).unwrap()));
+    for (claims, expected) in [
+        (r#"{"iat": 1800000000, "exp": 1800604800}"#, end(1_800_604_800)),
+        (r#"{"iat": 1800000000, "exp": 1800604799}"#, CredentialExpiry::Unstated),
+        (r#"{"exp": 1800000000}"#, end(1_800_000_000)),
+        (r#"{"iat": 1800000000}"#, CredentialExpiry::Reported(Expiry::Never)),
+        ("no claims", CredentialExpiry::Unstated),
+    ] {
+        let outcome = collect(&*source(definition, &origin, Changing::new(jwt(claims))), noon()).await;
+        assert_eq!(outcome.credential_expiry, expected, "{claims}");
+    }
 }
 
 #[tokio::test]
