@@ -26,6 +26,9 @@ const REPLACED: [&str; 3] = ["credential", "auth", "tls"];
 
 const TOKEN_REMEDY: &str = "use one whose user has a token, such as that of a service account";
 
+/// What `kubectl config view` shows in place of a secret.
+const OMITTED: [&str; 2] = ["DATA+OMITTED", "REDACTED"];
+
 /// A context of a kubeconfig.
 pub(super) struct Kubeconfig {
     path: PathBuf,
@@ -219,6 +222,9 @@ impl File<'_> {
     fn text(&self, map: &Node, key: &str, path: &str) -> Result<Option<String>, String> {
         let Some(node) = map.get(key).filter(|node| !node.is_null()) else { return Ok(None) };
         match written(&self.text, node) {
+            Some(text) if OMITTED.contains(&text) => {
+                Err(self.problem(node, path, "`kubectl config view` omitted it; write the file with `--raw`"))
+            }
             Some(text) => Ok(Some(text.trim().to_owned()).filter(|text| !text.is_empty())),
             None => Err(self.problem(node, path, &format!("expected a string, found {}", node.describe()))),
         }

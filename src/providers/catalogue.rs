@@ -155,8 +155,9 @@ pub(super) fn connect(
     pages: Arc<PageLimit>,
 ) -> Result<Box<dyn Source>, Diagnostics> {
     let resolved = provider.resolve(&spec)?;
+    let at = spec.kubeconfig.map_or(spec.at, |(at, _)| at);
     http_source::connect(provider, &resolved, (spec.credentials, spec.headers), http, clock, passwords, pages)
-        .map_err(|message| spec.text.error(spec.at, format!("source {}: {message}", spec.name)).into())
+        .map_err(|message| spec.text.error(at, format!("source {}: {message}", spec.name)).into())
 }
 
 fn info(provider: &Provider) -> ProviderInfo {
