@@ -11,14 +11,14 @@ use std::sync::Arc;
 use super::engine::http_source;
 use super::engine::page_limit::PageLimit;
 use super::engine::refusal::SharedPasswords;
-use super::language::compile::compile;
+use super::language::compile::compile_parsed;
 use super::language::provider::{AuthScheme, Identify, IdentifyBy, Listing, Provider};
 use super::provider_info::{IdentifyInfo, ListingInfo, ProviderInfo, SchemeInfo};
 use super::{Source, SourceSpec, native};
 use crate::core::clock::Clock;
 use crate::http::client::Options;
 use crate::schema::diagnostic::{Diagnostics, SourceText, Span, suggest};
-use crate::schema::yaml;
+use crate::schema::yaml::{self, Node};
 
 /// The built-in definitions, by file name and content.
 const DEFINITIONS: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/definitions.rs"));
@@ -75,17 +75,17 @@ impl Catalogue {
     }
 
     fn insert(&mut self, text: &SourceText, builtin: bool) -> Result<(), Diagnostics> {
-        let provider = compile(text, &self.source_keys)?;
-        self.check_names(text, &provider)?;
+        let root = yaml::parse(text)?;
+        let provider = compile_parsed(text, &root, &self.source_keys)?;
+        self.check_names(text, &root, &provider)?;
         let info = info(&provider);
-        renewed_kinds::check(text, &info)?;
+        renewed_kinds::check(text, &root, &info)?;
         self.entries.insert(info.name.clone(), Entry { info, kind: Kind::Defined(Arc::new(provider)), builtin });
         Ok(())
     }
 
     /// Checks that a definition's names are free, or those of a built-in one that it may replace.
-    fn check_names(&self, text: &SourceText, provider: &Provider) -> Result<(), Diagnostics> {
-        let root = yaml::parse(text)?;
+    fn check_names(&self, text: &SourceText, root: &Node, provider: &Provider) -> Result<(), Diagnostics> {
         let mut errors = Diagnostics::default();
         for name in [&provider.name].into_iter().chain(&provider.aliases) {
             let key = if *name == provider.name { "provider" } else { "aliases" };

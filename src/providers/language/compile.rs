@@ -30,9 +30,20 @@ use crate::schema::yaml::{self, Kind, Node};
 /// # Errors
 /// Every error in it.
 pub fn compile(text: &SourceText, source_keys: &[&'static str]) -> Result<Provider, Diagnostics> {
-    let root = yaml::parse(text)?;
+    compile_parsed(text, &yaml::parse(text)?, source_keys)
+}
+
+/// The same for a definition that is parsed already.
+///
+/// # Errors
+/// As above.
+pub(in crate::providers) fn compile_parsed(
+    text: &SourceText,
+    root: &Node,
+    source_keys: &[&'static str],
+) -> Result<Provider, Diagnostics> {
     let mut reader = Reader::refusing_null(text.clone());
-    let record = reader.read(&root, "", &DEFINITION);
+    let record = reader.read(root, "", &DEFINITION);
     let invalid = || text.error(root.at, "invalid definition");
     let placeholder = Expression::compile("", ".", &ExpressionScope::default()).map_err(|_| invalid())?;
     let mut compiler = Compiler {
