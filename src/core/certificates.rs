@@ -17,7 +17,7 @@ pub struct TlsMaterial {
 /// Reads the certificates. Called at each collection, so that a renewed certificate needs neither restart nor reload.
 pub trait Certificates: Send + Sync {
     /// # Errors
-    /// Reason `tls`, if a file is missing or unreadable. The failure names the file, never its content.
+    /// Reason `tls`, or `credential` for a kubeconfig, if a file is missing or unreadable. The failure names the file, never its content.
     fn read(&self) -> Result<TlsMaterial, Failure>;
 }
 

@@ -82,7 +82,7 @@ impl Client {
     /// Reads the certificates. If they changed, new connections use them.
     ///
     /// # Errors
-    /// Reason `tls`, if they are unreadable or invalid. The previous ones stay in use.
+    /// Reason `tls`, or `credential` for a kubeconfig, if they are unreadable or invalid. The previous ones stay in use.
     pub fn reload_certificates(&self) -> Result<(), Failure> {
         let certificates = self.options.certificates.read()?;
         let mut connections = self.connections.lock();
