@@ -4,7 +4,7 @@
 {{- end -}}
 
 {{/* The sources that list an object of this cluster, as JSON: {"used": BOOL, "namespaces": LIST, "everywhere": SOURCE, "values": BOOL}.
-"everywhere" is a source that reads all namespaces, and "values" is true if it does so for locations. A source that names another cluster,
+"everywhere" is a source that reads all namespaces, and "values" is true if it searches their values. A source that names another cluster,
 with the URL of its API server or with a kubeconfig, needs no permission here. Takes {root, listing}. */}}
 {{- define "tee.readers" -}}
 {{- $found := dict "used" false "namespaces" list "everywhere" "" "values" false -}}
@@ -23,7 +23,7 @@ with the URL of its API server or with a kubeconfig, needs no permission here. T
 {{- $_ := set $found "namespaces" (concat $found.namespaces $source.namespaces | uniq) -}}
 {{- else -}}
 {{- $_ := set $found "everywhere" (toString $source.name) -}}
-{{- if has "use" $listings }}{{ $_ := set $found "values" true }}{{ end -}}
+{{- if or (has "use" $listings) (has "secret-content" $listings) }}{{ $_ := set $found "values" true }}{{ end -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}

@@ -102,7 +102,7 @@ fn role_permits_exactly_what_each_listing_requests() {
         assert_eq!(permissions(&rendered), [("Role".into(), "ci".into(), vec![object.join(".")])], "{name}");
         tried.push(name.to_owned());
     }
-    assert_eq!(tried, ["secret", "secret-metadata", "certificate", "external-secret", "use"]);
+    assert_eq!(tried, ["secret", "secret-metadata", "secret-content", "certificate", "external-secret", "use"]);
 }
 
 #[test]
