@@ -14,15 +14,13 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use chrono::{Datelike as _, TimeDelta, Utc};
 use rcgen::date_time_ymd;
-use rustls::RootCertStore;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::server::WebPkiClientVerifier;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufStream};
 
 use crate::test_servers::{Server, exporter, metrics, samples, wait_for};
-use crate::web::certificates::Authority;
+use crate::web::certificates::{Authority, server_tls};
 
 /// The files are polled every ten seconds.
 const SOON: Duration = Duration::from_secs(60);
@@ -39,21 +37,11 @@ struct ApiServer {
 impl ApiServer {
     /// One that accepts every token, or only clients with a certificate of `clients`.
     fn start(authority: &Authority, clients: Option<&Authority>) -> Self {
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let builder = rustls::ServerConfig::builder_with_provider(Arc::clone(&provider));
-        let builder = builder.with_safe_default_protocol_versions().unwrap();
-        let builder = match clients {
-            None => builder.with_no_client_auth(),
-            Some(clients) => {
-                let mut roots = RootCertStore::empty();
-                roots.add(CertificateDer::from_pem_slice(clients.pem.as_bytes()).unwrap()).unwrap();
-                let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
-                builder.with_client_cert_verifier(verifier.build().unwrap())
-            }
-        };
         let (certificate, key) = authority.issue("localhost");
         let chain = vec![CertificateDer::from_pem_slice(certificate.as_bytes()).unwrap()];
-        let config = builder.with_single_cert(chain, PrivateKeyDer::from_pem_slice(key.as_bytes()).unwrap()).unwrap();
+        let ca = clients.map(|clients| CertificateDer::from_pem_slice(clients.pem.as_bytes()).unwrap());
+        let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).unwrap();
+        let config = server_tls(ca).with_single_cert(chain, key).unwrap();
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
         let port = listener.local_addr().unwrap().port();

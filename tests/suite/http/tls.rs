@@ -7,9 +7,7 @@ use axum::Router;
 use axum::routing::get;
 use axum_server::tls_rustls::RustlsConfig;
 use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair};
-use rustls::RootCertStore;
 use rustls::pki_types::PrivateKeyDer;
-use rustls::server::WebPkiClientVerifier;
 use token_expiry_exporter::core::certificates::TlsMaterial;
 use token_expiry_exporter::core::failure::Reason;
 use token_expiry_exporter::core::secret::Secret;
@@ -18,6 +16,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use url::Url;
 
 use super::{client, fetch, options};
+use crate::web::certificates::server_tls;
 
 /// A certificate ca.
 struct Ca {
@@ -62,18 +61,7 @@ impl Ca {
 
 /// Starts a server on loopback with this certificate, that accepts only clients of `clients`.
 fn serve(certificate: &rcgen::Certificate, key: &KeyPair, clients: Option<&Ca>) -> Url {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = rustls::ServerConfig::builder_with_provider(Arc::clone(&provider));
-    let builder = builder.with_safe_default_protocol_versions().unwrap();
-    let builder = match clients {
-        None => builder.with_no_client_auth(),
-        Some(clients) => {
-            let mut roots = RootCertStore::empty();
-            roots.add(clients.certificate.der().clone()).unwrap();
-            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
-            builder.with_client_cert_verifier(verifier.build().unwrap())
-        }
-    };
+    let builder = server_tls(clients.map(|clients| clients.certificate.der().clone()));
     let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
     let config = builder.with_single_cert(vec![certificate.der().clone()], key).unwrap();
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

@@ -1,11 +1,27 @@
 //! Certificates, made for each test.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair};
 use reqwest::{Certificate, Client, Identity};
+use rustls::pki_types::CertificateDer;
+use rustls::server::{WantsServerCert, WebPkiClientVerifier};
+use rustls::{ConfigBuilder, RootCertStore, ServerConfig};
 
 use super::server::install_crypto_provider;
+
+/// The beginning of a server's TLS configuration, for every client or for those with a certificate of this CA.
+pub fn server_tls(clients: Option<CertificateDer<'static>>) -> ConfigBuilder<ServerConfig, WantsServerCert> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ServerConfig::builder_with_provider(Arc::clone(&provider));
+    let builder = builder.with_safe_default_protocol_versions().unwrap();
+    let Some(ca) = clients else { return builder.with_no_client_auth() };
+    let mut roots = RootCertStore::empty();
+    roots.add(ca).unwrap();
+    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+    builder.with_client_cert_verifier(verifier.build().unwrap())
+}
 
 /// A certificate authority.
 pub struct Authority {
