@@ -350,6 +350,9 @@ fn schema_checks_a_source_by_its_provider() {
         ("{name: a, provider: vault, url: 'https://x', listings: [tokens]}", false),
         ("{name: a, provider: gitlab, namespaces: [x]}", false),
         ("{name: a, provider: gitlba}", false),
+        ("{name: a, provider: kubernetes, kubeconfig: {file: x}}", true),
+        ("{name: a, provider: kubernetes, kubeconfig: {context: x}}", false),
+        ("{name: a, provider: gitlab, kubeconfig: {file: x}}", false),
     ];
     for (source, valid) in cases {
         let source = yaml::parse(&SourceText::new("x", format!("sources: [{source}]"))).unwrap().to_json();
