@@ -216,7 +216,7 @@ fn identification_by_a_hint_names_a_listing_and_sends_nothing() {
 
 #[test]
 fn errors_are_reported_all_at_once() {
-    for name in ["shapes", "meaning"] {
+    for name in ["shapes", "meaning", "kubeconfig"] {
         let content = fs::read_to_string(golden(&format!("{name}.yaml"))).expect("the definition");
         compare(&golden(&format!("{name}.txt")), &errors(&SourceText::new(format!("{name}.yaml"), content)));
     }
