@@ -126,8 +126,9 @@ impl Entry {
         }
     }
 
-    /// No claim could be renewed during an outage: each has the full time again.
+    /// Nothing could be put during an outage: a claim has the full time again, and others wait again for the preferred replica.
     pub(super) fn excuse(&mut self, observed: Duration) {
+        self.due_since = None;
         if let Some(seen) =
             self.seen.as_mut().filter(|seen| matches!(&seen.content, Content::Turn(turn) if turn.collecting))
         {
@@ -171,6 +172,15 @@ impl Entry {
                 }
                 // An earlier put of this process, such as the claim of the result.
                 Content::Turn(turn) if turn.writer == me => {
+                    self.revision = self.revision.max(turn.revision);
+                    pending.over = Some(version.clone());
+                    seen.version = Some(version);
+                    return Read::Known;
+                }
+                // The source is not due: the claim has arrived late, or was made without knowing of this result.
+                Content::Turn(turn)
+                    if turn.collecting && now.saturating_sub(pending.since) < pending.turn.next_in() =>
+                {
                     self.revision = self.revision.max(turn.revision);
                     pending.over = Some(version.clone());
                     seen.version = Some(version);

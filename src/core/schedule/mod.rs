@@ -169,7 +169,11 @@ impl Schedule {
     pub fn finish(&mut self, source: &str, finish: Finish, now: Duration) {
         match finish {
             Finish::ClaimLost => self.counts.claims_lost += 1,
-            Finish::Fenced => self.counts.fenced += 1,
+            Finish::Fenced if self.entries.get(source).is_none_or(|entry| entry.pending.is_none()) => {
+                self.counts.fenced += 1;
+            }
+            // What the store has is read first: only another result replaces a pending one, and is counted then.
+            Finish::Fenced => {}
             Finish::Published { .. } | Finish::Kept { .. } | Finish::Stopped => {}
         }
         let observed = self.fleet.as_ref().map_or(Duration::ZERO, |fleet| fleet.observer.time(now));

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use crate::core::schedule::members::preferred;
 use crate::core::schedule::version::Version;
-use crate::core::schedule::{Action, Content, Finish, Plan, Schedule, Sighted, Times, Turn};
+use crate::core::schedule::{Action, Completed, Content, Finish, Plan, Schedule, Sighted, Times, Turn};
 
 const INTERVAL: Duration = Duration::from_secs(120);
 
@@ -30,22 +31,26 @@ fn replica(looked: u64, beat: u64) -> Schedule {
         let other = sighted("other", &(at.min(beat) / 10).to_string());
         let look = schedule.looked(&[other], &[sighted(&source(), "1")], s(at));
         if look.read == [source()] {
-            let turn = Turn {
-                revision: 1,
-                writer: "other".to_owned(),
-                nonce: 1,
-                collecting: false,
-                next_in_milliseconds: 100_000,
-                fingerprint: "f".to_owned(),
-                retries: 0,
-                failed_collections: 0,
-                blob: None,
-                previous_blob: None,
-            };
-            schedule.read(&source(), version("1"), Content::Turn(turn), s(at));
+            schedule.read(&source(), version("1"), Content::Turn(turn(1, false)), s(at));
         }
     }
     schedule
+}
+
+/// What the other replica has put: a claim, or a result after which the source is due in 100 seconds.
+fn turn(revision: u64, collecting: bool) -> Turn {
+    Turn {
+        revision,
+        writer: "other".to_owned(),
+        nonce: revision,
+        collecting,
+        next_in_milliseconds: if collecting { 0 } else { 100_000 },
+        fingerprint: "f".to_owned(),
+        retries: 0,
+        failed_collections: 0,
+        blob: None,
+        previous_blob: None,
+    }
 }
 
 /// A source that this replica prefers over `other`.
@@ -111,4 +116,63 @@ fn source_that_was_open_to_others_before_an_outage_waits_for_an_interval() {
     }
     // The first look that fails begins at second 135.
     assert_eq!(collected_at(&mut schedule, 133), Some(135 + INTERVAL.as_secs()));
+}
+
+/// The replica collects at second 140, during an outage. At second 150 the store has this, as its second version.
+fn found_after_outage(content: Turn, at: u64) -> Schedule {
+    let mut schedule = replica(90, 90);
+    assert_eq!(collected_at(&mut schedule, 91), Some(140));
+    let completed = Completed { next_in: INTERVAL, fingerprint: "f".to_owned(), retries: 0, failed_collections: 0 };
+    let turn = Turn::completed(schedule.turn(&source()), "me", 8, completed);
+    schedule.finish(&source(), Finish::Kept { turn, claim: None, since: s(141) }, s(141));
+    let look = schedule.looked(&[sighted("other", "12")], &[sighted(&source(), "2")], s(at));
+    assert_eq!(look.read, [source()]);
+    schedule.read(&source(), version("2"), Content::Turn(content), s(at));
+    schedule
+}
+
+#[test]
+fn result_of_an_outage_is_put_over_a_claim_that_arrived_late() {
+    let mut schedule = found_after_outage(turn(2, true), 150);
+    let actions = schedule.next(s(150), || 9);
+    let [Action::Publish { put, .. }] = &actions[..] else { panic!("{actions:?}") };
+    assert_eq!((put.over.clone(), put.turn.revision), (Some(version("2")), 3));
+    assert_eq!(put.turn.next_in(), s(111), "the source is due when it was before");
+    // The claim was renewed meanwhile: the result waits for what the next look reads.
+    schedule.finish(&source(), Finish::Fenced, s(151));
+    assert_eq!((schedule.next(s(151), || 9), schedule.counts().fenced), (vec![], 0));
+    schedule.looked(&[sighted("other", "13")], &[sighted(&source(), "3")], s(160));
+    schedule.read(&source(), version("3"), Content::Turn(turn(3, false)), s(160));
+    assert_eq!((schedule.next(s(160), || 9), schedule.counts().fenced), (vec![], 1), "another result replaces it");
+}
+
+#[test]
+fn result_of_an_outage_that_is_due_again_gives_way_to_a_claim() {
+    let mut schedule = found_after_outage(turn(2, true), 141 + INTERVAL.as_secs());
+    assert_eq!((schedule.next(s(262), || 9), schedule.counts().fenced), (vec![], 1));
+    assert_eq!(schedule.holder(&source()), Some("other"));
+}
+
+#[test]
+fn replica_that_is_not_preferred_waits_again_after_an_outage() {
+    // `other` comes back as a replica that is preferred.
+    let name = (0..)
+        .map(|number| format!("other-{number}"))
+        .find(|name| preferred([name.as_str(), "me"].into_iter(), &source(), 0) == Some(name))
+        .unwrap();
+    let mut schedule = replica(90, 90);
+    let look = |schedule: &mut Schedule, at: u64| {
+        schedule.looked(&[sighted(&name, &at.to_string())], &[sighted(&source(), "1")], s(at));
+    };
+    look(&mut schedule, 100);
+    assert_eq!(schedule.next(s(105), || 7), [], "due, but another one is preferred");
+    schedule.look_failed(s(108), s(116));
+    schedule.look_failed(s(118), s(126));
+    for at in [130, 140, 150] {
+        look(&mut schedule, at);
+        assert_eq!(schedule.next(s(at), || 7), []);
+        assert_eq!(schedule.next(s(at + 9), || 7), [], "{at}");
+    }
+    look(&mut schedule, 160);
+    claim(&mut schedule, 160, Finish::Stopped);
 }
