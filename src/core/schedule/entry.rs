@@ -177,9 +177,12 @@ impl Entry {
                     seen.version = Some(version);
                     return Read::Known;
                 }
-                // The source is not due: the claim has arrived late, or was made without knowing of this result.
+                // A claim that arrived late: the source is not due, and the claim's revision shows that it was neither renewed nor preceded
+                // by another result.
                 Content::Turn(turn)
-                    if turn.collecting && now.saturating_sub(pending.since) < pending.turn.next_in() =>
+                    if turn.collecting
+                        && turn.revision == pending.turn.revision
+                        && now.saturating_sub(pending.since) < pending.turn.next_in() =>
                 {
                     self.revision = self.revision.max(turn.revision);
                     pending.over = Some(version.clone());

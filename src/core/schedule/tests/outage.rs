@@ -147,6 +147,13 @@ fn result_of_an_outage_is_put_over_a_claim_that_arrived_late() {
 }
 
 #[test]
+fn result_of_an_outage_gives_way_to_a_claim_over_another_result() {
+    let mut schedule = found_after_outage(turn(4, true), 150);
+    assert_eq!((schedule.next(s(150), || 9), schedule.counts().fenced), (vec![], 1));
+    assert_eq!(schedule.holder(&source()), Some("other"));
+}
+
+#[test]
 fn result_of_an_outage_that_is_due_again_gives_way_to_a_claim() {
     let mut schedule = found_after_outage(turn(2, true), 141 + INTERVAL.as_secs());
     assert_eq!((schedule.next(s(262), || 9), schedule.counts().fenced), (vec![], 1));
