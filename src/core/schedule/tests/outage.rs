@@ -118,7 +118,7 @@ fn source_that_was_open_to_others_before_an_outage_waits_for_an_interval() {
     assert_eq!(collected_at(&mut schedule, 133), Some(135 + INTERVAL.as_secs()));
 }
 
-/// The replica collects at second 140, during an outage. At second 150 the store has this, as its second version.
+/// The replica collects at second 140, during an outage. At second `at` it reads this from the store, as the second version.
 fn found_after_outage(content: Turn, at: u64) -> Schedule {
     let mut schedule = replica(90, 90);
     assert_eq!(collected_at(&mut schedule, 91), Some(140));

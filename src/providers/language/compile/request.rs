@@ -112,7 +112,7 @@ impl Compiler {
         let problem = if !path.begins_with_slash() {
             "a path begins with `/`, or with a setting of type `url`: `{NAME}/…`".to_owned()
         } else if !is_url(&base) {
-            format!("there is no setting `{base}` of type `url` to which the path could be relative")
+            format!("the path is relative to the setting `{base}`; declare it in `settings`, with `type: url`")
         } else if path.mentions(['?', '#']) {
             "a path has no `?` and no `#`; use `query` for parameters".to_owned()
         } else {
