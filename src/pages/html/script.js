@@ -9,9 +9,12 @@
     const text = query.toString();
     return form.getAttribute('action') + (text ? `?${text}` : '');
   };
-  const show = async () => {
+  const stop = () => {
     clearTimeout(timer);
     running?.abort();
+  };
+  const show = async () => {
+    stop();
     running = new AbortController();
     const url = address();
     try {
@@ -29,12 +32,15 @@
     }
   };
   form.addEventListener('submit', (event) => { event.preventDefault(); show(); });
-  form.addEventListener('change', show);
+  // A search changes the results while it is typed. Its change event comes when a result is pressed: new results would lose the click.
+  form.addEventListener('change', (event) => { if (event.target.type !== 'search') show(); });
   form.addEventListener('input', (event) => {
     if (event.target.type !== 'search') return;
     clearTimeout(timer);
     timer = setTimeout(show, 200);
   });
+  // Some browsers fail requests when a link is followed, which must not lead back to this page.
+  window.addEventListener('beforeunload', stop);
   document.addEventListener('keydown', (event) => {
     const isTyping = /^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName);
     if (event.key !== '/' || isTyping || event.ctrlKey || event.metaKey || event.altKey) return;
