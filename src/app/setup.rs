@@ -61,18 +61,13 @@ impl Setup {
     /// cannot be read. A credential that becomes unreadable later is a failure of its source alone.
     pub fn load(paths: &ConfigPaths, shard: Shard, clock: &Clock) -> Result<Self, Diagnostics> {
         let (config, mut errors) = config::load(&paths.config);
-        let found = read_catalogue(paths.providers.as_deref());
-        match (errors.collect(found), config) {
-            (Some((catalogue, invalid)), Some(config)) => {
-                let definitions = FileHashes::of_files(definitions(paths.providers.as_deref()));
-                Self::new(&catalogue, invalid, config, errors, &definitions, shard, clock)
-            }
-            (Some((_, invalid)), None) => {
-                errors.extend(invalid);
-                Err(errors)
-            }
-            (None, _) => Err(errors),
-        }
+        let (catalogue, invalid) = read_catalogue(paths.providers.as_deref());
+        let Some(config) = config else {
+            errors.extend(invalid);
+            return Err(errors);
+        };
+        let definitions = FileHashes::of_files(definitions(paths.providers.as_deref()));
+        Self::new(&catalogue, invalid, config, errors, &definitions, shard, clock)
     }
 
     /// `errors` are those of the file itself, and `invalid` those of the definitions that the catalogue lacks. The rest is checked
@@ -163,18 +158,15 @@ fn new_errors(found: Diagnostics, config: &Config, source: &SourceConfig, in_fil
 /// # Errors
 /// Every error in them.
 pub fn catalogue(directory: Option<&Path>) -> Result<Catalogue, Diagnostics> {
-    let (catalogue, errors) = read_catalogue(directory)?;
+    let (catalogue, errors) = read_catalogue(directory);
     errors.into_result().map(|()| catalogue)
 }
 
 /// The valid definitions, and every error in the others.
-///
-/// # Errors
-/// Errors in the built-in definitions.
-fn read_catalogue(directory: Option<&Path>) -> Result<(Catalogue, Diagnostics), Diagnostics> {
-    let mut catalogue = Catalogue::builtin(&config::source_keys())?;
+fn read_catalogue(directory: Option<&Path>) -> (Catalogue, Diagnostics) {
+    let mut catalogue = Catalogue::builtin(&config::source_keys());
     let mut errors = Diagnostics::default();
-    let Some(directory) = directory else { return Ok((catalogue, errors)) };
+    let Some(directory) = directory else { return (catalogue, errors) };
     let unreadable =
         |path: &Path, error| Diagnostic::in_file(path.display().to_string(), format!("cannot read: {error}"));
     if let Err(error) = fs::read_dir(directory) {
@@ -185,7 +177,7 @@ fn read_catalogue(directory: Option<&Path>) -> Result<(Catalogue, Diagnostics), 
         let name = path.display().to_string();
         errors.collect(content.and_then(|content| catalogue.add(&SourceText::new(name, content))));
     }
-    Ok((catalogue, errors))
+    (catalogue, errors)
 }
 
 fn connect(

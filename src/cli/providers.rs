@@ -16,7 +16,7 @@ pub(super) fn run(args: &ProvidersArgs) -> Result<Exit, Failure> {
     let text = match &args.name {
         None => all(&catalogue),
         Some(name) => one(catalogue.get(name).ok_or_else(|| {
-            let hint = did_you_mean(name, catalogue.providers().map(|info| info.name.as_str()));
+            let hint = did_you_mean(name, catalogue.names());
             invalid("providers", format!("unknown provider `{name}`{hint}"))
         })?),
     };

@@ -6,7 +6,7 @@ mod renewed_kinds;
 mod tests;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use super::engine::http_source;
 use super::engine::page_limit::PageLimit;
@@ -33,10 +33,18 @@ pub struct Catalogue {
     pages: Arc<PageLimit>,
 }
 
+/// A provider, which is compiled when it is first used: most configurations use few of the built-in definitions.
 struct Entry {
+    aliases: Vec<String>,
+    builtin: bool,
+    compiled: LazyLock<Result<Compiled, Diagnostics>, Compile>,
+}
+
+type Compile = Box<dyn FnOnce() -> Result<Compiled, Diagnostics> + Send>;
+
+struct Compiled {
     info: ProviderInfo,
     kind: Kind,
-    builtin: bool,
 }
 
 enum Kind {
@@ -46,24 +54,28 @@ enum Kind {
 
 impl Catalogue {
     /// The built-in providers. `source_keys` are the keys of every source, whatever its provider.
-    ///
-    /// # Errors
-    /// Errors in the built-in definitions; a test ensures that there are none.
-    pub fn builtin(source_keys: &[&'static str]) -> Result<Self, Diagnostics> {
-        let native = native::all()
-            .into_iter()
-            .map(|(info, connect)| (info.name.clone(), Entry { info, kind: Kind::Native(connect), builtin: true }));
+    pub fn builtin(source_keys: &[&'static str]) -> Self {
         let mut catalogue = Self {
-            entries: native.collect(),
+            entries: BTreeMap::new(),
             source_keys: source_keys.to_vec(),
             passwords: Arc::default(),
             pages: Arc::default(),
         };
-        let mut errors = Diagnostics::default();
-        for (file, content) in DEFINITIONS {
-            errors.collect(catalogue.insert(&SourceText::new(*file, *content), true));
+        for (info, connect) in native::all() {
+            catalogue.insert(Compiled { info, kind: Kind::Native(connect) }, true);
         }
-        errors.into_result().map(|()| catalogue)
+        for &(file, content) in DEFINITIONS {
+            let (name, aliases) = names(content);
+            let keys = source_keys.to_vec();
+            let compile = move || {
+                let text = SourceText::new(file, content);
+                let root = yaml::parse(&text)?;
+                described(&text, &root, compile_parsed(&text, &root, &keys)?)
+            };
+            let entry = Entry { aliases, builtin: true, compiled: LazyLock::new(Box::new(compile)) };
+            catalogue.entries.insert(name, entry);
+        }
+        catalogue
     }
 
     /// Adds a user's definition. With `override: true` it replaces a built-in one.
@@ -71,17 +83,17 @@ impl Catalogue {
     /// # Errors
     /// Every error in it, a name or an alias that is taken among them.
     pub fn add(&mut self, text: &SourceText) -> Result<(), Diagnostics> {
-        self.insert(text, false)
-    }
-
-    fn insert(&mut self, text: &SourceText, builtin: bool) -> Result<(), Diagnostics> {
         let root = yaml::parse(text)?;
         let provider = compile_parsed(text, &root, &self.source_keys)?;
         self.check_names(text, &root, &provider)?;
-        let info = info(&provider);
-        renewed_kinds::check(text, &root, &info)?;
-        self.entries.insert(info.name.clone(), Entry { info, kind: Kind::Defined(Arc::new(provider)), builtin });
+        self.insert(described(text, &root, provider)?, false);
         Ok(())
+    }
+
+    fn insert(&mut self, compiled: Compiled, builtin: bool) {
+        let (name, aliases) = (compiled.info.name.clone(), compiled.info.aliases.clone());
+        let compiled = LazyLock::new(Box::new(move || Ok(compiled)) as Compile);
+        self.entries.insert(name, Entry { aliases, builtin, compiled });
     }
 
     /// Checks that a definition's names are free, or those of a built-in one that it may replace.
@@ -90,14 +102,14 @@ impl Catalogue {
         for name in [&provider.name].into_iter().chain(&provider.aliases) {
             let key = if *name == provider.name { "provider" } else { "aliases" };
             let at = root.get(key).map_or(root.at, |node| node.at);
-            let Some(Entry { info, builtin, .. }) = self.entry(name) else { continue };
-            let message = match (info.name == provider.name, builtin) {
+            let Some((taken, Entry { builtin, .. })) = self.entry(name) else { continue };
+            let message = match (*taken == provider.name, builtin) {
                 (true, true) if provider.overrides => continue,
                 (true, true) => {
                     format!("`{name}` is built in; choose another name, or set `override: true` to replace it")
                 }
                 (true, false) => format!("`{name}` is defined twice"),
-                (false, _) => format!("`{name}` is an alias of the provider `{}`; choose another name", info.name),
+                (false, _) => format!("`{name}` is an alias of the provider `{taken}`; choose another name"),
             };
             errors.push(text.error(at, message));
         }
@@ -106,17 +118,23 @@ impl Catalogue {
 
     /// All providers, in alphabetical order of their names.
     pub fn providers(&self) -> impl Iterator<Item = &ProviderInfo> + Clone {
-        self.entries.values().map(|entry| &entry.info)
+        self.entries.values().filter_map(|entry| Some(&entry.compiled.as_ref().ok()?.info))
     }
 
     /// A provider by name or alias.
     pub fn get(&self, name: &str) -> Option<&ProviderInfo> {
-        self.entry(name).map(|entry| &entry.info)
+        let (_, entry) = self.entry(name)?;
+        Some(&entry.compiled.as_ref().ok()?.info)
     }
 
-    fn entry(&self, name: &str) -> Option<&Entry> {
-        let by_alias = || self.entries.values().find(|entry| entry.info.aliases.iter().any(|alias| alias == name));
-        self.entries.get(name).or_else(by_alias)
+    /// The names and the aliases of all providers.
+    pub fn names(&self) -> impl Iterator<Item = &str> + Clone {
+        self.entries.iter().flat_map(|(name, entry)| [name].into_iter().chain(&entry.aliases)).map(String::as_str)
+    }
+
+    fn entry(&self, name: &str) -> Option<(&String, &Entry)> {
+        let by_alias = || self.entries.iter().find(|(_, entry)| entry.aliases.iter().any(|alias| alias == name));
+        self.entries.get_key_value(name).or_else(by_alias)
     }
 
     /// Creates a source.
@@ -130,19 +148,34 @@ impl Catalogue {
         http: Options,
         clock: Clock,
     ) -> Result<Box<dyn Source>, Diagnostics> {
-        match self.entry(provider.0).map(|entry| &entry.kind) {
-            Some(Kind::Defined(definition)) => {
+        let Some((_, entry)) = self.entry(provider.0) else {
+            let hint = suggest(provider.0, self.names());
+            let message = format!("{}: unknown provider `{}`{hint}", spec.path_of("provider"), provider.0);
+            return Err(spec.text.error(provider.1, message).into());
+        };
+        match &entry.compiled.as_ref().map_err(Clone::clone)?.kind {
+            Kind::Defined(definition) => {
                 connect(Arc::clone(definition), spec, http, clock, Arc::clone(&self.passwords), Arc::clone(&self.pages))
             }
-            Some(Kind::Native(connect)) => connect(spec),
-            None => {
-                let known = self.providers().flat_map(|info| [&info.name].into_iter().chain(&info.aliases));
-                let hint = suggest(provider.0, known.map(String::as_str));
-                let message = format!("{}: unknown provider `{}`{hint}", spec.path_of("provider"), provider.0);
-                Err(spec.text.error(provider.1, message).into())
-            }
+            Kind::Native(connect) => connect(spec),
         }
     }
+}
+
+/// The name and the aliases in a built-in definition, without reading the rest; a test compares them with what is compiled.
+fn names(definition: &str) -> (String, Vec<String>) {
+    let value = |key| {
+        let line = definition.lines().find_map(|line| line.strip_prefix(key)).unwrap_or_default();
+        line.split('#').next().unwrap_or_default().trim()
+    };
+    let aliases = value("aliases:").trim_matches(['[', ']']).split(',').map(|alias| alias.trim().to_owned());
+    (value("provider:").to_owned(), aliases.filter(|alias| !alias.is_empty()).collect())
+}
+
+fn described(text: &SourceText, root: &Node, provider: Provider) -> Result<Compiled, Diagnostics> {
+    let info = info(&provider);
+    renewed_kinds::check(text, root, &info)?;
+    Ok(Compiled { info, kind: Kind::Defined(Arc::new(provider)) })
 }
 
 /// Creates a source of a compiled definition.

@@ -297,7 +297,7 @@ const BEYOND_THE_SCHEMA: &[&str] = &[
 
 /// The JSON Schema with the providers that the golden files use.
 fn schema() -> jsonschema::Validator {
-    let mut catalogue = Catalogue::builtin(&config::source_keys()).unwrap();
+    let mut catalogue = Catalogue::builtin(&config::source_keys());
     let vault = "url: {type: url, help: h}\n  namespaces: {type: list, default: [''], help: h}\n  \
                  role_id: {default: null, help: h}";
     for (name, settings, auth) in [

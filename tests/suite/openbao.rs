@@ -92,7 +92,7 @@ impl Bao {
 
     /// A token with the permissions that the definition documents, and no others.
     async fn least_privilege(&self) -> String {
-        let catalogue = Catalogue::builtin(&token_expiry_exporter::config::source_keys()).unwrap();
+        let catalogue = Catalogue::builtin(&token_expiry_exporter::config::source_keys());
         let vault = catalogue.get("vault").unwrap();
         let listings = vault.listings.iter().filter_map(|listing| listing.permission.as_deref());
         let root: String = vault.permission.as_deref().into_iter().chain(listings).collect();

@@ -24,7 +24,7 @@ const BY_HAND: [&str; 8] = [
 ];
 
 pub(crate) fn catalogue() -> Catalogue {
-    Catalogue::builtin(&token_expiry_exporter::config::source_keys()).unwrap()
+    Catalogue::builtin(&token_expiry_exporter::config::source_keys())
 }
 
 /// The providers by group, without empty groups.

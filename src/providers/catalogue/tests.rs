@@ -3,8 +3,16 @@ use super::*;
 use crate::providers::language::provider::RowMap;
 
 #[test]
-fn builtin_definitions_compile() {
-    Catalogue::builtin(&[]).unwrap_or_else(|errors| panic!("{errors}"));
+fn builtin_definitions_compile_and_have_the_names_of_the_catalogue() {
+    let catalogue = Catalogue::builtin(&[]);
+    for (name, entry) in &catalogue.entries {
+        let info = entry.compiled.as_ref().map_or_else(|errors| panic!("{errors}"), |compiled| &compiled.info);
+        assert_eq!((name, &entry.aliases), (&info.name, &info.aliases));
+    }
+    assert_eq!(catalogue.entries.len(), DEFINITIONS.len() + native::all().len(), "no two have the same name");
+    let mut names: Vec<&str> = catalogue.names().collect();
+    names.sort_unstable();
+    assert!(names.windows(2).all(|pair| pair[0] != pair[1]), "no alias is taken: {names:?}");
 }
 
 /// A definition with this name and these additional lines.
@@ -19,7 +27,7 @@ fn definition(name: &str, more: &str) -> SourceText {
 
 #[test]
 fn add_replaces_a_builtin_definition_only_with_override() {
-    let mut catalogue = Catalogue::builtin(&[]).expect("the built-in definitions");
+    let mut catalogue = Catalogue::builtin(&[]);
     let refused = catalogue.add(&definition("gitlab", "")).expect_err("the name is taken").to_string();
     assert!(refused.starts_with("gitlab.yaml:2:11: `gitlab` is built in; choose another name, or set"), "{refused}");
     assert_ne!(catalogue.get("gitlab").expect("gitlab").title, "T");
@@ -31,7 +39,7 @@ fn add_replaces_a_builtin_definition_only_with_override() {
 
 #[test]
 fn get_finds_a_provider_by_alias() {
-    let mut catalogue = Catalogue::builtin(&[]).expect("the built-in definitions");
+    let mut catalogue = Catalogue::builtin(&[]);
     catalogue.add(&definition("widgets", "aliases: [gadgets]\n")).expect("a definition");
     assert_eq!(catalogue.get("gadgets").expect("an alias").name, "widgets");
     let taken = catalogue.add(&definition("gadgets", "")).expect_err("taken").to_string();
@@ -42,7 +50,7 @@ fn get_finds_a_provider_by_alias() {
 
 #[test]
 fn get_describes_native_and_defined_providers() {
-    let catalogue = Catalogue::builtin(&[]).expect("the built-in definitions");
+    let catalogue = Catalogue::builtin(&[]);
     let manual = catalogue.get("manual").expect("manual");
     assert!(manual.native && manual.listings.len() == 1 && manual.schemes.is_empty());
     let gitlab = catalogue.get("gitlab").expect("gitlab");
@@ -51,7 +59,7 @@ fn get_describes_native_and_defined_providers() {
 
 #[test]
 fn listing_that_omits_tokens_without_an_error_is_named_as_such() {
-    let mut catalogue = Catalogue::builtin(&[]).expect("the built-in definitions");
+    let mut catalogue = Catalogue::builtin(&[]);
     let text =
         definition("hides", "not_listed: sessions\n").content().replace("get: /all", "require: unknowable, get: /all");
     catalogue.add(&SourceText::new("hides.yaml", text)).expect("a definition");
@@ -72,7 +80,7 @@ fn is_kind(kind: &str) -> bool {
 
 #[test]
 fn every_builtin_kind_has_renewal_steps() {
-    let catalogue = Catalogue::builtin(&[]).expect("the built-in definitions");
+    let catalogue = Catalogue::builtin(&[]);
     let mut checked = 0;
     let mut missing = Vec::new();
     for info in catalogue.providers() {
@@ -102,7 +110,7 @@ fn every_builtin_kind_has_renewal_steps() {
 /// Such a page shows every reader his own tokens, not the one that he looks for.
 #[test]
 fn builtin_links_do_not_lead_to_the_readers_own_tokens() {
-    let catalogue = Catalogue::builtin(&[]).expect("the built-in definitions");
+    let catalogue = Catalogue::builtin(&[]);
     let own = [
         "manage-profile",
         "user_settings",
@@ -114,7 +122,7 @@ fn builtin_links_do_not_lead_to_the_readers_own_tokens() {
     ];
     let mut checked = 0;
     for entry in catalogue.entries.values() {
-        let Kind::Defined(provider) = &entry.kind else { continue };
+        let Ok(Compiled { kind: Kind::Defined(provider), .. }) = &*entry.compiled else { continue };
         for link in provider.listings.iter().filter_map(|listing| match &listing.rows {
             RowMap::Token(map) => map.manage_url.as_ref(),
             RowMap::Location(_) => None,
@@ -129,7 +137,7 @@ fn builtin_links_do_not_lead_to_the_readers_own_tokens() {
 
 #[test]
 fn renewal_of_a_kind_that_no_listing_has_is_an_error() {
-    let mut catalogue = Catalogue::builtin(&[]).expect("the built-in definitions");
+    let mut catalogue = Catalogue::builtin(&[]);
     let mut add = |name: &str, renew: &str| catalogue.add(&definition(name, &format!("renew:\n{renew}")));
     for (renew, expected) in [
         (

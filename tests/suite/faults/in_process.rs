@@ -135,7 +135,7 @@ pub(super) async fn run(testbed: &mut Testbed, clock: Clock) {
 pub(super) async fn run_with_max_wait(testbed: &mut Testbed) {
     let clock: Clock = Arc::new(Utc::now);
     let mut setup = setup(testbed, &clock);
-    let catalogue = Catalogue::builtin(&token_expiry_exporter::config::source_keys()).unwrap();
+    let catalogue = Catalogue::builtin(&token_expiry_exporter::config::source_keys());
     let jobs = setup.jobs.into_iter().zip(&testbed.sources);
     setup.jobs = jobs.map(|(job, source)| with_max_wait(job, source, &catalogue)).collect();
     collect(testbed, setup, clock).await;
