@@ -23,7 +23,7 @@ mod unbounded;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use chrono::Utc;
 use provider::CREDENTIAL;
@@ -31,9 +31,6 @@ use source::{SourceUnderTest, write_files};
 use testbed::Testbed;
 
 use crate::test_servers::{Server, free_port, metrics};
-
-/// Ends the test if the faults of one exporter do not pass; a busy machine takes minutes.
-const LONG: Duration = Duration::from_secs(300);
 
 /// `FAULT='HTTP/2' cargo test --test suite -- faults::` tests only rows that contain this text.
 const ONLY: &str = "FAULT";
@@ -72,7 +69,7 @@ async fn run(
     let exporter = exporter(&dir, &testbed.config(), name).await;
     testbed.host_names.set_config(dir.join("config.yaml"), testbed.config(), &exporter.url);
     let begun = Instant::now();
-    scrape::observe(&mut testbed.sources, LONG, || scrape::scrape(&exporter)).await;
+    scrape::observe(&mut testbed.sources, || scrape::scrape(&exporter)).await;
     eprintln!("{name}: {} sources in {:?}", testbed.sources.len(), begun.elapsed());
 
     let mut problems = testbed.problems();

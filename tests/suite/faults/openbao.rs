@@ -17,9 +17,6 @@ use crate::test_servers::{Server, client, free_port, tool};
 
 const TOKENS: u64 = 20;
 
-/// The time limit of one fault and the recovery.
-const LONG: Duration = Duration::from_secs(60);
-
 const POLICY: &str = r#"
 path "auth/token/accessors"       { capabilities = ["list", "sudo"] }
 path "auth/token/accessors/"      { capabilities = ["list", "sudo"] }
@@ -191,7 +188,7 @@ pub(super) async fn run() -> (Vec<SourceUnderTest>, Vec<String>) {
         let tokens = TOKENS + 2;
         let mut one =
             [SourceUnderTest::new(row, "openbao".into(), source.clone(), Expected::Down(reason), tokens, switch)];
-        scrape::observe(&mut one, LONG, || scrape::scrape(&exporter)).await;
+        scrape::observe(&mut one, || scrape::scrape(&exporter)).await;
         let is_done = one[0].is_done();
         sources.extend(one);
         if !is_done {
