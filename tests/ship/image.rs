@@ -32,7 +32,7 @@ async fn exposition(url: &str) -> Option<String> {
 
 /// Waits until the exposition has exactly these tokens, and returns it.
 async fn wait_for_tokens(url: &str, names: &[&str]) -> String {
-    wait_for(&format!("{url}: tokens {names:?}"), Duration::from_secs(30), || async {
+    wait_for(&format!("{url}: tokens {names:?}"), || async {
         exposition(url).await.filter(|text| token_names(text) == names)
     })
     .await
@@ -95,7 +95,7 @@ async fn image_collects_reloads_stops_and_restores_without_privileges() {
     // In a new container whose source fails, the tokens come from the volume.
     fs::remove_file(dir.path().join("tokens.csv")).unwrap();
     let exporter = start();
-    wait_for("the source fails", Duration::from_secs(30), || async {
+    wait_for("the source fails", || async {
         exposition(&url)
             .await
             .filter(|text| text.contains("token_source_up{source=\"by-hand\",provider=\"manual\"} 0\n"))
@@ -116,7 +116,7 @@ async fn image_health_check_passes() {
         &format!("{}:/etc/token-expiry-exporter:ro", dir.path().display()),
         IMAGE,
     ]);
-    wait_for("the container is healthy", Duration::from_secs(30), || async {
+    wait_for("the container is healthy", || async {
         let state = &inspect("container", &exporter.id)["State"];
         assert_eq!(state["Running"], true, "{state}");
         (state["Health"]["Status"] == "healthy").then_some(())

@@ -3,7 +3,6 @@
 
 use std::fs;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
-use std::time::Duration;
 
 use axum::Router;
 use axum_server::tls_rustls::RustlsConfig;
@@ -75,7 +74,7 @@ async fn image_resolves_names_and_trusts_its_ca_bundle() {
         "--config.file=/config.yaml",
         &format!("--web.listen-address=127.0.0.1:{port}"),
     ]);
-    let (requests, failures) = wait_for("requests to the provider", Duration::from_secs(30), || async {
+    let (requests, failures) = wait_for("requests to the provider", || async {
         let text = client().get(format!("http://127.0.0.1:{port}/metrics")).send().await.ok()?.text().await.ok()?;
         let requests = samples(&text, "token_source_requests_total");
         let failures: Vec<_> =

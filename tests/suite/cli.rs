@@ -10,7 +10,7 @@ use chrono::{TimeDelta, Utc};
 use serde_json::Value;
 use token_expiry_exporter::demo::{Demo, Options};
 
-use crate::test_servers::persisted;
+use crate::test_servers::{LIMIT, persisted};
 
 fn program(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_token-expiry-exporter"));
@@ -506,7 +506,7 @@ impl Serving {
     }
 
     fn wait_for(&self, path: &str, what: &str) -> String {
-        let deadline = Instant::now() + Duration::from_secs(30);
+        let deadline = Instant::now() + LIMIT;
         loop {
             let response = self.get(path);
             if response.contains(what) || Instant::now() > deadline {

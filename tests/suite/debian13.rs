@@ -2,7 +2,6 @@
 
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
 
 use crate::docs::repository;
 use crate::test_servers::{Server, free_port, tool, wait_for};
@@ -27,5 +26,5 @@ pub async fn stop(server: Server, dir: &Path) {
     };
     assert!(of_test() > 0, "the database runs");
     drop(server);
-    wait_for("no process is left", Duration::from_secs(10), || async { (of_test() == 0).then_some(()) }).await;
+    wait_for("no process is left", || async { (of_test() == 0).then_some(()) }).await;
 }

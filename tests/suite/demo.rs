@@ -13,6 +13,8 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
+use crate::test_servers::LIMIT;
+
 /// A running demo, stopped at the end of the test.
 struct RunningDemo {
     exporter: SocketAddr,
@@ -40,9 +42,9 @@ impl RunningDemo {
         request(self.exporter, "GET", "/metrics").await.1
     }
 
-    /// Reads a value from the metrics until it is `expected`, for at most a minute; returns the last one.
+    /// Reads a value from the metrics until it is `expected`, until the limit; returns the last one.
     async fn wait_for<T: PartialEq>(&self, expected: T, read: impl Fn(&str) -> T) -> T {
-        let deadline = Instant::now() + Duration::from_secs(60);
+        let deadline = Instant::now() + LIMIT;
         loop {
             let value = read(&self.metrics().await);
             if value == expected || Instant::now() > deadline {
@@ -197,7 +199,7 @@ async fn demo_serves_within_a_second_and_becomes_ready() {
     // A second is promised of a release build; this one is slower.
     assert!(before.elapsed() < Duration::from_secs(5), "{:?}", before.elapsed());
     while request(demo.exporter, "GET", "/-/ready").await.0 != 200 {
-        assert!(before.elapsed() < Duration::from_secs(60));
+        assert!(before.elapsed() < LIMIT);
         sleep(Duration::from_millis(50)).await;
     }
     let up: Vec<f64> = samples(&demo.metrics().await, "token_source_up").into_iter().map(|(_, up)| up).collect();

@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 use std::process::Command;
 
-use crate::test_servers::{exporter, free_port, target};
+use crate::test_servers::{LIMIT, exporter, free_port, target};
 use crate::web::certificates::Authority;
 
 const CONFIG: &str = "sources: [{name: by-hand, provider: manual, tokens: [{name: t, expires: never}]}]\n";
@@ -40,7 +40,7 @@ async fn health_accepts_every_kind_of_listener() {
         let mut child = command.arg(format!("--web.listen-address={address}")).spawn().unwrap();
         let started = std::time::Instant::now();
         let mut result = health(&address);
-        while result.0 != 0 && started.elapsed().as_secs() < 20 {
+        while result.0 != 0 && started.elapsed() < LIMIT {
             tokio::time::sleep(std::time::Duration::from_millis(100)).await;
             result = health(&address);
         }

@@ -8,15 +8,12 @@ mod provider;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use crate::test_servers::{Server, client, exporter, metrics, prometheus, query, samples, target, tool, wait_for};
 use cases::{NameCase, cases};
 use provider::{SOURCES, half, link};
-
-const SOON: Duration = Duration::from_secs(60);
 
 /// The label of a rule, which comes from the configuration, may be hostile to a template too.
 const TEAM: &str = r#"{{ .Labels }} "=1+1" <b> \ ,;"#;
@@ -78,7 +75,7 @@ fn id(number: usize, case: &NameCase) -> String {
 }
 
 async fn all_listed(server: &Server) {
-    wait_for("every token", SOON, || async {
+    wait_for("every token", || async {
         (samples(&metrics(server).await, "token_info").len() == cases().len()).then_some(())
     })
     .await;
@@ -208,7 +205,7 @@ async fn hostile_name_is_plain_text_for_prometheus() {
 
     let job = json!({"job_name": "x", "static_configs": [{"targets": [target(&server)]}]});
     let prometheus = prometheus(dir.path(), json!({"scrape_configs": [job], "rule_files": [rules(dir.path())]})).await;
-    let infos = wait_for("a scrape", SOON, || async {
+    let infos = wait_for("a scrape", || async {
         Some(query(&prometheus, "token_info").await).filter(|infos| infos.len() == cases().len())
     })
     .await;
@@ -223,7 +220,7 @@ async fn hostile_name_is_plain_text_for_prometheus() {
     assert!(query(&prometheus, "{__name__=~\".*evil.*\"}").await.is_empty());
 
     // A template in a name is not evaluated in an alert.
-    let alerts = wait_for("alerts", SOON, || async {
+    let alerts = wait_for("alerts", || async {
         let response: Value = serde_json::from_str(&get(&prometheus, "/api/v1/alerts").await).unwrap();
         let alerts = response["data"]["alerts"].as_array().unwrap().clone();
         let critical: Vec<_> =
@@ -317,7 +314,7 @@ async fn hostile_name_is_plain_text_in_a_log() {
         let format = format!("--log.format={format}");
         let server = exporter(dir.path(), &config, &[&providers(dir.path()), "--log.level=debug", &format]).await;
         all_listed(&server).await;
-        wait_for("both sources in the log", SOON, || async {
+        wait_for("both sources in the log", || async {
             (server.log().matches("collection incomplete").count() >= 2).then_some(())
         })
         .await;

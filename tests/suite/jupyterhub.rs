@@ -3,15 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
 use crate::docs::repository;
 use crate::test_servers::{Server, client, expiries, exporter, free_port, metrics, samples, tool, wait_for};
-
-const SOON: Duration = Duration::from_secs(60);
 
 struct Hub(Server);
 
@@ -78,7 +75,7 @@ async fn exporter_lists_the_tokens_of_jupyterhub() {
     };
     let config = format!("interval: 1s\nsources:\n{}{}", source("exporter"), source("filtered"));
     let exporter = exporter(dir.path(), &config, &[]).await;
-    let text = wait_for("both sources are collected", SOON, || async {
+    let text = wait_for("both sources are collected", || async {
         let text = metrics(&exporter).await;
         (samples(&text, "token_source_last_attempt_timestamp_seconds").len() == 2).then_some(text)
     })
@@ -104,7 +101,7 @@ async fn exporter_lists_the_tokens_of_jupyterhub() {
     // JupyterHub deletes an expired token when its tokens are listed; the exporter keeps it as expired.
     let (expiring, _) = hub.create_token("ada", "short", Some(20)).await;
     for state in ["active", "expired"] {
-        wait_for(state, SOON, || async {
+        wait_for(state, || async {
             let text = metrics(&exporter).await;
             let info = samples(&text, "token_info").into_iter().find(|info| info.label("token_id") == expiring)?;
             (info.label("state") == state).then_some(())

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
 
 use chrono::{SubsecRound as _, TimeDelta, Utc};
 use reqwest::Method;
@@ -11,8 +10,6 @@ use serde_json::{Value, json};
 
 use crate::docs::repository;
 use crate::test_servers::{Server, client, expiries, exporter, free_port, metrics, samples, tool, wait_for};
-
-const SOON: Duration = Duration::from_secs(60);
 
 struct Keystone {
     server: Server,
@@ -129,7 +126,7 @@ async fn exporter_lists_the_application_credentials_of_keystone() {
         own["id"]
     );
     let exporter = exporter(dir.path(), &config, &[]).await;
-    let exposition = wait_for("all sources are collected", SOON, || async {
+    let exposition = wait_for("all sources are collected", || async {
         let text = metrics(&exporter).await;
         (samples(&text, "token_source_last_attempt_timestamp_seconds").len() == 3).then_some(text)
     })

@@ -4,7 +4,6 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use axum::Router;
 use axum::http::{HeaderMap, StatusCode, Uri, header};
@@ -21,9 +20,6 @@ use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufStream};
 
 use crate::test_servers::{Server, exporter, metrics, samples, wait_for};
 use crate::web::certificates::{Authority, server_tls};
-
-/// The files are polled every ten seconds.
-const SOON: Duration = Duration::from_secs(60);
 
 /// Real answers of an API server.
 const SECRETS: &str = include_str!("../providers/kubernetes/secrets-tls.json");
@@ -179,7 +175,7 @@ async fn client_certificate_authenticates_and_its_expiry_is_exposed() {
         let samples = samples(&metrics(&exporter).await, "token_source_credential_expiry_timestamp_seconds");
         samples.first().map(|sample| sample.value)
     };
-    assert_eq!(wait_for("the expiry of the certificate", SOON, &expiry).await, 4_733_510_400.0, "2120-01-01");
+    assert_eq!(wait_for("the expiry of the certificate", &expiry).await, 4_733_510_400.0, "2120-01-01");
     // A program renews certificates of a few days, so that an alert on their expiry would never end.
     let day = |days: i64| {
         let date = (Utc::now() + TimeDelta::days(days)).date_naive();
@@ -189,7 +185,7 @@ async fn client_certificate_authenticates_and_its_expiry_is_exposed() {
         clients.issue_with("exporter", |params| (params.not_before, params.not_after) = (day(-1), day(5)));
     let user = json!({"client-certificate-data": base64(&certificate), "client-key-data": base64(&key)});
     replace(dir.path(), "kubeconfig", &kubeconfig(&cluster, &user));
-    wait_for("no expiry", SOON, async || expiry().await.is_none().then_some(())).await;
+    wait_for("no expiry", async || expiry().await.is_none().then_some(())).await;
     assert!(samples(&metrics(&exporter).await, "token_source_up").iter().all(|sample| sample.value == 1.0));
 }
 
@@ -205,17 +201,17 @@ async fn renewed_token_is_used_and_never_sent_to_another_server() {
     replace(dir.path(), "kubeconfig", &with(&first, json!({"token": "token-one"})));
     let exporter = exporter(dir.path(), SOURCE, &[]).await;
     let seen = |server: &ApiServer, token: &str| server.seen().contains(&format!("Bearer {token}")).then_some(());
-    wait_for("the first token", SOON, async || seen(&first, "token-one")).await;
+    wait_for("the first token", async || seen(&first, "token-one")).await;
     replace(dir.path(), "kubeconfig", &with(&first, json!({"token": "token-two"})));
-    wait_for("the second token", SOON, async || seen(&first, "token-two")).await;
+    wait_for("the second token", async || seen(&first, "token-two")).await;
 
     replace(dir.path(), "kubeconfig", &with(&second, json!({"token": "token-three"})));
-    wait_for("the token of the second server", SOON, async || seen(&second, "token-three")).await;
+    wait_for("the token of the second server", async || seen(&second, "token-three")).await;
     assert_eq!(first.seen(), ["Bearer token-one", "Bearer token-two"], "each token is only for its server");
     assert_eq!(second.seen(), ["Bearer token-three"]);
 
     replace(dir.path(), "kubeconfig", &with(&second, json!({"exec": {"command": "aws"}})));
-    wait_for("a failed reload", SOON, async || log_line(&exporter, "reload failed").then_some(())).await;
+    wait_for("a failed reload", async || log_line(&exporter, "reload failed").then_some(())).await;
     assert!(log_line(&exporter, "users[0].user.exec: the exporter runs no plug-ins"), "{}", exporter.log());
     let failures = samples(&metrics(&exporter).await, "token_source_failures_total");
     assert!(failures.iter().any(|sample| sample.label("reason") == "credential" && sample.value > 0.0), "{failures:?}");

@@ -9,7 +9,6 @@ use std::io::Read as _;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
-use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
@@ -23,8 +22,6 @@ use token_expiry_exporter::core::inventory::{FoundResult, Inventory};
 use crate::secret_leaks::scan::{Output, find};
 use crate::test_servers::{Server, client, exporter, free_port, metrics, samples, tool, wait_for};
 use stub::{Secret, Stub};
-
-const SOON: Duration = Duration::from_secs(60);
 
 async fn bao(dir: &Path) -> Server {
     let port = free_port();
@@ -116,7 +113,7 @@ async fn openbao_token_in_a_secret_and_in_files_is_located_and_its_value_appears
         format!("vault file {app}/settings.json"),
         format!("vault file {app}/token"),
     ];
-    let exposition = wait_for("the locations", SOON, || async {
+    let exposition = wait_for("the locations", || async {
         let text = metrics(&running).await;
         (places(&text, &accessor) == expected).then_some(text)
     })
@@ -136,7 +133,7 @@ async fn openbao_token_in_a_secret_and_in_files_is_located_and_its_value_appears
     assert_eq!(looked_up["data"]["num_uses"], 3);
 
     // A restart without anything to ask keeps the locations.
-    wait_for("the locations in the storage", SOON, || async {
+    wait_for("the locations in the storage", || async {
         let stored = files(&storage);
         stored.iter().any(|file| String::from_utf8_lossy(&file.content).contains("prod/ci/renovate")).then_some(())
     })

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::time::Duration;
 
 use chrono::{SubsecRound as _, TimeDelta, Utc};
 use reqwest::Method;
@@ -10,8 +9,6 @@ use serde_json::{Value, json};
 
 use crate::debian13;
 use crate::test_servers::{Server, client, expiries, exporter, gap_reason, metrics, of_source, samples, wait_for};
-
-const SOON: Duration = Duration::from_secs(60);
 
 struct NetBox {
     server: Server,
@@ -136,7 +133,7 @@ async fn exporter_lists_the_tokens_of_netbox() {
         "  - {{name: wrong-path, provider: netbox, url: '{url}/netbox', auth: v2, credential: {{file: documented}}}}\n"
     );
     let exporter = exporter(dir.path(), &config, &[]).await;
-    let text = wait_for("all sources are collected", SOON, || async {
+    let text = wait_for("all sources are collected", || async {
         let text = metrics(&exporter).await;
         (samples(&text, "token_source_last_attempt_timestamp_seconds").len() == 6).then_some(text)
     })
@@ -180,7 +177,7 @@ async fn exporter_lists_the_tokens_of_netbox() {
 
     // The tokens of a source whose own token is disabled stay.
     netbox.request(Method::PATCH, &path(&own), json!({"enabled": false})).await;
-    let text = wait_for("the source fails", SOON, || async {
+    let text = wait_for("the source fails", || async {
         let text = metrics(&exporter).await;
         (gap_reason(&text, "documented") == "forbidden").then_some(text)
     })

@@ -101,7 +101,7 @@ async fn every_request_conforms_to_atlassians_specification() {
         "sources: [{{name: atlassian, provider: atlassian-cloud, org_id: org-1, url: '{url}', credential: {{file: key}}}}]"
     );
     let exporter = exporter(dir.path(), &config, &[]).await;
-    let text = wait_for("a collection", std::time::Duration::from_secs(30), || async {
+    let text = wait_for("a collection", || async {
         let text = metrics(&exporter).await;
         (!samples(&text, "token_source_last_attempt_timestamp_seconds").is_empty()).then_some(text)
     })

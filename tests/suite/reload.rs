@@ -7,7 +7,6 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get;
@@ -19,9 +18,6 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use crate::stub_provider::{Org, ProviderFault, StubProvider};
 use crate::test_servers::{Sample, Server, client, exporter, free_port, metrics, samples, wait_for};
 use crate::web::certificates::Authority;
-
-/// The files are polled every ten seconds.
-const SOON: Duration = Duration::from_secs(60);
 
 /// The only sample of a source.
 fn of<'a>(samples: &'a [Sample], source: &str) -> Option<&'a Sample> {
@@ -102,7 +98,7 @@ async fn reload_of_a_config_map_leaves_unchanged_sources_alone() {
         let tokens = samples(&metrics(&exporter).await, "token_expiry_timestamp_seconds");
         tokens.iter().filter(|token| token.label("source") == source).count()
     };
-    wait_for("the first collections", SOON, || async {
+    wait_for("the first collections", || async {
         (samples(&metrics(&exporter).await, "token_source_up").len() == 2).then_some(())
     })
     .await;
@@ -113,7 +109,7 @@ async fn reload_of_a_config_map_leaves_unchanged_sources_alone() {
 
     // Automatically, when the mounted file changes.
     write(2, config(&["unchanged", "added"], "alert_lead: {warning: 20d}\n"));
-    wait_for("the new source", SOON, || async { (tokens("added").await == 2).then_some(()) }).await;
+    wait_for("the new source", || async { (tokens("added").await == 2).then_some(()) }).await;
     let page = metrics(&exporter).await;
     assert!(!page.contains("source=\"removed\""), "a removed source has no samples");
 
@@ -123,8 +119,7 @@ async fn reload_of_a_config_map_leaves_unchanged_sources_alone() {
     assert!(!metrics(&exporter).await.contains("source=\"added\""), "removed at once");
     write(4, config(&["unchanged", "removed"], ""));
     hang_up(&exporter);
-    wait_for("the source that is configured again", SOON, || async { (tokens("removed").await == 3).then_some(()) })
-        .await;
+    wait_for("the source that is configured again", || async { (tokens("removed").await == 3).then_some(()) }).await;
 
     // What is exposed.
     let count = async |metric: &str| samples(&metrics(&exporter).await, metric).len();
@@ -152,7 +147,7 @@ async fn invalid_file_changes_nothing_and_is_reported_in_metrics_log_and_respons
     fs::write(dir.path().join("key"), "a-key").unwrap();
     let good = format!("sources: [{}]\n", stub.source("main", "1h"));
     let exporter = exporter(dir.path(), &good, &["--web.enable-lifecycle"]).await;
-    wait_for("the tokens", SOON, || async { (state(&exporter, "main").await.len() > 20).then_some(()) }).await;
+    wait_for("the tokens", || async { (state(&exporter, "main").await.len() > 20).then_some(()) }).await;
     let before = state(&exporter, "main").await;
     let loaded = single(&exporter, "token_expiry_exporter_config_last_reload_success_timestamp_seconds").await;
     let file = dir.path().join(format!("config-{}.yaml", exporter.url.rsplit(':').next().unwrap()));
@@ -160,7 +155,7 @@ async fn invalid_file_changes_nothing_and_is_reported_in_metrics_log_and_respons
     fs::write(&file, good.replace("interval: 1h", "intervall: 1h")).unwrap();
     hang_up(&exporter);
     let successful = "token_expiry_exporter_config_last_reload_successful";
-    wait_for("the failed reload", SOON, || async { (single(&exporter, successful).await == 0.0).then_some(()) }).await;
+    wait_for("the failed reload", || async { (single(&exporter, successful).await == 0.0).then_some(()) }).await;
     let (status, body) = post(&exporter).await;
     assert_eq!(status, 500);
     for text in [&body, &exporter.log()] {
@@ -215,7 +210,7 @@ async fn rotated_ca_bundle_needs_no_reload_and_a_missing_one_loses_no_token() {
     let exporter = exporter(dir.path(), &config, &[]).await;
     let up = |expected: f64, what| {
         let exporter = &exporter;
-        wait_for(what, SOON, move || async move {
+        wait_for(what, move || async move {
             let up = samples(&metrics(exporter).await, "token_source_up");
             of(&up, "main").filter(|up| up.value == expected).map(|_| ())
         })

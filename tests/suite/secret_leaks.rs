@@ -7,19 +7,16 @@ pub(crate) mod scan;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
 use axum::Router;
 use axum::extract::Request;
 use reqwest::{Certificate, Client};
 use serde_json::{Value, json};
 
-use crate::test_servers::{client, wait_for};
+use crate::test_servers::{LIMIT, client, wait_for};
 use crate::web::certificates::Authority;
 use provider::{DEFINITION, FAULTS, SCHEMES};
 use scan::{Output, find};
-
-const SOON: Duration = Duration::from_secs(120);
 
 /// Of no real App; made for the tests of the signer.
 const APP_KEY: &str = include_str!("../../src/providers/engine/github_app/test-key.pem");
@@ -217,15 +214,15 @@ impl Exporter {
         let child = command.stdout(output.try_clone().unwrap()).stderr(output).spawn().unwrap();
         let _ = client();
         let ca = Certificate::from_pem(fixture.authority.pem.as_bytes()).unwrap();
-        let client = Client::builder().no_proxy().tls_certs_only([ca]).timeout(SOON).build().unwrap();
+        let client = Client::builder().no_proxy().tls_certs_only([ca]).timeout(LIMIT).build().unwrap();
         let mut exporter = Self { child, log, url: String::new(), client };
-        let port = wait_for("the address", SOON, || async {
+        let port = wait_for("the address", || async {
             let log = exporter.log();
             Some(log.split_once("127.0.0.1:")?.1.split(|c: char| !c.is_ascii_digit()).next()?.to_owned())
         })
         .await;
         exporter.url = format!("https://localhost:{port}");
-        wait_for("a response", SOON, || async { exporter.client.get(&exporter.url).send().await.ok() }).await;
+        wait_for("a response", || async { exporter.client.get(&exporter.url).send().await.ok() }).await;
         exporter
     }
 
@@ -305,7 +302,7 @@ fn files(directory: &Path) -> Vec<Output> {
 /// Serves until every source was collected, requests everything and reloads invalid configurations; all outputs.
 async fn serve(fixture: &Fixture, format: &str, sources: usize) -> Vec<Output> {
     let exporter = Exporter::start(fixture, format).await;
-    wait_for("every source to be collected", SOON, || async {
+    wait_for("every source to be collected", || async {
         let metrics = exporter.get("/metrics", &secret("web-password"), "*/*").await;
         let attempted = |line: &&str| line.starts_with("token_source_last_attempt_timestamp_seconds{");
         (metrics.lines().filter(attempted).count() == sources).then_some(())
@@ -328,7 +325,7 @@ async fn serve(fixture: &Fixture, format: &str, sources: usize) -> Vec<Output> {
     std::fs::write(&fixture.config, config).unwrap();
     outputs.extend(exporter.pages().await);
     let storage = fixture.path(&format!("storage-{format}"));
-    wait_for("the persisted inventory", SOON, || async {
+    wait_for("the persisted inventory", || async {
         let is_state = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "state");
         let stored = std::fs::read_dir(&storage).unwrap().map(|entry| entry.unwrap().path()).filter(is_state).count();
         (stored == sources).then_some(())

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
 
 use axum::{Json, Router};
 use serde_json::json;
@@ -36,7 +35,7 @@ async fn start(dir: &Path, count: usize) -> Vec<Server> {
 
 /// The metrics once every source was collected; `token_source_interval_seconds` has all of them from the start.
 async fn collected(exporter: &Server) -> String {
-    wait_for("every source to be collected", Duration::from_secs(30), || async {
+    wait_for("every source to be collected", || async {
         let text = metrics(exporter).await;
         let up = samples(&text, "token_source_up").into_iter().filter(|source| source.value == 1.0).count();
         let all = samples(&text, "token_source_interval_seconds").len();

@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
 use chrono::Utc;
 use token_expiry_exporter::core::inventory::{FormerInventory, Inventory};
@@ -18,8 +17,6 @@ use token_expiry_exporter::storage::{LoadedSource, Store};
 use crate::sample_inventory;
 use crate::stub_provider::{Org, ProviderFault, StubProvider};
 use crate::test_servers::{Server, client, exporter, free_port, metrics, persisted, samples, wait_for};
-
-const SOON: Duration = Duration::from_secs(60);
 
 fn golden(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/inventory").join(name)
@@ -191,12 +188,12 @@ async fn value(exporter: &Server, metric: &str) -> Option<f64> {
 }
 
 async fn until_listed(exporter: &Server, tokens: usize) {
-    wait_for(&format!("{tokens} tokens"), SOON, || async { (listed(exporter).await == tokens).then_some(()) }).await;
+    wait_for(&format!("{tokens} tokens"), || async { (listed(exporter).await == tokens).then_some(()) }).await;
 }
 
 /// Waits until the persisted inventory has this many tokens of the source `main`.
 async fn until_saved(dir: &tempfile::TempDir, tokens: usize) {
-    wait_for(&format!("{tokens} tokens on disk"), SOON, || async { (saved(dir)? == tokens).then_some(()) }).await;
+    wait_for(&format!("{tokens} tokens on disk"), || async { (saved(dir)? == tokens).then_some(()) }).await;
 }
 
 /// The number of tokens of the source `main` in the persisted inventory, which must always be valid.
@@ -218,7 +215,7 @@ async fn restarted_exporter_serves_all_tokens_while_the_provider_is_down() {
     until_listed(&before, 2_503).await;
     until_saved(&dir, 2_500).await;
     let inventory = dir.path().join("inventory");
-    wait_for("the other source", SOON, || async { (persisted(&inventory, "other")?.len() == 3).then_some(()) }).await;
+    wait_for("the other source", || async { (persisted(&inventory, "other")?.len() == 3).then_some(()) }).await;
     let ages = samples(&metrics(&before).await, "token_source_last_success_timestamp_seconds");
     assert_eq!(ages.len(), 2);
     drop(before);
@@ -238,7 +235,7 @@ async fn restarted_exporter_serves_all_tokens_while_the_provider_is_down() {
     assert_eq!(samples(&first, "token_source_last_success_timestamp_seconds"), ages);
     let ready = client().get(format!("{}/-/ready", after.url)).send().await.unwrap();
     assert_eq!(ready.status(), 200, "the inventory was restored");
-    wait_for("the failure", SOON, || async {
+    wait_for("the failure", || async {
         let up = samples(&metrics(&after).await, "token_source_up");
         (up.len() == 2 && up.iter().all(|up| up.value == 0.0)).then_some(())
     })
@@ -257,7 +254,7 @@ async fn collection_without_a_change_writes_only_the_state() {
     let tokens = identity(&file(&dir));
     for collection in 1..=3 {
         let state = identity(&state_file(&dir));
-        wait_for("a saved state", SOON, || async { (identity(&state_file(&dir)) != state).then_some(()) }).await;
+        wait_for("a saved state", || async { (identity(&state_file(&dir)) != state).then_some(()) }).await;
         assert_eq!(identity(&file(&dir)), tokens, "collection {collection}");
     }
     assert!(fs::metadata(state_file(&dir)).unwrap().len() < 1_500);
@@ -338,7 +335,7 @@ async fn refused_password_is_not_sent_again_after_a_restart_until_it_changes() {
     for restart in ["before", "after"] {
         let exporter = exporter(dir.path(), &config, &[&storage]).await;
         // Three listings fail in each collection.
-        wait_for("three collections", SOON, || async { (refusals(&exporter).await >= 9.0).then_some(()) }).await;
+        wait_for("three collections", || async { (refusals(&exporter).await >= 9.0).then_some(()) }).await;
         assert_eq!(requests.load(Ordering::SeqCst), 1, "{restart} the restart:\n{}", exporter.log());
         exporter.stop();
     }
@@ -347,7 +344,7 @@ async fn refused_password_is_not_sent_again_after_a_restart_until_it_changes() {
 
     fs::write(dir.path().join("key"), "another-key").unwrap();
     let exporter = exporter(dir.path(), &config, &[&storage]).await;
-    wait_for("three collections", SOON, || async { (refusals(&exporter).await >= 9.0).then_some(()) }).await;
+    wait_for("three collections", || async { (refusals(&exporter).await >= 9.0).then_some(()) }).await;
     assert_eq!(requests.load(Ordering::SeqCst), 2, "the changed password is sent once");
 }
 
@@ -413,7 +410,7 @@ async fn full_disk_is_counted_and_saving_recovers() {
     ));
     command.current_dir(dir.path());
     let exporter = Server::start("token-expiry-exporter", command, dir.path(), port, "/-/healthy").await;
-    wait_for("a failure", SOON, || async {
+    wait_for("a failure", || async {
         value(&exporter, "token_expiry_exporter_storage_failures_total").await.filter(|failures| *failures > 0.0)
     })
     .await;
@@ -485,14 +482,14 @@ async fn read_only_directory_is_counted_and_saving_recovers() {
     let exporter = exporter_as(65_534, 65_534, dir.path(), &config).await;
     until_listed(&exporter, 5).await;
     let failures = || value(&exporter, "token_expiry_exporter_storage_failures_total");
-    wait_for("failures", SOON, || async { failures().await.filter(|failures| *failures >= 3.0) }).await;
+    wait_for("failures", || async { failures().await.filter(|failures| *failures >= 3.0) }).await;
     let log = exporter.log();
     let owner = fs::metadata(&inventory).unwrap();
     let expected =
         format!("the directory inventory belongs to uid {} and gid {} with mode 0555", owner.uid(), owner.gid());
     assert!(log.contains(&expected), "{log}");
     set_mode(&inventory, 0o777);
-    wait_for("a saved inventory", SOON, || async {
+    wait_for("a saved inventory", || async {
         exporter.log().contains("inventory persistence recovered").then_some(())
     })
     .await;
@@ -522,7 +519,7 @@ async fn check_change_of_user(mode: u32) {
     assert_eq!(listed(&after).await, 5, "the inventory is restored: {}", after.log());
     assert_eq!(value(&after, "token_expiry_exporter_storage_failures_total").await, Some(0.0), "{}", after.log());
     let saved_at = fs::metadata(state_file(&dir)).unwrap().modified().unwrap();
-    wait_for("a save", SOON, || async {
+    wait_for("a save", || async {
         (fs::metadata(state_file(&dir)).unwrap().modified().unwrap() > saved_at).then_some(())
     })
     .await;
@@ -552,7 +549,7 @@ async fn inventory_of_another_user_stays_until_its_owner_is_changed() {
     let after = exporter_as(65_533, 65_533, dir.path(), &config).await;
     until_listed(&after, 3).await;
     let failures = || value(&after, "token_expiry_exporter_storage_failures_total");
-    wait_for("failures", SOON, || async { failures().await.filter(|failures| *failures >= 3.0) }).await;
+    wait_for("failures", || async { failures().await.filter(|failures| *failures >= 3.0) }).await;
     let log = after.log();
     let owner = format!("inventory-main.tokens belongs to uid {} and gid {}", file_before.uid(), file_before.gid());
     assert!(log.contains(&owner) && log.contains("cannot restore the inventory"), "{log}");
@@ -601,7 +598,7 @@ async fn storage_path_is_locked_against_processes_of_other_users() {
         assert!(output.status.code() == Some(1) && stderr.contains(in_use), "{damage}: {:?}: {stderr}", output.status);
     }
     let saved_at = fs::metadata(state_file(&dir)).unwrap().modified().unwrap();
-    wait_for("a save of the first process", SOON, || async {
+    wait_for("a save of the first process", || async {
         (fs::metadata(state_file(&dir)).unwrap().modified().unwrap() > saved_at).then_some(())
     })
     .await;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::test_servers::free_port;
+use crate::test_servers::{LIMIT, free_port};
 
 /// More than a pipe holds.
 const PIPE: usize = 64 << 10;
@@ -65,7 +65,7 @@ impl Serving {
 
     /// Waits for a text in the metrics.
     fn wait_for(&mut self, text: &str) -> String {
-        let deadline = Instant::now() + Duration::from_secs(30);
+        let deadline = Instant::now() + LIMIT;
         loop {
             let metrics = self.get();
             if metrics.contains(text) {
@@ -84,7 +84,7 @@ impl Serving {
     }
 
     fn wait_for_lost(&mut self, lines: u64) {
-        let deadline = Instant::now() + Duration::from_secs(30);
+        let deadline = Instant::now() + LIMIT;
         while self.lost() < lines {
             assert!(Instant::now() < deadline, "{} lines lost, expected {lines}", self.lost());
             std::thread::sleep(Duration::from_millis(50));
@@ -192,7 +192,7 @@ fn serve_continues_if_the_log_file_reaches_its_size_limit() {
     let mut serving = Serving { child, port };
     serving.wait_for("token_name=\"token-0\"");
     // A busy process may answer several signals with one reload, and so log less.
-    let deadline = Instant::now() + Duration::from_secs(30);
+    let deadline = Instant::now() + LIMIT;
     while serving.lost() == 0 {
         assert!(Instant::now() < deadline, "no line is lost");
         serving.signal("HUP");

@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
 use serde_json::{Value, json};
 
-use crate::test_servers::{Server, client, expiries, exporter, free_port, metrics, persisted, samples, tool, wait_for};
-
-const SOON: Duration = Duration::from_secs(60);
+use crate::test_servers::{
+    LIMIT, Server, client, expiries, exporter, free_port, metrics, persisted, samples, tool, wait_for,
+};
 
 /// Secrets that an administrator chose, in the variables of the server.
 const CHOSEN_ADMIN: &str = "*:*.chosen-by-an-administrator";
@@ -45,7 +45,11 @@ impl Postgres {
         let started = Instant::now();
         while !fs::read_to_string(data.join("postmaster.pid")).is_ok_and(|status| status.contains("ready")) {
             let exited = postgres.0.try_wait().unwrap();
-            assert!(exited.is_none() && started.elapsed() < SOON, "postgres is not ready ({exited:?}):\n{}", printed());
+            assert!(
+                exited.is_none() && started.elapsed() < LIMIT,
+                "postgres is not ready ({exited:?}):\n{}",
+                printed()
+            );
             std::thread::sleep(Duration::from_millis(50));
         }
         postgres
@@ -224,7 +228,7 @@ async fn exporter_lists_the_tokens_of_unleash() {
     let storage = dir.path().join("inventory");
     let exporter = exporter(dir.path(), &config.concat(), &[&format!("--storage.path={}", storage.display())]).await;
     // A page that is rendered while a source is recorded can have its state without its tokens.
-    let exposition = wait_for("all sources are collected", SOON, || async {
+    let exposition = wait_for("all sources are collected", || async {
         let text = metrics(&exporter).await;
         let info = samples(&text, "token_info");
         let with_tokens: BTreeSet<_> = info.iter().map(|info| info.label("source").to_owned()).collect();

@@ -4,13 +4,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use crate::test_servers::{Server, client, free_port, metrics, persisted, samples, tool, wait_for};
-
-const SOON: Duration = Duration::from_secs(60);
 
 fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/upgrade").join(name)
@@ -78,7 +75,7 @@ async fn upgraded_exporter_serves_all_tokens_at_once_and_converts_the_files() {
     assert_eq!(exposed(&upgraded).await, expected, "the first page has all tokens: {}", upgraded.log());
     let ready = client().get(format!("{}/-/ready", upgraded.url)).send().await.unwrap();
     assert_eq!(ready.status(), 200);
-    wait_for("the converted files", SOON, || async { (names(&inventory) == FILES).then_some(()) }).await;
+    wait_for("the converted files", || async { (names(&inventory) == FILES).then_some(()) }).await;
     let failures = samples(&metrics(&upgraded).await, "token_expiry_exporter_storage_failures_total");
     assert_eq!(failures[0].value, 0.0, "{}", upgraded.log());
     drop(upgraded); // Kills it.
@@ -94,7 +91,7 @@ async fn newer_of_both_files_is_restored() {
     let (dir, expected) = (installation(), stored_by_the_earlier_version());
     let (inventory, former) = (dir.path().join("inventory"), dir.path().join("inventory/inventory.json"));
     let upgraded = serve(dir.path()).await;
-    wait_for("the converted files", SOON, || async { (names(&inventory) == FILES).then_some(()) }).await;
+    wait_for("the converted files", || async { (names(&inventory) == FILES).then_some(()) }).await;
     drop(upgraded);
 
     // As after a crash: the same tokens are in both. `by-hand` is only in the old file.
@@ -103,7 +100,7 @@ async fn newer_of_both_files_is_restored() {
     fs::remove_file(inventory.join("inventory-by-hand.tokens")).unwrap();
     let again = serve(dir.path()).await;
     assert_eq!(exposed(&again).await, expected);
-    wait_for("the converted files", SOON, || async { (names(&inventory) == FILES).then_some(()) }).await;
+    wait_for("the converted files", || async { (names(&inventory) == FILES).then_some(()) }).await;
     drop(again);
 
     // As after a downgrade: the older version has collected later, when one token was left.

@@ -20,10 +20,7 @@ use tempfile::TempDir;
 use crate::alerts::delivery;
 use crate::doc_blocks::block::{Block, blocks};
 use crate::doc_blocks::repository;
-use crate::test_servers::{Server, client, free_port, tool};
-
-/// The time until an alert fires or resolves.
-const TIMEOUT: Duration = Duration::from_secs(90);
+use crate::test_servers::{LIMIT, Server, client, free_port, tool};
 
 /// The ports on the pages: exporter, control endpoint of the demo, Prometheus, Alertmanager.
 const PORTS: [u16; 4] = [10984, 10985, 9090, 9093];
@@ -190,7 +187,7 @@ impl Walk {
                 }
                 let text = readable(&text);
                 shown.retain(|expected| !text.contains(expected.as_str()));
-                if !shown.is_empty() && started.elapsed() > TIMEOUT {
+                if !shown.is_empty() && started.elapsed() > LIMIT {
                     return Err(format!("{url} does not show {shown:?}:\n{text}"));
                 }
             }
@@ -233,7 +230,7 @@ impl Walk {
                     self.failed.clear();
                     return Ok(());
                 }
-                Err(error) if !is_query || started.elapsed() > TIMEOUT => {
+                Err(error) if !is_query || started.elapsed() > LIMIT => {
                     return Err(format!("{error}:\n{}", self.output));
                 }
                 Err(_) => tokio::time::sleep(Duration::from_millis(500)).await,

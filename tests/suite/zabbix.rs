@@ -2,15 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::time::Duration;
 
 use chrono::{TimeDelta, Utc};
 use serde_json::{Value, json};
 
 use crate::debian13;
 use crate::test_servers::{Server, client, expiries, exporter, gap_reason, metrics, of_source, samples, wait_for};
-
-const SOON: Duration = Duration::from_secs(60);
 
 const SUPER_ADMIN: u8 = 3;
 const ADMIN: u8 = 2;
@@ -133,7 +130,7 @@ async fn exporter_lists_the_tokens_of_zabbix() {
     let root = &zabbix.server.url;
     config += &format!("  - {{name: wrong-path, provider: zabbix, url: '{root}', credential: {{file: documented}}}}\n");
     let exporter = exporter(dir.path(), &config, &[]).await;
-    let text = wait_for("all sources are collected", SOON, || async {
+    let text = wait_for("all sources are collected", || async {
         let text = metrics(&exporter).await;
         (samples(&text, "token_source_last_attempt_timestamp_seconds").len() == 7).then_some(text)
     })
@@ -163,7 +160,7 @@ async fn exporter_lists_the_tokens_of_zabbix() {
 
     // The tokens of a source whose own token is disabled stay.
     zabbix.request("token.update", json!({"tokenid": own, "status": "1"})).await;
-    let text = wait_for("the source fails", SOON, || async {
+    let text = wait_for("the source fails", || async {
         let text = metrics(&exporter).await;
         (gap_reason(&text, "documented") == "unauthorized").then_some(text)
     })

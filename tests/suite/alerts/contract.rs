@@ -2,7 +2,6 @@
 //! family of the exposition is documented; every query of a runbook runs.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use regex::Regex;
 use serde_json::json;
@@ -123,7 +122,7 @@ async fn alerts_and_runbooks_use_only_exposed_names_and_valid_queries() {
     let scrape = json!({"job_name": "token-expiry-exporter", "static_configs": [{"targets": [target(&demo.server)]}]});
     let config = json!({"rule_files": [file(super::RULES)], "scrape_configs": [scrape]});
     let server = prometheus(dir.path(), config).await;
-    wait_for("the demo's first collections", Duration::from_secs(60), || async {
+    wait_for("the demo's first collections", || async {
         let up = query(&server, "token_source_up").await;
         (up.len() >= 4).then_some(())
     })

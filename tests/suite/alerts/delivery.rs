@@ -17,9 +17,6 @@ use super::sink::{Mail, Mailbox, Webhooks};
 use super::{RULES, assert_golden, file, read};
 use crate::test_servers::{self, Server, client, free_port, target, tool, wait_for};
 
-/// Timeout of a notification.
-pub(super) const TIMEOUT: Duration = Duration::from_secs(90);
-
 /// The demo as a user starts it, and the URL of its control server.
 pub(super) struct Demo {
     pub(super) server: Server,
@@ -165,7 +162,7 @@ fn normalize(text: &str) -> String {
 /// Waits until no further matching mail arrives, and returns the last one: the first mail of a group may not have all alerts.
 pub(super) async fn last_mail(mailbox: &Mailbox, description: &str, matches: impl Fn(&Mail) -> bool) -> Mail {
     let found = || mailbox.mails().into_iter().filter(&matches).collect::<Vec<_>>();
-    wait_for(description, TIMEOUT, || async { (!found().is_empty()).then_some(()) }).await;
+    wait_for(description, || async { (!found().is_empty()).then_some(()) }).await;
     loop {
         let before = found().len();
         tokio::time::sleep(Duration::from_secs(6)).await;
@@ -215,7 +212,7 @@ async fn approaching_expiry_notifies_owner_and_on_call_until_the_token_is_rotate
     assert_golden("tests/golden/mails/owner.html", &normalize(&mail.html));
 
     // On-call gets one page per token from two Prometheus servers.
-    let page = wait_for("a page", TIMEOUT, || async { of_token(&webhooks.alerts("on-call"), &first, "firing") }).await;
+    let page = wait_for("a page", || async { of_token(&webhooks.alerts("on-call"), &first, "firing") }).await;
     assert_eq!(page["labels"]["alertname"], "TokenExpiryCritical");
     assert_eq!(page["labels"]["token_owner"], owner.as_str());
     assert_eq!(page["annotations"]["summary"], "A token is about to expire");
@@ -244,7 +241,7 @@ async fn approaching_expiry_notifies_owner_and_on_call_until_the_token_is_rotate
     assert_eq!(policy.to, ["auditors@example.com"]);
     assert_golden("tests/golden/mails/policy.txt", &normalize(&policy.text));
     assert_golden("tests/golden/mails/policy.html", &normalize(&policy.html));
-    let chats = wait_for("a chat", TIMEOUT, || async {
+    let chats = wait_for("a chat", || async {
         let chats = [webhooks.sent_to("team-platform"), webhooks.sent_to("fallback")].concat();
         (!chats.is_empty()).then_some(chats)
     })
@@ -254,7 +251,7 @@ async fn approaching_expiry_notifies_owner_and_on_call_until_the_token_is_rotate
 
     // The provider stops: the alert stays, and TokenSourceFailing fires.
     demo.control("providers/atlassian/stop").await;
-    wait_for("a page about the source", TIMEOUT, || async {
+    wait_for("a page about the source", || async {
         let alerts = webhooks.alerts("on-call");
         let failing =
             |it: &&Value| it["labels"]["alertname"] == "TokenSourceFailing" && it["labels"]["source"] == "atlassian";
@@ -268,8 +265,7 @@ async fn approaching_expiry_notifies_owner_and_on_call_until_the_token_is_rotate
     // The provider is back and one token is rotated: only its page resolves.
     demo.control("providers/atlassian/start").await;
     demo.control(&format!("tokens/{}/rotate", first.id)).await;
-    wait_for("the page to resolve", TIMEOUT, || async { of_token(&webhooks.alerts("on-call"), &first, "resolved") })
-        .await;
+    wait_for("the page to resolve", || async { of_token(&webhooks.alerts("on-call"), &first, "resolved") }).await;
     let left = active_alerts(&alertmanager, "TokenExpiryCritical").await;
     let ids: Vec<_> = left.iter().map(|it| it["labels"]["token_id"].as_str().unwrap()).collect();
     assert!(ids.contains(&second.id.as_str()) && !ids.contains(&first.id.as_str()), "{ids:?}");

@@ -15,7 +15,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 use super::file;
-use crate::test_servers::free_port;
+use crate::test_servers::{LIMIT, free_port};
 
 /// A received mail.
 #[derive(Clone, Debug, Deserialize)]
@@ -56,7 +56,7 @@ impl Mailbox {
         let child = command.spawn().unwrap();
         let start = Instant::now();
         while TcpStream::connect(("127.0.0.1", port)).is_err() {
-            assert!(start.elapsed() < Duration::from_secs(60), "the mail server does not accept connections");
+            assert!(start.elapsed() < LIMIT, "the mail server does not accept connections");
             std::thread::sleep(Duration::from_millis(50));
         }
         Self { child, directory, port }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::delivery::{TIMEOUT, WorkingHours, alertmanager, configuration};
+use super::delivery::{WorkingHours, alertmanager, configuration};
 use super::sink::{Mailbox, Webhooks};
 use crate::test_servers::{client, wait_for};
 
@@ -27,7 +27,7 @@ async fn warnings_wait_for_working_hours_but_pages_do_not() {
     let sending = client().post(format!("{}/api/v2/alerts", server.url)).header("content-type", "application/json");
     assert!(sending.body(alerts.to_string()).send().await.unwrap().status().is_success());
 
-    wait_for("a page at night", TIMEOUT, || async { webhooks.alerts("on-call").pop() }).await;
+    wait_for("a page at night", || async { webhooks.alerts("on-call").pop() }).await;
     // All groups have the same intervals; wait for two more flushes.
     tokio::time::sleep(Duration::from_secs(5)).await;
     assert!(mailbox.mails().is_empty(), "{:?}", mailbox.mails());
@@ -40,10 +40,10 @@ async fn warnings_wait_for_working_hours_but_pages_do_not() {
     std::fs::write(dir.path().join("alertmanager.yaml"), day).unwrap();
     assert!(client().post(format!("{}/-/reload", server.url)).send().await.unwrap().status().is_success());
     for receiver in DEFERRED {
-        wait_for(receiver, TIMEOUT, || async { webhooks.sent_to(receiver).pop() }).await;
+        wait_for(receiver, || async { webhooks.sent_to(receiver).pop() }).await;
     }
     let notified = |address: &str| mailbox.mails().iter().any(|mail| mail.to == [address.to_owned()]);
     for address in [owner, "platform@example.com", "auditors@example.com"] {
-        wait_for(address, TIMEOUT, || async { notified(address).then_some(()) }).await;
+        wait_for(address, || async { notified(address).then_some(()) }).await;
     }
 }

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::time::Duration;
 
 use chrono::{DateTime, Datelike, NaiveDate, NaiveTime, TimeDelta, Weekday};
 use serde_json::Value;
@@ -48,7 +47,7 @@ async fn settled_at(conditions: &[(&Server, String)]) -> f64 {
         }
         Some(at)
     };
-    wait_for("a time at which all series are complete", Duration::from_secs(90), check).await
+    wait_for("a time at which all series are complete", check).await
 }
 
 /// A time at which Prometheus has the final state of the demo: the token that expires right after the start has expired.

@@ -8,7 +8,7 @@ use tokio::time::sleep;
 
 use super::dashboard::{Dashboard, dashboards};
 use super::scrape::{Target, View, prometheus};
-use crate::test_servers::{Sample, Server, exporter, target};
+use crate::test_servers::{LIMIT, Sample, Server, exporter, target};
 
 const SOURCES: usize = 6;
 
@@ -55,7 +55,7 @@ impl Rows {
 
 /// Waits until the panel shows what is expected.
 async fn wait(view: &View<'_>, what: &str, is_expected: impl Fn(&Rows) -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(90);
+    let deadline = Instant::now() + LIMIT;
     loop {
         let rows = Rows::read(view).await;
         if is_expected(&rows) {

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -70,7 +69,7 @@ pub async fn prometheus(dir: &Path, targets: &[Target<'_>]) -> Server {
 /// Waits until a query returns this number of samples.
 pub async fn wait(prometheus: &Server, expression: &str, samples: usize) {
     let check = || async { (query(prometheus, expression).await.len() == samples).then_some(()) };
-    wait_for(&format!("{samples} samples of {expression}"), Duration::from_secs(90), check).await;
+    wait_for(&format!("{samples} samples of {expression}"), check).await;
 }
 
 /// A dashboard with selected variable values, on the data of one Prometheus.

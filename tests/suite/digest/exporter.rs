@@ -127,7 +127,7 @@ async fn mail_of_a_real_exporter_has_its_facts() {
     );
     let exporter = crate::test_servers::exporter(dir.path(), &config, &[]).await;
     let url = format!("{}/", exporter.url.trim_end_matches('/'));
-    let text = crate::test_servers::wait_for("a mail", std::time::Duration::from_secs(30), || async {
+    let text = crate::test_servers::wait_for("a mail", || async {
         let (code, text, _) = digest(&base(&url, &["--web.external-url=https://tokens.example.com/x"])).await;
         (code == 0 && !text.is_empty()).then_some(text)
     })

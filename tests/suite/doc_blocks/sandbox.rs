@@ -13,7 +13,7 @@ use token_expiry_exporter::demo::{Demo, Options};
 use super::block::Block;
 use super::{calls, repository};
 use crate::alerts::delivery;
-use crate::test_servers::{Server, client, exporter, free_port, wait_for};
+use crate::test_servers::{LIMIT, Server, client, exporter, free_port, wait_for};
 
 /// Programs that are not run.
 const STUBS: &[&str] =
@@ -148,7 +148,7 @@ impl Sandbox {
             if client().get(format!("http://127.0.0.1:{port}/-/healthy")).send().await.is_ok() {
                 break true;
             }
-            if child.try_wait().unwrap().is_some() || started.elapsed() > Duration::from_secs(60) {
+            if child.try_wait().unwrap().is_some() || started.elapsed() > LIMIT {
                 break false;
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
@@ -198,7 +198,7 @@ async fn alertmanager(dir: &Path) -> Server {
 async fn running_exporter(dir: &Path, config: &str) -> Server {
     let server = exporter(dir, config, &[]).await;
     let ready = format!("{}/-/ready", server.url);
-    wait_for("the first collection", Duration::from_secs(60), || async {
+    wait_for("the first collection", || async {
         client().get(&ready).send().await.unwrap().status().is_success().then_some(())
     })
     .await;

@@ -5,10 +5,7 @@ use std::future::Future;
 use std::time::{Duration, Instant};
 
 use super::source::{Observation, SourceUnderTest};
-use crate::test_servers::{Server, metrics, samples};
-
-/// A busy machine takes minutes.
-const LIMIT: Duration = Duration::from_secs(300);
+use crate::test_servers::{LIMIT, Server, metrics, samples};
 
 /// Observes the sources until all have recovered, or until the limit.
 pub(super) async fn observe<F: Future<Output = BTreeMap<String, Observation>>>(

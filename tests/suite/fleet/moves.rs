@@ -22,7 +22,7 @@ async fn replicas_take_over_from_an_exporter_with_storage_path() {
         let tokens = samples(&metrics(&alone).await, "token_expiry_timestamp_seconds").len();
         (tokens == fleet.all()).then_some(())
     };
-    wait_for("the exporter serves everything", Duration::from_secs(40), served).await;
+    wait_for("the exporter serves everything", served).await;
     alone.stop();
     for _ in 0..2 {
         fleet.start(&store.address).await;

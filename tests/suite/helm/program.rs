@@ -3,7 +3,6 @@
 use std::fs;
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
 
 use serde_json::Value;
 
@@ -122,7 +121,7 @@ async fn pod_starts_with_users_and_probes_need_no_login() {
     command.args(mount(&manifests, directory.path()));
     let pod = Server::start("pod", command, directory.path(), probes, "/-/healthy").await;
     let ready = format!("{}/-/ready", pod.url);
-    wait_for("the pod is ready", Duration::from_secs(60), async || {
+    wait_for("the pod is ready", async || {
         client().get(&ready).send().await.ok().filter(|reply| reply.status().is_success())
     })
     .await;
@@ -156,7 +155,7 @@ async fn pod_starts_without_the_secret_of_an_optional_credential() {
     command.args(&arguments);
     let pod = Server::start("pod", command, directory.path(), probes, "/-/healthy").await;
     let metrics = format!("http://127.0.0.1:{web}/metrics");
-    let exposition = wait_for("the other source is collected", Duration::from_secs(60), async || {
+    let exposition = wait_for("the other source is collected", async || {
         let text = client().get(&metrics).send().await.ok()?.text().await.ok()?;
         let failed = samples(&text, "token_source_failures_total").into_iter();
         let mut failed =
@@ -166,10 +165,8 @@ async fn pod_starts_without_the_secret_of_an_optional_credential() {
     })
     .await;
     let ready = format!("{}/-/ready", pod.url);
-    wait_for("the pod is ready", Duration::from_secs(60), async || {
-        (client().get(&ready).send().await.ok()?.status() == 200).then_some(())
-    })
-    .await;
+    wait_for("the pod is ready", async || (client().get(&ready).send().await.ok()?.status() == 200).then_some(()))
+        .await;
     assert!(exposition.contains("token_expiry_timestamp_seconds{source=\"by-hand\""), "{exposition}");
     assert!(exposition.contains("token_source_up{source=\"gitlab\",provider=\"gitlab\"} 0"), "{exposition}");
 }

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::time::Duration;
 
 use super::program::mount;
 use super::{manifests, template, value_sets, workload};
@@ -30,7 +29,7 @@ async fn sources_by_pod(volumes: &Path, shards: u32, replicas: u32) -> BTreeMap<
         let storage = format!("--storage.path={}", volumes.join(&name).display());
         let pod = exporter(directory.path(), &config, &[&shard.replace("$(POD_NAME)", &name), &storage]).await;
         let ready = format!("{}/-/ready", pod.url);
-        wait_for("the pod is ready", Duration::from_secs(60), async || {
+        wait_for("the pod is ready", async || {
             client().get(&ready).send().await.ok().filter(|reply| reply.status().is_success())
         })
         .await;

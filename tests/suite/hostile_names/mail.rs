@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use super::cases::NameCase;
-use super::{SOON, all_listed, files, get, id, numbered, provider, providers, read_back, rules};
+use super::{all_listed, files, get, id, numbered, provider, providers, read_back, rules};
 use crate::alerts::delivery::{WorkingHours, alertmanager, configuration};
 use crate::alerts::sink::{Mailbox, Webhooks};
 use crate::test_servers::{exporter, prometheus, target, wait_for};
@@ -27,7 +27,7 @@ async fn hostile_name_is_plain_text_in_a_mail() {
     let _prometheus = prometheus(dir.path(), config).await;
 
     // One mail per source, as no owner has a valid address.
-    let mails = wait_for("a mail with every token", SOON, || async {
+    let mails = wait_for("a mail with every token", || async {
         let mails = mailbox.mails();
         let has = |name: &str| mails.iter().any(|mail| mail.text.contains(name));
         numbered().all(|(_, case)| has(&format!("* {}: ", case.displayed))).then_some(mails)

@@ -13,7 +13,7 @@ use token_expiry_exporter::core::failure::Reason;
 use token_expiry_exporter::core::inventory::{Finding, FoundResult};
 
 use super::ci::{Ci, Content};
-use super::{Collected, SOON, fake, files, places};
+use super::{Collected, fake, files, places};
 use crate::secret_leaks::scan::{Output, find};
 use crate::test_servers::{client, exporter, metrics, samples, wait_for};
 
@@ -68,7 +68,7 @@ async fn tokens_in_variables_are_located_and_their_values_appear_nowhere() {
         [format!("gitlab CI variable {host}/acme/NPMRC"), format!("gitlab CI variable {host}/acme/app/RENOVATE_TOKEN")];
     let of_github = [format!("github CI variable {host}/acme/GITHUB_TOKEN (environment production)")];
     let is_located = |page: &str| places(page, "77") == of_gitlab && places(page, "authorization-5") == of_github;
-    let page = wait_for("the locations", SOON, || async {
+    let page = wait_for("the locations", || async {
         let page = metrics(&running).await;
         is_located(&page).then_some(page)
     })
@@ -94,7 +94,7 @@ async fn tokens_in_variables_are_located_and_their_values_appear_nowhere() {
     let unlisted = &github["unlisted_credentials"][0];
     assert!(unlisted.to_string().contains(&format!("{host}/acme/UNKNOWN")), "{unlisted}");
     outputs.push(Output { name: "the log".to_owned(), content: running.log().into_bytes() });
-    let stored = wait_for("the locations in the storage", SOON, || async {
+    let stored = wait_for("the locations in the storage", || async {
         let stored = files(&storage);
         stored.iter().any(|file| String::from_utf8_lossy(&file.content).contains("RENOVATE_TOKEN")).then_some(stored)
     })

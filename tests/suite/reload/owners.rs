@@ -7,7 +7,7 @@ use std::process::Command;
 use chrono::{TimeDelta, Utc};
 use serde_json::Value;
 
-use super::{SOON, hang_up, post, single};
+use super::{hang_up, post, single};
 use crate::test_servers::{Server, client, exporter, metrics, samples, wait_for};
 
 const SUCCESSFUL: &str = "token_expiry_exporter_config_last_reload_successful";
@@ -79,7 +79,7 @@ async fn changed_owners_file_changes_owners_and_mails_and_an_invalid_one_keeps_t
     let exporter = exporter(dir.path(), &config(), &["--web.enable-lifecycle"]).await;
     let shows = async |what: &str, expected: &[&str]| {
         let are_shown = async || owners(&exporter).await == expected && are_labels(&exporter, expected).await;
-        wait_for(what, SOON, || async { are_shown().await.then_some(()) }).await;
+        wait_for(what, || async { are_shown().await.then_some(()) }).await;
     };
     shows(
         "the first owners",
@@ -117,7 +117,7 @@ async fn changed_owners_file_changes_owners_and_mails_and_an_invalid_one_keeps_t
     let invalid = "owners.csv:3:1: owners.Bob.email: `bob@` is not a bare address";
     write(dir.path(), &["Ben Roe,other@example.com,ops,jdoe", "Bob,bob@,,ada"]);
     hang_up(&exporter);
-    wait_for("the failed reload", SOON, || async { (single(&exporter, SUCCESSFUL).await == 0.0).then_some(()) }).await;
+    wait_for("the failed reload", || async { (single(&exporter, SUCCESSFUL).await == 0.0).then_some(()) }).await;
     let (status, body) = post(&exporter).await;
     assert_eq!((status, body.matches(invalid).count(), body.matches("owners.").count()), (500, 1, 2), "{body}");
     let log = exporter.log();

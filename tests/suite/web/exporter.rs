@@ -13,6 +13,8 @@ use tokio::net::TcpStream;
 
 use super::server::install_crypto_provider;
 
+use crate::test_servers::LIMIT;
+
 /// A running exporter, killed with the test.
 pub struct Exporter {
     child: Child,
@@ -112,7 +114,7 @@ impl Start {
             lines.map_while(Result::ok).for_each(|line| writeln!(written.lock().unwrap(), "{line}").unwrap());
         });
         let exporter = Exporter { child, log, addresses, probe_address, directory: self.directory };
-        let deadline = Instant::now() + Duration::from_secs(60);
+        let deadline = Instant::now() + LIMIT;
         while !exporter.probe("/-/ready").await.starts_with("HTTP/1.1 200") {
             assert!(Instant::now() < deadline, "not ready: {}", exporter.log());
             tokio::time::sleep(Duration::from_millis(50)).await;

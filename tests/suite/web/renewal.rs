@@ -8,6 +8,8 @@ use tokio::time::{Instant, sleep};
 use super::certificates::Authority;
 use super::exporter::{Exporter, Start};
 
+use crate::test_servers::LIMIT;
+
 /// The status of a response; `None` if TLS fails.
 async fn request(
     exporter: &Exporter,
@@ -22,7 +24,7 @@ async fn request(
 
 /// Waits until the log contains `what` `times` times.
 async fn logged(exporter: &Exporter, what: &str, times: usize) {
-    let deadline = Instant::now() + Duration::from_secs(20);
+    let deadline = Instant::now() + LIMIT;
     while exporter.log().matches(what).count() < times {
         assert!(Instant::now() < deadline, "{what}: {}", exporter.log());
         sleep(Duration::from_millis(100)).await;
