@@ -44,14 +44,11 @@ async fn measure(tokens: u32) -> Row {
     let token_count = |page: &str| samples(page, "token_expiry_timestamp_seconds").len();
     let start = || Server::start("token-expiry-exporter", command(dir.path(), port), dir.path(), port, "/-/healthy");
     let exporter = start().await;
-    let timeout = Duration::from_secs(300);
-    wait_for("the tokens", timeout, || async {
-        (token_count(&metrics(&exporter).await) == tokens as usize).then_some(())
-    })
-    .await;
+    wait_for("the tokens", || async { (token_count(&metrics(&exporter).await) == tokens as usize).then_some(()) })
+        .await;
     let inventory = dir.path().join("inventory");
     let is_saved = || async { (persisted(&inventory, "main")?.len() == tokens as usize).then_some(()) };
-    wait_for("the file", timeout, is_saved).await;
+    wait_for("the file", is_saved).await;
     drop(exporter);
     stub.org("main", |org| org.fault = Some(ProviderFault::Silence));
     let megabytes = std::fs::metadata(inventory.join("inventory-main.tokens")).unwrap().len() as f64 / 1e6;
