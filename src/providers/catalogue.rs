@@ -172,6 +172,7 @@ fn names(definition: &str) -> (String, Vec<String>) {
     (value("provider:").to_owned(), aliases.filter(|alias| !alias.is_empty()).collect())
 }
 
+/// A compiled definition, with what is shown of it.
 fn described(text: &SourceText, root: &Node, provider: Provider) -> Result<Compiled, Diagnostics> {
     let info = info(&provider);
     renewed_kinds::check(text, root, &info)?;

@@ -42,7 +42,7 @@ impl RunningDemo {
         request(self.exporter, "GET", "/metrics").await.1
     }
 
-    /// Reads a value from the metrics until it is `expected`, until the limit; returns the last one.
+    /// Reads a value from the metrics until it is `expected` or the limit is over; returns the last one.
     async fn wait_for<T: PartialEq>(&self, expected: T, read: impl Fn(&str) -> T) -> T {
         let deadline = Instant::now() + LIMIT;
         loop {

@@ -217,7 +217,7 @@ async fn check_filters(all: &View<'_>, exposition: &str) {
 async fn tokens_dashboard_and_alerts_need_only_due_tokens() {
     let dir = tempfile::tempdir().unwrap();
     let (demo, _, expected, _) = start(dir.path()).await;
-    // Both start after a token has expired and is no longer listed, so they do not know it.
+    // Both start after a token has expired and left the list, so neither collects it.
     let complete = demo.replica(dir.path()).await;
     let config = format!("{}\nmetrics: {{tokens: due}}\n", demo.config());
     let reduced = exporter(dir.path(), &config, &["--log.level=error"]).await;
@@ -454,7 +454,7 @@ fn sorted(mut rows: Vec<Sample>) -> Vec<Sample> {
 async fn panels_count_replicas_and_prometheus_servers_once() {
     let dir = tempfile::tempdir().unwrap();
     let (demo, _, expected, _) = start(dir.path()).await;
-    // Both start after a token has expired and is no longer listed, so they do not know it.
+    // Both start after a token has expired and left the list, so neither collects it.
     let (first, second) = (demo.replica(dir.path()).await, demo.replica(dir.path()).await);
     let alone = prometheus(dir.path(), &[Target(&first, BTreeMap::new())]).await;
     let copy =
