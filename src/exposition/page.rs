@@ -200,9 +200,8 @@ impl Rendered {
         rendering: &Rendering,
         now: DateTime<Utc>,
     ) -> io::Result<Self> {
-        tokens.update(inventory, rendering, now)?;
+        let inventory = tokens.update(inventory, rendering, now)?;
         let mut gauges = tokens.join()?;
-        let inventory = inventory.read();
         let sources = sources(&inventory, tokens);
         let mut writer = Writer::compressing(rendering.level);
         sources::write_gauges(&mut writer, &sources, &rendering.exposure, now);

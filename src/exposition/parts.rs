@@ -3,12 +3,12 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::ops::Range;
+use std::ops::{Deref, Range};
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use flate2::Compression;
-use parking_lot::RwLock;
+use parking_lot::{RwLock, RwLockReadGuard};
 
 use super::Exposure;
 use super::counts::TokenCounts;
@@ -20,6 +20,9 @@ use crate::core::inventory::Inventory;
 
 /// A source with more tokens is divided into groups of so many.
 const MAX_TOKENS: usize = 5_000;
+
+/// How often at most changes are rendered before the inventory is locked for the rest of them.
+const UNLOCKED_PASSES: usize = 3;
 
 /// How tokens are rendered. Parts of another exposure are rendered again, those of another level are good until they change.
 #[derive(Clone, Debug)]
@@ -60,25 +63,44 @@ struct Rendered {
 }
 
 impl TokenParts {
-    /// Renders what has changed. Locks the inventory for one group at a time, so that a collection can be recorded in between:
-    /// what it changes is rendered the next time.
+    /// Renders what has changed, and returns the inventory that has exactly these tokens. Rendering all of them takes long, so it
+    /// locks the inventory for one group at a time, and a collection can be recorded in between: a few times it renders again what
+    /// that changed, the last time under one lock.
     ///
     /// # Errors
     /// None in practice: the compressor writes to memory.
-    pub(super) fn update(
+    pub(super) fn update<'a>(
         &mut self,
-        inventory: &RwLock<Inventory>,
+        inventory: &'a RwLock<Inventory>,
+        rendering: &Rendering,
+        now: DateTime<Utc>,
+    ) -> io::Result<RwLockReadGuard<'a, Inventory>> {
+        for _ in 0..UNLOCKED_PASSES {
+            let before = self.renderings;
+            self.update_from(|| inventory.read(), rendering, now)?;
+            if self.renderings == before {
+                break;
+            }
+        }
+        let locked = inventory.read();
+        self.update_from(|| &*locked, rendering, now)?;
+        Ok(locked)
+    }
+
+    fn update_from<I: Deref<Target = Inventory>>(
+        &mut self,
+        inventory: impl Fn() -> I,
         rendering: &Rendering,
         now: DateTime<Utc>,
     ) -> io::Result<()> {
         let first_names: Vec<_> = self.groups.iter().filter_map(Group::first_of_source).cloned().collect();
-        let divided = groups::divide(&first_names, inventory.read().token_counts().collect());
+        let divided = groups::divide(&first_names, inventory().token_counts().collect());
         let previous = std::mem::take(&mut self.groups);
         let mut previous: BTreeMap<_, _> =
             previous.into_iter().filter_map(|group| Some((group.key()?, group))).collect();
         for names in divided {
             // All groups of a source are of one revision.
-            let inventory = inventory.read();
+            let inventory = inventory();
             for tokens in ranges(&names, &inventory) {
                 let known = names.first().and_then(|first| previous.remove(&(first.clone(), tokens.start)));
                 let is_current = |group: &Group| group.is_current(&names, &tokens, &inventory, rendering, now);

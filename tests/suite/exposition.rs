@@ -7,6 +7,7 @@ use std::io::Read as _;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -384,6 +385,51 @@ proptest! {
             }
         }
     }
+}
+
+/// A collection that is recorded while a page is rendered is on it as a whole or not at all.
+#[test]
+fn page_never_combines_the_status_of_one_collection_with_the_tokens_of_another() {
+    const RENDERINGS: usize = 50;
+    let now = sample_inventory::now();
+    let mut inventory = Inventory::default();
+    configure(&mut inventory, 0..SOURCES);
+    let (inventory, page) = page_of(inventory, Arc::new(sample_inventory::now));
+    let is_done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            // Each begins a second later, and the expiry of its first token is a day after that.
+            for (n, source) in (1..).zip((0..SOURCES).cycle()).take_while(|_| !is_done.load(Ordering::Relaxed)) {
+                collect(&mut inventory.write(), source, 5, 1, now + TimeDelta::seconds(n));
+            }
+        });
+        let (mut attempts, mut mixed) = (HashSet::new(), Vec::new());
+        for _ in 0..RENDERINGS {
+            page.render().unwrap();
+            let text = plain(&page, Format::Text);
+            let (started, expiries) = (
+                of_sources(&text, "token_source_last_attempt_timestamp_seconds", None),
+                of_sources(&text, "token_expiry_timestamp_seconds", Some("0")),
+            );
+            attempts.extend(started.values().copied());
+            mixed.extend(started.into_iter().filter(|(source, at)| expiries.get(source) != Some(&(at + 86_400))));
+        }
+        is_done.store(true, Ordering::Relaxed);
+        assert_eq!(mixed, [], "last attempts with tokens of another collection");
+        assert!(attempts.len() > RENDERINGS, "few collections were recorded meanwhile: {}", attempts.len());
+    });
+}
+
+/// The values of a family by source, or those of the tokens with this id.
+fn of_sources(text: &str, family: &str, id: Option<&str>) -> BTreeMap<String, i64> {
+    let mut values = BTreeMap::new();
+    for line in text.lines().filter(|line| line.starts_with(&format!("{family}{{"))) {
+        let labels: BTreeMap<_, _> = parse(line).1.into_iter().collect();
+        if labels.get("token_id").map(String::as_str) == id {
+            values.insert(labels["source"].clone(), line.rsplit_once(' ').unwrap().1.parse().unwrap());
+        }
+    }
+    values
 }
 
 /// The families of an exposition, each with the number of its samples.
