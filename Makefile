@@ -69,7 +69,8 @@ test: ## everything that must pass, real servers included; ends with the seconds
 	@$(STEP) 'licences and SBOM' $(MAKE) deny sbom
 	@$(STEP) 'unit tests' cargo test --locked --lib --bins
 	@$(STEP) 'allocations' cargo test --locked --test allocations
-	@$(STEP) 'test suite' cargo test --locked --test suite
+	@# One thread more than cores, as some tests mostly wait.
+	@$(STEP) 'test suite' cargo test --locked --test suite -- --test-threads $$(($$(nproc) + 1))
 	@$(MAKE) ship
 	@$(STEP) --table
 
