@@ -95,7 +95,8 @@ impl Store {
     /// S3. In memory: what it has ends with it.
     pub async fn moto(dir: &Path) -> Self {
         let free = free_port();
-        let mut command = Command::new(tool("moto_server"));
+        let mut command = Command::new(tool("../moto/bin/python3"));
+        command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tools/moto_server.py"));
         command.args(["-H", "127.0.0.1", "-p", &free.to_string()]);
         let server = Server::start("moto", command, dir, free, "/moto-api/data.json").await;
         let created = client().put(format!("{}/fleet", server.url)).send().await.unwrap();
