@@ -69,8 +69,7 @@ test: ## everything that must pass, real servers included; ends with the seconds
 	@$(STEP) 'licences and SBOM' $(MAKE) deny sbom
 	@$(STEP) 'unit tests' cargo test --locked --lib --bins
 	@$(STEP) 'allocations' cargo test --locked --test allocations
-	@# One thread more than cores, as some tests mostly wait.
-	@$(STEP) 'test suite' cargo test --locked --test suite -- --test-threads $$(($$(nproc) + 1))
+	@$(STEP) 'test suite' cargo test --locked --test suite
 	@$(MAKE) ship
 	@$(STEP) --table
 

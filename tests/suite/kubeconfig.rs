@@ -18,7 +18,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufStream};
 
-use crate::test_servers::{Server, exporter, metrics, samples, wait_for};
+use crate::test_servers::{exporter, metrics, samples, wait_for};
 use crate::web::certificates::{Authority, server_tls};
 
 /// Real answers of an API server.
@@ -211,18 +211,13 @@ async fn renewed_token_is_used_and_never_sent_to_another_server() {
     assert_eq!(second.seen(), ["Bearer token-three"]);
 
     replace(dir.path(), "kubeconfig", &with(&second, json!({"exec": {"command": "aws"}})));
-    wait_for("a failed reload", async || log_line(&exporter, "reload failed").then_some(())).await;
-    assert!(log_line(&exporter, "users[0].user.exec: the exporter runs no plug-ins"), "{}", exporter.log());
+    exporter.logged(&["reload failed", "users[0].user.exec: the exporter runs no plug-ins"]).await;
     let failures = samples(&metrics(&exporter).await, "token_source_failures_total");
     assert!(failures.iter().any(|sample| sample.label("reason") == "credential" && sample.value > 0.0), "{failures:?}");
     let log = exporter.stop();
     for secret in ["token-one", "token-two", "token-three"] {
         assert!(!log.contains(secret), "{log}");
     }
-}
-
-fn log_line(exporter: &Server, part: &str) -> bool {
-    exporter.log().lines().any(|line| line.contains(part))
 }
 
 /// A proxy that records the first line of each connection and carries the rest.

@@ -158,7 +158,7 @@ async fn invalid_file_changes_nothing_and_is_reported_in_metrics_log_and_respons
     wait_for("the failed reload", || async { (single(&exporter, successful).await == 0.0).then_some(()) }).await;
     let (status, body) = post(&exporter).await;
     assert_eq!(status, 500);
-    for text in [&body, &exporter.log()] {
+    for text in [&body, &exporter.logged(&["intervall"]).await] {
         assert!(text.contains("intervall") && text.contains("did you mean `interval`"), "{text}");
     }
     fs::remove_file(&file).unwrap();
@@ -224,8 +224,8 @@ async fn rotated_ca_bundle_needs_no_reload_and_a_missing_one_loses_no_token() {
     up(0.0, "the missing file").await;
     let page = metrics(&exporter).await;
     assert_eq!(samples(&page, "token_expiry_timestamp_seconds").len(), 1, "the token stays");
-    assert!(exporter.log().contains("tls.ca_file: cannot read "));
+    exporter.logged(&["tls.ca_file: cannot read "]).await;
     fs::write(&ca, &new.pem).unwrap();
     up(1.0, "the restored file").await;
-    assert!(!exporter.log().contains("configuration reloaded"), "there was no reload");
+    assert!(!exporter.stop().contains("configuration reloaded"), "there was no reload");
 }

@@ -390,8 +390,9 @@ async fn unusable_file_is_renamed_logged_once_and_counted() {
     until_listed(&exporter, 5).await;
     until_saved(&dir, 5).await;
     assert!(fs::read_to_string(file(&dir).with_extension("tokens.set-aside-1")).unwrap().starts_with(newer));
-    assert_eq!(warnings(&exporter), 1, "{}", exporter.log());
     assert_eq!(value(&exporter, "token_expiry_exporter_storage_failures_total").await, Some(1.0));
+    wait_for("a warning", || async { (warnings(&exporter) > 0).then_some(()) }).await;
+    assert_eq!(warnings(&exporter), 1, "{}", exporter.log());
 }
 
 /// A limit of the file size has the same effect as a full disk.
@@ -420,8 +421,7 @@ async fn full_disk_is_counted_and_saving_recovers() {
         Command::new("prlimit").arg(format!("--pid={}", exporter.pid())).arg("--fsize=unlimited:").status().unwrap();
     assert!(unlimited.success());
     until_saved(&dir, 2_000).await;
-    let log = exporter.log();
-    assert!(log.contains("File too large") && log.contains("inventory persistence recovered"), "{log}");
+    let log = exporter.logged(&["File too large", "inventory persistence recovered"]).await;
     let logged = log.lines().filter(|line| line.contains("cannot save the inventory")).count();
     assert_eq!(logged, 1, "not at every attempt: {log}");
 }
@@ -483,16 +483,12 @@ async fn read_only_directory_is_counted_and_saving_recovers() {
     until_listed(&exporter, 5).await;
     let failures = || value(&exporter, "token_expiry_exporter_storage_failures_total");
     wait_for("failures", || async { failures().await.filter(|failures| *failures >= 3.0) }).await;
-    let log = exporter.log();
     let owner = fs::metadata(&inventory).unwrap();
     let expected =
         format!("the directory inventory belongs to uid {} and gid {} with mode 0555", owner.uid(), owner.gid());
-    assert!(log.contains(&expected), "{log}");
+    exporter.logged(&[&expected]).await;
     set_mode(&inventory, 0o777);
-    wait_for("a saved inventory", || async {
-        exporter.log().contains("inventory persistence recovered").then_some(())
-    })
-    .await;
+    exporter.logged(&["inventory persistence recovered"]).await;
     assert_eq!(listed(&exporter).await, 5);
 }
 
@@ -550,10 +546,9 @@ async fn inventory_of_another_user_stays_until_its_owner_is_changed() {
     until_listed(&after, 3).await;
     let failures = || value(&after, "token_expiry_exporter_storage_failures_total");
     wait_for("failures", || async { failures().await.filter(|failures| *failures >= 3.0) }).await;
-    let log = after.log();
     let owner = format!("inventory-main.tokens belongs to uid {} and gid {}", file_before.uid(), file_before.gid());
-    assert!(log.contains(&owner) && log.contains("cannot restore the inventory"), "{log}");
-    assert!(log.contains("change its owner and restart, or delete it"), "{log}");
+    let log =
+        after.logged(&[&owner, "cannot restore the inventory", "change its owner and restart, or delete it"]).await;
     let file_after = fs::metadata(file(&dir)).unwrap();
     assert_eq!((file_after.ino(), file_after.mtime()), (file_before.ino(), file_before.mtime()), "{log}");
     assert_ne!(owner_and_mode(&lock), lock_before, "the lock file is replaced");

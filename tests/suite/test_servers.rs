@@ -124,6 +124,14 @@ impl Server {
         self.child.id()
     }
 
+    /// Its output once it has all of this: a log is written a moment after what it reports.
+    pub async fn logged(&self, parts: &[&str]) -> String {
+        wait_for(&format!("{parts:?} in the log of {}", self.name), || async {
+            Some(self.log()).filter(|log| parts.iter().all(|part| log.contains(part)))
+        })
+        .await
+    }
+
     /// Its output so far.
     pub fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()

@@ -155,7 +155,7 @@ async fn key_opens_one_calendar_without_a_login_and_is_never_logged() {
     std::fs::write(&key_file, "f".repeat(64)).unwrap();
     assert!(get(&path, "").await.starts_with("HTTP/1.1 401"), "a new secret revokes the key");
     assert!(get(&url(&["--owner", "Jane"]), "").await.starts_with("HTTP/1.1 200"));
-    let log = exporter.log();
+    let log = exporter.stop();
     assert!(!log.contains(key) && !log.contains(SECRET), "{log}");
 }
 
@@ -201,14 +201,14 @@ async fn link_on_the_page_of_an_owner_opens_the_calendar_without_a_login_and_is_
     std::fs::write(&key_file, "f".repeat(64)).unwrap();
     assert!(get(&calendar, "").await.starts_with("HTTP/1.1 401"), "a new secret revokes the link");
     assert!(get(&link(&get("/owner/Jane%20Doe", &login).await), "").await.starts_with("HTTP/1.1 200"));
-    let log = exporter.log();
-    assert!(log.contains("level=") && !log.contains(key) && !log.contains("key="), "{log}");
 
     // A file that cannot be read leaves a link for clients that log in.
     std::fs::remove_file(&key_file).unwrap();
     let without = link(&get("/owner/Jane%20Doe", &login).await);
     assert_eq!(without, "/calendar.ics?owner=Jane+Doe");
     assert!(get(&without, &login).await.starts_with("HTTP/1.1 200"));
+    let log = exporter.stop();
+    assert!(log.contains("level=") && !log.contains(key) && !log.contains("key="), "{log}");
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -19,6 +20,7 @@ use crate::test_servers::LIMIT;
 pub struct Exporter {
     child: Child,
     log: Arc<Mutex<String>>,
+    log_reader: Option<JoinHandle<()>>,
     /// The main listeners.
     pub addresses: Vec<SocketAddr>,
     /// The probe listener.
@@ -110,10 +112,10 @@ impl Start {
         let probe_address = addresses.pop().unwrap();
         let log = Arc::new(Mutex::new(String::new()));
         let written = Arc::clone(&log);
-        std::thread::spawn(move || {
+        let log_reader = Some(std::thread::spawn(move || {
             lines.map_while(Result::ok).for_each(|line| writeln!(written.lock().unwrap(), "{line}").unwrap());
-        });
-        let exporter = Exporter { child, log, addresses, probe_address, directory: self.directory };
+        }));
+        let exporter = Exporter { child, log, log_reader, addresses, probe_address, directory: self.directory };
         let deadline = Instant::now() + LIMIT;
         while !exporter.probe("/-/ready").await.starts_with("HTTP/1.1 200") {
             assert!(Instant::now() < deadline, "not ready: {}", exporter.log());
@@ -171,6 +173,14 @@ impl Exporter {
     pub fn terminate(&self) {
         let pid = self.child.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+    }
+
+    /// Sends SIGTERM, and returns its whole log.
+    pub fn stop(mut self) -> String {
+        self.terminate();
+        assert!(self.child.wait().unwrap().success());
+        self.log_reader.take().unwrap().join().unwrap();
+        self.log()
     }
 
     /// Waits until it exits: exit code and time.

@@ -114,7 +114,7 @@ async fn reload_from_a_web_page_is_rejected() {
         }
     }
     assert_eq!(request(&exporter, "GET", "/-/reload", "").await.0, 405);
-    let reloads = exporter.log().matches("configuration reloaded").count();
+    let reloads = exporter.stop().matches("configuration reloaded").count();
     assert_eq!(reloads, 4, "those with status 200");
 }
 
